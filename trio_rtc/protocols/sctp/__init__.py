@@ -1,7 +1,7 @@
 """SCTP over DTLS (RFC 9260, RFC 8261): the transport of data channels.
 
 :class:`Association` is the core. ``packet`` is the codec, ``rx`` the receiving and ``tx`` the sending side; the two
-do not know each other.
+do not import each other.
 """
 
 from .association import Association

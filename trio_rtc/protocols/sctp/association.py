@@ -1,16 +1,16 @@
-"""The SCTP association over DTLS, without input or output of its own.
+"""The SCTP association over DTLS, as a pure core.
 
-What it is made of: RFC 9260 (SCTP), RFC 8261 (over DTLS), RFC 3758 (partial reliability), RFC 6525 (stream
-reset), RFC 7053 (immediate acknowledgement), RFC 9653 (zero checksum), as RFC 8831 asks of data channels.
+It implements RFC 9260 (SCTP), RFC 8261 (SCTP over DTLS), RFC 3758 (partial reliability), RFC 6525 (stream reset),
+RFC 7053 (immediate acknowledgement) and RFC 9653 (zero checksum), as RFC 8831 requires for data channels.
 
-The state of the association and all that changes it is in :mod:`.lifecycle`: setting up and ending. Here is what flows
-while it lives: messages, packets, acknowledgements, and the timers of the data transfer.
+The state machine of establishment and shutdown is in :mod:`.lifecycle`. This module handles data transfer: messages,
+packets, acknowledgements and their timers.
 
-What leaves when. ``datagrams_to_send`` bundles control chunks, one SACK, retransmissions and new data into packets,
-at most ``max_burst`` in a call; the rest follows by timer. A packet that is not full leaves at once when nothing is
-on its way, or when a message has been received since data last left. While the application goes on sending with
-only SACKs coming back, less than a batch of full packets waits for more until ``coalescing_delay`` has passed
-since the last one, which ``next_timer`` reports. SACKs and control chunks never wait.
+``datagrams_to_send`` bundles control chunks, one SACK, retransmissions and new data into packets, at most ``max_burst``
+in a call; the rest follows by timer. A packet that is not full leaves at once if nothing is in flight, or if a message
+has been received since data was last sent. While the application keeps sending and only SACKs return, less than a
+batch of full packets is delayed (Nagle's algorithm) until ``coalescing_delay`` has passed since the last packet;
+``next_timer`` reports that time. SACKs and control chunks are never delayed.
 
 Left out: multi-homing and address parameters (RFC 8261 section 6.1 forbids them), ECN, AUTH, interleaving (RFC 8260),
 and of RFC 6525 adding streams and resetting TSNs, which are denied.
@@ -50,7 +50,7 @@ class Association:
         rng: Source of tags, TSNs, nonces and the cookie's secret.
 
     Attributes:
-        counters: What was counted of packets; ``statistics`` has that and more.
+        counters: Counters of packets; ``statistics`` includes them.
     """
 
     def __init__(self, options: SctpOptions, *, rng: random.Random) -> None:
@@ -74,11 +74,11 @@ class Association:
             events=self._events,
         )
 
-    # Questions.
+    # State.
 
     @property
     def state(self) -> RTCSctpTransportState:
-        """The state as W3C has it."""
+        """The state of W3C's ``RTCSctpTransport``."""
         if self._lifecycle.closed:
             return RTCSctpTransportState.CLOSED
         if self._lifecycle.is_established:
@@ -92,21 +92,21 @@ class Association:
 
     @property
     def total_buffered(self) -> int:
-        """Bytes of all streams that have not been put into a packet yet."""
+        """Bytes of all streams that are not in a packet yet."""
         return self._queue.total
 
     def buffered_amount(self, stream_id: int) -> int:
-        """Return the bytes of a stream's messages that have not been put into a packet yet."""
+        """Return the bytes of a stream's messages that are not in a packet yet."""
         return self._queue.buffered(stream_id)
 
     @property
     def acknowledgement_due(self) -> bool:
-        """Whether a SACK is to leave at once, such as a window update after ``receive_message``."""
+        """Whether a SACK must be sent at once, such as a window update after ``receive_message``."""
         block = self._lifecycle.block
         return block is not None and block.receiver.ack_due
 
     def peek_payload_protocol(self, stream_id: int) -> int | None:
-        """Return the payload protocol identifier of the message that ``receive_message`` would take."""
+        """Return the payload protocol identifier of a stream's next message, None if there is no message."""
         block = self._lifecycle.last_block
         return None if block is None else block.receiver.peek_payload_protocol(stream_id)
 
@@ -114,16 +114,16 @@ class Association:
         """Return a snapshot of all counters."""
         return build_statistics(self.counters, self._lifecycle.last_block, self._queue)
 
-    # Verbs.
+    # Actions of the application.
 
     def connect(self, now: float) -> None:
-        """Send INIT, unless the peer was first. Both sides may call it.
+        """Send INIT, unless the peer's handshake has already established the association. Both sides may call it.
 
         Raises:
             InvalidStateError: The association has ended.
         """
         if self.closed:
-            raise InvalidStateError("the association has ended")
+            raise InvalidStateError("connect() needs an association that has not ended; create a new one")
         self._lifecycle.connect(now)
 
     def send(
@@ -137,31 +137,34 @@ class Association:
         max_retransmits: int | None = None,
         lifetime: float | None = None,
     ) -> None:
-        """Queue a message. It may be called before the handshake.
+        """Queue a message, even before the handshake.
 
         Args:
             stream_id: The stream.
-            payload_protocol_id: What the message is, RFC 8831 section 8.
-            data: The message, at least a byte.
+            payload_protocol_id: Payload protocol identifier (RFC 8831 section 8).
+            data: The message, at least one byte.
             now: The time.
-            ordered: Whether it keeps its place among the stream's ordered messages.
-            max_retransmits: How often a lost chunk of it is sent again; None for as long as it takes.
-            lifetime: How long it is tried, in seconds; None for as long as it takes.
+            ordered: Whether it is delivered in order with the stream's other ordered messages.
+            max_retransmits: Limit of retransmissions of each of its chunks; None for no limit.
+            lifetime: Seconds after which it is abandoned; None for no limit.
 
         Raises:
-            ValueError: There is no such stream, or no data.
-            InvalidStateError: The association has ended or is ending.
+            ValueError: The stream does not exist, or there is no data.
+            InvalidStateError: The association has ended or is shutting down.
             OperationError: The send buffer is full.
         """
         lifecycle = self._lifecycle
         if not lifecycle.accepts_messages:
-            raise InvalidStateError("the association has ended or is ending")
+            raise InvalidStateError("send() needs an association that has not ended and is not shutting down")
         if not 0 <= stream_id < lifecycle.outbound_streams:
-            raise ValueError(f"stream {stream_id}, there are {lifecycle.outbound_streams}")
+            raise ValueError(f"stream_id must be from 0 to {lifecycle.outbound_streams - 1}, not {stream_id}")
         if not data:
-            raise ValueError("a message has at least one byte")
+            raise ValueError("data must have at least one byte")
         if self._queue.total + len(data) > self._options.send_buffer_size:
-            raise OperationError(f"{self._queue.total} bytes wait to be sent already")
+            raise OperationError(
+                f"the send buffer is full: {self._queue.total} of {self._options.send_buffer_size} bytes are queued, "
+                f"no room for {len(data)}"
+            )
         reliability = None
         if max_retransmits is not None or lifetime is not None:
             expires_at = None if lifetime is None else now + lifetime
@@ -171,10 +174,10 @@ class Association:
         self._queue.push(stream_id, payload_protocol_id, data, ordered, reliability)
 
     def receive_message(self, stream_id: int) -> tuple[int, bytes] | None:
-        """Take the next message of a stream: its payload protocol identifier and its data.
+        """Return and remove the next message of a stream: its payload protocol identifier and its data.
 
-        What is taken makes room for more, which the peer may have to be told: call ``datagrams_to_send``
-        after a run of these. Messages stay here when the association ends.
+        That opens the receive window, and the peer may need a window update: call ``datagrams_to_send`` after a run of
+        these. Messages remain available after the association has ended.
         """
         block = self._lifecycle.last_block
         if block is None:
@@ -186,15 +189,15 @@ class Association:
         return message
 
     def retain_message(self, stream_id: int) -> tuple[int, bytes] | None:
-        """Take the next message of a stream without making room for more, which ``release_message`` does later.
+        """Return and remove the next message of a stream, without opening the window until ``release_message``.
 
-        For who has to clear a stream for its next use, while the messages still wait to be read.
+        For callers that clear a stream before its next use, while the application has not read its messages yet.
         """
         block = self._lifecycle.last_block
         return None if block is None else block.receiver.retain_message(stream_id)
 
     def release_message(self, message: tuple[int, bytes]) -> None:
-        """Make the room of a message that was set aside; call ``datagrams_to_send`` after a run of these."""
+        """Open the window by a retained message; call ``datagrams_to_send`` after a run of these."""
         block = self._lifecycle.last_block
         if block is not None:
             block.receiver.release_message(message)
@@ -202,26 +205,26 @@ class Association:
                 self._builder.wake()
 
     def is_send_deferred(self, now: float) -> bool:
-        """Return whether what was queued last waits for more, so that there is nothing to take at present.
+        """Return whether queued data is delayed for more data, so that ``datagrams_to_send`` would return nothing.
 
-        For callers who queue many small messages: the last ``next_timer`` still tells when to look again.
+        For callers that queue many small messages: the last ``next_timer`` is still valid.
         """
         return self._builder.is_quiet(now)
 
     def set_buffered_amount_low_threshold(self, stream_id: int, threshold: int) -> None:
-        """Set at or under which buffered amount, in bytes, the event BufferedAmountLow tells it; default 0."""
+        """Set the buffered amount, in bytes, at or below which BufferedAmountLow is emitted; default 0."""
         self._queue.set_threshold(stream_id, threshold)
 
     def share_path(self, max_bitrate: float | None, now: float) -> bool:
         """Leave room for media that is sent on the same path; see ``tx/path_share.py``.
 
         Args:
-            max_bitrate: How many bits a second data may take at most, infinite for what the path leaves; ``None``
-                where no media is sent.
+            max_bitrate: Bits a second that data may use, infinite for what media leaves; ``None`` while no media is
+                sent.
             now: The time.
 
         Returns:
-            Whether more data may leave now, so that ``datagrams_to_send`` has to be called.
+            Whether more data may leave now, so that ``datagrams_to_send`` must be called.
         """
         if not self._share.set_max_bitrate(max_bitrate, now):
             return False
@@ -229,45 +232,45 @@ class Association:
         return True
 
     def path_restored(self, now: float) -> None:
-        """Retransmit at once what a dead path has lost: T3-rtx may have backed off to many seconds."""
+        """Retransmit at once what was lost during an outage: T3-rtx may have backed off to many seconds."""
         block = self._lifecycle.block
         if block is not None:
             block.transmitter.path_restored(now)
             self.handle_timer(now)
 
     def reset_streams(self, stream_ids: Sequence[int], now: float) -> None:
-        """Reset our side of streams (RFC 6525), once the messages queued so far are acknowledged.
+        """Reset outgoing streams (RFC 6525) once the messages queued so far are acknowledged.
 
-        Messages queued on them from now on wait until the peer has performed the reset. A stream that is
-        being reset already is not reset twice.
+        Messages queued on them later are sent when the peer has performed the reset. A stream whose reset is pending is
+        not reset twice.
 
         Raises:
             InvalidStateError: The association has not been established, or has ended.
         """
         block = self._lifecycle.block
         if block is None or not self._lifecycle.is_established:
-            raise InvalidStateError("the association is not established")
+            raise InvalidStateError("reset_streams() needs an established association")
         for stream_id in stream_ids:
             self._queue.begin_reset(stream_id)
             block.resets.request(stream_id)
         self._builder.wake()
 
     def shutdown(self, now: float) -> None:
-        """End in order: what is queued is sent and acknowledged first. Idempotent."""
+        """Shut down (section 9.2) after all queued messages are sent and acknowledged. Idempotent."""
         self._lifecycle.shutdown()
 
     def close(self, now: float) -> None:
-        """Send ABORT, if there is a peer, and end. Idempotent."""
+        """Send ABORT, if the peer's tag is known, and end. Idempotent."""
         self._lifecycle.close()
 
     def lower_closed(self, now: float) -> None:
-        """Hear that DTLS is gone: end without a word."""
+        """End without sending anything: DTLS has closed."""
         self._lifecycle.lower_closed()
 
     # Input and output.
 
     def receive(self, batch: Sequence[bytes], now: float) -> None:
-        """Take packets that DTLS has authenticated."""
+        """Process packets that DTLS has authenticated."""
         lifecycle = self._lifecycle
         if lifecycle.closed:
             return
@@ -280,7 +283,7 @@ class Association:
                 if block is not None and matches_fast_path(
                     packet, block.inbound_header, accepts_zero_checksum
                 ):
-                    # Ours, intact, in a state that takes data.
+                    # Valid, in a state that receives data.
                     offset = HEADER_SIZE
                     if packet[HEADER_SIZE] == DATA:
                         offset = block.receiver.receive_data(packet, HEADER_SIZE)
@@ -295,7 +298,7 @@ class Association:
             self._finish_batch(block, now)
 
     def handle_timer(self, now: float) -> None:
-        """Act on what is due."""
+        """Handle the timers that have expired."""
         self._builder.handle_timer(now)
         self._lifecycle.handle_timer(now)
         block = self._lifecycle.block
@@ -312,7 +315,7 @@ class Association:
             self._lifecycle.fail()
 
     def next_timer(self) -> float:
-        """Return the next deadline."""
+        """Return the time of the next deadline, ``math.inf`` for none."""
         lifecycle = self._lifecycle
         deadline = min(self._builder.flush_at, lifecycle.establishment_deadline)
         if lifecycle.timer is not None:
@@ -321,7 +324,7 @@ class Association:
         return deadline if block is None else min(deadline, block.next_timer())
 
     def datagrams_to_send(self, now: float) -> list[bytes]:
-        """Take packets: at most ``max_burst`` with data, the rest follows by timer."""
+        """Return and remove the packets to send, at most ``max_burst`` with data; the rest follows by timer."""
         builder = self._builder
         if builder.is_quiet(now):
             return []
@@ -332,18 +335,18 @@ class Association:
             if block.resets.is_busy:
                 self._events += block.resets.prepare(self._queue, block.transmitter)
             if not lifecycle.accepts_messages:
-                lifecycle.progress(now)
+                lifecycle.advance_shutdown(now)
             if lifecycle.is_established:
                 packets = builder.build_packets(block, now, with_data=lifecycle.sends_data)
             elif (due := lifecycle.take_due_cookie()) is not None:
-                # Nothing else may leave before COOKIE ACK.
+                # Nothing else may be sent before COOKIE ACK is received.
                 packets = builder.build_cookie_echo(block, due, now)
         packets += builder.take_packets()
         self.counters.packets_sent += len(packets)
         return packets
 
     def events(self) -> Sequence[SctpEvent]:
-        """Take what has happened."""
+        """Return and remove the events since the last call."""
         if not self._events and not self._queue.low_streams:
             return ()
         happened = self._events.copy()
@@ -354,10 +357,10 @@ class Association:
                 happened += [BufferedAmountLow(stream_id) for stream_id in low]
         return happened
 
-    # What comes in.
+    # Received chunks.
 
     def _is_valid(self, packet: bytes) -> bool:
-        """Check a packet out of the fast path; count what is wrong with it."""
+        """Return whether a packet off the fast path is valid; count it by reason if not."""
         block = self._lifecycle.block
         peer_tag = None if block is None else block.peer_tag
         reason = find_drop_reason(packet, self._options, self._lifecycle.local_tag, peer_tag)
@@ -368,7 +371,7 @@ class Association:
     def _receive_chunks(self, packet: bytes, offset: int, now: float) -> None:
         lifecycle = self._lifecycle
         end = len(packet)
-        sack_taken = False
+        sack_handled = False
         while offset < end:
             block = lifecycle.data_block
             if packet[offset] == DATA:
@@ -380,22 +383,22 @@ class Association:
                 start = offset
                 chunk, offset = chunks.parse_chunk(packet, start)
                 if type(chunk) is chunks.Sack and block is not None:
-                    # By far the most common control chunk: not through the match of all the others. One a packet
-                    # is taken, as no sender has more: it can cost a look at all that is outstanding.
-                    if sack_taken:
+                    # By far the most common control chunk, so it is not matched with the others. Only the first
+                    # SACK of a packet counts: no sender has more, and each may examine all outstanding chunks.
+                    if sack_handled:
                         continue
-                    sack_taken = True
+                    sack_handled = True
                     block.transmitter.handle_sack(chunk, now)
                     block.path.record_acknowledgement(now)
                 elif chunk.kind in _UNBUNDLED and (start > HEADER_SIZE or offset < end):
-                    # Section 8.5.1: silently discarded. What stood before it in the packet has its effect.
+                    # Section 8.5.1: discarded silently. The chunks before it in the packet have been processed.
                     self.counters.drop("bundled")
                     return
                 elif not self._handle_chunk(chunk, now):
                     return
 
     def _handle_chunk(self, chunk: chunks.Chunk, now: float) -> bool:
-        """Take a control chunk; return whether the rest of the packet is to be read."""
+        """Handle a control chunk; return whether to process the rest of the packet."""
         lifecycle = self._lifecycle
         if isinstance(chunk, chunks.LifecycleChunk):
             return lifecycle.handle_chunk(chunk, now)
@@ -413,7 +416,7 @@ class Association:
     def _handle_transfer_chunk(self, block: ControlBlock, chunk: chunks.TransferChunk, now: float) -> None:
         match chunk:
             case chunks.Sack():
-                pass  # SHUTDOWN ACK is sent: everything has been acknowledged
+                pass  # in ShutdownAckSent: everything has been acknowledged
             case chunks.HeartbeatAck(info):
                 round_trip = block.path.handle_ack(info, now)
                 if round_trip is not None:
@@ -427,21 +430,21 @@ class Association:
                 self._events += block.resets.handle_chunk(chunk, block.receiver, self._queue)
 
     def _finish_batch(self, block: ControlBlock, now: float) -> None:
-        """Do what is done once for a batch of packets."""
+        """Finish a batch of packets: acknowledgement, events, reports."""
         receiver = block.receiver
         receiver.finish_batch(now)
-        has_news = receiver.has_unacknowledged
-        if has_news:
+        has_new_data = receiver.has_unacknowledged
+        if has_new_data:
             self._builder.release()
         if receiver.reassembly.ready:
             self._events.append(MessagesAvailable(receiver.reassembly.take_ready_streams()))
         if receiver.violation is not None:
-            words = f"the peer broke the protocol: {describe_causes((receiver.violation,))}"
+            words = f"the peer violated the protocol: {describe_causes((receiver.violation,))}"
             self._lifecycle.abort(receiver.violation, AssociationError(words, receiver.violation.kind))
             return
         if receiver.reports:
             for report in receiver.take_error_causes():
                 self._builder.queue_control(chunks.Error((report,)).encode())
         self._events += block.resets.perform_deferred(receiver)
-        if has_news:
+        if has_new_data:
             self._lifecycle.handle_data_after_shutdown()

@@ -1,6 +1,6 @@
-"""The state cookie (RFC 9260 section 5.1.3): all that is known after INIT, carried by the peer, signed by us.
+"""The state cookie (RFC 9260 section 5.1.3): the state after INIT, authenticated by us and kept by the peer.
 
-So an INIT costs no memory. The cookie is only read after its HMAC has been checked.
+So an INIT costs no memory. The cookie is parsed only after its HMAC has been verified.
 """
 
 import hashlib
@@ -16,12 +16,12 @@ _MAC_SIZE: Final = 32
 
 @attrs.frozen
 class Capabilities:
-    """What both sides can.
+    """Extensions that both sides support.
 
     Attributes:
         partial_reliability: RFC 3758.
         reconfiguration: RFC 6525.
-        zero_checksum: The peer takes packets without checksum, and so do we (RFC 9653).
+        zero_checksum: Packets without checksum (RFC 9653).
     """
 
     partial_reliability: bool
@@ -31,18 +31,18 @@ class Capabilities:
 
 @attrs.frozen
 class StateCookie:
-    """What a transmission control block is made of.
+    """The content of a state cookie, from which a transmission control block is made.
 
     Attributes:
-        local_tag: The verification tag of packets to us.
-        local_initial_tsn: Our first TSN.
-        peer_tag: The verification tag of packets to the peer.
-        peer_initial_tsn: The peer's first TSN.
-        peer_window: The peer's first ``a_rwnd``.
-        inbound_streams: Streams from the peer.
-        outbound_streams: Streams to the peer.
-        capabilities: What both sides can.
-        created: When the cookie was made, on our monotonic clock.
+        local_tag: Verification tag of packets to us.
+        local_initial_tsn: Our initial TSN.
+        peer_tag: Verification tag of packets to the peer.
+        peer_initial_tsn: The peer's initial TSN.
+        peer_window: The peer's initial ``a_rwnd``.
+        inbound_streams: Number of streams from the peer.
+        outbound_streams: Number of streams to the peer.
+        capabilities: Extensions that both sides support.
+        created: When the cookie was created, on our monotonic clock.
     """
 
     local_tag: int
@@ -56,7 +56,7 @@ class StateCookie:
     created: float
 
     def encode(self, secret: bytes) -> bytes:
-        """Return the cookie as the peer is to carry it."""
+        """Return the authenticated bytes of the cookie."""
         can = self.capabilities
         fields = _FIELDS.pack(
             self.local_tag,
@@ -73,7 +73,7 @@ class StateCookie:
 
 
 def parse_cookie(data: bytes, secret: bytes) -> StateCookie | None:
-    """Return the cookie that we made, None when it is not ours or was changed."""
+    """Return the content of a cookie, None if its HMAC is not ours."""
     fields, mac = data[:-_MAC_SIZE], data[-_MAC_SIZE:]
     if len(fields) != _FIELDS.size:
         return None

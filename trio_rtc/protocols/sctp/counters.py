@@ -1,4 +1,4 @@
-"""What an association counts of packets."""
+"""Counters of packets of an association."""
 
 import logging
 from collections import Counter
@@ -12,11 +12,11 @@ logger = logging.getLogger("trio_rtc.sctp")
 
 @attrs.define
 class Counters:
-    """Counters of packets; :class:`.AssociationStatistics` adds those of chunks.
+    """Counters of packets; those of chunks are in :class:`.AssociationStatistics`.
 
     Attributes:
-        packets_sent: SCTP packets handed to the layer below.
-        packets_received: SCTP packets from it, dropped ones included.
+        packets_sent: SCTP packets sent.
+        packets_received: SCTP packets received, dropped ones included.
         dropped: Packets and chunks that were dropped, by reason.
     """
 
@@ -25,6 +25,6 @@ class Counters:
     dropped: Counter[str] = attrs.field(factory=Counter)
 
     def drop(self, reason: str, error: ProtocolError | None = None) -> None:
-        """Count something that is dropped."""
+        """Count and log a packet or chunk that is dropped."""
         self.dropped[reason] += 1
         logger.debug("dropped: %s %s", reason, error or "")

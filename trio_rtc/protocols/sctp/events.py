@@ -1,15 +1,15 @@
-"""What an association has to tell."""
+"""Events of an association."""
 
 import attrs
 
 
 @attrs.frozen
 class AssociationEstablished:
-    """The handshake is complete: messages can flow.
+    """The handshake is complete.
 
     Attributes:
-        inbound_streams: How many streams the peer may use.
-        outbound_streams: How many streams we may use.
+        inbound_streams: Number of streams that the peer may use.
+        outbound_streams: Number of streams that we may use.
     """
 
     inbound_streams: int
@@ -18,37 +18,37 @@ class AssociationEstablished:
 
 @attrs.frozen
 class MessagesAvailable:
-    """There are new messages on these streams, for ``receive_message``. At most one for each ``receive``."""
+    """These streams have new messages, for ``receive_message``. At most one event for each ``receive``."""
 
     stream_ids: tuple[int, ...]
 
 
 @attrs.frozen
 class BufferedAmountLow:
-    """The buffered amount of a stream has fallen to its threshold, or under."""
+    """The buffered amount of a stream has fallen to its threshold or below."""
 
     stream_id: int
 
 
 @attrs.frozen
 class OutgoingStreamsReset:
-    """The peer has performed our reset of these streams; their identifiers may be used again."""
+    """The peer has performed our reset of these outgoing streams; their identifiers may be used again."""
 
     stream_ids: tuple[int, ...]
 
 
 @attrs.frozen
 class OutgoingResetFailed:
-    """The peer cannot or will not reset these streams; they go on as they were."""
+    """The peer does not support or has denied the reset of these outgoing streams, which continue unchanged."""
 
     stream_ids: tuple[int, ...]
 
 
 @attrs.frozen
 class IncomingStreamsReset:
-    """The peer has reset these streams on its side. No identifiers at all means every stream.
+    """The peer has reset these incoming streams; no identifiers means all streams.
 
-    Messages that came before are still there for ``receive_message``.
+    Messages received before remain available to ``receive_message``.
     """
 
     stream_ids: tuple[int, ...]
@@ -56,12 +56,12 @@ class IncomingStreamsReset:
 
 @attrs.frozen
 class AssociationError:
-    """Why an association ended.
+    """The reason why an association has ended.
 
     Attributes:
-        reason: In words; what the peer wrote is made printable.
-        cause_code: RFC 9260 section 3.3.10, when an ABORT was received or sent.
-        by_peer: Whether the peer has ended the association, with an ABORT.
+        reason: A description; unprintable characters of the peer's text are replaced.
+        cause_code: Error cause (RFC 9260 section 3.3.10) of an ABORT that was received or sent.
+        by_peer: Whether the peer has sent an ABORT.
     """
 
     reason: str
@@ -74,7 +74,7 @@ class AssociationClosed:
     """The association has ended.
 
     Attributes:
-        error: Why, None after an orderly end or our own ``close``.
+        error: The reason; None after an orderly shutdown or our own ``close``.
     """
 
     error: AssociationError | None = None

@@ -1,12 +1,11 @@
-"""The four-way handshake: its chunks, what is negotiated in them, and what is made of it (RFC 9260 section 5).
+"""The four-way handshake: its chunks, the negotiation, and the control block that results (RFC 9260 section 5).
 
-One verification tag and one initial TSN serve for the whole life of an association, in our INIT as well as in every
-INIT ACK: that makes crossing handshakes agree without tie-tags, and costs nothing, because an association over
-DTLS is never restarted.
+An association has one verification tag and one initial TSN, in our INIT as well as in every INIT ACK. So INITs that
+cross agree without tie-tags; an association over DTLS is never restarted, which would need them.
 
-An INIT that stays unanswered may be one that the peer cannot parse. After two of them the optional parameter (zero
-checksum) is left out. Tag and TSN stay, so a late answer to one of the first INITs is as good as one to a later INIT.
-Packets without a checksum are accepted even then, because that answer's sender was told that they are; ours have one.
+The peer may be unable to parse an INIT that stays unanswered. After two of them the optional parameter (zero checksum)
+is omitted. Tag and TSN do not change, so a late answer to one of the first INITs is as valid as one to a later INIT.
+Packets without a checksum are accepted even then, because the first INITs have offered that; ours have one.
 """
 
 import random
@@ -46,14 +45,13 @@ _KNOWN: Final = IGNORED_PARAMETERS | {
     UNRECOGNIZED_PARAMETER,
     ZERO_CHECKSUM_ACCEPTABLE,
 }
-# What is reported back of unknown parameters, in bytes: an answer must not outgrow a packet.
+# Bytes of unknown parameters reported to the peer: the reply must fit a packet.
 _REPORT_LIMIT: Final = 256
 
 _InitChunk = TypeVar("_InitChunk", Init, InitAck)
 
 
 def _own_parameters(*, zero_checksum: bool) -> tuple[Parameter, ...]:
-    """Return the parameters of our INIT or INIT ACK."""
     parameters = [
         Parameter(FORWARD_TSN_SUPPORTED, b""),
         Parameter(SUPPORTED_EXTENSIONS, bytes((ReConfig.kind, ForwardTsn.kind))),
@@ -64,9 +62,9 @@ def _own_parameters(*, zero_checksum: bool) -> tuple[Parameter, ...]:
 
 
 def without_unprocessed(init: _InitChunk) -> _InitChunk:
-    """Return the chunk without the parameters behind an unknown one whose type ends the processing (section 3.2.1).
+    """Return the chunk without the parameters after an unknown one whose type stops processing (section 3.2.1).
 
-    They must not be processed. The unknown one stays, because it may have to be reported.
+    These must not be processed. The unknown one is kept, because it may have to be reported.
     """
     for index, parameter in enumerate(init.parameters):
         if parameter.kind not in _KNOWN and parameter.stops_processing:
@@ -75,7 +73,7 @@ def without_unprocessed(init: _InitChunk) -> _InitChunk:
 
 
 def is_acceptable(init: Init) -> bool:
-    """Return whether the mandatory fields have legal values (section 3.3.2)."""
+    """Return whether the mandatory fields have valid values (section 3.3.2)."""
     return init.initiate_tag != 0 and init.outbound_streams != 0 and init.inbound_streams != 0
 
 
@@ -97,7 +95,7 @@ def error_report(init_ack: InitAck) -> bytes:
 
 
 def _unrecognized(init: Init) -> list[Parameter]:
-    """Return the unknown parameters that are to be reported, by their types (section 3.2.1)."""
+    """Return the unknown parameters whose types require a report (section 3.2.1)."""
     unknown = []
     size = 0
     for parameter in init.parameters:
@@ -112,10 +110,10 @@ def _unrecognized(init: Init) -> list[Parameter]:
 
 
 class Handshake:
-    """Our side of the handshake.
+    """Creates and parses the chunks of the handshake.
 
     Attributes:
-        local_tag: The verification tag of packets to us.
+        local_tag: Verification tag of packets to us.
         initial_tsn: The TSN of our first DATA chunk.
     """
 
@@ -128,7 +126,7 @@ class Handshake:
         self.initial_tsn = rng.randrange(1 << 32) if options.initial_tsn is None else options.initial_tsn
 
     def withdraw_optional_parameters(self) -> None:
-        """Leave the optional parameters out from now on, and do not use what they would have allowed.
+        """Omit the optional parameters from now on, and do not use their extensions.
 
         Only zero checksum (RFC 9653) is optional among ours: data channels need stream reset and partial reliability
         (RFC 8831 sections 6.1 and 6.7), and leaving these out of an INIT that was merely lost would disable them.
@@ -148,9 +146,9 @@ class Handshake:
         )
 
     def answer(self, init: Init, now: float) -> InitAck:
-        """Return the answer to an INIT: our own fields, the cookie, and the parameters that we did not know.
+        """Return the INIT ACK: our own fields, the cookie, and unknown parameters to report.
 
-        It has the zero checksum parameter only if the INIT had it: other peers may fail to parse it.
+        It has the zero checksum parameter only if the INIT had it: other peers may fail to parse that.
         """
         options = self._options
         agreed = self.negotiate(init, now)
@@ -169,7 +167,7 @@ class Handshake:
         )
 
     def negotiate(self, init: Init, now: float) -> StateCookie:
-        """Return what follows from the peer's INIT or INIT ACK and our own options."""
+        """Return the parameters negotiated by the peer's INIT or INIT ACK and our options."""
         options = self._options
         return StateCookie(
             local_tag=self.local_tag,
@@ -184,7 +182,7 @@ class Handshake:
         )
 
     def find_cookie(self, init_ack: InitAck) -> bytes | None:
-        """Return the cookie of an INIT ACK; None if that is not acceptable, or the cookie too large to be sent."""
+        """Return the cookie of an INIT ACK; None if that is not acceptable or the cookie too large for a packet."""
         cookie = init_ack.cookie
         if not is_acceptable(init_ack) or not cookie:
             return None
@@ -192,17 +190,17 @@ class Handshake:
         return cookie if len(cookie) <= largest else None
 
     def read_cookie(self, data: bytes) -> StateCookie | None:
-        """Return the content of a cookie that came back, None if it is not one of ours."""
+        """Return the content of a received cookie, None if it is not one of ours."""
         return parse_cookie(data, self._secret)
 
     def staleness(self, cookie: StateCookie, now: float) -> float:
-        """Return for how long the cookie has been out of date, in seconds; not positive while it is good."""
+        """Return the seconds since the cookie has expired; not positive while it is valid."""
         return now - cookie.created - self._options.cookie_life
 
     def make_control_block(
         self, agreed: StateCookie, queue: SendQueue, transmitter: Transmitter | None = None
     ) -> ControlBlock:
-        """Make the control block that follows from the handshake, around ``transmitter`` if there is one already."""
+        """Create the control block from the negotiated parameters, with ``transmitter`` if there is one already."""
         options = self._options
         return ControlBlock(
             peer_tag=agreed.peer_tag,

@@ -1,4 +1,4 @@
-"""HEARTBEAT: a sign of life after silence (RFC 9260 section 8.3)."""
+"""HEARTBEAT: monitoring of an idle path (RFC 9260 section 8.3)."""
 
 import hmac
 import math
@@ -14,12 +14,12 @@ _NONCE_SIZE: Final = 16
 
 @attrs.define
 class PathMonitor:
-    """Asks the peer for a sign of life and waits for it.
+    """Sends HEARTBEATs while the path is idle, and counts those without HEARTBEAT ACK.
 
     Attributes:
-        interval: Silence before a HEARTBEAT is sent, in seconds; 0 sends none.
-        deadline: When to ask, or when the answer is overdue; ``math.inf`` when neither.
-        errors: HEARTBEATs without answer since the last sign of life.
+        interval: Idle time before a HEARTBEAT, in seconds; 0 sends none.
+        deadline: When to send the next HEARTBEAT; ``math.inf`` for never.
+        errors: HEARTBEATs without acknowledgement since the peer last acknowledged something.
     """
 
     interval: float
@@ -29,22 +29,22 @@ class PathMonitor:
     _sent_at: float = 0.0
 
     def record_acknowledgement(self, now: float) -> None:
-        """Take that the peer has acknowledged something: it is alive."""
+        """Restart the idle time, because the peer has acknowledged something."""
         self.errors = 0
         if self.interval:
             self.deadline = now + self.interval
             self._nonce = None
 
     def stop(self) -> None:
-        """Ask no more."""
+        """Send no more HEARTBEATs."""
         self.interval = 0.0
         self.deadline = math.inf
 
     def handle_timer(self, now: float, timeout: float, rng: random.Random) -> Heartbeat | None:
-        """Return the HEARTBEAT to send, if one is due; ``timeout`` is how long its answer may take.
+        """Return the HEARTBEAT to send, if one is due; ``timeout`` is the time for its acknowledgement.
 
-        That time doubles with each that is not answered (section 8.3): an outage that ICE's consent still forgives
-        must not use up the retransmissions.
+        That time doubles with each that is not acknowledged (section 8.3): an outage that ICE's consent survives must
+        not use up ``max_retransmissions``.
         """
         if now < self.deadline:
             return None
@@ -56,7 +56,7 @@ class PathMonitor:
         return Heartbeat(self._nonce)
 
     def handle_ack(self, info: bytes, now: float) -> float | None:
-        """Return the round trip that a HEARTBEAT ACK has measured, None when it answers nothing of ours."""
+        """Return the round trip measured by a HEARTBEAT ACK, None if it does not match our HEARTBEAT."""
         if self._nonce is None or not hmac.compare_digest(info, self._nonce):
             return None
         self.record_acknowledgement(now)

@@ -1,16 +1,16 @@
-"""The life of an association: its state, and everything that changes it (RFC 9260 sections 5, 8 and 9).
+"""The state machine of an association: establishment and end (RFC 9260 sections 5, 8 and 9).
 
-An association begins in ``Listening``, where an INIT is answered with a signed cookie and nothing is kept.
-``connect`` sends INIT and waits in ``CookieWait``; INIT ACK leads to ``CookieEchoed``, COOKIE ACK to ``Established``.
-In WebRTC both sides call ``connect``, so INITs cross: each is answered as if it had come alone, with the same tag
-and TSN as in our own INIT, and whichever COOKIE ECHO arrives first establishes. ``shutdown`` goes by way of
-``ShutdownPending`` (what is queued is sent and acknowledged first) to ``ShutdownSent``; the other side by way of
-``ShutdownReceived`` to ``ShutdownAckSent``; ``close`` sends ABORT from anywhere. Every way ends in ``Closed``.
+An association starts in ``Listening``, where an INIT is answered with a state cookie and no state is kept.
+``connect`` sends INIT and enters ``CookieWait``; INIT ACK leads to ``CookieEchoed``, COOKIE ACK to ``Established``.
+In WebRTC both sides call ``connect``, so INITs cross: each is answered with the tag and TSN of our own INIT, and the
+first COOKIE ECHO to arrive establishes the association. ``shutdown`` leads through ``ShutdownPending``, in which queued
+messages are sent and acknowledged, to ``ShutdownSent``; the peer goes through ``ShutdownReceived`` to
+``ShutdownAckSent``. ``close`` sends ABORT in any state. All paths end in ``Closed``.
 
-An association lives as long as the DTLS connection under it, and a peer cannot restart one without the other:
-a COOKIE ECHO with a new tag of the peer's in ``Established`` (RFC 9260 section 5.2.4, restart) aborts.
-Packets that belong to no association are dropped and counted instead of answered (section 8.4): below us is an
-authenticated peer, and an ABORT could only kill an association that is just being set up.
+An association lives as long as its DTLS connection, and a peer cannot restart one without the other: a COOKIE ECHO with
+a new peer tag in ``Established`` (RFC 9260 section 5.2.4, restart) aborts. Out-of-the-blue packets are dropped and
+counted instead of answered (section 8.4): DTLS has authenticated the peer, and an ABORT could only end an association
+whose handshake is in progress.
 """
 
 import logging
@@ -34,37 +34,38 @@ from .tx.send_queue import SendQueue
 
 logger = logging.getLogger("trio_rtc.sctp")
 
-# How many INITs have all parameters; what leaves after them has the indispensable ones.
+# Number of INITs with all parameters; later ones have only the indispensable ones.
 _FULL_INITS: Final = 2
-# How many COOKIE ECHOs have data behind them. Section 5.1 allows that, but a peer may drop the whole packet.
+# Number of COOKIE ECHOs bundled with data. Section 5.1 allows that, but a peer may drop the whole packet.
 _FULL_COOKIES: Final = 2
 
 
 class Lifecycle:
     """The state machine of one association.
 
-    What its state means for packets and messages is in its attributes, plain ones, because they are read for every
-    packet and every message; nobody else sets them.
+    Its attributes derive from the state. They are plain attributes, because they are read for every packet and every
+    message; only this class sets them.
 
     Args:
-        options: Of the association.
+        options: Options of the association.
         rng: Source of tag, TSN and the cookie's secret.
-        queue: Messages to be sent.
-        builder: Where chunks go.
-        counters: Where dropped chunks are counted.
+        share: The share of a path with media.
+        queue: Messages to send.
+        builder: Sends chunks.
+        counters: Counts dropped chunks.
         events: The list that events are appended to.
 
     Attributes:
-        local_tag: The verification tag of packets to us.
+        local_tag: Verification tag of packets to us.
         block: The control block, from ``CookieEchoed`` to the end.
-        data_block: The control block, in the states that take data.
-        last_block: The control block, even after the end: what was received can still be taken.
-        timer: T1-init, T1-cookie or T2-shutdown, whichever the state has.
-        establishment_deadline: When the set-up of the association fails; ``inf`` outside of it.
-        outbound_streams: How many streams we may use, or ask for as long as that is not agreed.
-        accepts_messages: Whether the application may still queue messages.
-        sends_data: Whether the state lets data go, other than in the packet of a COOKIE ECHO.
-        is_established: Whether the handshake is over, and the association has not ended.
+        data_block: The control block, in the states that receive data.
+        last_block: The control block, even after the end: received messages remain available.
+        timer: T1-init, T1-cookie or T2-shutdown, depending on the state.
+        establishment_deadline: When the handshake fails; ``math.inf`` outside of it.
+        outbound_streams: Number of streams that we may use; before the negotiation, that we request.
+        accepts_messages: Whether the application may queue messages.
+        sends_data: Whether the state allows to send data, other than with COOKIE ECHO.
+        is_established: Whether the handshake is complete and the association has not ended.
         closed: Whether the association has ended.
     """
 
@@ -98,39 +99,39 @@ class Lifecycle:
         self.is_established = False
         self.closed = False
 
-    # What the application and the layer below want.
+    # Actions of the application and of the layer below.
 
     def connect(self, now: float) -> None:
-        """Send INIT, unless the handshake has begun."""
+        """Send INIT, unless the handshake has started."""
         if isinstance(self._state, states.Listening):
             self._enter(states.CookieWait(self._start_t1(now)))
             self.establishment_deadline = now + self._options.set_up_time
             self._send_init()
 
     def shutdown(self) -> None:
-        """End once everything is sent and acknowledged."""
+        """Shut down after everything is sent and acknowledged."""
         match self._state:
             case states.Listening() | states.CookieWait():
                 self._end(None)
             case states.CookieEchoed() as echoed:
-                echoed.shutdown_wanted = True
+                echoed.shutdown_requested = True
                 self.accepts_messages = False
             case states.Established(block):
                 self._enter(states.ShutdownPending(block))
             case _:
-                pass  # it has ended, or is about to
+                pass  # it has ended or is shutting down
 
     def close(self) -> None:
-        """Send ABORT, if there is a peer, and end."""
+        """Send ABORT, if the peer's tag is known, and end."""
         if not self.closed:
             self.abort(causes.user_initiated_abort(), None)
 
     def lower_closed(self) -> None:
-        """End without a word."""
+        """End without sending anything."""
         self._builder.discard_packets()
         self._end(AssociationError("the transport below has closed"))
 
-    # What the association finds out.
+    # Errors and progress.
 
     def abort(self, cause: Parameter | None, error: AssociationError | None) -> None:
         """Send ABORT, if the peer's tag is known, and end."""
@@ -140,10 +141,10 @@ class Lifecycle:
         self._end(error)
 
     def fail(self) -> None:
-        """End after too many retransmissions."""
+        """End, because the peer does not respond."""
         match self._state:
             case states.ShutdownAckSent():
-                # Everything was delivered both ways; only the last word is missing.
+                # Everything was delivered in both directions; only SHUTDOWN COMPLETE is missing.
                 self._end(None)
             case states.CookieWait():
                 self._end(
@@ -156,19 +157,19 @@ class Lifecycle:
                 self.abort(None, AssociationError("the peer does not answer"))
 
     def drop_out_of_state(self, reason: str) -> None:
-        """Drop what the state does not take."""
+        """Drop and count a chunk that the state does not allow."""
         self._counters.drop(reason)
         if isinstance(self._state, states.CookieEchoed):
-            # Only an established peer sends this, so COOKIE ACK was lost: ask for it without waiting.
+            # Only an established peer sends this, so COOKIE ACK was lost: send COOKIE ECHO again at once.
             self._state.cookie_due = True
 
     def handle_data_after_shutdown(self) -> None:
-        """Answer data that comes after our SHUTDOWN with another one (section 9.2)."""
+        """Send SHUTDOWN again for data received after it (section 9.2)."""
         if isinstance(self._state, states.ShutdownSent):
             self._send_shutdown(self._state.block)
 
-    def progress(self, now: float) -> None:
-        """Take the step of SHUTDOWN that waits for data to be acknowledged."""
+    def advance_shutdown(self, now: float) -> None:
+        """Continue a shutdown once all our data is acknowledged."""
         match self._state:
             case states.ShutdownPending(block) if block.transmitter.is_idle:
                 self._enter(states.ShutdownSent(block, self._start_t2(block, now)))
@@ -179,9 +180,9 @@ class Lifecycle:
                 pass
 
     def take_due_cookie(self) -> CookiePacket | None:
-        """Return the COOKIE ECHO that is due, and what may be bundled with it; None if none is due.
+        """Return and remove the COOKIE ECHO that is due, with the chunks to bundle; None if none is due.
 
-        A report leaves with the first one only: a peer may fail to parse it.
+        Only the first one has a report: a peer may fail to parse it.
         """
         state = self._state
         if not isinstance(state, states.CookieEchoed) or not state.cookie_due:
@@ -191,7 +192,7 @@ class Lifecycle:
         return CookiePacket(state.cookie, report, state.t1_cookie.expirations < _FULL_COOKIES)
 
     def handle_timer(self, now: float) -> None:
-        """Act on T1 and T2: say the last word again, or give up."""
+        """Handle T1 and T2: retransmit the last chunk or fail."""
         timer = self.timer
         if now >= self.establishment_deadline:
             self.fail()
@@ -213,10 +214,10 @@ class Lifecycle:
             case _:
                 self._builder.queue_control(chunks.ShutdownAck().encode())
 
-    # What the peer says.
+    # Received chunks.
 
     def handle_chunk(self, chunk: chunks.LifecycleChunk, now: float) -> bool:
-        """Take a chunk; return whether the rest of its packet is to be read."""
+        """Handle a chunk; return whether to process the rest of its packet."""
         match chunk:
             case chunks.InitAck():
                 self._handle_init_ack(chunk, now)
@@ -233,7 +234,7 @@ class Lifecycle:
                 self._handle_error(reasons)
             case chunks.Shutdown() | chunks.ShutdownAck() | chunks.ShutdownComplete():
                 if self.block is not None and self.is_established:
-                    self._handle_ending(self.block, chunk, now)
+                    self._handle_shutdown_chunk(self.block, chunk, now)
                 else:
                     self.drop_out_of_state("chunk out of state")
         return not self.closed
@@ -245,7 +246,7 @@ class Lifecycle:
         if not is_acceptable(init):
             self._counters.drop("init")
         elif isinstance(self._state, states.ShutdownAckSent):
-            # Section 9.2: the peer has not received the end yet.
+            # Section 9.2: the peer has not received SHUTDOWN ACK yet.
             self._builder.queue_control(chunks.ShutdownAck().encode())
         else:
             self._builder.queue_packet(init.initiate_tag, self._handshake.answer(init, now).encode())
@@ -260,12 +261,12 @@ class Lifecycle:
             agreed = self._handshake.negotiate(init_ack, now)
             block = self._handshake.make_control_block(agreed, self._queue, self._state.transmitter)
             report = error_report(init_ack)
-            # Before the COOKIE ECHO, which may have data behind it.
+            # Before COOKIE ECHO, which may be bundled with data.
             self._queue.limit_streams(block.outbound_streams)
             self._enter(states.CookieEchoed(block, self._start_t1(now), cookie, report))
 
     def _handle_cookie_echo(self, data: bytes, now: float) -> bool:
-        """Take a COOKIE ECHO; return whether it was good, so that what is bundled with it may be read."""
+        """Handle a COOKIE ECHO; return whether it was valid, so that bundled chunks may be processed."""
         cookie = self._handshake.read_cookie(data)
         if cookie is None:
             self._counters.drop("cookie")
@@ -282,8 +283,8 @@ class Lifecycle:
                 self._establish(self._handshake.make_control_block(cookie, self._queue, transmitter), now)
             case states.CookieEchoed(block):
                 if not known:
-                    # The peer answered our INIT under one tag and sent its own under another
-                    # (section 5.2.4, action B): what is sent already stays valid, its tag and TSN change.
+                    # The peer's INIT ACK and INIT have different tags (section 5.2.4, action B): our data stays
+                    # valid, the peer's tag and TSN change.
                     block = self._handshake.make_control_block(cookie, self._queue, block.transmitter)
                 self._establish(block, now)
             case states.ShutdownAckSent():
@@ -292,7 +293,8 @@ class Lifecycle:
             case _:
                 if not known:
                     self.abort(
-                        causes.protocol_violation("restart"), AssociationError("the peer started anew")
+                        causes.protocol_violation("restart"),
+                        AssociationError("the peer tried to restart the association"),
                     )
                     return False
         self._builder.queue_control_first(chunks.CookieAck().encode())
@@ -307,21 +309,21 @@ class Lifecycle:
         self._end(AssociationError(words, code, by_peer=True))
 
     def _handle_error(self, reasons: tuple[Parameter, ...]) -> None:
-        logger.debug("the peer reports: %s", describe_causes(reasons))
+        logger.debug("received ERROR: %s", describe_causes(reasons))
         stale = any(code == CauseCode.STALE_COOKIE for code, _ in reasons)
         current = self._state
         if not stale or not isinstance(current, states.CookieEchoed):
             return
-        if current.shutdown_wanted:
+        if current.shutdown_requested:
             self._end(None)
             return
-        # Begin again (section 5.2.6), with the count of tries so far and the data that is on its way.
+        # Start again (section 5.2.6), with the same count of retransmissions and the data in flight.
         self._enter(states.CookieWait(current.t1_cookie, current.block.transmitter))
         self._send_init()
 
     def _establish(self, block: states.ControlBlock, now: float) -> None:
         current = self._state
-        if isinstance(current, states.CookieEchoed) and current.shutdown_wanted:
+        if isinstance(current, states.CookieEchoed) and current.shutdown_requested:
             self._enter(states.ShutdownPending(block))
         else:
             self._enter(states.Established(block))
@@ -337,9 +339,9 @@ class Lifecycle:
         timer.start(now)
         return timer
 
-    # The end.
+    # Shutdown and end.
 
-    def _handle_ending(
+    def _handle_shutdown_chunk(
         self,
         block: states.ControlBlock,
         chunk: chunks.Shutdown | chunks.ShutdownAck | chunks.ShutdownComplete,
@@ -365,7 +367,7 @@ class Lifecycle:
             case states.ShutdownSent():
                 self._acknowledge_shutdown(block, now)
             case _:
-                pass  # it was answered before
+                pass  # it has been answered
 
     def _send_shutdown(self, block: states.ControlBlock) -> None:
         self._builder.queue_control(
@@ -384,7 +386,7 @@ class Lifecycle:
 
     def _end(self, error: AssociationError | None) -> None:
         if not self.closed:
-            logger.debug("the association has ended: %s", error)
+            logger.debug("association ended: %s", error)
             self._builder.stop_timer()
             self._enter(states.Closed(error))
             self._events.append(AssociationClosed(error))
@@ -392,7 +394,7 @@ class Lifecycle:
     # The state.
 
     def _enter(self, new: states.State) -> None:
-        """Change the state, and what follows from it."""
+        """Enter a state and derive the attributes from it."""
         self._state = new
         self._builder.wake()
         self.timer = _timer_of(new)

@@ -8,49 +8,49 @@ from .tx.congestion_reno import RenoController
 
 @attrs.frozen
 class SctpOptions:
-    """What can be chosen about an association. Times are in seconds, sizes in bytes.
+    """Options of an association. Times are in seconds, sizes in bytes.
 
     Attributes:
-        local_port: Our SCTP port; RFC 8841 section 5 has 5000 as the usual one.
+        local_port: Our SCTP port; 5000 is usual (RFC 8841 section 5).
         remote_port: The peer's SCTP port.
         max_packet_size: Largest SCTP packet. 1160 fits a DTLS record (13 bytes of header, 8 of explicit nonce, 16
             of tag) into 1200 bytes of UDP, which every path carries (RFC 8261 section 5). A multiple of four.
-        inbound_streams: Streams that the peer may use (RFC 8831 section 6.2 asks for all 65535).
-        outbound_streams: Streams that we ask for.
-        receive_buffer_size: What may wait for the application, per-message overhead included; the first
-            ``a_rwnd``. At least twice ``max_message_size``: a message must fit before it is complete.
-        send_buffer_size: What ``send`` accepts before it refuses; callers wait at a mark far below.
-        max_message_size: Largest message that is taken from the peer; a larger one aborts (RFC 8841 section 6).
-        rto_initial: First retransmission time-out. RFC 9260 section 16 has 1 s; the path below has just
-            carried a DTLS handshake, and half of that is still ten times a usual round trip.
-        rto_min: Least time-out. RFC 9260 has 1 s, made for peers that delay acknowledgements by 200 ms and for
-            coarse timers; 200 ms is what TCP stacks use.
-        rto_max: Largest time-out. RFC 9260 has 60 s; consent (RFC 7675) ends a dead path after 30 s.
-        rto_max_init: The same for the chunks that begin an association, as a user waits for it.
-        rto_variance_floor: Least time-out over the smoothed round trip: the peer may delay an acknowledgement by
-            200 ms (RFC 9260 section 6.2), which the measured round trips do not show.
-        ack_delay: How long the acknowledgement of a single packet waits for company (RFC 9260 section 6.2: at
-            most 200 ms). Short, because a delayed acknowledgement spoils the peer's round-trip measurement.
-        max_init_retransmissions: How often the chunks that begin and end an association are sent again before
-            it fails: INIT, COOKIE ECHO, SHUTDOWN, SHUTDOWN ACK. INIT and COOKIE ECHO share ``set_up_time``.
-        max_retransmissions: How many time-outs in a row, of data or heartbeats, end the association. RFC 9260
-            section 16 has 10; a path that loses half of all round trips reaches that by bad luck within an hour,
-            and whether the peer is still there is for consent (RFC 7675) to decide.
-        heartbeat_interval: Silence after which the peer is asked for a sign of life; 0 never asks.
+        inbound_streams: Streams that the peer may use (RFC 8831 section 6.2: SHOULD be 65535).
+        outbound_streams: Streams that we request.
+        receive_buffer_size: Capacity for received data, per-message overhead included; the initial ``a_rwnd``. At least
+            twice ``max_message_size``: a message must fit before it is complete.
+        send_buffer_size: Bytes that ``send`` queues at most; callers wait at a mark far below.
+        max_message_size: Largest message accepted; a larger one aborts the association (RFC 8841 section 6).
+        rto_initial: RTO.Initial. RFC 9260 section 16 recommends 1 s; the path has just carried a DTLS handshake, and
+            half of that is still ten times a usual round trip.
+        rto_min: RTO.Min. RFC 9260 recommends 1 s, for peers that delay acknowledgements by 200 ms and for coarse
+            timers; TCP stacks use 200 ms.
+        rto_max: RTO.Max. RFC 9260 recommends 60 s; consent (RFC 7675) ends a dead path after 30 s.
+        rto_max_init: RTO.Max of INIT and COOKIE ECHO, as a user waits for the association.
+        rto_variance_floor: Least difference of RTO and SRTT: the peer may delay an acknowledgement by 200 ms (RFC 9260
+            section 6.2), which measured round trips may not include.
+        ack_delay: Delay of the acknowledgement of a single packet (RFC 9260 section 6.2: at most 200 ms). Short,
+            because a delayed acknowledgement distorts the peer's round-trip measurement.
+        max_init_retransmissions: Max.Init.Retransmits, for INIT, COOKIE ECHO, SHUTDOWN and SHUTDOWN ACK. INIT and
+            COOKIE ECHO share ``set_up_time``.
+        max_retransmissions: Association.Max.Retrans: consecutive timeouts of data or heartbeats that end the
+            association. RFC 9260 section 16 recommends 10; a path that loses half of all round trips reaches that by
+            chance within an hour, and consent (RFC 7675) detects a dead peer.
+        heartbeat_interval: HB.interval: idle time before a HEARTBEAT; 0 sends none.
         zero_checksum: Whether to offer, send and accept packets without CRC32c (RFC 9653): DTLS protects them. The
             third INIT and later ones do not offer it, since some peers cannot parse the parameter.
-        cookie_life: How long a state cookie is valid (RFC 9260 section 16).
-        initial_window_packets: First congestion window in packets. RFC 9260 section 7.2.1 has about four; ten
-            is RFC 6928's for TCP.
+        cookie_life: Valid.Cookie.Life: how long a state cookie is valid (RFC 9260 section 16).
+        initial_window_packets: Initial congestion window in packets. RFC 9260 section 7.2.1 allows about four; ten is
+            TCP's (RFC 6928).
         max_congestion_window: Upper bound of the congestion window.
         congestion_controller: Makes the :class:`CongestionController` of an association from the packet size, the
             initial and the maximum window, all in bytes. The default is that of RFC 9260 section 7.2.
-        shared_queue_delay: By how much data may make a round trip longer while media is sent on the same path. Below
-            the queue that congestion control of media takes for overuse (``BandwidthEstimationOptions.queue_limit``).
-        coalescing_delay: How long a packet that is not full is held back within a run of sends; 0 is never.
-        max_burst: Most packets that one call of ``datagrams_to_send`` returns; the rest follows at once.
-        burst_interval: How soon the rest of a burst follows.
-        initial_tsn: First TSN, for tests of the wrap; drawn at random by default.
+        shared_queue_delay: Queueing delay that data may cause while media is sent on the same path. Below the delay
+            that bandwidth estimation of media detects as overuse (``BandwidthEstimationOptions.queue_limit``).
+        coalescing_delay: Longest delay of a packet that is not full (Nagle's algorithm); 0 delays none.
+        max_burst: Packets that one call of ``datagrams_to_send`` returns at most.
+        burst_interval: Delay of the rest of a burst.
+        initial_tsn: Initial TSN, for tests of the wrap; random by default.
     """
 
     local_port: int = 5000
@@ -83,9 +83,9 @@ class SctpOptions:
 
     @property
     def set_up_time(self) -> float:
-        """Seconds from the first INIT until an association that is not established fails, with the defaults 27.5.
+        """Seconds from the first INIT until an association that is not established fails; 27.5 by default.
 
-        As long as INIT alone would take with all its retransmissions; COOKIE ECHO adds nothing.
+        The time of INIT with all its retransmissions; COOKIE ECHO adds nothing.
         """
         tries = range(self.max_init_retransmissions + 1)
         return sum(min(self.rto_initial * 2.0**number, self.rto_max_init) for number in tries)
@@ -98,5 +98,6 @@ class SctpOptions:
     def __attrs_post_init__(self) -> None:
         if self.receive_buffer_size < 2 * self.max_message_size:
             raise ValueError(
-                "receive_buffer_size must hold max_message_size twice, or a message could get stuck"
+                f"receive_buffer_size must hold max_message_size ({self.max_message_size}) twice, "
+                f"not {self.receive_buffer_size}, or the window could close before a message is complete"
             )

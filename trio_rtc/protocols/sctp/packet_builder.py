@@ -1,10 +1,9 @@
-"""What is about to leave: control chunks that wait, packets that stand alone, and data in bundles.
+"""Builds packets from queued control chunks, retransmissions and new data.
 
-A packet holds a SACK first, then control chunks, then as much data as fits (RFC 9260 section 6.10). How many packets
-of data leave, and whether one that is not full may, is decided here from the windows of the transmitter and
-the rule of :mod:`.tx.nagle`. After a call that let nothing or not everything go, the builder knows until
-when another call is pointless, so that an application that queues many small messages does not pay for the
-whole decision with each of them.
+A packet has a SACK first, then control chunks, then as much data as fits (RFC 9260 section 6.10). The windows and the
+pacing rate of the transmitter limit the packets of data; Nagle's algorithm (:mod:`.tx.nagle`) may delay one that is not
+full. After a call that has left data behind, the builder knows until when another call would return nothing, so that
+queueing many small messages is cheap.
 """
 
 import math
@@ -21,17 +20,17 @@ from .tx.nagle import BATCH_PACKETS, Nagle
 from .tx.send_queue import SendQueue
 from .tx.transmitter import Transmitter
 
-# Answers to the peer that may wait in one round; more than that many questions in a batch are ignored.
+# Replies to one batch of packets; further requests in the batch are ignored.
 _MAX_PENDING: Final = 32
 
 
 @attrs.frozen
 class CookiePacket:
-    """A COOKIE ECHO that is due.
+    """The content of a COOKIE ECHO packet.
 
     Attributes:
         cookie: The peer's cookie.
-        report: An ERROR chunk to be bundled with it if there is room; may be empty.
+        report: An ERROR chunk to bundle with it if there is room; may be empty.
         with_data: Whether data may be bundled with it.
     """
 
@@ -41,16 +40,16 @@ class CookiePacket:
 
 
 class PacketBuilder:
-    """Makes packets.
+    """Builds the packets of an association.
 
     Args:
-        options: Of the association.
-        queue: Messages to be sent.
+        options: Options of the association.
+        queue: Messages to send.
         full_size: The payload of a full packet, in bytes.
-        counters: Where chunks are counted that find no room.
+        counters: Counts control chunks that are dropped.
 
     Attributes:
-        flush_at: When data that is held back, or the rest of a burst, is to leave; ``math.inf`` for none.
+        flush_at: When delayed data, or the rest of a burst, must be sent; ``math.inf`` for none.
     """
 
     def __init__(self, options: SctpOptions, queue: SendQueue, full_size: int, counters: Counters) -> None:
@@ -65,16 +64,16 @@ class PacketBuilder:
         self._quiet_until = -math.inf
         self._quiet_below: float = 0
 
-    # What is put in.
+    # Queueing.
 
     def queue_packet(self, verification_tag: int, chunk: bytes) -> None:
-        """Queue a packet of one chunk, with a checksum, for another tag than the association's."""
+        """Queue a packet of one chunk, with a checksum and its own verification tag."""
         if len(self._packets) < _MAX_PENDING:
             header = encode_header(self._options.local_port, self._options.remote_port, verification_tag)
             self._packets.append(encode_packet(header, [chunk]))
 
     def queue_control(self, chunk: bytes) -> None:
-        """Queue a control chunk; drop it if it does not fit a packet or too many wait already."""
+        """Queue a control chunk; drop it if it does not fit a packet or too many are queued."""
         if len(self._control) >= _MAX_PENDING or len(chunk) > self._capacity:
             self._counters.drop("reply")
             return
@@ -82,49 +81,49 @@ class PacketBuilder:
         self._quiet_until = -math.inf
 
     def queue_control_first(self, chunk: bytes) -> None:
-        """Queue a control chunk that goes before all others, once."""
+        """Queue a control chunk before all others, unless it is there already."""
         if self._control[:1] != [chunk]:
             self._control.insert(0, chunk)
 
     def stop_timer(self) -> None:
-        """Hold nothing back any more: the association has ended, and only packets that stand alone still leave."""
+        """Stop the timer after the association has ended; packets of ``queue_packet`` are still sent."""
         self.flush_at = math.inf
 
     def discard_packets(self) -> None:
-        """Forget packets that stand alone, too."""
+        """Discard the packets of ``queue_packet``."""
         self._packets.clear()
 
     def wake(self) -> None:
-        """Record that something has changed, so that the next call decides anew."""
+        """Make the next call examine everything again, after a change."""
         self._quiet_until = -math.inf
 
     def release(self) -> None:
-        """Make what is held back due, since a message was received."""
+        """Release delayed data, because a message was received."""
         self._nagle.received = True
         self._quiet_until = -math.inf
 
     def handle_timer(self, now: float) -> None:
-        """Stop the timer of what has been held back for long enough: the next call lets it go."""
+        """Stop an expired timer: the next call sends the delayed data."""
         if now >= self.flush_at:
             self.flush_at = math.inf
 
-    # What is taken out.
+    # Building.
 
     def is_quiet(self, now: float) -> bool:
-        """Whether nothing can leave, for what is known from the last decision."""
+        """Return whether ``build_packets`` would return nothing, judging from its last call."""
         return now < self._quiet_until and self._queue.total < self._quiet_below
 
     def take_packets(self) -> list[bytes]:
-        """Take the packets that stand alone."""
+        """Return and remove the packets of ``queue_packet``."""
         packets, self._packets = self._packets, []
         return packets
 
     def build_cookie_echo(self, block: ControlBlock, due: CookiePacket, now: float) -> list[bytes]:
-        """Return COOKIE ECHO, alone or with a report and a packet's worth of data behind it."""
+        """Return a packet of COOKIE ECHO, a report if there is one, and data if that is allowed."""
         self._nagle.record_sent(now)
         source = block.transmitter if due.with_data else None
         control = [CookieEcho(due.cookie).encode()]
-        # Nothing else may leave before COOKIE ACK, so a report that does not fit is dropped.
+        # Nothing else may be sent before COOKIE ACK is received, so a report that does not fit is dropped.
         if due.report and len(control[0]) + len(due.report) <= self._capacity:
             control.append(due.report)
         if source is None or not source.reports_bursts:
@@ -138,14 +137,14 @@ class PacketBuilder:
         """Return the packets that may leave now.
 
         Args:
-            block: Whose packets they are.
+            block: The association's control block.
             now: The time.
-            with_data: Whether the state of the association lets data go.
+            with_data: Whether the state of the association allows data.
         """
         transmitter = block.transmitter
         queued = with_data and bool(self._queue.active)
         if not queued and not self._control and not _has_chunks(block):
-            # What usually follows a batch that needs no answer yet: nothing to decide, nothing to wait for.
+            # Usual after a batch that needs no acknowledgement yet.
             self.flush_at = math.inf
             self._quiet_until = -math.inf
             return []
@@ -170,14 +169,14 @@ class PacketBuilder:
             self._nagle.record_sent(now)
             if reports:
                 transmitter.finish_burst(now)
-                # What waits for its departure does not wait for more data, too.
+                # Data that pacing delays is not delayed again by Nagle's algorithm.
                 self._nagle.received = len(packets) >= most < self._options.max_burst
         if with_data:
             self._plan(transmitter, now, burst_cut=len(packets) >= self._options.max_burst)
         return packets
 
     def _plan(self, transmitter: Transmitter, now: float, *, burst_cut: bool) -> None:
-        """Note when the next call makes sense, if data is left."""
+        """Set the time of the next call, if data is left."""
         self.flush_at = math.inf
         self._quiet_until = -math.inf
         if transmitter.forward_pending:
@@ -187,7 +186,7 @@ class PacketBuilder:
         if not queue.active and not transmitter.outstanding.lost:
             return
         if not transmitter.wants_packet(partial=True):
-            # Only an acknowledgement or T3 opens the windows.
+            # Only a SACK or T3-rtx opens the windows.
             transmitter.arm_window_probe(now)
             self._quiet_until = self._quiet_below = math.inf
             return
@@ -202,8 +201,8 @@ class PacketBuilder:
             self._quiet_below = math.inf
 
     def _take_control(self, block: ControlBlock, now: float, *, with_data: bool) -> list[bytes]:
-        """Return the control chunks that leave now, the SACK first when there is news to tell."""
-        # A new list in any case: what is added below leaves once, and not again with the next packet.
+        """Return and remove the control chunks to send now, with a SACK first if there is something to acknowledge."""
+        # A new list, because the chunks added below must not be sent again with the next packet.
         control, self._control = self._control, []
         if block.resets.has_chunks:
             control += block.resets.take_chunks(now, block.transmitter.timeout.value)
@@ -213,7 +212,7 @@ class PacketBuilder:
                 control.append(forward.encode())
         receiver = block.receiver
         if receiver.ack_due or (receiver.has_unacknowledged and (with_data or control)):
-            # COOKIE ACK, if it is there, stays in front of everything else (section 6.10).
+            # COOKIE ACK comes before everything else (section 6.10).
             position = 1 if control and control[0][0] == CookieAck.kind else 0
             control = [*control[:position], receiver.make_sack().encode(), *control[position:]]
         return control
@@ -228,7 +227,7 @@ class PacketBuilder:
         max_packets: float,
         partial: bool = True,
     ) -> list[bytes]:
-        """Return packets of all of ``control``, and of data from ``source`` until there are ``max_packets``."""
+        """Return packets with all of ``control`` and with data from ``source``, at most ``max_packets`` with data."""
         packets: list[bytes] = []
         header, capacity = block.outbound_header, self._capacity
         parts = [header]
@@ -252,14 +251,14 @@ class PacketBuilder:
                 space = capacity
         if len(parts) > 1:
             packets.append(b"".join(parts))
-        # A packet with a COOKIE ECHO has its checksum in any case (RFC 9653 section 5.2).
+        # A packet with COOKIE ECHO must have a checksum (RFC 9653 section 5.2).
         if not block.capabilities.zero_checksum or (control and control[0][0] == CookieEcho.kind):
             return [add_checksum(packet) for packet in packets]
         return packets
 
 
 def _has_chunks(block: ControlBlock) -> bool:
-    """Whether the association itself has chunks to send now, new data aside."""
+    """Return whether there is something to send other than new data and queued control chunks."""
     transmitter = block.transmitter
     return (
         block.receiver.ack_due

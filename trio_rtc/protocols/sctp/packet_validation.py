@@ -1,4 +1,4 @@
-"""Which packets are taken: ports, checksum and verification tag, before any chunk is read."""
+"""Validation of packets before any chunk is parsed: ports, checksum and verification tag."""
 
 from typing import Final
 
@@ -7,16 +7,16 @@ from .packet.chunks import Abort, CookieEcho, Init, InitAck, ShutdownComplete
 from .packet.header import HEADER_SIZE, ZERO_CHECKSUM, has_valid_checksum, parse_header
 
 _T_BIT: Final = 1
-# A handshake has its checksum in any case (RFC 9653 section 5.3).
+# Packets with these chunks must have a checksum (RFC 9653 section 5.3).
 _ALWAYS_CHECKED: Final = (Init.kind, InitAck.kind, CookieEcho.kind)
-# Chunks whose packet has rules of its own for the checksum, or for the verification tag.
+# Chunks with special rules for the checksum or the verification tag of their packet.
 _SPECIAL: Final = frozenset((*_ALWAYS_CHECKED, Abort.kind, ShutdownComplete.kind))
 
 
 def matches_fast_path(packet: bytes, header: bytes, accepts_zero_checksum: bool) -> bool:
-    """Return whether a packet has exactly this header but for the checksum, and is intact.
+    """Return whether a packet has exactly this header, apart from a valid checksum.
 
-    The quick test for nearly all packets; what fails it is looked at by ``find_drop_reason``.
+    The fast test for nearly all packets; ``find_drop_reason`` examines those that fail it.
     """
     if len(packet) <= HEADER_SIZE or len(packet) & 3 or packet[HEADER_SIZE] in _SPECIAL:
         return False
@@ -26,13 +26,13 @@ def matches_fast_path(packet: bytes, header: bytes, accepts_zero_checksum: bool)
 
 
 def find_drop_reason(packet: bytes, options: SctpOptions, local_tag: int, peer_tag: int | None) -> str | None:
-    """Return why a packet is to be dropped, None if it is one of ours.
+    """Return the reason to drop a packet, None if it belongs to the association.
 
     Args:
-        packet: With its header.
-        options: Of the association.
-        local_tag: The tag of packets to us.
-        peer_tag: The tag of packets to the peer, None while that is not known.
+        packet: The packet, with its header.
+        options: Options of the association.
+        local_tag: Verification tag of packets to us.
+        peer_tag: Verification tag of packets to the peer, None while it is not known.
 
     Raises:
         ProtocolError: The packet has no header.
@@ -54,7 +54,7 @@ def _is_intact(packet: bytes, *, accepts_zero_checksum: bool) -> bool:
 
 
 def _has_valid_tag(packet: bytes, tag: int, local_tag: int, peer_tag: int | None) -> bool:
-    """Check the verification tag by the rules of RFC 9260 section 8.5."""
+    """Return whether the verification tag is valid (RFC 9260 section 8.5)."""
     kind, flags = packet[HEADER_SIZE], packet[HEADER_SIZE + 1]
     if kind == Init.kind:
         return tag == 0

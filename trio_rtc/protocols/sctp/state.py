@@ -1,4 +1,4 @@
-"""The states of an association (RFC 9260 section 4), each with the data that is valid in it and nowhere else."""
+"""The states of an association (RFC 9260 section 4), each with the data that is valid only in it."""
 
 import attrs
 
@@ -14,19 +14,19 @@ from .tx.transmitter import Transmitter
 
 @attrs.define
 class ControlBlock:
-    """The transmission control block: what both sides agreed on, and the machinery of the data transfer.
+    """The transmission control block (TCB): the negotiated parameters and the parts of data transfer.
 
     Attributes:
         peer_tag: Verification tag of packets to the peer.
-        inbound_header: The header, with zero checksum, that packets to us have.
-        outbound_header: The header, with zero checksum, of our packets.
-        capabilities: What both sides can.
-        inbound_streams: How many streams the peer may use.
-        outbound_streams: How many streams we may use.
+        inbound_header: Common header of packets to us, with zero checksum.
+        outbound_header: Common header of our packets, with zero checksum.
+        capabilities: Extensions that both sides support.
+        inbound_streams: Number of streams that the peer may use.
+        outbound_streams: Number of streams that we may use.
         receiver: The receiving side.
         transmitter: The sending side.
-        path: Watches that the peer is alive.
-        resets: Stream resets, both ways.
+        path: Monitors the path with HEARTBEATs.
+        resets: Stream resets of both directions.
     """
 
     peer_tag: int
@@ -42,7 +42,7 @@ class ControlBlock:
 
     @property
     def errors(self) -> int:
-        """What counts against the association's limit of retransmissions (RFC 9260 section 8.1)."""
+        """The association's error counter (RFC 9260 section 8.1), compared with ``max_retransmissions``."""
         return max(self.transmitter.errors, self.path.errors, self.resets.errors)
 
     def next_timer(self) -> float:
@@ -54,14 +54,14 @@ class ControlBlock:
 
 @attrs.define
 class Listening:
-    """RFC 9260's CLOSED before anything has happened: an INIT is answered, nothing is sent."""
+    """RFC 9260's CLOSED before the handshake: an INIT is answered, nothing is sent."""
 
 
 @attrs.define
 class CookieWait:
-    """INIT is sent, INIT ACK is awaited.
+    """COOKIE-WAIT: INIT is sent, INIT ACK is awaited.
 
-    ``transmitter`` is there when a stale cookie has led here: it has the data that was sent with the cookie.
+    ``transmitter`` is set after a stale cookie: it has the data that was sent with the COOKIE ECHO.
     """
 
     t1_init: Timer
@@ -70,11 +70,10 @@ class CookieWait:
 
 @attrs.define
 class CookieEchoed:
-    """COOKIE ECHO is sent, COOKIE ACK is awaited.
+    """COOKIE-ECHOED: COOKIE ECHO is sent, COOKIE ACK is awaited.
 
-    ``cookie_due`` says that the cookie is to be sent (again), which is also when data may ride along;
-    ``report`` is an ERROR chunk to be bundled with it once, or empty;
-    ``shutdown_wanted`` that ``shutdown`` has been called meanwhile.
+    ``cookie_due``: COOKIE ECHO must be sent (again); only its packet may have data. ``report``: an ERROR chunk to
+    bundle with it once, or empty. ``shutdown_requested``: ``shutdown`` has been called meanwhile.
     """
 
     block: ControlBlock
@@ -82,26 +81,26 @@ class CookieEchoed:
     cookie: bytes
     report: bytes = b""
     cookie_due: bool = True
-    shutdown_wanted: bool = False
+    shutdown_requested: bool = False
 
 
 @attrs.define
 class Established:
-    """Messages flow."""
+    """ESTABLISHED."""
 
     block: ControlBlock
 
 
 @attrs.define
 class ShutdownPending:
-    """We want to end, and what is queued is being sent."""
+    """SHUTDOWN-PENDING: ``shutdown`` was called; queued messages are still sent."""
 
     block: ControlBlock
 
 
 @attrs.define
 class ShutdownSent:
-    """SHUTDOWN is sent, everything of ours is acknowledged; the peer may still be sending."""
+    """SHUTDOWN-SENT: all our data is acknowledged; the peer may still send."""
 
     block: ControlBlock
     t2_shutdown: Timer
@@ -109,14 +108,14 @@ class ShutdownSent:
 
 @attrs.define
 class ShutdownReceived:
-    """The peer wants to end, and what is queued is being sent."""
+    """SHUTDOWN-RECEIVED: queued messages are still sent."""
 
     block: ControlBlock
 
 
 @attrs.define
 class ShutdownAckSent:
-    """SHUTDOWN ACK is sent, SHUTDOWN COMPLETE is awaited."""
+    """SHUTDOWN-ACK-SENT: SHUTDOWN COMPLETE is awaited."""
 
     block: ControlBlock
     t2_shutdown: Timer
@@ -124,7 +123,7 @@ class ShutdownAckSent:
 
 @attrs.define
 class Closed:
-    """The end."""
+    """The association has ended; ``error`` is None after an orderly shutdown or our own ``close``."""
 
     error: AssociationError | None
 

@@ -1,4 +1,4 @@
-"""A snapshot of an association, for statistics and for finding out why it is slow."""
+"""Statistics of an association."""
 
 from collections import Counter
 
@@ -11,24 +11,24 @@ from .tx.send_queue import SendQueue
 
 @attrs.frozen
 class AssociationStatistics:
-    """A snapshot of an association. Sizes are bytes, times are seconds.
+    """Statistics of an association at one time. Sizes are bytes, times are seconds.
 
     Attributes:
-        packets_sent: SCTP packets handed to the layer below.
-        packets_received: SCTP packets from it, dropped ones included.
+        packets_sent: SCTP packets sent.
+        packets_received: SCTP packets received, dropped ones included.
         chunks_sent: DATA chunks sent, retransmissions included.
-        chunks_received: DATA chunks that were new.
-        chunks_retransmitted: DATA chunks sent again.
-        bytes_sent: New DATA chunks with their headers.
-        bytes_received: Payload of new DATA chunks.
-        messages_abandoned: Messages given up by partial reliability, wholly unsent ones included.
-        dropped: What was dropped of what came in, by reason.
-        congestion_window: How much may be in flight.
-        flight_size: How much is in flight.
+        chunks_received: DATA chunks received, duplicates excluded.
+        chunks_retransmitted: Retransmissions of DATA chunks.
+        bytes_sent: Bytes of DATA chunks with their headers, retransmissions excluded.
+        bytes_received: Payload of DATA chunks received, duplicates excluded.
+        messages_abandoned: Messages abandoned by partial reliability, unsent ones included.
+        dropped: Packets and chunks dropped on receipt, by reason.
+        congestion_window: Bytes that may be in flight.
+        flight_size: Bytes in flight.
         peer_window: The peer's last ``a_rwnd``.
-        receive_window: The window that we would advertise now.
-        smoothed_round_trip: None before the first measurement.
-        retransmission_timeout: The current time-out.
+        receive_window: The ``a_rwnd`` that a SACK would have now.
+        smoothed_round_trip: SRTT; None before the first measurement.
+        retransmission_timeout: The current RTO.
     """
 
     packets_sent: int
@@ -51,7 +51,7 @@ class AssociationStatistics:
 def build_statistics(
     counters: Counters, block: ControlBlock | None, queue: SendQueue
 ) -> AssociationStatistics:
-    """Return the figures of an association whose last control block is ``block``."""
+    """Return the statistics of an association whose last control block is ``block``."""
     if block is None:
         return AssociationStatistics(
             counters.packets_sent, counters.packets_received, dropped=dict(counters.dropped)

@@ -1,9 +1,9 @@
-"""Resetting streams (RFC 6525): our requests, one at a time, and the answers to the peer's.
+"""Stream reset (RFC 6525): our requests, one at a time, and the responses to the peer's.
 
-A stream is asked for when all its messages have been sent and acknowledged. A request is repeated by timer until
-it is answered with something other than "in progress". Of the peer's requests the last one and its result are
-remembered, so that a repetition gets the same answer; "in progress" turns into "performed", with a second
-answer that nobody asked for, as soon as the data before the reset has come.
+A stream is included in a request when all its messages have been sent and acknowledged. A request is retransmitted by
+timer until the response is other than "in progress". The last request of the peer and its result are kept, so that a
+retransmission gets the same response. A request that is "in progress" becomes "performed", with an unsolicited second
+response, as soon as all data before the reset has been received.
 """
 
 import itertools
@@ -30,26 +30,26 @@ from .tx.transmitter import Transmitter
 
 logger = logging.getLogger("trio_rtc.sctp")
 
-# Streams in one request: 24 bytes of header and two for each fit the smallest packet.
+# Streams in one request: 24 bytes of header and two for each stream fit the smallest packet.
 _MAX_STREAMS = 200
 
-# Streams that are looked at for one request.
+# Streams examined for one request.
 _MAX_EXAMINED = 1000
 
-# Answers in one round. A request that gets none is repeated.
+# Responses queued at a time. A request without a response is retransmitted by the peer.
 _MAX_RESPONSES = 4
 
 
 @attrs.define
 class StreamReset:
-    """Both directions of RE-CONFIG for one association.
+    """Stream resets of both directions for one association.
 
     Attributes:
-        next_sequence: Number of our next request; begins with our initial TSN.
-        expected_sequence: Number of the peer's next request; begins with its initial TSN.
-        supported: Whether the peer can do it.
-        deadline: When an unanswered request is sent again; ``math.inf`` when none waits.
-        errors: Repetitions of the request that waits.
+        next_sequence: Request sequence number of our next request; initially our initial TSN.
+        expected_sequence: Request sequence number of the peer's next request; initially the peer's initial TSN.
+        supported: Whether the peer supports RFC 6525.
+        deadline: When the outstanding request is retransmitted; ``math.inf`` if there is none.
+        errors: Retransmissions of the outstanding request.
     """
 
     next_sequence: int
@@ -57,7 +57,7 @@ class StreamReset:
     supported: bool
     deadline: float = math.inf
     errors: int = 0
-    _wanted: dict[int, None] = attrs.field(factory=dict)
+    _requested: dict[int, None] = attrs.field(factory=dict)
     _request: OutgoingResetRequest | None = None
     _request_due: bool = False
     _last_result: Result = Result.BAD_SEQUENCE_NUMBER
@@ -65,14 +65,14 @@ class StreamReset:
     _responses: list[Parameter] = attrs.field(factory=list)
 
     def request(self, stream_id: int) -> None:
-        """Note that a stream is to be reset; one that is being reset already is not reset twice."""
+        """Request the reset of an outgoing stream, unless it is in the outstanding request."""
         if self._request is None or stream_id not in self._request.stream_ids:
-            self._wanted[stream_id] = None
+            self._requested[stream_id] = None
 
     @property
     def is_busy(self) -> bool:
-        """Whether resets are wanted or under way."""
-        return bool(self._wanted) or self._request is not None
+        """Whether resets are requested or outstanding."""
+        return bool(self._requested) or self._request is not None
 
     @property
     def has_chunks(self) -> bool:
@@ -80,12 +80,12 @@ class StreamReset:
         return self._request_due or bool(self._responses)
 
     def prepare(self, queue: SendQueue, transmitter: Transmitter) -> list[SctpEvent]:
-        """Make the next request when streams have drained. Returns failures if the peer cannot reset."""
-        if self._request is not None or not self._wanted:
+        """Prepare the next request if streams have drained. Return failures if the peer does not support resets."""
+        if self._request is not None or not self._requested:
             return []
         if not self.supported:
-            failed = tuple(self._wanted)
-            self._wanted.clear()
+            failed = tuple(self._requested)
+            self._requested.clear()
             queue.cancel_reset(failed)
             return [OutgoingResetFailed(failed)]
         acknowledged = transmitter.outstanding.cumulative_tsn
@@ -103,24 +103,24 @@ class StreamReset:
         return []
 
     def _take_drained_streams(self, queue: SendQueue, acknowledged: int) -> list[int]:
-        """Take the streams for the next request, looking at a bounded number of those that are wanted.
+        """Return and remove the streams for the next request, from a bounded number of requested ones.
 
-        The ones that still have something to send go to the back: the acknowledgement of it causes another look.
+        Streams that still have data move to the back; its acknowledgement causes another call.
         """
         ready: list[int] = []
-        wanted = self._wanted
-        for stream_id in list(itertools.islice(wanted, _MAX_EXAMINED)):
-            del wanted[stream_id]
+        requested = self._requested
+        for stream_id in list(itertools.islice(requested, _MAX_EXAMINED)):
+            del requested[stream_id]
             if queue.is_drained(stream_id, acknowledged):
                 ready.append(stream_id)
                 if len(ready) == _MAX_STREAMS:
                     break
             else:
-                wanted[stream_id] = None
+                requested[stream_id] = None
         return ready
 
     def take_chunks(self, now: float, timeout: float) -> list[bytes]:
-        """Return the RE-CONFIG chunks to send now; ``timeout`` is when a request is repeated."""
+        """Return and remove the RE-CONFIG chunks to send now; ``timeout`` is the RTO of a request."""
         chunks = [ReConfig((response,)).encode() for response in self._responses]
         self._responses.clear()
         if self._request is not None and self._request_due:
@@ -130,14 +130,14 @@ class StreamReset:
         return chunks
 
     def handle_timer(self, now: float) -> None:
-        """Repeat the request that waits for too long."""
+        """Retransmit the outstanding request if its timer has expired."""
         if now >= self.deadline:
             self.deadline = math.inf
             self.errors += 1
             self._request_due = True
 
     def handle_chunk(self, chunk: ReConfig, receiver: Receiver, queue: SendQueue) -> list[SctpEvent]:
-        """Take a RE-CONFIG; malformed parameters raise ``ProtocolError`` before anything is changed."""
+        """Handle a RE-CONFIG; malformed parameters raise ``ProtocolError`` before anything is changed."""
         events: list[SctpEvent] = []
         for parameter in [parse_reconfiguration(parameter) for parameter in chunk.parameters]:
             match parameter:
@@ -154,7 +154,7 @@ class StreamReset:
         return events
 
     def perform_deferred(self, receiver: Receiver) -> list[SctpEvent]:
-        """Tell that a deferred reset of the peer's has been performed, when it has."""
+        """Return the event of the peer's deferred reset if it has been performed, and queue a response."""
         if self._deferred is None or receiver.reset_is_deferred:
             return []
         streams, self._deferred = self._deferred, None
@@ -167,7 +167,7 @@ class StreamReset:
         if request is None or response.response_sequence != request.request_sequence:
             return []
         if response.result in (Result.IN_PROGRESS, Result.REQUEST_IN_PROGRESS):
-            # The peer is alive and waits for data: the timer repeats the request.
+            # The peer is alive and waits for data: the timer retransmits the request.
             self.errors = 0
             return []
         self._request = None
@@ -177,7 +177,7 @@ class StreamReset:
         if response.result in (Result.NOTHING_TO_DO, Result.PERFORMED):
             queue.finish_reset(request.stream_ids)
             return [OutgoingStreamsReset(request.stream_ids)]
-        logger.debug("the peer answered our stream reset with result %d", response.result)
+        logger.debug("stream reset failed: the peer responded with result %d", response.result)
         queue.cancel_reset(request.stream_ids)
         return [OutgoingResetFailed(request.stream_ids)]
 
@@ -185,8 +185,8 @@ class StreamReset:
         events: list[SctpEvent] = []
         if request.request_sequence == self.expected_sequence:
             if self._deferred is not None:
-                # One at a time (section 5.2.1): it will be repeated.
-                self._answer(request.request_sequence, Result.REQUEST_IN_PROGRESS)
+                # One request at a time (section 5.2.1): the peer will retransmit it.
+                self._queue_response(request.request_sequence, Result.REQUEST_IN_PROGRESS)
                 return []
             last_tsn = receiver.tracker.unwrap(request.last_tsn)
             if receiver.request_reset(last_tsn, request.stream_ids):
@@ -203,10 +203,10 @@ class StreamReset:
         self._last_result = result
 
     def _respond(self, sequence: int) -> None:
-        """Answer a request: with the remembered result if it is the last one, else as out of sequence."""
+        """Queue a response: the stored result for the last request, otherwise "bad sequence number"."""
         known = sequence == serial_add(self.expected_sequence, -1, 32)
-        self._answer(sequence, self._last_result if known else Result.BAD_SEQUENCE_NUMBER)
+        self._queue_response(sequence, self._last_result if known else Result.BAD_SEQUENCE_NUMBER)
 
-    def _answer(self, sequence: int, result: Result) -> None:
+    def _queue_response(self, sequence: int, result: Result) -> None:
         if len(self._responses) < _MAX_RESPONSES:
             self._responses.append(ReconfigurationResponse(sequence, result).encode())

@@ -1,5 +1,5 @@
-"""What is on the wire: the common header, chunks, parameters and error causes of SCTP.
+"""The packet format of SCTP: the common header, chunks, parameters and error causes.
 
-Control chunks are values with a codec each. DATA, the one chunk that speed hangs on, is only a struct here
-(:mod:`.data`); the sending and the receiving side pack and unpack it in their own loops.
+Control chunks are value classes, each with its codec. DATA, the only chunk that is critical for speed, is just a struct
+(:mod:`.data`), which the sending and the receiving side pack and unpack in their own loops.
 """

@@ -1,4 +1,4 @@
-"""Error causes, as ABORT and ERROR carry them (RFC 9260 section 3.3.10)."""
+"""Error causes of ABORT and ERROR (RFC 9260 section 3.3.10)."""
 
 import struct
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from .parameters import Parameter
 
 _TSN: Final = struct.Struct(">I")
 _STREAM: Final = struct.Struct(">HH")
-# A peer writes the reason: no more of it is kept and logged than a line.
+# The peer chooses the length of a reason, which is logged.
 _REASON_LIMIT: Final = 256
 
 
@@ -32,12 +32,12 @@ class CauseCode(IntEnum):
 
 
 def user_initiated_abort(reason: str = "") -> Parameter:
-    """Return the cause that an application's abort carries."""
+    """Return the cause of an abort by the application (section 3.3.10.12)."""
     return Parameter(CauseCode.USER_INITIATED_ABORT, reason.encode()[:_REASON_LIMIT])
 
 
 def protocol_violation(reason: str) -> Parameter:
-    """Return the cause for a peer that broke the rules; ``reason`` goes onto the wire."""
+    """Return the cause for a violation of the protocol by the peer (section 3.3.10.13)."""
     return Parameter(CauseCode.PROTOCOL_VIOLATION, reason.encode()[:_REASON_LIMIT])
 
 
@@ -52,19 +52,19 @@ def invalid_stream_identifier(stream_id: int) -> Parameter:
 
 
 def unrecognized_parameters(parameters: Sequence[Parameter]) -> Parameter:
-    """Return the cause for parameters of an INIT ACK that are not known (section 3.3.10.8)."""
+    """Return the cause for unrecognized parameters of an INIT ACK (section 3.3.10.8)."""
     return Parameter(
         CauseCode.UNRECOGNIZED_PARAMETERS, b"".join(parameter.encode() for parameter in parameters)
     )
 
 
 def stale_cookie(staleness: float) -> Parameter:
-    """Return the cause for a cookie whose life has ended ``staleness`` seconds ago (section 3.3.10.3)."""
+    """Return the cause for a cookie that expired ``staleness`` seconds ago (section 3.3.10.3)."""
     return Parameter(CauseCode.STALE_COOKIE, _TSN.pack(min(int(staleness * 1e6), 0xFFFFFFFF)))
 
 
 def describe_causes(causes: tuple[Parameter, ...]) -> str:
-    """Return what a peer gave as its reasons, in words, without control characters."""
+    """Return a description of the peer's causes, without unprintable characters."""
     words = []
     for code, value in causes:
         try:

@@ -1,7 +1,7 @@
-"""The control chunks of SCTP as values, each with its own codec; user data takes the path of ``data``.
+"""The control chunks of SCTP as value classes, each with its codec; for DATA see :mod:`.data`.
 
 RFC 9260 section 3.3, RFC 3758 section 3.2 (FORWARD-TSN) and RFC 6525 section 3.1 (RE-CONFIG).
-A chunk encodes to bytes that are padded to four, and is parsed from its flags and its value.
+A chunk is encoded with padding to four bytes, and parsed from its flags and its value.
 """
 
 import struct
@@ -20,7 +20,7 @@ _SACK: Final = struct.Struct(">IIHH")
 _TSN: Final = struct.Struct(">I")
 _SKIPPED: Final = struct.Struct(">HH")
 _PADDING: Final = (b"", b"\0\0\0", b"\0\0", b"\0")
-# Bit of ABORT and SHUTDOWN COMPLETE: the verification tag is the receiver's own, reflected (section 8.5.1).
+# The T bit of ABORT and SHUTDOWN COMPLETE: the verification tag is reflected (section 8.5.1).
 _T_BIT: Final = 1
 
 
@@ -32,7 +32,7 @@ def encode_chunk(kind: int, flags: int, value: bytes) -> bytes:
 
 @attrs.frozen
 class Init:
-    """INIT, section 3.3.2: the first message of the handshake, and the fields that INIT ACK shares."""
+    """INIT, section 3.3.2; INIT ACK has the same fields."""
 
     kind: ClassVar[int] = 1
     initiate_tag: int
@@ -54,7 +54,7 @@ class Init:
         return encode_chunk(self.kind, 0, value + encode_parameters(self.parameters))
 
     def parameter(self, kind: int) -> bytes | None:
-        """Return the value of the first parameter of that type, None if there is none."""
+        """Return the value of the first parameter of a type, None if there is none."""
         return next((value for code, value in self.parameters if code == kind), None)
 
 
@@ -66,13 +66,13 @@ class InitAck(Init):
 
     @property
     def cookie(self) -> bytes | None:
-        """The state cookie, mandatory: None means that the peer broke the rules."""
+        """The state cookie, which is mandatory; None if it is missing."""
         return self.parameter(STATE_COOKIE)
 
 
 @attrs.frozen
 class Sack:
-    """SACK, section 3.3.4. Gap blocks are offsets from the cumulative TSN, both ends included."""
+    """SACK, section 3.3.4. Gap ack blocks are inclusive ranges of offsets from the cumulative TSN."""
 
     kind: ClassVar[int] = 3
     cumulative_tsn: int
@@ -92,7 +92,7 @@ class Sack:
 
 @attrs.frozen
 class Heartbeat:
-    """HEARTBEAT, section 3.3.5: ``info`` comes back unchanged."""
+    """HEARTBEAT, section 3.3.5; HEARTBEAT ACK returns ``info`` unchanged."""
 
     kind: ClassVar[int] = 4
     info: bytes
@@ -111,7 +111,7 @@ class HeartbeatAck(Heartbeat):
 
 @attrs.frozen
 class Abort:
-    """ABORT, section 3.3.7. ``reflected`` is the T bit: the tag is the receiver's own."""
+    """ABORT, section 3.3.7. ``reflected`` is the T bit: the verification tag is the peer's own."""
 
     kind: ClassVar[int] = 6
     causes: tuple[Parameter, ...] = ()
@@ -147,7 +147,7 @@ class ShutdownAck:
 
 @attrs.frozen
 class Error:
-    """ERROR, section 3.3.10: something was wrong, the association goes on."""
+    """ERROR, section 3.3.10: reports error causes; the association continues."""
 
     kind: ClassVar[int] = 9
     causes: tuple[Parameter, ...] = ()
@@ -206,7 +206,7 @@ class ReConfig:
 
 @attrs.frozen
 class ForwardTsn:
-    """FORWARD-TSN, RFC 3758 section 3.2: ``skipped`` are pairs of stream and its highest skipped SSN."""
+    """FORWARD-TSN, RFC 3758 section 3.2: ``skipped`` has pairs of a stream and its highest skipped SSN."""
 
     kind: ClassVar[int] = 192
     new_cumulative_tsn: int
@@ -220,7 +220,7 @@ class ForwardTsn:
 
 @attrs.frozen
 class UnknownChunk:
-    """A chunk of a type that is not known; its two high bits say what to do (section 3.2)."""
+    """A chunk of an unknown type, whose two high bits determine the handling (section 3.2)."""
 
     kind: int
     flags: int
@@ -232,21 +232,21 @@ class UnknownChunk:
 
     @property
     def stops_processing(self) -> bool:
-        """Whether the rest of the packet is discarded."""
+        """Whether the rest of the packet must be discarded."""
         return not self.kind & 0x80
 
     @property
     def is_reported(self) -> bool:
-        """Whether the sender is told, in an ERROR chunk."""
+        """Whether it must be reported to its sender in an ERROR chunk."""
         return bool(self.kind & 0x40)
 
 
 TransferChunk = Sack | Heartbeat | HeartbeatAck | ReConfig | ForwardTsn
-"""Control chunks that mean nothing without an association."""
+"""Control chunks that require an established association."""
 LifecycleChunk = (
     Init | InitAck | CookieEcho | CookieAck | Abort | Error | Shutdown | ShutdownAck | ShutdownComplete
 )
-"""Chunks that begin an association, end it, or tell what went wrong with it."""
+"""Chunks of establishment, end and errors of an association."""
 Chunk = TransferChunk | LifecycleChunk | UnknownChunk
 
 
@@ -278,9 +278,9 @@ def _parse_sack(flags: int, value: bytes) -> Sack:
     blocks = tuple(zip(edges[::2], edges[1::2], strict=True))
     previous_end = 0
     for start, end in blocks:
-        # Blocks that overlap or run backwards say nothing that could be believed.
+        # Gap ack blocks must be sorted and disjoint.
         if not previous_end < start <= end:
-            raise ProtocolError(f"SACK with gap block {start} to {end} behind {previous_end}")
+            raise ProtocolError(f"SACK with gap ack block {start} to {end} after {previous_end}")
         previous_end = end
     return Sack(cumulative_tsn, window, blocks, duplicates)
 
@@ -288,7 +288,7 @@ def _parse_sack(flags: int, value: bytes) -> Sack:
 def _heartbeat_info(value: bytes) -> bytes:
     parameters = parse_parameters(value)
     if len(parameters) != 1 or parameters[0].kind != HEARTBEAT_INFO:
-        raise ProtocolError("HEARTBEAT without its info")
+        raise ProtocolError("HEARTBEAT without Heartbeat Info")
     return parameters[0].value
 
 
@@ -333,11 +333,11 @@ def parse_chunk(packet: bytes, offset: int) -> tuple[Chunk, int]:
     """Parse the control chunk at ``offset``; return it and the offset of the next one.
 
     Raises:
-        ProtocolError: The chunk runs over the packet's end or its content is not well formed.
+        ProtocolError: The chunk exceeds the packet or its content is malformed.
     """
     end = len(packet)
     if end - offset < _HEADER.size:
-        raise ProtocolError(f"{end - offset} bytes behind the last chunk")
+        raise ProtocolError(f"{end - offset} bytes after the last chunk")
     kind, flags, length = _HEADER.unpack_from(packet, offset)
     if length < _HEADER.size or offset + length > end:
         raise ProtocolError(f"chunk {kind} of length {length}, {end - offset} bytes left")

@@ -1,4 +1,4 @@
-"""The DATA chunk (RFC 9260 section 3.3.1): a struct and its flags, no objects, because this is the hot path."""
+"""The DATA chunk (RFC 9260 section 3.3.1) as a struct and flags: the hot path creates no objects."""
 
 import struct
 from typing import Final
@@ -15,5 +15,5 @@ UNORDERED: Final = 4
 IMMEDIATE: Final = 8  # RFC 7053
 UNFRAGMENTED: Final = BEGIN | END
 
-# What is appended to data whose length modulo four is the index.
+# The padding of data, by its length modulo four.
 PADDING: Final = (b"", b"\0\0\0", b"\0\0", b"\0")

@@ -1,4 +1,4 @@
-"""The common header (RFC 9260 section 3.1) and its checksum (section 6.8, RFC 9653 for its absence)."""
+"""The common header (RFC 9260 section 3.1) and its checksum (section 6.8; zero checksum: RFC 9653)."""
 
 import struct
 from collections.abc import Sequence
@@ -10,12 +10,12 @@ from trio_rtc.protocols.checksum import crc32c
 HEADER_SIZE: Final = 12
 ZERO_CHECKSUM: Final = b"\0\0\0\0"
 _HEADER: Final = struct.Struct(">HHI")
-# The one field of SCTP in little-endian order: RFC 9260 appendix A stores the CRC32c reflected.
+# The only field in little-endian order: RFC 9260 appendix A stores the CRC32c reflected.
 _CHECKSUM: Final = struct.Struct("<I")
 
 
 class CommonHeader(NamedTuple):
-    """The fields of the common header but the checksum."""
+    """The fields of the common header except the checksum."""
 
     source_port: int
     destination_port: int
@@ -28,10 +28,10 @@ def encode_header(source_port: int, destination_port: int, verification_tag: int
 
 
 def parse_header(packet: bytes) -> CommonHeader:
-    """Read the common header; the checksum is checked by ``has_valid_checksum``.
+    """Parse the common header; ``has_valid_checksum`` verifies the checksum.
 
     Raises:
-        ProtocolError: The packet is too short for a header and a chunk, or not a multiple of four.
+        ProtocolError: The packet is too short for a header and a chunk, or its length is not a multiple of four.
     """
     if len(packet) < HEADER_SIZE + 4 or len(packet) & 3:
         raise ProtocolError(f"packet of {len(packet)} bytes")
@@ -44,12 +44,12 @@ def add_checksum(packet: bytes) -> bytes:
 
 
 def has_valid_checksum(packet: bytes) -> bool:
-    """Return whether the CRC32c is right."""
+    """Return whether the CRC32c is valid."""
     expected = crc32c(packet[:8] + ZERO_CHECKSUM + packet[HEADER_SIZE:])
     return packet[8:HEADER_SIZE] == _CHECKSUM.pack(expected)
 
 
 def encode_packet(header: bytes, chunks: Sequence[bytes], *, checksum: bool = True) -> bytes:
-    """Return a packet of encoded chunks behind a header from ``encode_header``."""
+    """Return a packet with a header from ``encode_header`` and encoded chunks."""
     packet = header + b"".join(chunks)
     return add_checksum(packet) if checksum else packet

@@ -1,7 +1,7 @@
-"""Type-length-value parameters: of INIT and INIT ACK, of RE-CONFIG, and the error causes of ABORT and ERROR.
+"""Type-length-value parameters of INIT, INIT ACK and RE-CONFIG, and error causes of ABORT and ERROR.
 
-All three share one shape (RFC 9260 section 3.2.1, RFC 6525 section 4, RFC 9260 section 3.3.10): two bytes of
-type, two bytes of length that count the header but not the padding, then the value.
+All have the same format (RFC 9260 sections 3.2.1 and 3.3.10, RFC 6525 section 4): a type of two bytes, a length of two
+bytes that includes the header but not the padding, and the value.
 """
 
 import struct
@@ -21,7 +21,7 @@ ZERO_CHECKSUM_ACCEPTABLE: Final = 0x8001  # RFC 9653 section 4
 SUPPORTED_EXTENSIONS: Final = 0x8008  # RFC 5061 section 4.2.7
 FORWARD_TSN_SUPPORTED: Final = 0xC000  # RFC 3758 section 3.1
 
-# Address parameters are legal and mean nothing over DTLS (RFC 8261 section 6.1 allows single homing only).
+# Address parameters are allowed and have no effect over DTLS (RFC 8261 section 6.1: single-homed only).
 IPV4_ADDRESS: Final = 5
 IPV6_ADDRESS: Final = 6
 COOKIE_PRESERVATIVE: Final = 9
@@ -52,31 +52,31 @@ ERROR_DETECTION_DTLS: Final = 1
 
 
 class Parameter(NamedTuple):
-    """A parameter or an error cause: ``kind`` is its 16-bit type or code, ``value`` is without padding."""
+    """A parameter or error cause: ``kind`` is its 16-bit type or cause code, ``value`` excludes padding."""
 
     kind: int
     value: bytes
 
     def encode(self) -> bytes:
-        """Return the bytes on the wire, padded to four."""
+        """Return the encoded parameter, padded to four bytes."""
         length = 4 + len(self.value)
         return _HEADER.pack(self.kind, length) + self.value + _PADDING[length & 3]
 
     @property
     def stops_processing(self) -> bool:
-        """Whether an unknown parameter of this type ends the processing (RFC 9260 section 3.2.1)."""
+        """Whether an unknown parameter of this type stops processing (RFC 9260 section 3.2.1)."""
         return not self.kind & 0x8000
 
     @property
     def is_reported(self) -> bool:
-        """Whether an unknown parameter of this type is reported to its sender."""
+        """Whether an unknown parameter of this type must be reported to its sender."""
         return bool(self.kind & 0x4000)
 
 
 def encode_parameters(parameters: Sequence[Parameter]) -> bytes:
-    """Return the parameters one after the other, the last one without its padding.
+    """Return the encoded parameters, the last one without padding.
 
-    The length of the chunk around them counts the padding of all but the last one (RFC 9260 section 3.2).
+    The length of a chunk excludes the padding of its last parameter only (RFC 9260 section 3.2).
     """
     encoded = [parameter.encode() for parameter in parameters]
     if encoded:
@@ -85,10 +85,10 @@ def encode_parameters(parameters: Sequence[Parameter]) -> bytes:
 
 
 def parse_parameters(data: bytes) -> list[Parameter]:
-    """Split ``data`` into parameters.
+    """Parse parameters.
 
     Raises:
-        ProtocolError: A length is under four or runs over the end.
+        ProtocolError: A length is less than four or exceeds the data.
     """
     parameters = []
     offset = 0
@@ -100,5 +100,5 @@ def parse_parameters(data: bytes) -> list[Parameter]:
         parameters.append(Parameter(kind, data[offset + 4 : offset + length]))
         offset += (length + 3) & ~3
     if offset < end:
-        raise ProtocolError(f"{end - offset} bytes behind the last parameter")
+        raise ProtocolError(f"{end - offset} bytes after the last parameter")
     return parameters

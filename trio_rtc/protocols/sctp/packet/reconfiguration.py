@@ -1,4 +1,4 @@
-"""The parameters of RE-CONFIG (RFC 6525 section 4) that a WebRTC endpoint asks for and answers."""
+"""The parameters of RE-CONFIG (RFC 6525 section 4) that WebRTC endpoints use."""
 
 import struct
 from enum import IntEnum
@@ -38,27 +38,27 @@ class OutgoingResetRequest:
     stream_ids: tuple[int, ...]
 
     def encode(self) -> Parameter:
-        """Return it as a parameter."""
+        """Return the encoded parameter."""
         head = _OUTGOING.pack(self.request_sequence, self.response_sequence, self.last_tsn)
         return Parameter(self.kind, head + struct.pack(f">{len(self.stream_ids)}H", *self.stream_ids))
 
 
 @attrs.frozen
 class ReconfigurationResponse:
-    """Re-configuration Response, section 4.4; the optional TSNs of an SSN/TSN reset are left out."""
+    """Re-configuration Response, section 4.4, without the optional TSNs of an SSN/TSN reset."""
 
     kind: ClassVar[int] = 16
     response_sequence: int
     result: int
 
     def encode(self) -> Parameter:
-        """Return it as a parameter."""
+        """Return the encoded parameter."""
         return Parameter(self.kind, _RESPONSE.pack(self.response_sequence, self.result))
 
 
 @attrs.frozen
 class UnsupportedRequest:
-    """A request that is understood and denied: incoming reset, SSN/TSN reset, adding streams."""
+    """A request that is always denied: incoming SSN reset, SSN/TSN reset, adding streams."""
 
     kinds: ClassVar[frozenset[int]] = frozenset({14, 15, 17, 18})
     request_sequence: int
@@ -68,10 +68,10 @@ Reconfiguration = OutgoingResetRequest | ReconfigurationResponse | UnsupportedRe
 
 
 def parse_reconfiguration(parameter: Parameter) -> Reconfiguration | None:
-    """Parse a parameter of RE-CONFIG, None for an unknown one.
+    """Parse a parameter of RE-CONFIG; return None for an unknown type.
 
     Raises:
-        ProtocolError: It is too short or has half a stream identifier.
+        ProtocolError: It is too short or ends within a stream identifier.
     """
     kind, value = parameter
     if kind == OutgoingResetRequest.kind:

@@ -1,32 +1,32 @@
-"""Which TSNs have arrived: the cumulative TSN, the ranges above it, the duplicates to report."""
+"""Tracks received TSNs: the cumulative TSN, the ranges above it, the duplicates to report."""
 
 import bisect
 from typing import Final
 
 from trio_rtc.protocols.serial import serial_difference
 
-# Gap blocks are offsets of 16 bits, so nothing further ahead could ever be acknowledged.
+# Gap ack blocks have offsets of 16 bits, so nothing further ahead could be acknowledged.
 WINDOW: Final = 0xFFFF
-# More duplicates than these say nothing new.
+# Duplicate TSNs of a SACK at most; the sender only needs to know that there are some.
 MAX_DUPLICATES: Final = 16
 MAX_GAP_BLOCKS: Final = 20
-"""Gap blocks of a SACK at most, as many as libwebrtc's dcSCTP reports.
+"""Gap ack blocks of a SACK at most, as many as libwebrtc's dcSCTP reports.
 
 dcSCTP counts a missing report for every hole below a newly acknowledged TSN, also for a chunk that it has just
 retransmitted, where RFC 9260 section 7.2.4 allows one fast retransmission. After a full queue has dropped a hundred
 packets, a SACK that reports all the holes makes it send the same chunks again after every third SACK: four of five
-packets are then duplicates, and crowd audio and video out of the path. What is behind the last reported block counts as
-in flight, and keeps the congestion window shut.
+packets are then duplicates, and crowd audio and video out of the path. Chunks after the last reported block count as in
+flight, and keep the congestion window closed.
 """
 
 
 class DataTracker:
-    """Keeps the received TSNs, as integers that do not wrap.
+    """The received TSNs, as integers that do not wrap.
 
     Attributes:
-        cumulative_tsn: The highest TSN up to which everything has arrived.
-        ranges: What has arrived above it: ``[first, last]``, sorted, neither touching nor overlapping.
-        duplicates: TSNs that came again since the last SACK, at most ``MAX_DUPLICATES``.
+        cumulative_tsn: The highest TSN up to which all have been received.
+        ranges: TSNs received above it: ``[first, last]``, sorted, neither adjacent nor overlapping.
+        duplicates: TSNs received again since the last SACK, at most ``MAX_DUPLICATES``.
     """
 
     __slots__ = ("cumulative_tsn", "duplicates", "ranges")
@@ -38,16 +38,16 @@ class DataTracker:
 
     @property
     def highest_tsn(self) -> int:
-        """The highest TSN that has arrived."""
+        """The highest TSN received."""
         return self.ranges[-1][1] if self.ranges else self.cumulative_tsn
 
     def unwrap(self, wire_tsn: int) -> int:
-        """Return the integer for a TSN of 32 bits: the one nearest to the cumulative TSN."""
+        """Return the unwrapped TSN nearest to the cumulative TSN for one of 32 bits."""
         cumulative = self.cumulative_tsn
         return cumulative + serial_difference(wire_tsn, cumulative & 0xFFFFFFFF, 32)
 
     def is_new(self, tsn: int) -> bool:
-        """Return whether ``tsn`` is inside the window and has not arrived before; note a duplicate."""
+        """Return whether ``tsn`` is inside the window and new; record it if it is a duplicate."""
         if tsn > self.cumulative_tsn + WINDOW:
             return False
         if tsn > self.cumulative_tsn:
@@ -79,7 +79,7 @@ class DataTracker:
             ranges.insert(index, [tsn, tsn])
 
     def forward(self, new_cumulative_tsn: int) -> bool:
-        """Move the cumulative TSN as a FORWARD-TSN asks; return whether that was news."""
+        """Advance the cumulative TSN for a FORWARD-TSN; return whether it has changed."""
         if new_cumulative_tsn <= self.cumulative_tsn:
             return False
         self.cumulative_tsn = new_cumulative_tsn
@@ -87,23 +87,23 @@ class DataTracker:
         return True
 
     def gap_blocks(self) -> tuple[tuple[int, int], ...]:
-        """Return the ranges as a SACK has them: offsets from the cumulative TSN, the lowest ones first."""
+        """Return the gap ack blocks of a SACK: offsets from the cumulative TSN, the lowest ones first."""
         base = self.cumulative_tsn
         return tuple((first - base, last - base) for first, last in self.ranges[:MAX_GAP_BLOCKS])
 
     def take_duplicates(self) -> tuple[int, ...]:
-        """Return the duplicates, on 32 bits, and forget them."""
+        """Return the duplicates as TSNs of 32 bits, and clear them."""
         duplicates = tuple(tsn & 0xFFFFFFFF for tsn in self.duplicates)
         self.duplicates.clear()
         return duplicates
 
     def _absorb(self) -> None:
-        """Let the cumulative TSN run over the ranges that it has reached."""
+        """Advance the cumulative TSN over the ranges that it has reached."""
         ranges, cumulative = self.ranges, self.cumulative_tsn
         if not ranges or ranges[0][0] > cumulative + 1:
             return
-        # The ranges neither touch nor overlap, so at most the last one that is reached ends above the TSN. A
-        # FORWARD-TSN may reach thousands: they go in one slice, since each deletion at the front moves all the others.
+        # The ranges are neither adjacent nor overlapping, so at most the last one reached ends above the TSN. A
+        # FORWARD-TSN may reach thousands: they are deleted in one slice, since each deletion moves all later ranges.
         reached = bisect.bisect_left(ranges, [cumulative + 2])
         self.cumulative_tsn = max(cumulative, ranges[reached - 1][1])
         del ranges[:reached]

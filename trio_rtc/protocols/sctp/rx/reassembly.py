@@ -1,17 +1,16 @@
-"""Turns chunks of user data into messages, in whatever order the chunks come.
+"""Reassembles messages from DATA chunks that arrive in any order.
 
-The fragments of a message carry consecutive TSNs (RFC 9260 section 6.9), so what belongs together is found by
-its neighbours: a *run* is a stretch of fragments without a hole, indexed by its first and its last TSN. A new
-fragment is appended to the run on its left and joined with the run on its right; a run that has both a
-beginning and an end is a message. That costs the same for a fragment in order and for one out of order: two runs
-are joined by nesting one list in the other, so that fragments that come last to first are not copied each time.
+The fragments of a message have consecutive TSNs (RFC 9260 section 6.9). A *run* is a sequence of fragments without a
+hole, indexed by its first and its last TSN. A new fragment is appended to the run on its left and joined with the run
+on its right; a run that has both a beginning and an end is a message. Fragments in order and out of order cost the
+same: two runs are joined by nesting one list in the other, so that fragments in reverse order are not copied each time.
 
-Nothing here costs more, the more is held: a peer may let us hold much, and then send what is cheap to send. But one
-chunk may end the waiting of many messages or fragments. So their number is bounded, too, not only their bytes.
+The cost of a chunk does not depend on the amount of data held, because the peer controls that amount. But one chunk may
+release many messages or fragments. So their number is bounded as well as their bytes.
 
-Ordered messages then wait for their SSN; what is complete and in turn waits in an inbox per stream until
-the application takes it. All of this is charged against the receive buffer, with an overhead per chunk so
-that many tiny messages cannot take far more memory than the window says.
+Ordered messages wait for their SSN; deliverable messages are kept in an inbox per stream until the application receives
+them. All of it is charged against the receive buffer, with an overhead per chunk, so that many tiny messages cannot use
+much more memory than the advertised window.
 """
 
 import heapq
@@ -22,14 +21,14 @@ from typing import Final, TypeAlias
 from trio_rtc.protocols.sctp.packet.data import BEGIN, END, UNFRAGMENTED, UNORDERED, DataHeader
 from trio_rtc.protocols.serial import serial_difference
 
-# What a chunk or message costs beside its payload: a tuple, a bytes header, slots in the containers.
+# Memory of a chunk or message besides its payload: a tuple, a bytes header, slots in the containers.
 OVERHEAD: Final = 100
-# What a run costs beside its chunks. One that is never completed is all overhead.
+# Memory of a run besides its chunks.
 RUN_OVERHEAD: Final = 300
-# Messages that wait for their turn, a run counting for two. With two holes in every four packets of our largest
-# congestion window there are fewer.
+# Messages that wait for their SSN, and runs, which count twice. Two holes in every four packets of our largest
+# congestion window cause fewer.
 MAX_HELD: Final = 4096
-# Fragments of a message: these, and one more for each _SMALL_FRAGMENT bytes. Over UDP nobody has to make smaller ones.
+# Fragments of a message: these, and one more for each _SMALL_FRAGMENT bytes. No path over UDP requires smaller ones.
 _MAX_SMALL_FRAGMENTS: Final = 2048
 _SMALL_FRAGMENT: Final = 128
 
@@ -38,7 +37,7 @@ _Parts: TypeAlias = "list[bytes | _Parts]"
 
 
 class MessageViolation(Exception):
-    """The peer sent fragments that no correct sender sends."""
+    """The peer has sent fragments that violate the protocol."""
 
 
 class _FragmentRun:
@@ -73,7 +72,7 @@ class _FragmentRun:
 
     @property
     def charge(self) -> int:
-        """What it counts against the receive buffer."""
+        """Bytes charged against the receive buffer."""
         return self.size + OVERHEAD * (self.last - self.first + 1) + RUN_OVERHEAD
 
     def to_bytes(self) -> bytes:
@@ -82,7 +81,7 @@ class _FragmentRun:
 
 
 def _flatten(parts: _Parts) -> Iterator[bytes]:
-    """Yield the fragments in nested lists. Not by recursion: a peer decides how deep they are."""
+    """Yield the fragments in nested lists, without recursion: the peer controls the depth."""
     levels = [iter(parts)]
     while levels:
         for part in levels[-1]:
@@ -95,19 +94,19 @@ def _flatten(parts: _Parts) -> Iterator[bytes]:
 
 
 class Reassembly:
-    """Holds fragments, complete messages that wait for their turn, and messages ready to be taken.
+    """Fragments, complete messages that wait for their SSN, and messages available to the application.
 
     Attributes:
-        charged: Bytes that everything held here counts against the receive buffer, overhead included.
-        ready: Streams on which messages have become available since ``take_ready_streams``.
-        stale: Messages that were dropped because their SSN had already been delivered or skipped.
+        charged: Bytes charged against the receive buffer, overhead included.
+        ready: Streams with new messages since ``take_ready_streams``.
+        stale: Messages dropped because their SSN had already been delivered or skipped.
     """
 
     def __init__(self, max_message_size: int) -> None:
         self._max_message_size = max_message_size
         self._runs_by_first: dict[int, _FragmentRun] = {}
         self._runs_by_last: dict[int, _FragmentRun] = {}
-        # Where runs began, as a heap; some of them have been joined or completed since.
+        # First TSNs of runs, as a heap; some of the runs have been joined or completed since.
         self._begun: list[int] = []
         self._next_ssn: dict[int, int] = {}
         self._waiting: dict[int, dict[int, _Message]] = {}
@@ -119,7 +118,7 @@ class Reassembly:
 
     @property
     def is_crowded(self) -> bool:
-        """Whether so much is incomplete or out of turn that only chunks that ``can_proceed_with`` are taken."""
+        """Whether so much is incomplete or out of order that only chunks that ``can_proceed_with`` are accepted."""
         return self._waiting_count + 2 * len(self._runs_by_first) >= MAX_HELD
 
     def can_proceed_with(self, tsn: int, header: DataHeader) -> bool:
@@ -130,10 +129,10 @@ class Reassembly:
         return tsn - 1 in self._runs_by_last or tsn + 1 in self._runs_by_first
 
     def add(self, tsn: int, header: DataHeader, payload: bytes) -> None:
-        """Take the chunk with an unwrapped TSN that has not been here before, and its header as unpacked.
+        """Add a chunk with a new, unwrapped TSN and its unpacked header.
 
         Raises:
-            MessageViolation: It contradicts its neighbours, or the message grows too large.
+            MessageViolation: It contradicts its neighbours, or the message is too large.
         """
         _, flags, _, _, stream_id, ssn, ppid = header
         self.charged += len(payload) + OVERHEAD
@@ -165,7 +164,7 @@ class Reassembly:
             self._complete(run)
 
     def pop_message(self, stream_id: int) -> tuple[int, bytes] | None:
-        """Take the next message of a stream: its payload protocol identifier and its data."""
+        """Return and remove the next message of a stream: its payload protocol identifier and its data."""
         inbox = self._inboxes.get(stream_id)
         if inbox is None:
             return None
@@ -181,16 +180,16 @@ class Reassembly:
         return inbox[0][0] if inbox is not None else None
 
     def take_ready_streams(self) -> tuple[int, ...]:
-        """Return the streams with new messages, sorted, and forget them."""
+        """Return the streams with new messages, sorted, and clear them."""
         ready = self.ready
         streams = tuple(ready if len(ready) == 1 else sorted(ready))
         ready.clear()
         return streams
 
     def skip_to(self, new_cumulative_tsn: int, skipped: tuple[tuple[int, int], ...]) -> None:
-        """Give up what a FORWARD-TSN skips (RFC 3758 section 3.6).
+        """Discard the fragments that a FORWARD-TSN skips (RFC 3758 section 3.6).
 
-        Fragments up to that TSN can never become a message; ordered streams go on behind their skipped SSN.
+        Fragments up to that TSN can never become a message; ordered streams continue after their skipped SSN.
         """
         begun, runs = self._begun, self._runs_by_first
         while begun and begun[0] <= new_cumulative_tsn:
@@ -207,13 +206,13 @@ class Reassembly:
                 self._advance(stream_id)
 
     def reset(self, stream_ids: tuple[int, ...]) -> None:
-        """Start the SSNs of streams again from zero (RFC 6525 section 5.2.2); none means all streams."""
+        """Reset the SSNs of streams to zero (RFC 6525 section 5.2.2); no identifiers means all streams."""
         if not stream_ids:
-            # There may be tens of thousands, each with nothing but a number.
+            # There may be tens of thousands of streams that have only an SSN.
             self._next_ssn.clear()
         for stream_id in stream_ids or tuple(self._waiting):
             self._next_ssn.pop(stream_id, None)
-            # Everything before the reset has been delivered; what still waits was sent against the rules.
+            # Everything before the reset has been delivered; a message that still waits violates the protocol.
             waiting = self._waiting.pop(stream_id, {})
             self._waiting_count -= len(waiting)
             for _, data in waiting.values():
@@ -255,7 +254,7 @@ class Reassembly:
             self._order(run.stream_id, run.ssn, run.ppid, data)
 
     def _order(self, stream_id: int, ssn: int, ppid: int, data: bytes) -> None:
-        """Deliver an ordered message, or keep it until its predecessors are there."""
+        """Deliver an ordered message, or keep it until its predecessors are delivered."""
         expected = self._next_ssn.get(stream_id, 0)
         if ssn == expected:
             self._next_ssn[stream_id] = (ssn + 1) & 0xFFFF
@@ -270,7 +269,7 @@ class Reassembly:
             self._waiting_count += 1
 
     def _advance(self, stream_id: int) -> None:
-        """Deliver the waiting messages whose turn has come."""
+        """Deliver the waiting messages that are next in order."""
         waiting = self._waiting.get(stream_id)
         if waiting is None:
             return
@@ -285,11 +284,11 @@ class Reassembly:
             del self._waiting[stream_id]
 
     def _deliver_waiting(self, stream_id: int, first_ssn: int, count: int) -> None:
-        """Deliver what waits among ``count`` SSNs, in order, over the holes."""
+        """Deliver the waiting messages among ``count`` SSNs in order, skipping the missing ones."""
         waiting = self._waiting.get(stream_id)
         if waiting is None:
             return
-        # Look at whichever are fewer, the SSNs or the messages.
+        # Iterate over the SSNs or the messages, whichever are fewer.
         offsets = (
             range(count) if count < len(waiting) else sorted((ssn - first_ssn) & 0xFFFF for ssn in waiting)
         )

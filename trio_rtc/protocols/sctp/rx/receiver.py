@@ -1,14 +1,14 @@
-"""The receiving side of an association: takes DATA and FORWARD-TSN, says when and what to acknowledge.
+"""The receiving side of an association: handles DATA and FORWARD-TSN, and generates SACKs.
 
-``receive_data`` is the hot loop of the receiving side. Acknowledgements: one SACK for a batch of packets as
-soon as two packets wait for one, at once when something is missing, came twice or was marked so by its sender
-(RFC 9260 section 6.2, RFC 7053), otherwise after a short delay, in the hope of data to ride on.
+``receive_data`` is the hot loop of the receiving side. A batch of packets is acknowledged by one SACK: at once if two
+packets are unacknowledged, if TSNs are missing or duplicate, or if the sender has set the I bit (RFC 9260 section 6.2,
+RFC 7053), otherwise after a short delay, so that it can be bundled with data.
 
-The window: ``a_rwnd`` is what the receive buffer has left over the charges of :class:`.Reassembly`. A sender
-does not know our overhead per chunk and may honestly overshoot, so new data is taken up to twice the buffer
-as long as the window has not been told to be closed, and chunks that fill holes up to three times (they let
-the rest be delivered); beyond that it is dropped, counted and answered with the window as it is. The same happens to
-chunks that would have to be held while thousands are held already, since the chunk that frees them frees all at once.
+``a_rwnd`` is the receive buffer less the charges of :class:`.Reassembly`. A sender does not know our overhead per chunk
+and may legitimately exceed the window. So new data is accepted up to twice the buffer unless the advertised window is
+zero, and chunks that fill holes up to three times the buffer, since they allow others to be delivered. Chunks beyond
+that are dropped and counted, and a SACK with the current window is sent. The same applies to chunks that would have to
+be held while thousands are held already, since one chunk may release them all.
 """
 
 import math
@@ -25,30 +25,30 @@ from .data_tracker import DataTracker
 from .reassembly import OVERHEAD, MessageViolation, Reassembly
 
 _TSN_MASK: Final = 0xFFFFFFFF
-# A window smaller than this is told as zero: a sender that fills crumbs sends tiny packets (section 6.2.1).
+# A smaller window is advertised as zero, against the silly window syndrome (section 6.2.1).
 _SMALLEST_WINDOW: Final = 1500
 _PACKETS_PER_ACK: Final = 2
 _MAX_REPORTS: Final = 8
-# A sender that waits for the answer to its reset sends none of these (RFC 6525 section 5.1.2).
-_MAX_HELD_BACK: Final = 1024
+# Chunks sent after a deferred reset. A correct sender waits for our response (RFC 6525 section 5.1.2).
+_MAX_HELD_CHUNKS: Final = 1024
 
 DataChunk = tuple[int, DataHeader, bytes]
 """The unwrapped TSN, the header as unpacked, the payload."""
 
 
 class Receiver:
-    """Data tracker, reassembly and acknowledgement of one association.
+    """Data tracker, reassembly and acknowledgements of one association.
 
     Attributes:
-        tracker: The TSNs that have arrived.
-        reassembly: What they were.
-        ack_due: Whether a SACK should leave at once.
-        ack_deadline: When a delayed SACK is due, absolute; ``math.inf`` when none is waiting.
-        violation: Why the association must be aborted; set once.
+        tracker: The received TSNs.
+        reassembly: The received chunks and messages.
+        ack_due: Whether a SACK must be sent at once.
+        ack_deadline: When a delayed SACK is due, absolute; ``math.inf`` for none.
+        violation: Cause to abort the association; set once.
         reports: Error causes to send to the peer, at most a few at a time.
-        chunks_received: DATA chunks that were new.
+        chunks_received: DATA chunks received, duplicates excluded.
         bytes_received: Their payload.
-        dropped: DATA chunks that were dropped, by reason.
+        dropped: DATA chunks dropped, by reason.
     """
 
     def __init__(
@@ -70,16 +70,16 @@ class Receiver:
         self._acknowledged_before = False
         self._advertised = buffer_size
         self._deferred_reset: tuple[int, frozenset[int]] | None = None
-        self._held_back: list[DataChunk] = []
+        self._held_chunks: list[DataChunk] = []
 
     @property
     def has_unacknowledged(self) -> bool:
-        """Whether a SACK would tell news, so that it may ride along with other chunks."""
+        """Whether there is something to acknowledge, so that a SACK may be bundled with other chunks."""
         return self.ack_due or self._unacknowledged_packets > 0
 
     @property
     def reset_is_deferred(self) -> bool:
-        """Whether a reset waits for data that was sent before it."""
+        """Whether a reset of the peer waits for data that was sent before it."""
         return self._deferred_reset is not None
 
     @property
@@ -90,21 +90,21 @@ class Receiver:
 
     @property
     def _limit(self) -> int:
-        """Up to which charge new data is taken: probes of a closed window are not."""
+        """Charge up to which new data is accepted; probes of a closed window are not."""
         if self._is_crowded:
             return 0
         return 2 * self._buffer_size if self._advertised else self._buffer_size
 
     @property
     def _is_crowded(self) -> bool:
-        """Whether so many chunks are held that those which would be held, too, are dropped."""
-        return self.reassembly.is_crowded or len(self._held_back) >= _MAX_HELD_BACK
+        """Whether so many chunks are held that further ones to hold are dropped."""
+        return self.reassembly.is_crowded or len(self._held_chunks) >= _MAX_HELD_CHUNKS
 
     def receive_data(self, packet: bytes, offset: int) -> int:
-        """Take the DATA chunks that begin at ``offset``; return the offset of what follows them.
+        """Process the DATA chunks from ``offset`` on; return the offset of the next chunk of another type.
 
         Raises:
-            ProtocolError: A chunk runs over the end of the packet.
+            ProtocolError: A chunk exceeds the packet.
         """
         end = len(packet)
         unpack = DATA_HEADER.unpack_from
@@ -147,15 +147,15 @@ class Receiver:
         return offset
 
     def handle_forward_tsn(self, chunk: ForwardTsn) -> None:
-        """Take a FORWARD-TSN."""
+        """Handle a FORWARD-TSN."""
         tsn = self.tracker.unwrap(chunk.new_cumulative_tsn)
         if self.tracker.forward(tsn):
             self.reassembly.skip_to(tsn, chunk.skipped)
-        # A FORWARD-TSN that tells nothing new means that our SACK got lost (RFC 3758 section 3.6).
+        # A FORWARD-TSN that changes nothing means that our SACK was lost (RFC 3758 section 3.6).
         self.ack_due = True
 
     def finish_batch(self, now: float) -> None:
-        """Decide on the acknowledgement after a batch of packets."""
+        """Schedule the acknowledgement of a batch of packets."""
         if self._deferred_reset is not None:
             self._perform_deferred_reset()
         if self.ack_due or not self._unacknowledged_packets:
@@ -172,13 +172,13 @@ class Receiver:
             self.ack_deadline = now + self._ack_delay
 
     def handle_timer(self, now: float) -> None:
-        """Make a delayed acknowledgement due when its time has come."""
+        """Make a delayed SACK due if its timer has expired."""
         if now >= self.ack_deadline:
             self.ack_deadline = math.inf
             self.ack_due = True
 
     def make_sack(self) -> Sack:
-        """Return the acknowledgement of everything so far."""
+        """Return the SACK of everything received so far, and record that it is sent."""
         self.ack_due = False
         self.ack_deadline = math.inf
         self._unacknowledged_packets = 0
@@ -190,7 +190,7 @@ class Receiver:
         return Sack(tracker.cumulative_tsn & _TSN_MASK, self._advertised, gaps, duplicates)
 
     def pop_message(self, stream_id: int) -> tuple[int, bytes] | None:
-        """Take a message; make a window update due when that has opened the window by a good step."""
+        """Return and remove a message; make a SACK due if the window has opened by a quarter of the buffer."""
         message = self.reassembly.pop_message(stream_id)
         if message is not None and self._buffer_size - self.reassembly.charged - self._advertised >= (
             self._buffer_size >> 2
@@ -199,20 +199,20 @@ class Receiver:
         return message
 
     def retain_message(self, stream_id: int) -> tuple[int, bytes] | None:
-        """Take a message that goes on counting against the receive buffer, until ``release_message``."""
+        """Return and remove a message that remains charged to the receive buffer until ``release_message``."""
         message = self.reassembly.pop_message(stream_id)
         if message is not None:
             self.reassembly.charged += len(message[1]) + OVERHEAD
         return message
 
     def release_message(self, message: tuple[int, bytes]) -> None:
-        """Count a message no longer that was set aside; make a window update due as ``pop_message`` does."""
+        """Stop charging a retained message; make a SACK due as ``pop_message`` does."""
         self.reassembly.charged -= len(message[1]) + OVERHEAD
         if self._buffer_size - self.reassembly.charged - self._advertised >= self._buffer_size >> 2:
             self.ack_due = True
 
     def take_error_causes(self) -> list[Parameter]:
-        """Return the error causes to report, and forget them."""
+        """Return and clear the error causes to report."""
         reports = self.reports
         if reports:
             self.reports = []
@@ -223,10 +223,10 @@ class Receiver:
         return self.reassembly.peek_payload_protocol(stream_id)
 
     def request_reset(self, last_tsn: int, stream_ids: tuple[int, ...]) -> bool:
-        """Reset incoming streams once everything up to ``last_tsn`` has come; return whether that is now.
+        """Reset incoming streams once everything up to ``last_tsn`` is received; return whether it is already.
 
-        Until then chunks of these streams above ``last_tsn`` belong to the time after the reset and are
-        held back (RFC 6525 section 5.2.2, E2).
+        Until then, chunks of these streams above ``last_tsn`` were sent after the reset and are held (RFC 6525 section
+        5.2.2, E2).
         """
         if self.tracker.cumulative_tsn >= last_tsn:
             self.reassembly.reset(stream_ids)
@@ -235,14 +235,14 @@ class Receiver:
         return False
 
     def _register(self, header: DataHeader) -> int:
-        """Record a TSN out of the fast path; return it unwrapped, or -1 when its chunk is dropped."""
+        """Record a TSN off the fast path; return it unwrapped, or -1 if its chunk is dropped."""
         tracker, reassembly = self.tracker, self.reassembly
         tsn = tracker.unwrap(header[3])
         if not tracker.is_new(tsn):
             self.dropped["duplicate or out of the window"] += 1
             return -1
         if self._is_crowded:
-            proceeds = reassembly.can_proceed_with(tsn, header) and not self._belongs_behind_reset(
+            proceeds = reassembly.can_proceed_with(tsn, header) and not self._was_sent_after_reset(
                 tsn, header[4]
             )
             limit = 3 * self._buffer_size if proceeds else 0
@@ -256,20 +256,20 @@ class Receiver:
         return tsn
 
     def _receive_unusual_chunk(self, chunk: DataChunk) -> None:
-        """Take a chunk of a stream that does not exist, or one while a reset is deferred."""
+        """Process a chunk of a stream that does not exist, or one while a reset is deferred."""
         tsn, (_, _, _, _, stream_id, _, _), payload = chunk
         if stream_id >= self._streams:
             if len(self.reports) < _MAX_REPORTS:
                 self.reports.append(invalid_stream_identifier(stream_id))
             return
-        if self._belongs_behind_reset(tsn, stream_id):
-            self._held_back.append(chunk)
+        if self._was_sent_after_reset(tsn, stream_id):
+            self._held_chunks.append(chunk)
             self.reassembly.charged += len(payload) + OVERHEAD
             return
         self._reassemble(chunk)
 
-    def _belongs_behind_reset(self, tsn: int, stream_id: int) -> bool:
-        """Whether a chunk was sent after a reset that is deferred."""
+    def _was_sent_after_reset(self, tsn: int, stream_id: int) -> bool:
+        """Return whether a chunk was sent after a deferred reset."""
         deferred = self._deferred_reset
         return deferred is not None and tsn > deferred[0] and (stream_id in deferred[1] or not deferred[1])
 
@@ -280,13 +280,13 @@ class Receiver:
             self.violation = self.violation or protocol_violation(str(error))
 
     def _perform_deferred_reset(self) -> None:
-        """Perform a deferred reset when its TSN has been reached, then take what was held back."""
+        """Perform a deferred reset if its TSN is reached, then process the held chunks."""
         deferred = self._deferred_reset
         if deferred is None or self.tracker.cumulative_tsn < deferred[0]:
             return
         self._deferred_reset = None
         self.reassembly.reset(tuple(deferred[1]))
-        held_back, self._held_back = self._held_back, []
-        for chunk in held_back:
+        held_chunks, self._held_chunks = self._held_chunks, []
+        for chunk in held_chunks:
             self.reassembly.charged -= len(chunk[2]) + OVERHEAD
             self._reassemble(chunk)

@@ -1,1 +1,1 @@
-"""The sending side: queues per stream, chunks that wait for acknowledgement, when to send how much."""
+"""The sending side: message queues, outstanding chunks, congestion and flow control."""

@@ -1,8 +1,8 @@
 """The interface of congestion controllers (compare quinn's ``Controller``).
 
-The transmitter detects loss and acknowledgements, and keeps the controller informed; the controller answers with a
-congestion window and, if it paces, with a rate. :mod:`.congestion_reno` is the default; CUBIC or BBR fit behind the
-same interface, and ``SctpOptions.congestion_controller`` selects one.
+The transmitter detects acknowledgements, loss and timeouts, and notifies the controller; the controller provides a
+congestion window and, if it paces, a pacing rate. :mod:`.congestion_reno` is the default. The interface is sufficient
+for CUBIC and BBR; ``SctpOptions.congestion_controller`` selects a controller.
 
 All sizes are bytes of DATA chunks with their headers, all times are seconds. A controller is called once for a burst
 of packets and once for a SACK, never for a single packet of a burst: all packets of a burst leave at the same time.
@@ -14,12 +14,12 @@ from typing import NamedTuple, Protocol
 
 
 class DeliverySample(NamedTuple):
-    """What the newest chunk that a SACK has newly acknowledged tells of the path.
+    """A sample of the path from the newest chunk that a SACK has newly acknowledged.
 
     Attributes:
-        sent_at: When it was sent.
+        sent_at: When the chunk was sent.
         round_trip: Time since then, the delay of the peer's acknowledgement included.
-        application_limited: Whether the application limited the burst that it was sent in.
+        application_limited: Whether its burst was limited by the application.
     """
 
     sent_at: float
@@ -30,10 +30,10 @@ class DeliverySample(NamedTuple):
 class CongestionController(Protocol):
     """A congestion controller of one association.
 
-    It has one implementation here and is the seam for others, which applications can supply.
+    This package has one implementation; the interface exists for others, which applications may provide.
 
     Attributes:
-        congestion_window: How many bytes may be in flight.
+        congestion_window: Bytes that may be in flight.
         measures_delivery: Whether the controller measures round trips or the delivery rate. Only then is ``on_sent``
             called, and do acknowledgements have a sample: the default pays nothing for them. Constant.
         pacing_rate: Bytes a second at which packets leave, evenly; ``None`` for no pacing. Greater than zero.
@@ -46,7 +46,7 @@ class CongestionController(Protocol):
     def on_sent(self, size: int, flight: int, application_limited: bool, now: float) -> None:
         """Record a burst of ``size`` bytes, retransmissions included, after which ``flight`` bytes are in flight.
 
-        It was ``application_limited`` if neither the window nor pacing held data back: there was no more to send.
+        It is ``application_limited`` if no more data was queued and the window was not full.
         """
 
     def on_acknowledged(
@@ -74,20 +74,20 @@ class CongestionController(Protocol):
         """
 
     def on_lost(self, size: int, begins_recovery: bool, now: float) -> None:
-        """Update the window after missing reports have marked ``size`` bytes as lost.
+        """Update the window after miss indications have marked ``size`` bytes as lost.
 
         ``begins_recovery`` is set for the first loss of each fast recovery, and for no other.
         """
 
     def on_timeout(self, size: int, expirations: int, now: float) -> None:
-        """Update the window after T3-rtx has expired and marked all ``size`` bytes in flight as lost.
+        """Update the window after T3-rtx has expired and all ``size`` bytes in flight are lost.
 
-        ``expirations`` counts timeouts in a row, with nothing acknowledged in between. Probes of a closed window of
-        the peer are not reported.
+        ``expirations`` counts consecutive timeouts, with nothing acknowledged in between. Lost zero window probes are
+        not reported.
         """
 
     def on_idle(self, periods: int) -> None:
-        """Update the window after nothing was sent for ``periods`` retransmission timeouts."""
+        """Update the window after an idle time of ``periods`` RTOs."""
 
 
 CongestionControllerFactory = Callable[[int, int, int], CongestionController]

@@ -9,15 +9,15 @@ from .congestion import DeliverySample
 class RenoController:
     """The default :class:`.CongestionController`. It does not pace.
 
-    Slow start grows by all bytes acknowledged, where the RFC bounds it by one packet for each SACK: WebRTC peers
-    acknowledge a whole batch with one SACK, and counting bytes guards against split acknowledgements just as
-    well (RFC 9002 section 7.3.1 does the same).
+    Slow start increases the window by all bytes acknowledged, where the RFC limits it to one packet for each SACK:
+    WebRTC peers acknowledge a whole batch with one SACK, and counting bytes prevents attacks by split acknowledgements
+    as well (RFC 9002 section 7.3.1 does the same).
 
     Attributes:
         packet_size: Bytes of a full packet.
-        congestion_window: How many bytes may be in flight.
+        congestion_window: Bytes that may be in flight.
         maximum_window: Upper bound of the window, in bytes.
-        slow_start_threshold: Up to which window slow start grows it.
+        slow_start_threshold: Window above which congestion avoidance replaces slow start (ssthresh).
         measures_delivery: ``False``.
         pacing_rate: ``None``.
     """
@@ -47,7 +47,7 @@ class RenoController:
         sample: DeliverySample | None,
         now: float,
     ) -> None:
-        """Grow the window, if it was in use, outside of fast recovery and when the cumulative TSN advances."""
+        """Increase a window that was in use, outside of fast recovery, if the cumulative TSN has advanced."""
         window = self.congestion_window
         if flight_before + self.packet_size < window or in_recovery or not cumulative_advanced:
             return
@@ -67,10 +67,9 @@ class RenoController:
             self._partial_bytes_acked = 0
 
     def on_timeout(self, size: int, expirations: int, now: float) -> None:
-        """Start again with one packet (section 7.2.3).
+        """Reduce the window to one packet (section 7.2.3).
 
-        A timeout after a timeout signals no further congestion: cutting the threshold again would cost the whole
-        path (RFC 5681, equation 4).
+        Consecutive timeouts do not reduce the threshold again (RFC 5681, equation 4).
         """
         if expirations == 1:
             self.slow_start_threshold = max(self.congestion_window // 2, 4 * self.packet_size)
@@ -78,7 +77,7 @@ class RenoController:
             self._partial_bytes_acked = 0
 
     def on_idle(self, periods: int) -> None:
-        """Halve the window for each retransmission timeout without data (section 7.2.1)."""
+        """Halve the window for each RTO without data (section 7.2.1)."""
         floor = 4 * self.packet_size
         for _ in range(min(periods, 32)):
             if self.congestion_window <= floor:

@@ -1,10 +1,9 @@
-"""When a packet that is not full may leave.
+"""Nagle's algorithm: when a packet that is not full may leave.
 
-Small messages come one by one, and a packet for each would waste most of every layer below. But one that
-waits for company costs latency where it matters most, in request and answer. So a partial packet leaves at
-once when nothing is on its way, or when a message has been received since the last one left; while an
-application goes on sending with nothing but acknowledgements coming back, at most one partial packet leaves in
-each delay, and full packets leave in batches.
+A packet for each small message would be expensive in all layers below; delaying it increases latency, which matters
+most for a request and its response. So a partial packet leaves at once if nothing is in flight, or if a message has
+been received since data was last sent. While an application keeps sending and only acknowledgements return, at most one
+partial packet leaves in each delay, and full packets leave in batches.
 """
 
 import math
@@ -12,19 +11,19 @@ from typing import Final
 
 import attrs
 
-# Full packets go out by so many at least, while held: that is a good batch for the layers below.
+# Full packets that leave together at least: an efficient batch for the layers below.
 BATCH_PACKETS: Final = 16
 
 
 @attrs.define
 class Nagle:
-    """Decides whether queued data waits for more.
+    """Decides whether queued data is delayed.
 
     Attributes:
-        delay: How long a partial packet may be held back, in seconds; 0 holds nothing back.
-        batch_size: Bytes of queued data that leave at once in any case.
-        received: Whether a message has come in since data last went out, or all of that was acknowledged.
-        last_sent: When data last went out.
+        delay: Longest delay of a partial packet, in seconds; 0 for none.
+        batch_size: Bytes of queued data that are never delayed.
+        received: Whether a message has been received, or everything acknowledged, since data was last sent.
+        last_sent: When data was last sent.
     """
 
     delay: float

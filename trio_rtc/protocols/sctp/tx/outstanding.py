@@ -1,16 +1,15 @@
-"""Chunks that have been sent and are not acknowledged for good.
+"""Outstanding chunks: sent, and not acknowledged by the cumulative TSN.
 
-The usual case is kept cheap: a chunk is a pair (its bytes, the limits of its message) in one dict by TSN, and
-a SACK without gaps pops what it covers. All that is unusual about a chunk is in side tables that are empty
-while nothing is lost: acknowledged ahead of the cumulative TSN, reported missing, marked lost, retransmitted,
-abandoned. A chunk is *in flight* when it is in none of ``gap_acked``, ``lost`` and ``abandoned``.
+The usual case is cheap: a chunk is a pair of its bytes and the limits of its message in a dict by TSN, and a SACK
+without gaps removes the chunks that it acknowledges. Side tables, which are empty while nothing is lost, hold the rest:
+chunks acknowledged by gap ack blocks, reported missing, marked lost, retransmitted, abandoned. A chunk is *in flight*
+if it is in none of ``gap_acked``, ``lost`` and ``abandoned``.
 
-A chunk is marked lost after three reports that miss it, counted only from acknowledgements of chunks sent
-after it (RFC 9260 section 7.2.4, "highest TSN newly acknowledged"). One SACK answers a batch of packets here, so
-it counts as a report for each packet's worth of bytes above the hole that it newly acknowledges: as many as
-if the receiver had acknowledged every packet by itself. Unlike in section 7.2.4, a retransmission can be
-marked lost again, but only by the acknowledgement of chunks that were first sent after the retransmission:
-on a path with heavy loss that saves a time-out for each retransmission lost.
+A chunk is marked lost after three miss indications, counted only from acknowledgements of chunks sent after it (RFC
+9260 section 7.2.4, HTNA algorithm). Peers acknowledge a batch of packets with one SACK, so it counts as one indication
+for each packet of bytes above the hole that it newly acknowledges: as many as if each packet had been acknowledged by
+itself. Unlike in section 7.2.4, a retransmission can be marked lost again, but only by the acknowledgement of chunks
+first sent after the retransmission: with heavy loss that saves a timeout for each lost retransmission.
 """
 
 import heapq
@@ -22,17 +21,17 @@ from trio_rtc.protocols.sctp.packet.chunks import ForwardTsn
 from .send_queue import PartialReliability
 
 _MISSING_REPORTS: Final = 3
-# Chunks that one SACK can report missing, the lowest ones first. The rest is reported by the SACKs that the
-# retransmissions of these bring: more of them than this would exceed any congestion window after a loss.
+# Chunks that one SACK can report missing, the lowest ones first. The SACKs for their retransmissions report the rest:
+# more of them would exceed any congestion window after a loss.
 MAX_REPORTED: Final = 1024
-# As many streams as one FORWARD-TSN can name in the smallest packet that we allow.
+# Streams that fit one FORWARD-TSN in the smallest packet allowed.
 _MAX_SKIPPED_STREAMS: Final = 100
 
 TsnRange = tuple[int, int]
 
 
 def _subtract(ranges: Sequence[TsnRange], others: Sequence[TsnRange]) -> list[TsnRange]:
-    """Return what of sorted ``ranges`` is not in sorted ``others``; all are inclusive."""
+    """Return the parts of sorted ``ranges`` that are not in sorted ``others``; all are inclusive."""
     result = []
     index, end = 0, len(others)
     for first, last in ranges:
@@ -45,7 +44,7 @@ def _subtract(ranges: Sequence[TsnRange], others: Sequence[TsnRange]) -> list[Ts
                 result.append((rest, other_first - 1))
             rest = other_last + 1
             if other_last > last:
-                break  # it may reach into the next range, too
+                break  # it may overlap the next range as well
             index += 1
         if rest <= last:
             result.append((rest, last))
@@ -53,18 +52,18 @@ def _subtract(ranges: Sequence[TsnRange], others: Sequence[TsnRange]) -> list[Ts
 
 
 class Outstanding:
-    """Sent chunks by unwrapped TSN.
+    """Outstanding chunks by unwrapped TSN.
 
     Attributes:
-        next_tsn: The TSN that the next new chunk gets.
-        cumulative_tsn: Up to here everything is acknowledged.
-        chunks: The chunks above that, sent but not acknowledged for good.
+        next_tsn: TSN of the next new chunk.
+        cumulative_tsn: The cumulative TSN acknowledged by the peer.
+        chunks: The chunks above it.
         flight: Bytes of chunks in flight, chunk headers included.
-        gap_acked: TSNs acknowledged by gap blocks; a peer may take that back.
-        lost: TSNs that are to be retransmitted.
-        abandoned: TSNs given up, which a FORWARD-TSN skips.
-        retransmissions: How often a TSN was retransmitted, for those that were.
-        messages_abandoned: Messages given up after something of them had been sent.
+        gap_acked: TSNs acknowledged by gap ack blocks, which the peer may renege.
+        lost: TSNs to retransmit.
+        abandoned: TSNs abandoned, which a FORWARD-TSN skips.
+        retransmissions: Number of retransmissions, for TSNs that have any.
+        messages_abandoned: Messages abandoned after a part of them was sent.
     """
 
     def __init__(self, initial_tsn: int, packet_size: int) -> None:
@@ -92,7 +91,7 @@ class Outstanding:
         return tsn not in self.retransmissions and tsn not in self.gap_acked and tsn not in self.abandoned
 
     def acknowledge(self, cumulative_tsn: int) -> int:
-        """Remove everything up to ``cumulative_tsn``; return the bytes that are newly acknowledged."""
+        """Remove the chunks up to ``cumulative_tsn``; return the bytes newly acknowledged."""
         acknowledged = 0
         pop = self.chunks.pop
         tsns = range(self.cumulative_tsn + 1, cumulative_tsn + 1)
@@ -121,10 +120,10 @@ class Outstanding:
         return acknowledged
 
     def acknowledge_gaps(self, gap_ranges: list[TsnRange]) -> list[tuple[int, int]]:
-        """Take the gap blocks of a SACK as inclusive ranges of TSNs above the cumulative TSN.
+        """Apply the gap ack blocks of a SACK, as inclusive ranges of TSNs above the cumulative TSN.
 
         Returns:
-            What is newly acknowledged, in stretches: the last TSN of each, and its bytes.
+            Ranges newly acknowledged: the last TSN and the bytes of each.
         """
         previous = self._gap_ranges
         if gap_ranges == previous:
@@ -138,17 +137,17 @@ class Outstanding:
     def report_missing(
         self, newly: Sequence[tuple[int, int]], highest: int, now: float, *, early: bool
     ) -> tuple[bool, list[PartialReliability]]:
-        """Count missing reports for the holes below the TSN ``highest``, at most ``MAX_REPORTED`` chunks of them.
+        """Count miss indications for the holes below the TSN ``highest``, for at most ``MAX_REPORTED`` chunks.
 
         Args:
-            newly: What ``acknowledge_gaps`` returned.
+            newly: The result of ``acknowledge_gaps``.
             highest: The highest TSN that counts as newly acknowledged.
             now: The time.
-            early: Whether no new data can be sent: then so few chunks may be outstanding that three reports
-                will never come, and fewer are enough (RFC 5827, Early Retransmit).
+            early: Whether no new data can be sent: then too few chunks may be outstanding for three indications, and
+                fewer are enough (RFC 5827, Early Retransmit).
 
         Returns:
-            Whether something was marked lost, and the limits of messages that were abandoned by it.
+            Whether a chunk was marked lost, and the limits of messages that were abandoned by it.
         """
         threshold = _MISSING_REPORTS
         if early:
@@ -176,7 +175,7 @@ class Outstanding:
         return lost_any, abandoned
 
     def mark_all_lost(self, now: float) -> list[PartialReliability]:
-        """Mark everything in flight as lost; return the limits of messages that were abandoned by it."""
+        """Mark all chunks in flight as lost; return the limits of messages that were abandoned by it."""
         abandoned: list[PartialReliability] = []
         for tsn in range(self.cumulative_tsn + 1, self.next_tsn):
             if tsn not in self.gap_acked and tsn not in self.lost and tsn not in self.abandoned:
@@ -184,7 +183,7 @@ class Outstanding:
         return abandoned
 
     def next_lost(self) -> int | None:
-        """Return the lowest TSN that is to be retransmitted."""
+        """Return the lowest TSN to retransmit, None if there is none."""
         heap = self._lost_heap
         while heap:
             if heap[0] in self.lost:
@@ -193,7 +192,7 @@ class Outstanding:
         return None
 
     def retransmit(self, tsn: int) -> bytes:
-        """Return the bytes of a lost chunk, which is in flight again."""
+        """Return the bytes of a lost chunk to retransmit, and count it as in flight."""
         self.lost.discard(tsn)
         chunk = self.chunks[tsn][0]
         self.flight += len(chunk)
@@ -202,7 +201,7 @@ class Outstanding:
         return chunk
 
     def abandon(self, reliability: PartialReliability) -> None:
-        """Give up a message: what was sent of it leaves the flight and will be skipped."""
+        """Abandon a message: its chunks are no longer in flight and will be skipped."""
         if reliability.abandoned:
             return
         reliability.abandoned = True
@@ -218,10 +217,10 @@ class Outstanding:
             self.chunks[tsn] = (b"", reliability)
 
     def abandon_unsent(self, reliability: PartialReliability) -> None:
-        """Give up what was never sent of a begun message.
+        """Abandon the unsent rest of a message.
 
-        It gets one TSN, which is never sent either. Without it a peer that has acknowledged all the fragments
-        that were sent would wait for the others for ever, because no FORWARD-TSN would pass them.
+        It uses one TSN, which is never sent. Without it, a peer that has acknowledged all the fragments sent would wait
+        for the others indefinitely, because no FORWARD-TSN would pass them.
         """
         tsn = self.next_tsn
         self.next_tsn = tsn + 1
@@ -229,7 +228,7 @@ class Outstanding:
         self.abandoned.add(tsn)
 
     def forward_tsn(self) -> ForwardTsn | None:
-        """Return the FORWARD-TSN that the peer needs, None when nothing is to be skipped (RFC 3758, C2)."""
+        """Return the FORWARD-TSN to send, None if there is nothing to skip (RFC 3758 section 3.5, C2)."""
         point = max(self._peer_ack_point, self.cumulative_tsn)
         while point + 1 in self.abandoned:
             point += 1
@@ -248,7 +247,7 @@ class Outstanding:
         return ForwardTsn(point & 0xFFFFFFFF, tuple(skipped.items()))
 
     def _mark_gap_acked(self, first: int, last: int) -> int:
-        """Note chunks that are acknowledged ahead; return the bytes of those that were not before."""
+        """Record chunks acknowledged by a gap ack block; return the bytes newly acknowledged."""
         gap_acked, lost, abandoned, misses, chunks = (
             self.gap_acked,
             self.lost,
@@ -274,7 +273,7 @@ class Outstanding:
         return acknowledged
 
     def _is_missed(self, tsn: int, highest: int) -> bool:
-        """Whether a hole counts: in flight, and sent before what was acknowledged."""
+        """Return whether a chunk is in flight and was sent before the highest TSN newly acknowledged."""
         if tsn in self.lost or tsn in self.abandoned:
             return False
         return self._resent_before.get(tsn, 0) <= highest
@@ -285,14 +284,14 @@ class Outstanding:
         return misses
 
     def _renege(self, tsn: int) -> None:
-        """Return a chunk into flight that the peer no longer acknowledges (section 6.2.1, "reneging")."""
+        """Count a chunk as in flight again that the peer no longer acknowledges (section 6.2.1)."""
         if tsn in self.gap_acked:
             self.gap_acked.discard(tsn)
             if tsn not in self.abandoned:
                 self.flight += len(self.chunks[tsn][0])
 
     def _mark_lost(self, tsn: int, now: float) -> Iterable[PartialReliability]:
-        """Mark a chunk in flight as lost, or abandon its message if that has reached its limits."""
+        """Mark a chunk in flight as lost, or abandon its message if its limits are reached."""
         self._misses.pop(tsn, None)
         chunk, reliability = self.chunks[tsn]
         if reliability is not None and (

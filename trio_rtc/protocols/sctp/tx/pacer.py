@@ -1,9 +1,8 @@
-"""Spreads packets in time at the congestion controller's pacing rate.
+"""Paces packets at the congestion controller's rate.
 
-Each packet has a departure time: that of the packet before it, and the time which that one takes at the pacing rate.
-A timer for each packet would be too expensive at high rates, so the packets of one millisecond leave together. A sender
-that its timer wakes too late may catch up for as long; after a pause of the application there is nothing to catch up
-with.
+The departure time of a packet is that of the previous packet plus its size divided by the rate. A timer for each packet
+would be too expensive at high rates, so the packets of one millisecond leave together. A late timer may be compensated
+by as much; idle time of the application is not.
 """
 
 import math
@@ -21,7 +20,7 @@ class Pacer:
 
     Attributes:
         packet_size: Bytes of a full packet.
-        departure: When the next packet may leave, absolute; in the past while nothing holds it back.
+        departure: Departure time of the next packet, absolute.
     """
 
     packet_size: int

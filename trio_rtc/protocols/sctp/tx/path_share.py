@@ -1,16 +1,16 @@
-"""The window of data that shares its path with media.
+"""The window of data that shares a path with media.
 
-A window that grows until packets are lost fills the queue of the bottleneck, and congestion control of media gives way
-to that queue: it ends at a fraction of its share. So while media is sent, data has a second window, which keeps the
-queue at a delay target below what media takes for overuse. Once a round trip it is multiplied by
-``(base + target) / round trip``, as FAST TCP does (Wei, Jin, Low and Hegde, 2006): alone on a path this comes to the
-target at once and never beyond it, and whatever others queue makes room for them.
+A loss-based window fills the queue of the bottleneck, and the delay-based congestion control of media backs off from
+that queue to a fraction of its share. So while media is sent, data has a second window, which keeps the queueing delay
+at a target below that which media detects as overuse. Once a round trip it is multiplied by
+``(base + target) / round trip``, as in FAST TCP (Wei, Jin, Low and Hegde, 2006): alone on a path it reaches the target
+at once and never exceeds it, and it yields to the queues of others.
 
-``base`` is the round trip without a queue. It is measured with next to nothing in flight, at first and again every
-``_RENEWAL`` seconds, since a queue that never drains would be taken for a part of the path (RFC 6817 section 4.2).
+``base`` is the round trip without a queue. It is measured with almost nothing in flight, at first and again every
+``_RENEWAL`` seconds, since a standing queue would otherwise be included in it (RFC 6817 section 4.2).
 
-While media could use more than its congestion control lets it have, data has no higher rate than media. Without that
-bound the two would stay at any shares of the path that they once had.
+While media could use more bandwidth than its congestion control allows, the rate of data is at most that of media.
+Without that limit the two would keep any shares of the path that they once had.
 """
 
 import math
@@ -19,33 +19,33 @@ from typing import Final
 import attrs
 
 _MIN_TARGET: Final = 0.01
-"""Seconds of queue on the shortest paths: there it is that of a busy machine, in which audio waits several times."""
+"""Seconds of queueing delay allowed on the shortest paths, where it is caused by scheduling on busy machines."""
 _RENEWAL: Final = 10.0
-"""Seconds between two measurements of the round trip without a queue."""
+"""Seconds between two measurements of ``base``."""
 _MIN_PACKETS: Final = 2
 """Packets that may always be in flight: the peer acknowledges every second one at once (RFC 9260 section 6.2)."""
 _SHORTEST: Final = 1e-6
-"""Seconds that a round trip counts for at least: it may take no time on a simulated network."""
+"""Lower bound of a round trip in seconds: on a simulated network it may be zero."""
 _MAX_STEP: Final = 1.1
 _MIN_STEP: Final = 0.5
-"""By what a window is multiplied in a round trip, at most and at least: media takes a sudden queue for overuse."""
+"""Limits of the factor for a round trip: media detects a sudden queue as overuse."""
 _GROWTH_ABOVE: Final = 0.08
-"""How fast a window above media's share grows, by this part of itself a second: as fast as media."""
+"""Relative growth a second of a window above media's share: as fast as media."""
 _CONTENDED: Final = 0.3
-"""Part of the target from which on a queue says that the path is full."""
+"""Part of the target above which a queueing delay shows that the path is full."""
 _YIELD: Final = 0.9
-"""By what a window above media's share is multiplied in a round trip while the path is full."""
+"""Factor for a window above media's share in a round trip while the path is full."""
 
 
 @attrs.define
 class PathShare:
-    """Bounds what data has in flight, by the queue of the path and by a bitrate.
+    """Limits the data in flight by the queueing delay of the path and by a bitrate.
 
     Attributes:
         packet_size: Bytes of a full packet.
-        target: Seconds by which data may make a round trip longer; less on paths that are shorter than that.
-        maximum: Bytes that the window may have at most.
-        window: Bytes that may be in flight; infinite while data has the path for itself.
+        target: Queueing delay in seconds that data may cause; less on paths with a shorter round trip.
+        maximum: Upper bound of the window, in bytes.
+        window: Bytes that may be in flight; infinite while no media shares the path.
     """
 
     packet_size: int
@@ -59,7 +59,7 @@ class PathShare:
     _renewed_at: float = attrs.field(default=-math.inf, init=False)
 
     def set_max_bitrate(self, max_bitrate: float | None, now: float) -> bool:
-        """Set how many bits a second data may take, ``None`` where no media shares the path.
+        """Set the bits a second that data may use, ``None`` while no media shares the path.
 
         Returns:
             Whether the window is larger than before.
@@ -73,13 +73,13 @@ class PathShare:
         return self.window > before
 
     def round_trip_measured(self, round_trip: float, flight: int, now: float) -> None:
-        """Update the window from a round trip, and from what was in flight when it began."""
+        """Update the window from a round trip and the bytes in flight at its start."""
         if self._max_bitrate is None:
             return
         round_trip = max(round_trip, _SHORTEST)
         if self._measures_base:
             if flight > self._minimum + self.packet_size:
-                # It began behind a queue of ours.
+                # It includes a queue of our own data.
                 return
             self._base, self._measures_base = round_trip, False
         self._base = min(self._base, round_trip)
@@ -90,7 +90,7 @@ class PathShare:
         self._update()
 
     def _change(self, round_trip: float, *, in_use: bool) -> float:
-        """Return by what the window is to be multiplied."""
+        """Return the factor for the window."""
         assert self._max_bitrate is not None
         target = min(self.target, max(self._base, _MIN_TARGET))
         wanted = (self._base + target) / round_trip

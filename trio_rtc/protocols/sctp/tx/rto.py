@@ -1,19 +1,19 @@
-"""The retransmission time-out from measured round trips (RFC 9260 section 6.3.1)."""
+"""The retransmission timeout (RTO) from measured round trips (RFC 9260 section 6.3.1)."""
 
 import attrs
 
 
 @attrs.define
 class RetransmissionTimeout:
-    """Smoothed round-trip time and the time-out that follows from it; all in seconds.
+    """The smoothed round-trip time (SRTT) and the RTO computed from it, in seconds.
 
     Attributes:
-        value: The time-out for the next timer.
-        minimum: Its lower bound.
-        maximum: Its upper bound.
-        variance_floor: Least allowance over the smoothed round trip. It stands for the peer's delayed
-            acknowledgement, which a measurement may or may not contain.
-        smoothed: Smoothed round-trip time; None before the first measurement.
+        value: The current RTO.
+        minimum: RTO.Min.
+        maximum: RTO.Max.
+        variance_floor: Least difference of RTO and SRTT, for the peer's delayed acknowledgement, which a measurement
+            may or may not include.
+        smoothed: SRTT; None before the first measurement.
     """
 
     value: float
@@ -28,7 +28,7 @@ class RetransmissionTimeout:
         self._measured = self.value
 
     def update(self, round_trip: float) -> None:
-        """Take a measurement of a packet that was sent once (Karn's rule is the caller's)."""
+        """Update SRTT and RTO from a round trip of a packet sent exactly once (Karn's algorithm)."""
         if self.smoothed is None:
             self.smoothed = round_trip
             self._variance = round_trip / 2
@@ -40,9 +40,9 @@ class RetransmissionTimeout:
         self.value = self._measured
 
     def back_off(self) -> None:
-        """Double the time-out after it has expired (section 6.3.3, E2)."""
+        """Double the RTO after a timeout (section 6.3.3, E2)."""
         self.value = min(self.value * 2, self.maximum)
 
     def reset_back_off(self) -> None:
-        """Return to the measured value: new data was acknowledged, so the path is alive."""
+        """Restore the measured RTO, because new data was acknowledged."""
         self.value = self._measured

@@ -1,10 +1,10 @@
-"""Messages that wait to be sent, by stream, and their fragmentation into DATA chunks.
+"""Queued messages by stream, and their fragmentation into DATA chunks.
 
-Streams take turns, a message each. A message that has been begun is finished first, because the TSNs of its
-fragments must be consecutive (RFC 9260 section 6.9).
+Streams are scheduled round-robin by message. The fragments of a message are sent without others in between, because
+their TSNs must be consecutive (RFC 9260 section 6.9).
 
-A stream that is to be reset stops taking its turn when the messages from before ``begin_reset`` are gone;
-messages queued after it wait for ``finish_reset`` and go out under the new SSNs.
+A stream with a pending reset is no longer scheduled once the messages queued before ``begin_reset`` are sent; later
+messages wait for ``finish_reset`` and have new SSNs.
 """
 
 import math
@@ -22,17 +22,15 @@ from trio_rtc.protocols.sctp.packet.data import (
     UNORDERED,
 )
 
-# A message that has to be cut anyway may begin in the rest of a packet, if that rest is worth a chunk.
+# A message that must be fragmented may start in the rest of a packet if that has at least this size.
 _SMALLEST_FRAGMENT: Final = 256
-# A message of one full packet or less is cut nowhere else, so this bounds what a stream id costs.
-STREAM_COUNT: Final = 65535
 
 
 class PartialReliability:
-    """The limits of one message (RFC 3758, RFC 7496), and where its fragments are.
+    """The limits of one message (RFC 3758, RFC 7496), and the TSNs of its fragments.
 
-    ``max_retransmits`` counts for each chunk; ``expires_at`` is absolute. ``first_tsn`` and ``last_tsn`` span
-    what has been sent of it; ``last_tsn`` is -1 before that.
+    ``max_retransmits`` applies to each chunk; ``expires_at`` is absolute. ``first_tsn`` and ``last_tsn`` are those of
+    the fragments sent so far; ``last_tsn`` is -1 before the first.
     """
 
     __slots__ = (
@@ -57,7 +55,7 @@ class PartialReliability:
         self.abandoned = False
 
     def record_sent(self, tsn: int, ssn: int) -> None:
-        """Take that the next chunk of the message got this TSN."""
+        """Record the TSN and SSN of the next fragment."""
         if self.last_tsn < 0:
             self.first_tsn = tsn
             self.ssn = ssn
@@ -65,7 +63,7 @@ class PartialReliability:
 
 
 _Message = tuple[bytes, int, int, PartialReliability | None]
-"""Data, payload protocol identifier, flags (only U), limits."""
+"""Data, payload protocol identifier, flags (only U), limits of the message."""
 
 
 class _OutgoingStream:
@@ -82,15 +80,15 @@ class _OutgoingStream:
 
 
 class SendQueue:
-    """All streams of the sending direction.
+    """Queued messages of all outgoing streams.
 
     Attributes:
-        total: Bytes of all messages that have not been put into a chunk yet.
-        active: Streams that have something to send, in their turn; what waits for a reset does not count.
-        low_streams: Streams whose buffered amount has fallen to their threshold; taken by ``take_low_streams``.
-        partial_reliability: Whether limits count; False for a peer without RFC 3758.
-        expired_begun: Limits of begun messages whose lifetime ended: what was sent of them is to be abandoned.
-        expired: Messages whose lifetime ended before anything of them was sent.
+        total: Bytes of all messages that are not in a chunk yet.
+        active: Streams that have data to send, in round-robin order, without data that waits for a reset.
+        low_streams: Streams whose buffered amount has fallen to their threshold, until ``take_low_streams``.
+        partial_reliability: Whether limits apply; False for a peer without RFC 3758.
+        expired_begun: Limits of partly sent messages whose lifetime has ended: their chunks must be abandoned.
+        expired: Messages whose lifetime ended before any part of them was sent.
     """
 
     def __init__(self, max_payload: int) -> None:
@@ -125,15 +123,15 @@ class SendQueue:
 
     @property
     def has_sendable(self) -> bool:
-        """Whether ``produce`` would have something."""
+        """Whether there is data to send."""
         return bool(self.active)
 
     def produce(self, space: int, tsn: int, now: float) -> tuple[bytes, PartialReliability | None] | None:
-        """Make the next DATA chunk, of at most ``space`` bytes (a multiple of four), with this TSN.
+        """Create the next DATA chunk, of at most ``space`` bytes (a multiple of four), with a TSN.
 
         Returns:
-            The chunk, padded, and the limits of its message; None when there is nothing, or nothing that should
-            go into so little space.
+            The chunk, padded, and the limits of its message; None if there is no data, or none worth a chunk of so
+            little space.
         """
         stream = self._current
         if stream is None:
@@ -177,7 +175,7 @@ class SendQueue:
         return chunk, reliability
 
     def discard_unsent(self, reliability: PartialReliability) -> bool:
-        """Drop what has not been sent yet of a begun message; return whether there was anything."""
+        """Discard the unsent rest of a message; return whether there was any."""
         stream = self._current
         if stream is None or stream.messages[0][3] is not reliability:
             return False
@@ -188,25 +186,25 @@ class SendQueue:
         return True
 
     def buffered(self, stream_id: int) -> int:
-        """Return the bytes of a stream that have not been put into a chunk yet."""
+        """Return the bytes of a stream that are not in a chunk yet."""
         stream = self._streams.get(stream_id)
         return stream.buffered if stream is not None else 0
 
     def set_threshold(self, stream_id: int, threshold: int) -> None:
-        """Set when a stream counts as low, in bytes."""
+        """Set the threshold of ``low_streams`` for a stream, in bytes."""
         stream = self._streams.get(stream_id)
         if stream is None:
             stream = self._streams[stream_id] = _OutgoingStream(stream_id)
         stream.threshold = threshold
 
     def take_low_streams(self) -> list[int]:
-        """Return the streams that have fallen to their threshold, and forget them."""
+        """Return and clear ``low_streams``."""
         low = self.low_streams
         self.low_streams = []
         return low
 
     def limit_streams(self, count: int) -> None:
-        """Drop what was queued for streams that the peer turned out not to offer, a begun message included."""
+        """Discard the messages on streams beyond the negotiated ``count``, partly sent ones included."""
         for stream_id in [stream_id for stream_id in self._streams if stream_id >= count]:
             stream = self._streams.pop(stream_id)
             self.total -= stream.buffered
@@ -217,7 +215,7 @@ class SendQueue:
                 self.active.remove(stream)
 
     def begin_reset(self, stream_id: int) -> None:
-        """Keep what is queued from now on until ``finish_reset``."""
+        """Delay messages queued from now on until ``finish_reset`` or ``cancel_reset``."""
         stream = self._streams.get(stream_id)
         if stream is None:
             stream = self._streams[stream_id] = _OutgoingStream(stream_id)
@@ -225,12 +223,12 @@ class SendQueue:
             stream.after_reset = deque()
 
     def is_drained(self, stream_id: int, acknowledged_tsn: int) -> bool:
-        """Return whether everything from before ``begin_reset`` was sent and acknowledged."""
+        """Return whether all messages queued before ``begin_reset`` are sent and acknowledged."""
         stream = self._streams[stream_id]
         return not stream.messages and stream.last_tsn <= acknowledged_tsn
 
     def finish_reset(self, stream_ids: Iterable[int]) -> None:
-        """Start streams again from SSN 0 and let go what waited for it."""
+        """Reset the SSNs of streams to 0 and release the messages that waited for the reset."""
         for stream_id in stream_ids:
             stream = self._streams[stream_id]
             waiting, stream.after_reset = stream.after_reset, None
@@ -242,7 +240,7 @@ class SendQueue:
                 del self._streams[stream_id]
 
     def cancel_reset(self, stream_ids: Iterable[int]) -> None:
-        """Let streams go on under their old SSNs."""
+        """Release the messages that waited for a reset, without resetting the SSNs."""
         for stream_id in stream_ids:
             stream = self._streams[stream_id]
             waiting, stream.after_reset = stream.after_reset, None
@@ -252,7 +250,7 @@ class SendQueue:
                 stream.messages.extend(waiting)
 
     def _finish_message(self, stream: _OutgoingStream, flags: int) -> None:
-        """Remove the message at the head and give the turn to the next stream."""
+        """Remove the first message and schedule the next stream."""
         if not flags & UNORDERED:
             stream.next_ssn = (stream.next_ssn + 1) & 0xFFFF
         self._remove_head(stream)
@@ -270,14 +268,14 @@ class SendQueue:
     def _drop_expired_and_produce(
         self, space: int, tsn: int, now: float
     ) -> tuple[bytes, PartialReliability | None] | None:
-        """Drop expired messages in a loop, then produce: many may have expired at once."""
+        """Discard expired messages, of which there may be many, then create a chunk."""
         while self.active:
             stream = self.active[0]
             data, _, _, reliability = stream.messages[0]
             if reliability is None or reliability.expires_at > now:
                 return self.produce(space, tsn, now)
             if self._current is stream:
-                # What was sent of it is abandoned before anything else gets a TSN.
+                # Its fragments must be abandoned before another chunk gets a TSN.
                 self.expired_begun.append(reliability)
                 self.discard_unsent(reliability)
                 return None
@@ -297,7 +295,7 @@ class SendQueue:
 def make_reliability(
     stream_id: int, *, ordered: bool, max_retransmits: int | None, expires_at: float | None
 ) -> PartialReliability | None:
-    """Return the limits of a message, None for one that is fully reliable."""
+    """Return the limits of a message, None for a reliable one."""
     if max_retransmits is None and expires_at is None:
         return None
     return PartialReliability(

@@ -1,14 +1,14 @@
-"""When each outstanding chunk was sent, by bursts: chunks that leave together have one entry."""
+"""The times at which outstanding chunks were sent: chunks sent together share one entry."""
 
 import bisect
 from collections import deque
 
 _Burst = tuple[int, float, bool]
-"""Last TSN, time of sending, whether the application limited the burst."""
+"""Last TSN, time of sending, whether the burst was limited by the application."""
 
 
 class SentBursts:
-    """Bursts of new chunks with consecutive TSNs, the oldest first. No more than there are chunks outstanding."""
+    """Bursts of new chunks, the oldest first; at most as many as there are outstanding chunks."""
 
     def __init__(self) -> None:
         self._bursts: deque[_Burst] = deque()
@@ -18,13 +18,13 @@ class SentBursts:
         self._bursts.append((last_tsn, now, application_limited))
 
     def discard_before(self, tsn: int) -> None:
-        """Forget bursts that end before ``tsn``."""
+        """Remove bursts that end before ``tsn``."""
         bursts = self._bursts
         while bursts and bursts[0][0] < tsn:
             bursts.popleft()
 
     def find(self, tsn: int) -> tuple[float, bool] | None:
-        """Return when a chunk was sent, and whether the application limited its burst; ``None`` if unknown."""
+        """Return when a chunk was sent and whether its burst was application-limited; ``None`` if unknown."""
         bursts = self._bursts
         if not bursts:
             return None

@@ -1,8 +1,11 @@
-"""The sending side of an association: decides when how much of the send queue leaves, and what leaves again.
+"""The sending side of an association: transmission, acknowledgement and retransmission of DATA chunks.
 
 RFC 9260 sections 6.1 (transmission), 6.3 (T3-rtx), 7.2.4 (fast retransmit); RFC 3758 section 3.5 (abandoning).
-The window of the peer is what it last advertised less what is in flight since; with nothing in flight and a
-closed window, one chunk is sent each time T3 expires, to ask whether it has opened.
+The peer's window is its last ``a_rwnd`` less the bytes in flight. With nothing in flight and a closed window, one chunk
+is sent each time T3-rtx expires (zero window probe).
+
+The congestion controller provides the congestion window and the pacing rate; it is informed of acknowledgements, loss,
+timeouts and, if it measures delivery, of bursts sent.
 """
 
 import math
@@ -22,27 +25,27 @@ from .rto import RetransmissionTimeout
 from .send_queue import PartialReliability, SendQueue
 from .sent_bursts import SentBursts
 
-# What one SACK may acknowledge or take back, so that it costs no more than a millisecond or two. Twice the full packets
-# of the largest congestion window; less than half of the SSNs and than what gap blocks can reach.
+# Chunks that one SACK may acknowledge or renege, so that it takes no more than a millisecond or two. Twice the full
+# packets of the largest congestion window; less than half of the SSNs and than gap ack blocks can reach.
 MAX_OUTSTANDING: Final = 8192
 _SMALLEST_CHUNK: Final = 20
 
 
 class Transmitter:
-    """Sends from a queue, under congestion and flow control.
+    """Sends queued messages under congestion and flow control.
 
     Attributes:
-        outstanding: What is sent and not acknowledged.
-        congestion: The congestion controller; ``finish_burst``, ``handle_sack`` and ``handle_timer`` inform it.
-        share: Bounds the window while media is sent on the same path.
-        timeout: Round-trip time and time-out.
+        outstanding: The outstanding chunks.
+        congestion: The congestion controller.
+        share: Limits the window while media is sent on the same path.
+        timeout: SRTT and RTO.
         t3_deadline: When T3-rtx expires, absolute; ``math.inf`` when stopped.
-        errors: T3 expirations since the peer last acknowledged something.
+        errors: Expirations of T3-rtx since the peer last acknowledged something.
         advertised_window: The peer's last ``a_rwnd``, in bytes.
         chunks_sent: DATA chunks sent, retransmissions included.
         bytes_sent: Bytes of new DATA chunks, headers included.
-        forward_pending: Whether a FORWARD-TSN is to be sent.
-        chunks_retransmitted: How many of the chunks were retransmissions.
+        forward_pending: Whether a FORWARD-TSN must be sent.
+        chunks_retransmitted: Retransmissions of DATA chunks.
     """
 
     def __init__(
@@ -86,20 +89,20 @@ class Transmitter:
 
     @property
     def is_idle(self) -> bool:
-        """Whether everything that was queued has been sent and acknowledged."""
+        """Whether all queued messages are sent and acknowledged."""
         return not self.outstanding.chunks and not self._queue.total
 
     @property
     def window(self) -> float:
-        """How many bytes may be in flight."""
+        """Bytes that may be in flight."""
         return min(self.congestion.congestion_window, self.share.window)
 
     @property
     def can_send_new(self) -> bool:
-        """Whether congestion and flow control let new data go.
+        """Whether congestion and flow control allow new data.
 
-        While something is in flight, the last bytes of the peer's window wait until they are enough for a full
-        packet, or for all that is queued: the silly window syndrome is avoided (RFC 9260 section 6.1, rule A).
+        While data is in flight, the last bytes of the peer's window are used only if they suffice for a full packet or
+        for all queued data, which avoids the silly window syndrome (RFC 9260 section 6.1, rule A).
         """
         outstanding = self.outstanding
         if outstanding.lost or len(outstanding.chunks) >= MAX_OUTSTANDING:
@@ -112,12 +115,12 @@ class Transmitter:
 
     @property
     def has_retransmission(self) -> bool:
-        """Whether lost chunks, if there are some, may leave now."""
+        """Whether the windows allow a retransmission."""
         outstanding = self.outstanding
         return self._fast_retransmit or outstanding.flight == 0 or outstanding.flight < self.window
 
     def wants_packet(self, partial: bool) -> bool:
-        """Whether there is data for a packet now; new data counts only if it fills one, or ``partial``."""
+        """Return whether a packet of data may be sent now; new data must fill it unless ``partial``."""
         if self.outstanding.lost:
             return self.has_retransmission
         queue = self._queue
@@ -159,17 +162,17 @@ class Transmitter:
             self._pacer.record_sent(size, rate, application_limited, now)
 
     def take_forward_tsn(self) -> ForwardTsn | None:
-        """Return the FORWARD-TSN that is pending, None when there is nothing left to skip."""
+        """Return the pending FORWARD-TSN, None if there is nothing left to skip."""
         self.forward_pending = False
         return self.outstanding.forward_tsn()
 
     def fill_packet(self, parts: list[bytes], space: int, now: float, partial: bool) -> bool:
         """Append DATA chunks of at most ``space`` bytes to ``parts``: retransmissions first, then new data.
 
-        New data begins a packet only if it fills it, or if ``partial`` says that it need not.
+        New data must fill the packet unless ``partial``.
 
         Returns:
-            Whether there is data for another packet, if the windows let it go.
+            Whether there is data for another packet, if the windows allow it.
         """
         if self.outstanding.lost:
             if not self.has_retransmission:
@@ -211,7 +214,7 @@ class Transmitter:
             self._report_idle(now)
         budget = self.advertised_window - outstanding.flight
         while active and space >= _SMALLEST_CHUNK:
-            # The first chunk fits the peer's window, or asks whether that has opened.
+            # The first chunk fits the peer's window, or is a zero window probe.
             if sent and budget < space and budget < queue.total:
                 break
             produced = queue.produce(space, tsn, now)
@@ -231,7 +234,7 @@ class Transmitter:
             self._abandon_expired_begun(now)
 
     def _record_sent(self, first: int, tsn: int, sent: int, now: float) -> None:
-        """Account for the chunks from ``first`` up to before ``tsn``, of ``sent`` bytes."""
+        """Record new chunks from ``first`` up to, but not including, ``tsn``, of ``sent`` bytes."""
         outstanding = self.outstanding
         outstanding.next_tsn = tsn
         outstanding.flight += sent
@@ -247,15 +250,15 @@ class Transmitter:
             self.t3_deadline = now + self.timeout.value
 
     def arm_window_probe(self, now: float) -> None:
-        """Start T3 when only a closed window holds back what is queued."""
+        """Start T3-rtx for a zero window probe if it is not running and data is queued."""
         if self.t3_deadline == math.inf and self._queue.has_sendable:
             self.t3_deadline = now + self.timeout.value
 
     def handle_sack(self, sack: Sack, now: float) -> None:
-        """Take an acknowledgement.
+        """Handle a SACK.
 
         Raises:
-            ProtocolError: It acknowledges what was never sent.
+            ProtocolError: It acknowledges a TSN that was never sent.
         """
         outstanding = self.outstanding
         before = outstanding.cumulative_tsn
@@ -299,7 +302,7 @@ class Transmitter:
                 now=now,
             )
         elif not sack.advertised_receiver_window:
-            # A closed window is an answer too: probing it is no failure of the path (section 6.1, rule A).
+            # A SACK with a closed window is a response, so probes are no errors of the path (section 6.1, rule A).
             self.errors = 0
         if not outstanding.chunks:
             self.t3_deadline = math.inf
@@ -318,7 +321,7 @@ class Transmitter:
     def _handle_gaps(
         self, cumulative: int, sack: Sack, *, advanced: bool, now: float
     ) -> tuple[int, int | None]:
-        """Handle the gap blocks: acknowledgements ahead, and missing reports for the holes between them.
+        """Handle the gap ack blocks: acknowledgements, and miss indications for the holes between them.
 
         Returns:
             The bytes newly acknowledged, and the newest of their chunks if it was sent only once.
@@ -347,7 +350,7 @@ class Transmitter:
             self._fast_retransmit = True
 
     def handle_timer(self, now: float) -> None:
-        """Act on T3-rtx (section 6.3.3)."""
+        """Handle T3-rtx (section 6.3.3)."""
         if now < self.t3_deadline:
             return
         self.timeout.back_off()
@@ -370,13 +373,13 @@ class Transmitter:
             self.forward_pending = True
 
     def path_restored(self, now: float) -> None:
-        """Let a T3-rtx that has backed off expire now, with the measured time-out from then on."""
+        """Make T3-rtx expire now and restore the measured RTO, if it has backed off."""
         if self.errors and self.t3_deadline != math.inf:
             self.timeout.reset_back_off()
             self.t3_deadline = min(self.t3_deadline, now)
 
     def _abandon(self, messages: Iterable[PartialReliability], now: float) -> None:
-        """Finish giving up messages: drop what was not sent of them, and have the peer skip the rest."""
+        """Abandon messages: discard their unsent rest, and schedule a FORWARD-TSN."""
         for reliability in messages:
             self.outstanding.abandon(reliability)
             if self._queue.discard_unsent(reliability):
@@ -392,7 +395,7 @@ class Transmitter:
 
     def _schedule_forward_tsn(self, now: float) -> None:
         self.forward_pending = True
-        # What is skipped is acknowledged without having arrived: no round trip to be measured by.
+        # Skipped chunks are acknowledged without being received, which measures no round trip.
         self._timed_tsn = None
         if self.t3_deadline == math.inf:
             self.t3_deadline = now + self.timeout.value
