@@ -22,16 +22,10 @@ PYPROJECT = nox.project.load_toml(Path(__file__).with_name("pyproject.toml"))
 DOCUMENTATION = "docs/_build/html"
 # Those of codecs and of media files handle what has no types.
 TYPED_TESTS = [
-    *("tests/typing", "tests/api", "tests/cli", "tests/docs", "tests/examples", "tests/interop"),
-    *("tests/netns", "tests/scenarios", "tests/session", "tests/signaling", "tests/strategies"),
-    *(
-        "tests/benchmarks",
-        "tests/fuzzing",
-        "tests/lint",
-        "tests/mutation",
-        "tests/testing",
-        "tests/transports",
-    ),
+    *(f"tests/{name}" for name in ("api", "connection", "data_channels", "jsep", "pipeline", "stats")),
+    *(f"tests/{name}" for name in ("tracks", "transceivers", "transports", "signaling", "testing")),
+    *(f"tests/{name}" for name in ("cli", "docs", "examples", "benchmarks", "scenarios", "interop", "netns")),
+    *(f"tests/{name}" for name in ("fuzzing", "lint", "mutation", "strategies", "typing")),
     *(f"tests/protocols/{core}" for core in ("bandwidth_estimation", "datachannel", "dtls", "ice", "mdns")),
     *(f"tests/protocols/{core}" for core in ("rtcp", "sctp", "sdp", "stun")),
 ]
@@ -157,7 +151,7 @@ def fuzz(session: nox.Session) -> None:
     if targets or not session.posargs:
         session.run("python", "-m", "tests.fuzzing", *session.posargs[1:])
     if not targets:
-        arguments = selection(session, "tests/protocols", "tests/session")
+        arguments = selection(session, "tests/protocols", "tests/jsep")
         session.run(
             "pytest", *IN_PARALLEL, *arguments, env={**TEST_ENVIRONMENT, "HYPOTHESIS_PROFILE": "fuzz"}
         )

@@ -28,10 +28,7 @@ TARGETS = {
     "ice": ("trio_rtc/protocols/ice",),
     "srtp": ("trio_rtc/protocols/srtp",),
     "transports": ("trio_rtc/transports",),
-    "data_channels": (
-        "trio_rtc/protocols/datachannel",
-        "trio_rtc/data_channels",
-    ),
+    "data_channels": ("trio_rtc/protocols/datachannel", "trio_rtc/data_channels"),
 }
 _OWN_TRANSPORT = "test_data_channels_have_a_transport_of_their_own"
 _OTHER_LOOPS = "test_asyncio_is_told_that_trio_is_needed"
@@ -40,21 +37,23 @@ TESTS = {
     "ice": ("tests/protocols/ice", "tests/scenarios/test_candidates.py"),
     "transports": (
         "tests/transports",
-        "tests/api/test_receiver_channels.py",
+        "tests/transceivers/test_receiver_channels.py",
         "tests/scenarios/test_closing.py",
         "tests/scenarios/test_network_changes.py",
         "tests/scenarios/test_first_keyframe.py",
     ),
     "data_channels": (
-        *("tests/protocols/datachannel", "tests/api/test_data_channel.py", "tests/api/test_errors.py"),
-        *("tests/api/test_many_channels.py", "tests/api/test_asyncio_and_anyio.py::" + _OTHER_LOOPS),
-        *("tests/api/test_channels_before_and_after.py", "tests/scenarios/test_unread_closed_channels.py"),
-        *("tests/scenarios/test_peer_closed.py", "tests/scenarios/test_slow_readers.py"),
-        *("tests/scenarios/test_application_errors.py", "tests/scenarios/test_leaving_blocks.py"),
-        *(
-            "tests/api/test_events_after_calls.py",
-            "tests/scenarios/test_without_bundle.py::" + _OWN_TRANSPORT,
-        ),
+        "tests/protocols/datachannel",
+        "tests/data_channels",
+        "tests/api/test_invalid_arguments.py",
+        "tests/api/test_asyncio_and_anyio.py::" + _OTHER_LOOPS,
+        "tests/api/test_events_after_calls.py",
+        "tests/scenarios/test_unread_closed_channels.py",
+        "tests/scenarios/test_peer_closed.py",
+        "tests/scenarios/test_slow_readers.py",
+        "tests/scenarios/test_application_errors.py",
+        "tests/scenarios/test_leaving_blocks.py",
+        "tests/scenarios/test_without_bundle.py::" + _OWN_TRANSPORT,
     ),
 }
 SECONDS_PER_MUTANT = 60.0

@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 
-from tests.strategies.sessions import Outcome, local_media
+from tests.strategies.jsep_sessions import Outcome, local_media
 from trio_rtc.enums import RTCBundlePolicy
 from trio_rtc.enums import RTCRtpTransceiverDirection as Direction
 from trio_rtc.jsep import (

@@ -4,8 +4,8 @@ import random
 
 import pytest
 
+from tests.strategies.jsep_sessions import local_media
 from tests.strategies.line_count import count_lines
-from tests.strategies.sessions import local_media
 from trio_rtc.jsep import JsepSession, SessionOptions
 
 FINGERPRINT = "sha-256 " + ":".join(["AB"] * 32)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.strategies.descriptions import REAL_OFFERS
-from tests.strategies.sessions import visible
+from tests.strategies.jsep_sessions import visible
 from tests.strategies.transceivers import MediaSide, media_session
 from trio_rtc.enums import RTCRtpTransceiverDirection as Direction
 from trio_rtc.errors import RTCError

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from tests.strategies.sessions import SHA_256, local_media, make_session, visible, without
+from tests.strategies.jsep_sessions import SHA_256, local_media, make_session, visible, without
 from trio_rtc.enums import RTCSdpType, RTCSignalingState
 from trio_rtc.errors import InvalidAccessError, InvalidStateError, OperationError, RTCError
 from trio_rtc.jsep import ApplyResult, JsepSession, LocalMedia, TransportPlan

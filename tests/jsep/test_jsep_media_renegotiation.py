@@ -3,7 +3,7 @@
 import attrs
 import pytest
 
-from tests.strategies.sessions import Outcome
+from tests.strategies.jsep_sessions import Outcome
 from tests.strategies.transceivers import MediaSide, exchange, media_session
 from trio_rtc.enums import RTCBundlePolicy
 from trio_rtc.enums import RTCRtpTransceiverDirection as Direction

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.strategies.descriptions import REAL_OFFERS, damaged_offers
+from tests.strategies.jsep_sessions import visible, without
 from tests.strategies.line_count import count_lines
-from tests.strategies.sessions import visible, without
 from tests.strategies.transceivers import MediaSide, media_session
 from trio_rtc.errors import InvalidAccessError, RTCError
 from trio_rtc.jsep import ApplyResult, JsepSession

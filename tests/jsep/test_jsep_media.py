@@ -6,7 +6,7 @@ import attrs
 import pytest
 
 from tests.strategies.descriptions import REAL_OFFERS
-from tests.strategies.sessions import SHA_256, make_session, visible, without
+from tests.strategies.jsep_sessions import SHA_256, make_session, visible, without
 from tests.strategies.transceivers import MediaSide, exchange, media_session, transceiver
 from trio_rtc.enums import RTCBundlePolicy
 from trio_rtc.enums import RTCRtpTransceiverDirection as Direction

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.strategies.descriptions import REAL_OFFERS
-from tests.strategies.sessions import without
+from tests.strategies.jsep_sessions import without
 from tests.strategies.transceivers import MediaSide, exchange, media_session
 from trio_rtc.enums import RTCBundlePolicy
 from trio_rtc.errors import OperationError

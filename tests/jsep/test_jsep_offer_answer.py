@@ -4,7 +4,7 @@ import attrs
 import pytest
 
 from tests.strategies.descriptions import REAL_OFFERS
-from tests.strategies.sessions import SHA_256, local_media, make_session, negotiate, without
+from tests.strategies.jsep_sessions import SHA_256, local_media, make_session, negotiate, without
 from trio_rtc.enums import RTCSignalingState
 from trio_rtc.jsep import JsepSession, LocalMedia, SessionOptions
 from trio_rtc.protocols.sdp import media_mid, parse

@@ -5,7 +5,7 @@ import itertools
 
 import pytest
 
-from tests.strategies.sessions import local_media, make_session, negotiate, visible
+from tests.strategies.jsep_sessions import local_media, make_session, negotiate, visible
 from trio_rtc.enums import RTCSdpType, RTCSignalingState
 from trio_rtc.errors import InvalidModificationError, InvalidStateError
 from trio_rtc.jsep import TRANSITIONS, JsepSession, Side, mermaid

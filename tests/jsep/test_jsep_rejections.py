@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.strategies.descriptions import REAL_OFFERS, damaged_offers
-from tests.strategies.sessions import local_media, make_session, negotiate, visible, without
+from tests.strategies.jsep_sessions import local_media, make_session, negotiate, visible, without
 from trio_rtc.enums import RTCErrorDetailType
 from trio_rtc.errors import InvalidAccessError, RTCError
 from trio_rtc.jsep import JsepSession, SessionOptions

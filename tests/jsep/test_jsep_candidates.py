@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.strategies.descriptions import REAL_OFFERS
-from tests.strategies.sessions import local_media, make_session, negotiate, visible
+from tests.strategies.jsep_sessions import local_media, make_session, negotiate, visible
 from trio_rtc.errors import InvalidStateError, OperationError
 from trio_rtc.jsep import JsepSession, SessionOptions
 
