@@ -1,4 +1,4 @@
-"""The command, run as its user would: without a terminal, with one, and without what it needs."""
+"""The command as a user runs it: without a terminal, with one, and without its requirements."""
 
 import os
 import pty
@@ -36,24 +36,24 @@ CALL_FIGURES = (
 )
 
 
-def test_help_and_version_are_there() -> None:
+def test_help_and_version() -> None:
     runner = CliRunner()
     assert "Connect two processes" in runner.invoke(cli, ["demo", "--help"]).output
     assert trio_rtc.__version__ in runner.invoke(cli, ["--version"]).output
 
 
 @pytest.mark.parametrize("arguments", [["--seconds", "0"], ["--seconds", "100"], ["--port", "70000"]])
-def test_impossible_options_are_refused(arguments: list[str]) -> None:
+def test_invalid_options_are_rejected(arguments: list[str]) -> None:
     assert CliRunner().invoke(cli, ["demo", *arguments]).exit_code == 2
 
 
-def test_without_click_the_command_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_click_the_command_prints_install_instructions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(SystemExit, match=r'needs click and rich: python -m pip install "trio-rtc\[cli\]"'):
+    with pytest.raises(SystemExit, match=r'requires click and rich: python -m pip install "trio-rtc\[cli\]"'):
         main()
 
 
-async def test_without_a_terminal_it_ends_by_itself_after_the_figures() -> None:
+async def test_without_a_terminal_the_demo_ends_after_the_figures() -> None:
     result = await trio.run_process(
         [*COMMAND, "demo", "--seconds", "0.1"], capture_stdout=True, capture_stderr=True, env=ENVIRONMENT
     )
@@ -65,7 +65,7 @@ async def test_without_a_terminal_it_ends_by_itself_after_the_figures() -> None:
     assert result.stderr == b""
 
 
-async def test_without_codecs_it_says_so_and_shows_the_rest(tmp_path: Path) -> None:
+async def test_without_codecs_the_demo_shows_all_other_figures(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['av'] = None")
     paths = os.pathsep.join([str(tmp_path), str(ROOT)])
     result = await trio.run_process(
@@ -77,12 +77,12 @@ async def test_without_codecs_it_says_so_and_shows_the_rest(tmp_path: Path) -> N
     output = result.stdout.decode()
     for figure in FIGURES:
         assert re.search(figure, output), output
-    assert 'Video and audio need PyAV: python -m pip install "trio-rtc[media]"' in output
+    assert 'Video and audio require PyAV: python -m pip install "trio-rtc[media]"' in output
     assert "frames/s" not in output
     assert result.stderr == b""
 
 
-async def test_on_a_terminal_it_shows_bars_and_serves_the_page_until_interrupted() -> None:
+async def test_on_a_terminal_the_demo_shows_bars_and_serves_the_page_until_interrupted() -> None:
     ours, theirs = pty.openpty()
     process = await trio.lowlevel.open_process(
         [*COMMAND, "demo", "--seconds", "0.1"], stdin=theirs, stdout=theirs, stderr=theirs, env=ENVIRONMENT
@@ -101,13 +101,13 @@ async def test_on_a_terminal_it_shows_bars_and_serves_the_page_until_interrupted
             while data := await terminal.receive_some():
                 output += data
         except trio.BrokenResourceError:
-            pass  # how Linux says that a terminal has nobody on its other side
+            pass  # on Linux, the other side of the terminal is closed
         assert await process.wait() == 0
     plain = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", output.decode())
     for figure in FIGURES + CALL_FIGURES:
         assert re.search(figure, plain), plain
     assert "━" in plain
-    assert "Goodbye." in plain
+    assert "Interrupted, closing connections." in plain
 
 
 def fetch(port: int, path: str) -> bytes:
@@ -119,7 +119,7 @@ def fetch(port: int, path: str) -> bytes:
     return response.partition(b"\r\n\r\n")[2]
 
 
-async def test_a_taken_port_is_a_clear_error() -> None:
+async def test_port_in_use_is_a_clear_error() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -136,7 +136,7 @@ async def test_a_taken_port_is_a_clear_error() -> None:
     assert "Traceback" not in result.stdout.decode()
 
 
-def test_the_page_needs_nothing_from_elsewhere() -> None:
+def test_page_has_no_external_resources() -> None:
     pages = load_pages()
     assert set(pages) == {
         "/",

@@ -1,4 +1,4 @@
-"""The demo says which part failed and why, and the command ends with 1."""
+"""The demo shows which part failed and why, and the command exits with 1."""
 
 import io
 import json
@@ -31,7 +31,7 @@ Service = Callable[[RTCDataChannel], Awaitable[None]]
 Answer = Callable[[RTCPeerConnection, trio.Nursery], None]
 
 
-async def say_nothing(channel: RTCDataChannel) -> None:
+async def answer_nothing(channel: RTCDataChannel) -> None:
     async for _ in channel:
         pass
 
@@ -57,7 +57,7 @@ async def send_nothing(channel: RTCDataChannel) -> None:
 
 
 def answer_with(*sent: trio.abc.ReceiveChannel[Any]) -> Answer:
-    """Answer a call with these sources only."""
+    """Answer a call with only these sources."""
 
     def answer(pc: RTCPeerConnection, nursery: trio.Nursery) -> None:
         def add(event: RTCTrackEvent) -> None:
@@ -97,8 +97,8 @@ def whole_call() -> Answer:
     return answer_call
 
 
-async def measured(ping: Service, bulk: Service, answer: Answer) -> tuple[list[str], str]:
-    """Measure a connection to a peer with these services; return the failed parts, and what was shown."""
+async def measure_peer(ping: Service, bulk: Service, answer: Answer) -> tuple[list[str], str]:
+    """Measure a connection to a peer with these services; return the failed parts and the output."""
     network = SimulatedNetwork(link=Link(delay=0.01, rate=20e6))
     hosts = [network.add_host(f"host{number}", [f"10.0.0.{number}"]) for number in (1, 2)]
     ours, theirs = json_channel_pair()
@@ -126,10 +126,10 @@ async def measured(ping: Service, bulk: Service, answer: Answer) -> tuple[list[s
     ("ping", "bulk", "answer", "failures"),
     [
         (echo, throughput, whole_call, {}),
-        (say_nothing, throughput, no_codecs, {"round trip": "no ping was answered"}),
+        (answer_nothing, throughput, no_codecs, {"round trip": "no ping was answered"}),
         (
             echo,
-            say_nothing,
+            answer_nothing,
             no_codecs,
             {"throughput out": "no answer within 20 s", "throughput in": "no answer within 20 s"},
         ),
@@ -137,16 +137,16 @@ async def measured(ping: Service, bulk: Service, answer: Answer) -> tuple[list[s
             echo,
             lose_the_last_byte,
             no_codecs,
-            {"throughput out": "the peer got 2", "throughput in": "got 1 of 2 bytes"},
+            {"throughput out": "peer received 2", "throughput in": "received 1 of 2 bytes"},
         ),
         (echo, send_nothing, no_codecs, {"throughput in": "not a single byte was transferred"}),
         (echo, throughput, only_audio, {"video in": "no video arrived"}),
         (echo, throughput, only_video, {"audio in": "no audio arrived"}),
-        (echo, throughput, wrong_tone, {"audio in": "in place of 440 Hz"}),
+        (echo, throughput, wrong_tone, {"audio in": "instead of 440 Hz"}),
         (echo, throughput, no_call, {"video in": "no video arrived", "audio in": "no audio arrived"}),
     ],
 )
-async def test_each_part_that_fails_is_named_with_its_reason(
+async def test_each_failed_part_is_shown_with_its_reason(
     ping: Service,
     bulk: Service,
     answer: Callable[[], Answer],
@@ -158,7 +158,7 @@ async def test_each_part_that_fails_is_named_with_its_reason(
     if answer is no_codecs:
         monkeypatch.setattr("trio_rtc.cli.demo.run.media_is_installed", lambda: False)
         del parts[3:]
-    failed, output = await measured(ping, bulk, answer())
+    failed, output = await measure_peer(ping, bulk, answer())
     assert failed == list(failures)
     lines = output.splitlines()
     for part in parts:
@@ -180,7 +180,7 @@ trio_rtc.media.tone = lambda frequency: Silence()
 """
 
 
-async def test_the_command_ends_with_1_and_says_what_failed(tmp_path: Path) -> None:
+async def test_command_exits_with_1_and_names_the_failed_part(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(SILENCE)
     paths = os.pathsep.join([str(tmp_path), str(ROOT)])
     result = await trio.run_process(

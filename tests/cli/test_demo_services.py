@@ -16,7 +16,7 @@ from trio_rtc import RTCDataChannel, RTCPeerConnection, Settings
 from trio_rtc.cli.demo.chat import Chat
 from trio_rtc.cli.demo.display import Display
 from trio_rtc.cli.demo.measure import (
-    StageClock,
+    StageTimer,
     Throughput,
     measure_receiving,
     measure_round_trips,
@@ -31,13 +31,13 @@ SLOW_LINK = Link(delay=0.01, rate=4e6)
 
 
 async def fail(channel: RTCDataChannel) -> None:
-    """Fail as no service should when the first message comes."""
+    """Raise an unexpected error at the first message."""
     raise ZeroDivisionError(await channel.receive())
 
 
 @asynccontextmanager
 async def served(link: Link = SLOW_LINK) -> AsyncIterator[RTCPeerConnection]:
-    """A peer connection whose other side offers the demo's services, ten milliseconds away."""
+    """A peer connection whose other side has the demo's services, ten milliseconds away."""
     network = SimulatedNetwork(link=link)
     hosts = [network.add_host(f"host{number}", [f"10.0.0.{number}"]) for number in (1, 2)]
     ours, theirs = json_channel_pair()
@@ -68,13 +68,13 @@ async def open_channel(pc: RTCPeerConnection, label: str) -> RTCDataChannel:
     return channel
 
 
-async def test_stages_are_noted_once_and_in_order(autojump_clock: trio.testing.MockClock) -> None:
+async def test_stages_are_recorded_once_and_in_order(autojump_clock: trio.testing.MockClock) -> None:
     async with served() as pc:
         stages: list[tuple[str, float]] = []
-        clock = StageClock(pc, lambda stage, seconds: stages.append((stage, seconds)))
+        timer = StageTimer(pc, lambda stage, seconds: stages.append((stage, seconds)))
         await open_channel(pc, "ping")
-        clock.note("channel open")
-        clock.note("channel open")
+        timer.record("channel open")
+        timer.record("channel open")
         names = [name for name, _ in stages]
         assert sorted(names) == ["DTLS connected", "ICE connected", "candidates gathered", "channel open"]
         assert names.index("ICE connected") < names.index("DTLS connected") < names.index("channel open")
@@ -89,7 +89,7 @@ async def test_round_trips_take_twice_the_delay(autojump_clock: trio.testing.Moc
         assert round_trips.p99 == pytest.approx(0.02, abs=0.005)
 
 
-async def test_lost_pings_are_left_out(autojump_clock: trio.testing.MockClock) -> None:
+async def test_lost_pings_are_ignored(autojump_clock: trio.testing.MockClock) -> None:
     async with served(Link(delay=0.01, loss=0.1)) as pc:
         channel = pc.create_data_channel("ping", ordered=False, max_retransmits=0)
         await channel.opened()
@@ -99,7 +99,7 @@ async def test_lost_pings_are_left_out(autojump_clock: trio.testing.MockClock) -
 
 
 @pytest.mark.parametrize("measure", [measure_sending, measure_receiving])
-async def test_throughput_is_that_of_the_link(
+async def test_throughput_equals_that_of_the_link(
     measure: Callable[[RTCDataChannel, float, Callable[[int], None]], Awaitable[Throughput]],
     autojump_clock: trio.testing.MockClock,
 ) -> None:
@@ -124,18 +124,18 @@ async def test_files_are_checked(size: int, autojump_clock: trio.testing.MockClo
             assert answer == {"name": name, "size": size, "sha256": hashlib.sha256(content).hexdigest()}
 
 
-async def test_the_chat_answers_and_passes_on(autojump_clock: trio.testing.MockClock) -> None:
+async def test_chat_answers_and_relays(autojump_clock: trio.testing.MockClock) -> None:
     async with served() as pc:
         first, second = await open_channel(pc, "chat"), await open_channel(pc, "chat")
         for channel in (first, second):
             assert "Hello, page 7" in json.loads(await channel.receive())["text"]
         await first.send(json.dumps({"text": "Hi!"}))
         assert json.loads(await second.receive()) == {"from": "page 7", "text": "Hi!"}
-        assert json.loads(await first.receive())["text"] == "3 characters, heard by 1 other page: HI!"
+        assert json.loads(await first.receive())["text"] == "3 characters, received by 1 other page: HI!"
         await second.aclose()
-        await trio.sleep(1)  # the program hears of it a moment later
+        await trio.sleep(1)  # until the program has closed the channel, too
         await first.send(json.dumps({"text": "Still there?"}))
-        assert "only me" in json.loads(await first.receive())["text"]
+        assert "no other page" in json.loads(await first.receive())["text"]
 
 
 BAD = [
@@ -155,7 +155,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("label", "message"), BAD)
-async def test_what_does_not_fit_closes_that_channel_only(
+async def test_invalid_message_closes_only_its_channel(
     label: str, message: str | bytes, autojump_clock: trio.testing.MockClock
 ) -> None:
     async with served() as pc:
@@ -164,12 +164,12 @@ async def test_what_does_not_fit_closes_that_channel_only(
         if label != "nowhere":
             await channel.send(message)
         with trio.fail_after(10):
-            while channel.ready_state != "closed":  # noqa: ASYNC110 - its messages are not taken here
+            while channel.ready_state != "closed":  # noqa: ASYNC110 - the channel has no event for it
                 await trio.sleep(0.1)
         assert len((await measure_round_trips(pings, 3)).times) == 3
 
 
-async def test_a_file_that_ends_early_or_is_too_long_closes_the_channel(
+async def test_truncated_or_too_long_file_closes_the_channel(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     async with served() as pc:
@@ -185,7 +185,7 @@ async def test_a_file_that_ends_early_or_is_too_long_closes_the_channel(
         await channel.aclose()
 
 
-async def test_whatever_a_service_raises_closes_one_channel(
+async def test_any_exception_of_a_service_closes_only_its_channel(
     autojump_clock: trio.testing.MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with served() as client:
@@ -202,7 +202,7 @@ async def test_whatever_a_service_raises_closes_one_channel(
     ] == [True]
 
 
-def test_a_line_from_a_peer_gives_the_terminal_no_commands() -> None:
+def test_control_characters_of_a_peer_are_replaced() -> None:
     shown = io.BytesIO()
     stream = io.TextIOWrapper(shown, encoding="utf-8", write_through=True)
     Display(Console(file=stream, width=80)).line("page 7: \x1b]0;owned\x07 [red]\ud800 ☃")

@@ -1,4 +1,4 @@
-"""The command line's commands and options."""
+"""Commands and options of the command line."""
 
 import signal
 import sys
@@ -31,15 +31,15 @@ def cli() -> None:
     type=click.FloatRange(0.1, 60.0),
     help="How long to measure the throughput in each direction.",
 )
-@click.option("--once", is_flag=True, help="End after the figures, as it does without a terminal.")
+@click.option("--once", is_flag=True, help="End after the figures, as without a terminal.")
 @click.option("--open", "open_browser", is_flag=True, help="Open the page in a browser.")
 def demo(host: str, port: int, seconds: float, once: bool, open_browser: bool) -> None:
     """Connect two processes, show the figures, then serve a page for a browser.
 
-    First a second process is started and connected to this one: how long each stage took, the round-trip time, the
-    throughput and a short call with picture and tone are shown. Then a page is served on which a browser connects to
-    this process, with video both ways, chat, graphs of bitrates and the round-trip time, a throughput test and a file
-    drop.
+    First the command starts a second process, connects to it, and shows the time of each stage, the round-trip time,
+    the throughput and a short call with a test pattern and a tone. Then it serves a page on which a browser connects to
+    this process, with video in both directions, chat, graphs of bitrates and round-trip time, a throughput test and
+    file checks.
     """
     console = Console(highlight=False)
     options = DemoOptions(
@@ -56,13 +56,13 @@ def demo(host: str, port: int, seconds: float, once: bool, open_browser: bool) -
 
 
 async def _run_until_interrupted(options: DemoOptions, console: Console) -> None:
-    """Run the demo; Ctrl+C cancels it, so that both sides of every connection say goodbye."""
+    """Run the demo; Ctrl+C cancels it, so that both sides close every connection."""
     with ungrouped_errors(), trio.open_signal_receiver(signal.SIGINT) as interrupts:
         async with trio.open_nursery() as nursery:
 
             async def wait_for_interrupt() -> None:
                 async for _ in interrupts:
-                    console.print("Goodbye.")
+                    console.print("Interrupted, closing connections.")
                     nursery.cancel_scope.cancel()
 
             nursery.start_soon(wait_for_interrupt)

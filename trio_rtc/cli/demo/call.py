@@ -1,12 +1,12 @@
-"""Video and audio: a test picture and a tone go out, and what comes in is counted. Needs the extra ``media``.
+"""Video and audio: sends a test pattern and a tone, and counts received media. Requires the extra ``media``.
 
-Who wants to see and hear them creates the channel ``call``; then the messages on it are
+A page that uses them creates the channel ``call``, which has these messages:
 
 * ``{}`` from the program: it is ready.
-* ``{"show": true}`` to the program: picture and tone are to come, with ``false`` not any more. The first time, this
-  makes the program negotiate.
-* ``{"received": {"width": PIXELS, "height": PIXELS, "framesPerSecond": NUMBER, "bitrate": NUMBER,
-  "frequency": HERTZ}}`` from the program, once a second, as soon as it gets video or audio: what came in that second.
+* ``{"show": true}`` to the program: start video and audio; ``false`` stops them. The first start triggers a
+  negotiation.
+* ``{"received": {"width": PIXELS, "height": PIXELS, "framesPerSecond": NUMBER, "bitrate": NUMBER, "frequency":
+  HERTZ}}`` from the program, once a second while it receives video or audio: the media received in that second.
 """
 
 import json
@@ -36,35 +36,35 @@ from .services import parse
 
 WIDTH, HEIGHT, FRAMES_PER_SECOND = 640, 360, 30
 FREQUENCY = 440.0
-FREQUENCY_TOLERANCE = 60.0  # hertz: it is measured in a tenth of a second
-START_TIMEOUT = 10.0  # seconds that the first picture is waited for
+FREQUENCY_TOLERANCE = 60.0  # hertz; measured over a tenth of a second
+START_TIMEOUT = 10.0  # seconds to wait for the first video frame
 REPORT_INTERVAL = 1.0
-SHORTEST_CALL = 1.0  # seconds: in less, a busy machine may decode too little to judge
-MEASUREMENTS = 3  # before a call is said to have failed, for the same reason
-SETTLING = 1.0  # seconds that are not measured: what is known of the bandwidth begins low
-_SOUND_FRAMES = 6  # of 20 ms, in which the frequency is looked for
+SHORTEST_CALL = 1.0  # seconds; a busy machine may decode too little in less
+MEASUREMENTS = 3  # attempts before a call has failed, for the same reason
+SETTLING = 1.0  # seconds before the measurement: the bandwidth estimate begins low
+_AUDIO_FRAMES = 6  # of 20 ms, from which the frequency is measured
 
 
-class Studio:
-    """A test picture and a tone for all who want to see and hear them; however many those are, it is encoded once.
+class SyntheticMedia:
+    """A test pattern and a tone, encoded once for all receivers.
 
     Attributes:
-        stream: With both tracks.
+        stream: The stream of both tracks.
     """
 
     def __init__(self) -> None:
-        self._picture, video = open_media_track("video", label="test pattern")
-        self._sound, audio = open_media_track("audio", label="test tone")
+        self._video_source, video = open_media_track("video", label="test pattern")
+        self._audio_source, audio = open_media_track("audio", label="test tone")
         self.stream = MediaStream([video, audio])
 
     async def run(self) -> None:
-        """Make pictures and sound until cancelled."""
+        """Generate frames until cancelled."""
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(_feed, self._picture, test_pattern(WIDTH, HEIGHT, FRAMES_PER_SECOND))
-            nursery.start_soon(_feed, self._sound, tone(FREQUENCY))
+            nursery.start_soon(_feed, self._video_source, test_pattern(WIDTH, HEIGHT, FRAMES_PER_SECOND))
+            nursery.start_soon(_feed, self._audio_source, tone(FREQUENCY))
 
     def add_to(self, pc: RTCPeerConnection) -> list[RTCRtpSender]:
-        """Send both to a peer."""
+        """Send both tracks to a peer."""
         return [pc.add_track(track, self.stream) for track in self.stream.get_tracks()]
 
 
@@ -77,40 +77,40 @@ async def _feed(
 
 
 def answer_call(pc: RTCPeerConnection, nursery: trio.Nursery) -> None:
-    """Send picture and tone to a peer as soon as it sends something."""
-    studio = Studio()
+    """Send a test pattern and a tone to a peer as soon as it sends media."""
+    media = SyntheticMedia()
     senders: list[RTCRtpSender] = []
 
     def answer(event: RTCTrackEvent) -> None:
-        # Before the offer is answered, so that our tracks go into the sections that the peer's are in.
+        # Before the offer is answered, so that the tracks use the peer's media sections.
         if not senders:
-            nursery.start_soon(studio.run)
-            senders.extend(studio.add_to(pc))
+            nursery.start_soon(media.run)
+            senders.extend(media.add_to(pc))
 
     pc.on_track = answer
 
 
-# -- what comes in ---------------------------------------------------------------------------------------------------
+# -- received media --------------------------------------------------------------------------------------------------
 
 
 @attrs.frozen
-class Received:
-    """What came since the last look.
+class ReceivedMedia:
+    """Media received since the last collection.
 
     Attributes:
-        seconds: How long that is ago.
-        pictures: How many were decoded.
-        numbered: How many of them had a test picture's number in it that could be read.
-        width: Pixels of the last picture, 0 if there was none.
-        height: Pixels of it.
-        video_bits: Encoded, without headers.
-        audio_bits: The same of the sound.
-        frequency: The loudest in the sound in hertz, 0 if there was none.
+        seconds: The time since then.
+        frames: Decoded video frames.
+        readable_frames: Frames with a readable counter of the test pattern.
+        width: Pixels of the last frame, 0 without one.
+        height: Pixels of the last frame, 0 without one.
+        video_bits: Encoded video without headers.
+        audio_bits: Encoded audio without headers.
+        frequency: The dominant frequency of the audio in hertz, 0 without audio.
     """
 
     seconds: float
-    pictures: int = 0
-    numbered: int = 0
+    frames: int = 0
+    readable_frames: int = 0
     width: int = 0
     height: int = 0
     video_bits: int = 0
@@ -119,135 +119,135 @@ class Received:
 
     @property
     def frames_per_second(self) -> float:
-        """Pictures a second."""
-        return self.pictures / self.seconds
+        """Video frames per second."""
+        return self.frames / self.seconds
 
     @property
     def bitrate(self) -> float:
-        """Bits a second, of video and audio."""
+        """Bits per second of video and audio."""
         return (self.video_bits + self.audio_bits) / self.seconds
 
     @property
     def video_fault(self) -> str | None:
-        """What is wrong with the video of a test call; ``None`` if nothing is."""
+        """The fault of a test call's video, ``None`` without one."""
         if not self.video_bits:
             return "no video arrived"
-        if not self.pictures:
+        if not self.frames:
             return "video arrived, but not a single frame could be decoded"
-        if not self.numbered:
-            return f"{self.pictures} frames were decoded, but none shows the test pattern"
+        if not self.readable_frames:
+            return f"{self.frames} frames were decoded, but none shows the test pattern"
         return None
 
     @property
     def audio_fault(self) -> str | None:
-        """What is wrong with the audio of a test call; ``None`` if nothing is."""
+        """The fault of a test call's audio, ``None`` without one."""
         if not self.audio_bits:
             return "no audio arrived"
         if not self.frequency:
             return "audio arrived, but too little of it could be decoded"
         if abs(self.frequency - FREQUENCY) > FREQUENCY_TOLERANCE:
-            return f"a tone of {self.frequency:.0f} Hz arrived in place of {FREQUENCY:.0f} Hz"
+            return f"a tone of {self.frequency:.0f} Hz arrived instead of {FREQUENCY:.0f} Hz"
         return None
 
     def describe(self) -> str:
-        """Say it in a line."""
-        sound = f", sound around {self.frequency:.0f} Hz" if self.frequency else ""
+        """Return a one-line description."""
+        audio = f", audio around {self.frequency:.0f} Hz" if self.frequency else ""
         return (
             f"{self.width} x {self.height}, {self.frames_per_second:.0f} frames/s, "
-            f"{self.bitrate / 1e6:.2f} Mbit/s{sound}"
+            f"{self.bitrate / 1e6:.2f} Mbit/s{audio}"
         )
 
 
-class Counter:
-    """Counts what receivers get.
+class MediaCounter:
+    """Counts the media of receivers.
 
     Attributes:
-        begun: Set with the first picture.
+        started: Set with the first video frame.
     """
 
     def __init__(self) -> None:
-        self.begun = trio.Event()
+        self.started = trio.Event()
         self._receivers: set[RTCRtpReceiver] = set()
         self._since = trio.current_time()
-        self._pictures = self._numbered = 0
+        self._frames = self._readable_frames = 0
         self._size = (0, 0)
         self._bits = {"video": 0, "audio": 0}
-        self._sound: deque[av.AudioFrame] = deque(maxlen=_SOUND_FRAMES)
+        self._audio: deque[av.AudioFrame] = deque(maxlen=_AUDIO_FRAMES)
 
     @property
     def is_used(self) -> bool:
-        """Whether anything is being received."""
+        """Whether any media is being received."""
         return bool(self._receivers)
 
     async def count(self, receiver: RTCRtpReceiver) -> None:
-        """Decode and count what a receiver gets, until it ends; once for each receiver."""
+        """Decode and count a receiver's media until it ends; once for each receiver."""
         if receiver in self._receivers:
             return
         self._receivers.add(receiver)
         kind = receiver.track.kind
         async with receiver.encoded_frames() as encoded, trio.open_nursery() as nursery:
-            nursery.start_soon(self._watch if kind == "video" else self._listen, receiver.track)
+            nursery.start_soon(self._count_video if kind == "video" else self._count_audio, receiver.track)
             async for frame in encoded:
                 self._bits[kind] += 8 * len(frame.payload)
             nursery.cancel_scope.cancel()
 
     async def count_all(self, tracks: trio.abc.ReceiveChannel[RTCTrackEvent]) -> None:
-        """Decode and count what comes of every track."""
+        """Decode and count the media of every track."""
         async with trio.open_nursery() as nursery:
             async for event in tracks:
                 nursery.start_soon(self.count, event.receiver)
 
-    async def _watch(self, track: MediaStreamTrack) -> None:
+    async def _count_video(self, track: MediaStreamTrack) -> None:
         async for frame in track:
-            self.begun.set()
-            self._pictures += 1
-            self._numbered += read_counter(frame) is not None
+            self.started.set()
+            self._frames += 1
+            self._readable_frames += read_counter(frame) is not None
             self._size = (frame.width, frame.height)
 
-    async def _listen(self, track: MediaStreamTrack) -> None:
+    async def _count_audio(self, track: MediaStreamTrack) -> None:
         async for frame in track:
-            self._sound.append(frame)
+            self._audio.append(frame)
 
-    async def take(self) -> Received:
-        """Return what came since the last look, and begin anew."""
+    async def collect(self) -> ReceivedMedia:
+        """Return the media received since the last collection, and reset the counts."""
         now = trio.current_time()
-        sound = list(self._sound)
-        received = Received(
+        audio = list(self._audio)
+        received = ReceivedMedia(
             max(now - self._since, 1e-6),
-            self._pictures,
-            self._numbered,
+            self._frames,
+            self._readable_frames,
             *self._size,
             video_bits=self._bits["video"],
             audio_bits=self._bits["audio"],
         )
-        self._since, self._pictures, self._numbered, self._size = now, 0, 0, (0, 0)
+        self._since, self._frames, self._readable_frames, self._size = now, 0, 0, (0, 0)
         self._bits = dict.fromkeys(self._bits, 0)
-        self._sound.clear()
-        if len(sound) < _SOUND_FRAMES:
+        self._audio.clear()
+        if len(audio) < _AUDIO_FRAMES:
             return received
         try:
-            frequency = await trio.to_thread.run_sync(dominant_frequency, sound)
-        except ValueError:  # the codec has changed in between, and with it the rate
+            frequency = await trio.to_thread.run_sync(dominant_frequency, audio)
+        except ValueError:  # the codec has changed in between, and so has the sample rate
             return received
         return attrs.evolve(received, frequency=frequency)
 
 
-async def measure_call(pc: RTCPeerConnection, seconds: float) -> Received:
-    """Call a peer that answers with video and audio, and return what arrived in so many seconds, if anything."""
-    studio, counter = Studio(), Counter()
+async def measure_call(pc: RTCPeerConnection, seconds: float) -> ReceivedMedia:
+    """Call a peer that answers with video and audio, and return the media received in ``seconds`` seconds."""
+    media, counter = SyntheticMedia(), MediaCounter()
     with ungrouped_errors():
         async with pc.subscribe("track") as tracks, trio.open_nursery() as nursery:
-            nursery.start_soon(studio.run)
-            studio.add_to(pc)
+            nursery.start_soon(media.run)
+            media.add_to(pc)
             nursery.start_soon(counter.count_all, tracks)
             with trio.move_on_after(START_TIMEOUT):
-                await counter.begun.wait()
+                await counter.started.wait()
             await trio.sleep(SETTLING)
-            await counter.take()
-            received = Received(1.0)
+            await counter.collect()
+            received = ReceivedMedia(1.0)
             for _ in range(MEASUREMENTS):
                 await trio.sleep(max(seconds, SHORTEST_CALL))
-                received = await counter.take()
+                received = await counter.collect()
                 if received.video_fault is None and received.audio_fault is None:
                     break
             nursery.cancel_scope.cancel()
@@ -261,23 +261,25 @@ class Call:
     """The call with one page.
 
     Args:
-        pc: Leads to it.
-        studio: What it is to see and hear.
-        report: Called once a second with what came of it.
+        pc: The connection to the page.
+        media: The media for the page.
+        report: Called once a second with the page's media.
     """
 
-    def __init__(self, pc: RTCPeerConnection, studio: Studio, report: Callable[[Received], None]) -> None:
+    def __init__(
+        self, pc: RTCPeerConnection, media: SyntheticMedia, report: Callable[[ReceivedMedia], None]
+    ) -> None:
         self._pc = pc
-        self._studio = studio
+        self._media = media
         self._report = report
         self._senders: list[RTCRtpSender] = []
-        self._counter = Counter()
+        self._counter = MediaCounter()
 
     async def serve(self, channel: RTCDataChannel) -> None:
-        """Do what the page asks for, until its channel ends.
+        """Handle the page's requests until its channel ends.
 
         Raises:
-            ProtocolError: The page does not keep to the format.
+            ProtocolError: A message is invalid.
         """
         with ungrouped_errors():
             async with self._pc.subscribe("track") as tracks, trio.open_nursery() as nursery:
@@ -289,14 +291,14 @@ class Call:
                         case {"show": bool() as shown}:
                             await self._show(shown)
                         case _:
-                            raise ProtocolError("not what a call can do")
+                            raise ProtocolError('a message of a call must be {"show": BOOLEAN}')
                 nursery.cancel_scope.cancel()
 
     async def _show(self, shown: bool) -> None:
         if shown and not self._senders:
-            self._senders = self._studio.add_to(self._pc)
+            self._senders = self._media.add_to(self._pc)
             return
-        for sender, track in zip(self._senders, self._studio.stream.get_tracks(), strict=False):
+        for sender, track in zip(self._senders, self._media.stream.get_tracks(), strict=False):
             await sender.replace_track(track if shown else None)
 
     async def _report_to(self, channel: RTCDataChannel) -> None:
@@ -304,7 +306,7 @@ class Call:
             await trio.sleep(REPORT_INTERVAL)
             if not self._counter.is_used:
                 continue
-            received = await self._counter.take()
+            received = await self._counter.collect()
             self._report(received)
             figures = {
                 "width": received.width,

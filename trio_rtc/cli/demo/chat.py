@@ -1,4 +1,4 @@
-"""The demo's chat: what one page says goes to all others, and the program has an answer for everyone."""
+"""The demo's chat: relays each page's text to all others, and answers it."""
 
 import json
 from collections.abc import Callable
@@ -14,26 +14,28 @@ MAX_TEXT = 2000
 
 
 class Chat:
-    """The pages that are in the chat.
+    """The pages in the chat.
 
     Args:
-        overheard: Called with the name of the page and the text of everything that is said.
+        on_message: Called with the page's name and the text of each message.
     """
 
-    def __init__(self, overheard: Callable[[str, str], None]) -> None:
-        self._overheard = overheard
+    def __init__(self, on_message: Callable[[str, str], None]) -> None:
+        self._on_message = on_message
         self._channels: dict[RTCDataChannel, str] = {}
 
     async def serve(self, channel: RTCDataChannel, name: str) -> None:
-        """Let a page take part until its channel ends.
+        """Serve a page until its channel ends.
 
         Raises:
-            ProtocolError: The page does not keep to the format.
+            ProtocolError: A message is invalid.
         """
         self._channels[channel] = name
         try:
-            await _say(
-                channel, "trio", f"Hello, {name}. What you write goes to every other page here, and to me."
+            await _send_text(
+                channel,
+                "trio",
+                f"Hello, {name}. Your messages are sent to every other page, and to this program.",
             )
             async for message in channel:
                 await self._handle(channel, name, message)
@@ -43,16 +45,16 @@ class Chat:
     async def _handle(self, channel: RTCDataChannel, name: str, message: str | bytes) -> None:
         text = parse(message).get("text")
         if not isinstance(text, str) or not 0 < len(text) <= MAX_TEXT:
-            raise ProtocolError("nothing that could be said")
-        self._overheard(name, text)
+            raise ProtocolError(f"text of a chat message must be a string of 1 to {MAX_TEXT} characters")
+        self._on_message(name, text)
         others = [other for other in self._channels if other is not channel]
         for other in others:
-            await _say(other, name, text)
-        heard_by = f"{len(others)} other page{'s' if len(others) > 1 else ''}" if others else "only me"
-        await _say(channel, "trio", f"{len(text)} characters, heard by {heard_by}: {text.upper()}")
+            await _send_text(other, name, text)
+        receivers = f"{len(others)} other page{'s' if len(others) > 1 else ''}" if others else "no other page"
+        await _send_text(channel, "trio", f"{len(text)} characters, received by {receivers}: {text.upper()}")
 
 
-async def _say(channel: RTCDataChannel, speaker: str, text: str) -> None:
-    # Whoever serves that channel notices its end.
+async def _send_text(channel: RTCDataChannel, speaker: str, text: str) -> None:
+    # The task that serves the channel handles its end.
     with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
         await channel.send(json.dumps({"from": speaker, "text": text}))

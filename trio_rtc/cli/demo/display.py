@@ -1,4 +1,4 @@
-"""What the demo shows: on a terminal with colours and bars, elsewhere as plain lines."""
+"""The demo's output: with colors and bars on a terminal, as plain lines elsewhere."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,24 +11,24 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from .measure import RoundTrips, Throughput
 
 if TYPE_CHECKING:
-    from .call import Received
+    from .call import ReceivedMedia
 
 _WIDTH = 24
 
 
 class Display:
-    """Shows figures as they come."""
+    """Shows figures when they are available."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
 
     def heading(self, text: str) -> None:
-        """Begin a part."""
+        """Show the heading of a part."""
         self._console.print()
         self._console.print(text, style="bold")
 
     def stage(self, name: str, seconds: float) -> None:
-        """Show that a stage of connecting has been reached."""
+        """Show that a stage of connecting was reached."""
         self._figure(name, f"{seconds * 1000:8.1f} ms")
 
     def round_trips(self, round_trips: RoundTrips) -> None:
@@ -42,14 +42,14 @@ class Display:
         amount = f"{throughput.transferred / 1e6:.0f} MB in {throughput.seconds:.1f} s, every byte arrived"
         self._figure(name, f"{throughput.megabits_per_second:8.0f} Mbit/s", amount)
 
-    def video(self, received: "Received") -> None:
-        """Show what came of the video of a call."""
+    def video(self, received: "ReceivedMedia") -> None:
+        """Show the received video of a call."""
         megabits = received.video_bits / received.seconds / 1e6
-        picture = f"{received.width} x {received.height}, {megabits:.2f} Mbit/s"
-        self._figure("video in", f"{received.frames_per_second:8.1f} frames/s", picture)
+        details = f"{received.width} x {received.height}, {megabits:.2f} Mbit/s"
+        self._figure("video in", f"{received.frames_per_second:8.1f} frames/s", details)
 
-    def audio(self, received: "Received") -> None:
-        """Show what came of the audio of a call."""
+    def audio(self, received: "ReceivedMedia") -> None:
+        """Show the received audio of a call."""
         kilobits = received.audio_bits / received.seconds / 1e3
         self._figure("audio in", f"{kilobits:8.0f} kbit/s", f"a tone of {received.frequency:.0f} Hz")
 
@@ -59,12 +59,12 @@ class Display:
         self._console.print(text, style="red", markup=False)
 
     def line(self, text: str, style: str = "") -> None:
-        """Show a line, which may be from a peer."""
+        """Show a line, possibly of a peer."""
         self._console.print(_printable(text), style=style, markup=False)
 
     @contextmanager
     def progress(self, title: str, seconds: float) -> Iterator[Callable[[int], None]]:
-        """Show a bar while something is measured; what is returned takes the bytes so far."""
+        """Show a bar during a measurement; the yielded function is called with the bytes transferred so far."""
         columns = (
             TextColumn(f"  {title:{_WIDTH}}"),
             BarColumn(bar_width=30),
@@ -90,7 +90,7 @@ class Display:
 
 
 def _printable(text: str) -> str:
-    """Return the text without what a terminal would take as a command, and what no encoding has."""
+    """Return the text with control characters and unencodable characters replaced."""
     return "".join(
         each if each.isprintable() or each == "\n" else "\N{REPLACEMENT CHARACTER}" for each in text
     )

@@ -1,4 +1,4 @@
-"""The measuring side of a connection: the stages of getting connected, round trips, throughput."""
+"""The measuring side of a connection: stages of connecting, round trips, throughput."""
 
 import json
 import statistics
@@ -14,16 +14,16 @@ from .services import parse, send_for
 
 PING_TIMEOUT = 1.0
 UNANSWERED_PINGS = 5
-"""Pings at the beginning after which, if none was answered, no more are sent."""
+"""Number of initial pings after which, if all were unanswered, the measurement stops."""
 ANSWER_TIMEOUT = 20.0
-"""Seconds after the measured ones in which the peer must have sent or received everything."""
+"""Seconds after the measurement within which the peer must have sent or received everything."""
 
 
-class StageClock:
-    """Notes when a peer connection reaches each stage.
+class StageTimer:
+    """Records when a peer connection reaches each stage.
 
     Args:
-        peer_connection: What to watch; the clock starts now.
+        peer_connection: The connection; time is measured from now.
         reached: Called with the name of each stage and the seconds since the start.
     """
 
@@ -33,22 +33,22 @@ class StageClock:
         self._started = trio.current_time()
         self._stages: set[str] = set()
         for event in ("ice_gathering_state_change", "ice_connection_state_change", "connection_state_change"):
-            peer_connection.add_event_listener(event, self._look)
+            peer_connection.add_event_listener(event, self._check_states)
 
-    def note(self, stage: str) -> None:
-        """Note that a stage has been reached, if it has not been before."""
+    def record(self, stage: str) -> None:
+        """Record a stage when it is reached for the first time."""
         if stage not in self._stages:
             self._stages.add(stage)
             self._reached(stage, trio.current_time() - self._started)
 
-    def _look(self, event: Event) -> None:
+    def _check_states(self, event: Event) -> None:
         connection = self._peer_connection
         if connection.ice_gathering_state == "complete":
-            self.note("candidates gathered")
+            self.record("candidates gathered")
         if connection.ice_connection_state in ("connected", "completed"):
-            self.note("ICE connected")
+            self.record("ICE connected")
         if connection.connection_state == "connected":
-            self.note("DTLS connected")
+            self.record("DTLS connected")
 
 
 @attrs.frozen
@@ -59,27 +59,27 @@ class RoundTrips:
 
     @property
     def median(self) -> float:
-        """Half of them were quicker."""
+        """The median."""
         return statistics.median(self.times)
 
     @property
     def p99(self) -> float:
-        """99 of 100 were quicker."""
+        """The 99th percentile."""
         return sorted(self.times)[min(len(self.times) - 1, int(len(self.times) * 0.99))]
 
 
 async def measure_round_trips(channel: RTCDataChannel, count: int) -> RoundTrips:
-    """Send messages one at a time and wait for each to come back.
+    """Send messages one at a time and wait for each to be returned.
 
     Raises:
-        ProtocolError: None came back.
+        ProtocolError: No message was returned.
     """
     times = []
     for number in range(count):
         started = trio.current_time()
         with trio.move_on_after(PING_TIMEOUT):
             await channel.send(str(number))
-            # An answer that comes after its time is up is not the answer to the next one.
+            # A late answer to an earlier ping is not the answer to this one.
             while await channel.receive() != str(number):
                 pass
             times.append(trio.current_time() - started)
@@ -92,24 +92,24 @@ async def measure_round_trips(channel: RTCDataChannel, count: int) -> RoundTrips
 
 @attrs.frozen
 class Throughput:
-    """What went through in one direction."""
+    """The transfer in one direction."""
 
     transferred: int
     seconds: float
 
     @property
     def megabits_per_second(self) -> float:
-        """Goodput: payload bits in the time from the first message to the last one's arrival."""
+        """Goodput: payload bits over the time from the first message to the last one's arrival."""
         return self.transferred * 8 / self.seconds / 1e6
 
 
 async def measure_sending(
     channel: RTCDataChannel, seconds: float, progress: Callable[[int], None]
 ) -> Throughput:
-    """Send for so many seconds, until the peer says that it has got it all.
+    """Send for ``seconds`` seconds, then wait until the peer has received everything.
 
     Raises:
-        ProtocolError: The peer did not get everything, or did not answer.
+        ProtocolError: The peer did not receive everything, or did not answer.
     """
     started = trio.current_time()
     with _answer_within(seconds):
@@ -117,14 +117,14 @@ async def measure_sending(
         await channel.send(json.dumps({"upload": sent}))
         received = parse(await channel.receive()).get("received")
     if received != sent:
-        raise ProtocolError(f"the peer got {received} of {sent} bytes")
-    return _something(Throughput(sent, trio.current_time() - started))
+        raise ProtocolError(f"peer received {received} of {sent} bytes")
+    return _require_bytes(Throughput(sent, trio.current_time() - started))
 
 
 async def measure_receiving(
     channel: RTCDataChannel, seconds: float, progress: Callable[[int], None]
 ) -> Throughput:
-    """Let the peer send for so many seconds, until all has arrived.
+    """Request data for ``seconds`` seconds, and wait until everything has arrived.
 
     Raises:
         ProtocolError: Not everything arrived, or nothing.
@@ -138,8 +138,8 @@ async def measure_receiving(
             progress(received)
     sent = parse(message).get("sent")
     if received != sent:
-        raise ProtocolError(f"got {received} of {sent} bytes")
-    return _something(Throughput(received, trio.current_time() - started))
+        raise ProtocolError(f"received {received} of {sent} bytes")
+    return _require_bytes(Throughput(received, trio.current_time() - started))
 
 
 @contextmanager
@@ -151,7 +151,7 @@ def _answer_within(seconds: float) -> Iterator[None]:
         raise ProtocolError(f"no answer within {seconds + ANSWER_TIMEOUT:.0f} s") from None
 
 
-def _something(throughput: Throughput) -> Throughput:
+def _require_bytes(throughput: Throughput) -> Throughput:
     if not throughput.transferred:
         raise ProtocolError("not a single byte was transferred")
     return throughput

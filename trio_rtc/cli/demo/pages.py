@@ -1,4 +1,4 @@
-"""The demo's page, as the web server serves it."""
+"""The files of the demo's page."""
 
 from importlib import resources
 
@@ -10,7 +10,7 @@ _TYPES = {
     "js": "text/javascript; charset=utf-8",
     "svg": "image/svg+xml",
 }
-# Everything comes from this server, nothing is inline, and the page may be framed by no one.
+# All resources are from this server, none is inline, and the page must not be framed.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self' ws: wss:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -18,7 +18,7 @@ _POLICY = (
 
 
 def load_pages() -> dict[str, Page]:
-    """Return every file of the page by its path."""
+    """Return every file of the page by path."""
     pages = {}
     for file in resources.files(__package__).joinpath("page").iterdir():
         content_type = _TYPES[file.name.rpartition(".")[2]]

@@ -1,4 +1,4 @@
-"""What the demo does, in order: a server, a second process, the figures, then the page."""
+"""The sequence of the demo: a server, a second process, the figures, then the page."""
 
 import socket
 import subprocess
@@ -19,7 +19,7 @@ from trio_rtc.signaling.ungrouped_errors import ungrouped_errors
 
 from .chat import Chat
 from .display import Display
-from .measure import StageClock, measure_receiving, measure_round_trips, measure_sending
+from .measure import StageTimer, measure_receiving, measure_round_trips, measure_sending
 from .pages import load_pages
 from .services import (
     NO_MEDIA,
@@ -27,36 +27,36 @@ from .services import (
     check_files,
     echo,
     media_is_installed,
-    refuse_call,
+    reject_call,
     serve_channels,
     throughput,
 )
 
 if TYPE_CHECKING:
-    from .call import Received, Studio
+    from .call import ReceivedMedia, SyntheticMedia
 
 PINGS = 300
-REPORT_EVERY = 10  # seconds, of what comes of a camera
+REPORT_EVERY = 10  # seconds between reports of a camera
 CONNECT_TIMEOUT = 30.0
 ROOM_OF_PROCESSES = "processes"
 ROOM_OF_BROWSERS = "browsers"
-_LOOPBACK_OF_WILDCARD = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not bound to, looked up
+_LOOPBACK_OF_WILDCARD = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not bound
 
 
 class DemoFailed(Exception):
-    """The demo could not do what it is to show; the message says what and why."""
+    """The demo failed; the message has the part and the reason."""
 
 
 @attrs.frozen
 class DemoOptions:
-    """What the command line says.
+    """Options of the command line.
 
     Attributes:
-        host: Where to serve the page.
-        port: On which port; 0 for a free one.
-        seconds: How long to measure the throughput in each direction.
+        host: The address of the page.
+        port: The port of the page; 0 chooses a free one.
+        seconds: Seconds of the throughput measurement in each direction.
         once: Whether to end after the figures.
-        open_browser: Whether to open the page.
+        open_browser: Whether to open the page in a browser.
     """
 
     host: str = "127.0.0.1"
@@ -70,13 +70,13 @@ async def run_demo(options: DemoOptions, console: Console) -> None:
     """Run the demo.
 
     Raises:
-        DemoFailed: The address is taken, the second process ended, the two could not be connected, or a part failed.
+        DemoFailed: The address is in use, the second process ended, the two could not be connected, or a part failed.
     """
     display = Display(console)
     with ungrouped_errors():
         async with trio.open_nursery() as nursery:
             try:
-                # By its name, as page_url shows it.
+                # page_url uses this name.
                 allowed = ServerOptions(hosts=frozenset({socket.gethostname()}))
                 server = await nursery.start(
                     partial(serve, options.host, options.port, pages=load_pages(), options=allowed)
@@ -90,13 +90,13 @@ async def run_demo(options: DemoOptions, console: Console) -> None:
 
 
 def local_url(server: SignalingServer) -> str:
-    """Return where the server can be reached from this machine."""
+    """Return the server's URL for this machine."""
     host = server.addresses[0][0]
     return f"ws://{_bracketed(_LOOPBACK_OF_WILDCARD.get(host, host))}:{server.port}/"
 
 
 def page_url(server: SignalingServer) -> str:
-    """Return where a browser finds the page, also one on another machine if the server listens for those."""
+    """Return the page's URL, reachable from other machines if the server listens for them."""
     host = server.addresses[0][0]
     return (
         f"http://{socket.gethostname() if host in _LOOPBACK_OF_WILDCARD else _bracketed(host)}:{server.port}/"
@@ -111,7 +111,7 @@ def _bracketed(host: str) -> str:
 
 
 async def show_figures(display: Display, url: str, seconds: float) -> None:
-    """Connect to a second process, and show how long that takes and what the connection can do."""
+    """Connect to a second process, and show the times of connecting and the figures of the connection."""
     display.heading("Two processes")
     with ungrouped_errors():
         async with connect(url, room=ROOM_OF_PROCESSES) as room, second_process(url):
@@ -130,7 +130,7 @@ async def second_process(url: str) -> AsyncGenerator[None, None]:
     """Run the second process during the block.
 
     Raises:
-        DemoFailed: It ended before.
+        DemoFailed: The process ended before the block.
     """
 
     async def watch() -> None:
@@ -150,15 +150,15 @@ async def second_process(url: str) -> AsyncGenerator[None, None]:
 
 
 async def measure(display: Display, peer: Peer, seconds: float) -> None:
-    """Connect to a peer that offers the services, and show the figures."""
+    """Connect to a peer with the demo's services, and show the figures."""
     async with RTCPeerConnection() as pc, trio.open_nursery() as nursery:
-        clock = StageClock(pc, display.stage)
+        timer = StageTimer(pc, display.stage)
         pings = pc.create_data_channel("ping", ordered=False, max_retransmits=0)
         bulk = pc.create_data_channel("throughput")
         await nursery.start(negotiate, peer, pc)
         with trio.fail_after(CONNECT_TIMEOUT):
             await bulk.opened()
-            clock.note("channel open")
+            timer.record("channel open")
             await pings.opened()
         display.line(f"  {await _describe_path(pc)}", "dim")
         failures = await measure_parts(display, pc, pings, bulk, seconds)
@@ -170,7 +170,7 @@ async def measure(display: Display, peer: Peer, seconds: float) -> None:
 async def measure_parts(
     display: Display, pc: RTCPeerConnection, pings: RTCDataChannel, bulk: RTCDataChannel, seconds: float
 ) -> list[str]:
-    """Show the figures of a connection that is open, and return the names of the parts that failed."""
+    """Show the figures of an open connection, and return the names of failed parts."""
     failures: list[str] = []
 
     def fail(part: str, reason: object) -> None:
@@ -198,8 +198,8 @@ async def measure_parts(
 async def show_call(
     display: Display, pc: RTCPeerConnection, seconds: float, fail: Callable[[str, object], None]
 ) -> None:
-    """Call the peer, and show what came of its video and audio."""
-    from .call import measure_call  # noqa: PLC0415 - only now it is known that it can be imported
+    """Call the peer, and show the received video and audio."""
+    from .call import measure_call  # noqa: PLC0415 - may be unavailable
 
     received = await measure_call(pc, seconds)
     for part, fault, show in (
@@ -213,12 +213,14 @@ async def show_call(
 
 
 async def _describe_path(pc: RTCPeerConnection) -> str:
-    """Say which way the connection goes, and how it is encrypted."""
+    """Return the addresses and the cipher of the connection."""
     sctp = pc.sctp
     pair = None if sctp is None else sctp.transport.ice_transport.get_selected_candidate_pair()
-    ways = "" if pair is None else f"{pair.local.address} to {pair.remote.address} ({pair.remote.type}), "
+    addresses = (
+        "" if pair is None else f"{pair.local.address} to {pair.remote.address} ({pair.remote.type}), "
+    )
     stats = [each for each in (await pc.get_stats()).values() if isinstance(each, RTCTransportStats)]
-    return ways + ", ".join(f"{each.dtls_cipher}" for each in stats)
+    return addresses + ", ".join(f"{each.dtls_cipher}" for each in stats)
 
 
 # -- browsers --------------------------------------------------------------------------------------------------------
@@ -231,43 +233,45 @@ async def serve_browsers(display: Display, server: SignalingServer, *, open_brow
         connect(local_url(server), room=ROOM_OF_BROWSERS) as room,
         trio.open_nursery() as nursery,
     ):
-        studio = _open_studio(nursery)
+        media = _start_media(nursery)
         display.heading(f"Open {page_url(server)} in a browser, in several tabs if you like. Ctrl+C ends.")
         if open_browser:
             await trio.to_thread.run_sync(webbrowser.open, page_url(server))
         async for peer in room:
-            nursery.start_soon(serve_browser, display, chat, studio, peer)
+            nursery.start_soon(serve_browser, display, chat, media, peer)
 
 
-def _open_studio(nursery: trio.Nursery) -> "Studio | None":
-    """Return what all pages are to see and hear, if there are codecs for it."""
+def _start_media(nursery: trio.Nursery) -> "SyntheticMedia | None":
+    """Start the media for all pages, if codecs are installed."""
     if not media_is_installed():
         return None
-    from .call import Studio  # noqa: PLC0415 - only now it is known that it can be imported
+    from .call import SyntheticMedia  # noqa: PLC0415 - may be unavailable
 
-    studio = Studio()
-    nursery.start_soon(studio.run)
-    return studio
+    media = SyntheticMedia()
+    nursery.start_soon(media.run)
+    return media
 
 
-def _call_service(display: Display, name: str, pc: RTCPeerConnection, studio: "Studio | None") -> Service:
-    """Return what serves the calls of a page, and shows now and then what comes of it."""
-    if studio is None:
-        return refuse_call
-    from .call import Call  # noqa: PLC0415 - only now it is known that it can be imported
+def _call_service(
+    display: Display, name: str, pc: RTCPeerConnection, media: "SyntheticMedia | None"
+) -> Service:
+    """Return the service of a page's calls, which reports their media from time to time."""
+    if media is None:
+        return reject_call
+    from .call import Call  # noqa: PLC0415 - may be unavailable
 
     seconds = 0
 
-    def report(received: "Received") -> None:
+    def report(received: "ReceivedMedia") -> None:
         nonlocal seconds
-        if received.pictures and seconds % REPORT_EVERY == 0:
+        if received.frames and seconds % REPORT_EVERY == 0:
             display.line(f"  {name}: camera {received.describe()}", "dim")
-        seconds = seconds + 1 if received.pictures else 0
+        seconds = seconds + 1 if received.frames else 0
 
-    return Call(pc, studio, report).serve
+    return Call(pc, media, report).serve
 
 
-async def serve_browser(display: Display, chat: Chat, studio: "Studio | None", peer: Peer) -> None:
+async def serve_browser(display: Display, chat: Chat, media: "SyntheticMedia | None", peer: Peer) -> None:
     """Serve one page until it is closed."""
     name = f"page {peer.id}"
     try:
@@ -278,9 +282,9 @@ async def serve_browser(display: Display, chat: Chat, studio: "Studio | None", p
                     "throughput": throughput,
                     "file": check_files,
                     "chat": partial(chat.serve, name=name),
-                    "call": _call_service(display, name, pc, studio),
+                    "call": _call_service(display, name, pc, media),
                 }
-                StageClock(pc, lambda stage, seconds: display.line(f"  {name}: {stage}", "dim"))
+                StageTimer(pc, lambda stage, seconds: display.line(f"  {name}: {stage}", "dim"))
                 await nursery.start(serve_channels, pc, services)
                 await negotiate(peer, pc)
                 nursery.cancel_scope.cancel()

@@ -1,4 +1,4 @@
-"""The demo's second process: enters the room, and serves whoever is in it until that one leaves."""
+"""The demo's second process: enters the room and serves its first member until that leaves."""
 
 import sys
 from collections.abc import Callable
@@ -14,10 +14,10 @@ Answer = Callable[[RTCPeerConnection, trio.Nursery], None]
 
 
 def answer_to_calls() -> Answer:
-    """Return what answers calls, if the extra for that is installed. To import it takes longer than to connect."""
+    """Return the function that answers calls, if the extra is installed. Importing it takes longer than connecting."""
     if not media_is_installed():
         return lambda pc, nursery: None
-    from .call import answer_call  # noqa: PLC0415 - only now it is known that it can be imported
+    from .call import answer_call  # noqa: PLC0415 - may be unavailable
 
     return answer_call
 
@@ -31,7 +31,7 @@ async def run(url: str, room_name: str) -> None:
             await nursery.start(serve_channels, pc, {"ping": echo, "throughput": throughput})
             answer(pc, nursery)
             await negotiate(peer, pc)
-            # The other side has left the room: that is the end.
+            # The other side has left the room.
             nursery.cancel_scope.cancel()
 
 

@@ -1,17 +1,17 @@
-"""What the demo's peer does on the channels that the other side creates: one service for each label.
+"""The services of the demo's peer on channels that the other side creates, by label.
 
 ========================  ==============================================================================================
-``ping``                  Every message comes back as it is.
-``throughput``            ``{"download": SECONDS}``: binary messages come for so long, then ``{"sent": BYTES}``.
-                          ``{"upload": BYTES}`` after binary messages: ``{"received": BYTES}`` comes back.
-``file``                  ``{"name": NAME, "size": BYTES}``, then the content in binary messages; what comes back is
-                          ``{"name": NAME, "size": BYTES, "sha256": HEX}``. Nothing is kept.
-``chat``                  A text goes to the chat of all others, and gets an answer.
-``call``                  Video and audio: see :mod:`.call`. Where the extra ``media`` is not installed, what comes is
+``ping``                  Every message is returned unchanged.
+``throughput``            ``{"download": SECONDS}``: binary messages for so long, then ``{"sent": BYTES}``.
+                          ``{"upload": BYTES}`` after binary messages: answered with ``{"received": BYTES}``.
+``file``                  ``{"name": NAME, "size": BYTES}``, then the content in binary messages; answered with
+                          ``{"name": NAME, "size": BYTES, "sha256": HEX}``. Nothing is stored.
+``chat``                  Text is relayed to all other pages and answered.
+``call``                  Video and audio: see :mod:`.call`. Without the extra ``media``, the only message is
                           ``{"missing": REASON}``.
 ========================  ==============================================================================================
 
-A page is not trusted: what does not fit closes that channel.
+A page is not trusted: an invalid message closes its channel.
 """
 
 import hashlib
@@ -31,13 +31,13 @@ PIECE = bytes(65_536)
 MAX_DOWNLOAD_SECONDS = 60.0
 MAX_FILE_SIZE = 1 << 40
 
-NO_MEDIA = 'Video and audio need PyAV: python -m pip install "trio-rtc[media]"'
+NO_MEDIA = 'Video and audio require PyAV: python -m pip install "trio-rtc[media]"'
 
 Service = Callable[[RTCDataChannel], Awaitable[None]]
 
 
 def media_is_installed() -> bool:
-    """Return whether there are codecs, and with them :mod:`.call`."""
+    """Return whether the codecs that :mod:`.call` requires are installed."""
     return importlib.util.find_spec("av") is not None
 
 
@@ -58,33 +58,33 @@ async def _serve(channel: RTCDataChannel, services: Mapping[str, Service]) -> No
     try:
         service = services.get(channel.label)
         if service is None:
-            raise ProtocolError(f"there is no service {channel.label!r}")
+            raise ProtocolError(f"label must be one of {', '.join(services)}, not {channel.label!r}")
         await service(channel)
     except ProtocolError as error:
         logger.warning("closed the channel %r: %s", channel.label, error)
     except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
         logger.debug("the channel %r ended: %s", channel.label, error)
     except Exception:
-        # The boundary of one channel: what a page sends ends neither the demo nor the other pages.
+        # The boundary of one channel: a page can end neither the demo nor other pages.
         logger.warning("closed the channel %r", channel.label, exc_info=True)
     channel.close()
 
 
 async def echo(channel: RTCDataChannel) -> None:
-    """Send every message back."""
+    """Return every message unchanged."""
     async for message in channel:
         await channel.send(message)
 
 
-async def refuse_call(channel: RTCDataChannel) -> None:
-    """Say why there is no video and no audio."""
+async def reject_call(channel: RTCDataChannel) -> None:
+    """Send the reason why there is no video and audio."""
     await channel.send(json.dumps({"missing": NO_MEDIA}))
     async for _ in channel:
         pass
 
 
 async def throughput(channel: RTCDataChannel) -> None:
-    """Send for as long as asked, or count what comes."""
+    """Send for the requested time, or count received bytes."""
     received = 0
     async for message in channel:
         if isinstance(message, bytes):
@@ -97,13 +97,15 @@ async def throughput(channel: RTCDataChannel) -> None:
                 await channel.send(json.dumps({"received": received}))
                 received = 0
             case _:
-                raise ProtocolError("neither a download nor an upload")
+                raise ProtocolError(
+                    f"a throughput message must be a download of at most {MAX_DOWNLOAD_SECONDS:.0f} s or an upload"
+                )
 
 
 async def send_for(
     channel: RTCDataChannel, seconds: float, progress: Callable[[int], None] = lambda sent: None
 ) -> int:
-    """Send as much as goes in so many seconds, and return how many bytes that was."""
+    """Send as much as possible in ``seconds`` seconds, and return the number of bytes."""
     sent, end = 0, trio.current_time() + seconds
     while trio.current_time() < end:
         await channel.send(PIECE)
@@ -113,7 +115,7 @@ async def send_for(
 
 
 async def check_files(channel: RTCDataChannel) -> None:
-    """Take files, keep nothing of them but the checksum, and send that back."""
+    """Receive files, discard their content, and answer with their checksums."""
     while True:
         try:
             head = await channel.receive()
@@ -123,7 +125,7 @@ async def check_files(channel: RTCDataChannel) -> None:
             case {"name": str(name), "size": int(size)} if 0 <= size <= MAX_FILE_SIZE:
                 checksum = await _digest(channel, size)
             case _:
-                raise ProtocolError("not the head of a file")
+                raise ProtocolError(f"a file must begin with its name and a size of 0 to {MAX_FILE_SIZE}")
         await channel.send(json.dumps({"name": name, "size": size, "sha256": checksum}))
 
 
@@ -133,9 +135,9 @@ async def _digest(channel: RTCDataChannel, size: int) -> str:
         try:
             piece = await channel.receive()
         except trio.EndOfChannel:
-            raise ProtocolError("a file ended early") from None
+            raise ProtocolError(f"file ended {missing} bytes early") from None
         if not isinstance(piece, bytes) or len(piece) > missing:
-            raise ProtocolError("a file is not what its head said")
+            raise ProtocolError(f"file has text or more bytes than its size {size}")
         digest.update(piece)
         missing -= len(piece)
     return digest.hexdigest()
@@ -145,12 +147,12 @@ def parse(message: str | bytes) -> dict[str, Any]:
     """Return the JSON object in a message.
 
     Raises:
-        ProtocolError: There is none.
+        ProtocolError: The message is not a JSON object.
     """
     try:
         value = json.loads(message)
     except Exception as error:
-        raise ProtocolError(f"not JSON: {error}") from None
+        raise ProtocolError(f"message is not JSON: {error}") from None
     if not isinstance(value, dict):
-        raise ProtocolError("not a JSON object")
+        raise ProtocolError("message must be a JSON object")
     return value

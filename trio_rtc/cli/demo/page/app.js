@@ -1,4 +1,4 @@
-// The page: shows the states of the connection, and puts the channels under the controls.
+// The page: shows the states of the connection, and connects the channels with the controls.
 
 import { offerCall } from "./call.js";
 import { connect, describePath } from "./connection.js";
@@ -181,7 +181,7 @@ function addMessage(from, text) {
   $("messages").scrollTop = $("messages").scrollHeight;
 }
 
-// -- all together -----------------------------------------------------------------------------------------------------
+// -- start -------------------------------------------------------------------------------------------------------------
 
 function start() {
   if (!("RTCPeerConnection" in window)) return fail("This browser has no WebRTC.");

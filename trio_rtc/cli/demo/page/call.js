@@ -1,9 +1,9 @@
-// Video and audio: the program's test picture and tone, the browser's camera, and statistics of both.
+// Video and audio: the program's test pattern and tone, the browser's camera, and statistics of both.
 
 import { Graph } from "./graph.js";
 
 const INTERVAL = 1000;
-// How the test picture shows its number: trio_rtc/media/pattern.py.
+// The counter of the test pattern: trio_rtc/media/pattern.py.
 const COLUMNS = 8;
 const ROWS = 4;
 const ROWS_IN_PICTURE = 12;
@@ -28,7 +28,7 @@ export function offerCall(channel, pc) {
   };
 }
 
-// -- what the user may do ---------------------------------------------------------------------------------------------
+// -- controls ---------------------------------------------------------------------------------------------------------
 
 function offerButtons(channel, pc) {
   const [show, sound, camera] = [$("show"), $("sound"), $("camera")];
@@ -60,7 +60,7 @@ function offerButtons(channel, pc) {
 }
 
 async function startCamera(pc) {
-  // Browsers give cameras to pages of the same machine and to those that come over https.
+  // Browsers allow cameras only on pages of the same machine or over https.
   if (!navigator.mediaDevices) throw new Error("open this page at 127.0.0.1 or over https");
   const video = { width: { ideal: 640 }, height: { ideal: 360 } };
   const camera = await navigator.mediaDevices
@@ -109,7 +109,7 @@ function watchStatistics(channel, pc) {
   }, INTERVAL);
 }
 
-/** What is of use of a statistics report. */
+/** The used members of a statistics report. */
 function read(all) {
   const of = (type) => all.filter((each) => each.type === type);
   const video = (type) => of(type).find(({ kind }) => kind === "video");
@@ -151,7 +151,7 @@ function showStatistics(graph, before, now) {
     `Bitrates of the last 30 seconds: ${megabits(bitrateIn)} from the program, ${megabits(bitrateOut)} to it`;
 }
 
-/** The number in the test picture, by the middle of its black and white blocks. */
+/** The counter in the test pattern, read at the center of its black and white blocks. */
 function readNumber(video) {
   if (!video.videoWidth) return null;
   const [width, height] = [COLUMNS * 10, ROWS_IN_PICTURE * 8];

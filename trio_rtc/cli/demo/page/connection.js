@@ -2,7 +2,7 @@
 
 const ROOM = "browsers";
 
-/** Connects to the program. `show(stage, state)` hears of every change, `fail(message)` of the end. */
+/** Connects to the program. Calls `show(stage, state)` on every change and `fail(message)` at the end. */
 export function connect(show, fail) {
   const pc = new RTCPeerConnection();
   const scheme = location.protocol === "https:" ? "wss" : "ws";
@@ -10,7 +10,7 @@ export function connect(show, fail) {
   let program; // the program's id: it was in the room before any page
   let welcome;
   const welcomed = new Promise((resolve) => { welcome = resolve; });
-  // What there is to say before the server has said who is there waits for that.
+  // Messages before the server's welcome are queued.
   const say = async (data) => {
     await welcomed;
     if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ to: program, data }));
@@ -41,9 +41,9 @@ export function connect(show, fail) {
   return pc;
 }
 
-/** Makes offers when they are needed, and returns what takes the messages of the other side. */
+/** Makes offers when needed, and returns the handler of the other side's messages. */
 function negotiate(pc, say, fail) {
-  const polite = true; // the one who came later
+  const polite = true; // the member that came later
   let makingOffer = false;
   let ignoreOffer = false;
   let settingAnswer = false;
@@ -102,7 +102,7 @@ function watch(pc, show, fail) {
   };
 }
 
-/** Says which way the connection goes, and how it is encrypted. */
+/** Returns the addresses and the cipher of the connection. */
 export async function describePath(pc) {
   const stats = await pc.getStats();
   const all = [...stats.values()];

@@ -1,4 +1,4 @@
-// What was measured in the last half minute, drawn as it comes.
+// A graph of the measurements of the last 30 seconds.
 
 const SPAN = 30_000;
 const MARGIN = { right: 8, top: 10, bottom: 22 };
@@ -9,7 +9,7 @@ export class Graph {
   #colors;
   #samples = []; // {time, values}: one value for each line; null: lost, undefined: none
 
-  /** The lines have the colours that the style sheet calls so; a single line is filled below. */
+  /** The colors of the lines are those of the style sheet; a single line is filled below. */
   constructor(canvas, { unit, colors = ["accent"] }) {
     this.#canvas = canvas;
     this.#unit = unit;
@@ -25,7 +25,7 @@ export class Graph {
     this.draw();
   }
 
-  /** What the samples in view say of a line: {now, median, worst, lost}. */
+  /** Returns the statistics of a line's visible samples: {now, median, worst, lost}. */
   summary(line = 0) {
     const values = this.#samples.map(({ values }) => values[line]).filter(Number.isFinite);
     const lost = this.#samples.filter(({ values }) => values[line] === null).length;

@@ -1,4 +1,4 @@
-// SHA-256 (FIPS 180-4) piece by piece: crypto.subtle takes only the whole, and only on secure origins.
+// Incremental SHA-256 (FIPS 180-4): crypto.subtle accepts only whole messages, and only on secure origins.
 
 const primes = [];
 for (let n = 2; primes.length < 64; n++) {

@@ -31,7 +31,7 @@ function until(channel, take) {
   });
 }
 
-/** Lets the program send for so many seconds. Returns {bytes, seconds}. */
+/** Requests data for so many seconds. Returns {bytes, seconds}. */
 export async function download(channel, seconds, progress) {
   const started = performance.now();
   let bytes = 0;
@@ -46,7 +46,7 @@ export async function download(channel, seconds, progress) {
   return { bytes, seconds: (performance.now() - started) / 1000 };
 }
 
-/** Sends for so many seconds, until the program has it all. Returns {bytes, seconds}. */
+/** Sends for so many seconds, then waits until the program has received everything. Returns {bytes, seconds}. */
 export async function upload(channel, seconds, progress) {
   const started = performance.now();
   const piece = new Uint8Array(PIECE);
@@ -63,7 +63,7 @@ export async function upload(channel, seconds, progress) {
   return { bytes, seconds: (performance.now() - started) / 1000 };
 }
 
-/** Sends a file. Returns {ours, theirs, seconds}: its SHA-256 as each side computed it. */
+/** Sends a file. Returns {ours, theirs, seconds}: its SHA-256 as computed by each side. */
 export async function sendFile(channel, file, progress) {
   const started = performance.now();
   const digest = new Sha256();
