@@ -252,7 +252,7 @@ class RtpOptions:
             of the source that adds one are shown at once.
         max_fec_bytes: What the packets kept for forward error correction may take, of all sources together: all of
             each, and 512 bytes beside it. Beyond, the source that has most loses all of them (``fec_dropped``).
-        max_idle_sources: Sources without a stream whose replay windows are kept (:mod:`.idle_sources`).
+        max_idle_sources: Sources without a stream whose replay windows are kept.
         red_loss: Part of our packets, 0 to 1, that must be lost so that sound is sent with redundancy where that was
             negotiated; it is left off again at half of that.
         fec_loss: Part of our packets that must be lost so that video is sent with forward error correction where that
