@@ -1,4 +1,4 @@
-"""The interfaces of encoders and decoders.
+"""The interfaces of encoders and decoders, which applications may implement, too.
 
 All are synchronous and use only the CPU or graphics card. An object must not be used by two threads at once;
 :mod:`.worker` ensures it.
@@ -51,7 +51,10 @@ class VideoEncoder(Protocol):
 
 
 class VideoDecoder(Protocol):
-    """Decodes video frames."""
+    """Decodes video frames.
+
+    This package has one implementer; applications can pass their own to :class:`.DecodeWorker`.
+    """
 
     codec: str
 
@@ -75,7 +78,10 @@ class VideoDecoder(Protocol):
 
 
 class AudioEncoder(Protocol):
-    """Encodes audio."""
+    """Encodes audio.
+
+    This package has one implementer; applications can use their own with :class:`.CodecThread`.
+    """
 
     codec: str
 

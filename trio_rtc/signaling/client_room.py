@@ -75,7 +75,7 @@ class Peer(trio.abc.Channel[JsonObject]):
             trio.EndOfChannel: The member has left.
             trio.ClosedResourceError: This channel was closed, or the room was left.
             trio.BrokenResourceError: The connection to the server was lost, or the member sent more than the queue
-            holds (``ClientOptions.queued_messages``).
+                holds (``ClientOptions.queued_messages``).
         """
         try:
             return await self._inbox.receive()

@@ -16,7 +16,6 @@ from trio_rtc.signaling.messages import (
     parse_server_message,
 )
 from trio_rtc.signaling.server_rooms import Member, Rooms, RoomUnavailable
-from trio_rtc.signaling.token_bucket import TokenBucket
 
 
 def dequeue_all(member: Member) -> list[ServerMessage]:
@@ -100,14 +99,6 @@ def test_member_that_receives_nothing_overflows(limits: RoomLimits) -> None:
         rooms.relay(quick, ClientMessage({"n": 1}))
     assert slow.overflowed
     assert not quick.overflowed
-
-
-def test_token_bucket_allows_a_burst_and_then_limits_the_rate() -> None:
-    bucket = TokenBucket(rate=10.0, burst=3.0)
-    assert [bucket.consume(100.0) for _ in range(3)] == [0.0, 0.0, 0.0]
-    assert bucket.consume(100.0) == pytest.approx(0.1)
-    assert bucket.consume(100.1) == pytest.approx(0.1)
-    assert bucket.consume(200.0) == 0.0
 
 
 class RoomsMachine(RuleBasedStateMachine):
