@@ -120,10 +120,10 @@ def fetch(port: int, path: str) -> bytes:
 
 
 async def test_port_in_use_is_a_clear_error() -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
+    with socket.socket() as occupied:
+        occupied.bind(("127.0.0.1", 0))
+        occupied.listen()
+        port = occupied.getsockname()[1]
         result = await trio.run_process(
             [*COMMAND, "demo", "--port", str(port)],
             capture_stdout=True,

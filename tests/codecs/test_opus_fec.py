@@ -44,12 +44,12 @@ def samples_in(audio_frames):
     return as_array(b"".join(samples_of(audio) for audio in audio_frames))
 
 
-def with_losses(frames, decoder, *, tell=True):
-    """Decode all but every fifth packet, and pass the following packet to the decoder if ``tell``."""
+def with_losses(frames, decoder, *, in_time=True):
+    """Decode all but every fifth packet, and pass the following packet to the decoder if ``in_time``."""
     audio_frames = []
     for index, frame in enumerate(frames):
         if index % 5 == 3:
-            audio_frames += decoder.conceal(0.02, frames[index + 1].payload if tell else None)
+            audio_frames += decoder.conceal(0.02, frames[index + 1].payload if in_time else None)
         else:
             audio_frames += decoder.decode(frame)
     return samples_in(audio_frames)
@@ -71,7 +71,7 @@ def in_place_of_lost(samples):
 
 def test_following_packet_recovers_a_lost_one(frames):
     clean = decode_all(frames)
-    recovered, concealed = (with_losses(frames, opus_decoder(), tell=tell) for tell in (True, False))
+    recovered, concealed = (with_losses(frames, opus_decoder(), in_time=in_time) for in_time in (True, False))
     assert len(recovered) == len(concealed) == len(clean)
     if not decodes_in_band_fec():
         assert recovered == concealed
@@ -96,7 +96,7 @@ def test_following_packet_recovers_the_end_of_a_longer_loss(frames):
 
 def test_without_libopus_everything_is_concealed(frames):
     decoder = opus_decoder("never")
-    assert with_losses(frames, decoder) == with_losses(frames, opus_decoder("never"), tell=False)
+    assert with_losses(frames, decoder) == with_losses(frames, opus_decoder("never"), in_time=False)
 
 
 @pytest.mark.parametrize("channels", [1, 2])
@@ -110,7 +110,9 @@ def test_both_decoders_return_the_same_audio(frames, channels):
 def test_packets_without_in_band_fec_recover_nothing():
     frames = sweep_packets(COUNT, fec=False)
     clean = decode_all(frames)
-    with_following, without = (with_losses(frames, opus_decoder(), tell=tell) for tell in (True, False))
+    with_following, without = (
+        with_losses(frames, opus_decoder(), in_time=in_time) for in_time in (True, False)
+    )
     assert error_between(with_following, without) < 0.01 * error_between(without, clean)
 
 

@@ -177,12 +177,12 @@ async def test_bad_welcome_raises_at_once(
     assert error in await error_of(lambda key: accept(key) + first)
 
 
-@pytest.mark.parametrize("behind", [b"", b"HTTP/1.1 101 Swi"])
+@pytest.mark.parametrize("rest", [b"", b"HTTP/1.1 101 Swi"])
 async def test_server_that_does_not_answer_times_out(
-    behind: bytes, autojump_clock: trio.testing.MockClock
+    rest: bytes, autojump_clock: trio.testing.MockClock
 ) -> None:
     started = trio.current_time()
-    async with scripted_server(lambda _: behind) as stream:
+    async with scripted_server(lambda _: rest) as stream:
         with pytest.raises(SignalingError):
             async with enter(stream, ENDPOINT, ClientOptions(connect_timeout=7)):
                 raise AssertionError("let in")

@@ -70,9 +70,9 @@ async def send_beside_another_client(parts: tuple[bytes, ...]) -> None:
         async with in_room(server, "r") as other:
             peer = await other.receive()
             await peer.send({"still": "here"})
-            while (met := await bystander.receive()).id != other.id:
+            while (newcomer := await bystander.receive()).id != other.id:
                 pass
-            assert await met.receive() == {"still": "here"}
+            assert await newcomer.receive() == {"still": "here"}
 
 
 def run_beside_another_client(*parts: bytes) -> None:

@@ -146,14 +146,14 @@ async def test_client_that_answers_pings_stays(autojump_clock: trio.testing.Mock
 async def test_client_notices_a_server_that_answers_no_ping(autojump_clock: trio.testing.MockClock) -> None:
     ours, theirs = trio.testing.memory_stream_pair()
 
-    async def say_welcome_and_nothing_else() -> None:
+    async def send_only_a_welcome() -> None:
         websocket = WSConnection(ConnectionType.SERVER)
         websocket.receive_data(bytes(await theirs.receive_some()))
         await theirs.send_all(websocket.send(AcceptConnection()))
         await theirs.send_all(websocket.send(TextMessage('{"type": "welcome", "id": "2", "members": ["1"]}')))
 
     async with theirs, trio.open_nursery() as nursery:
-        nursery.start_soon(say_welcome_and_nothing_else)
+        nursery.start_soon(send_only_a_welcome)
         options = ClientOptions(ping_interval=5, ping_timeout=5)
         async with ours, enter(ours, Endpoint.parse("ws://signaling.example/", "r"), options) as room:
             peer = await room.receive()

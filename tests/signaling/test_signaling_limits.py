@@ -126,10 +126,10 @@ async def test_reads_are_bounded_like_frames(autojump_clock: trio.testing.MockCl
 class CountingBucket(TokenBucket):
     """A bucket that allows everything and counts it."""
 
-    taken = 0.0
+    consumed = 0.0
 
     def consume(self, now: float, amount: float = 1.0) -> float:
-        self.taken += amount
+        self.consumed += amount
         return 0.0
 
 
@@ -168,7 +168,7 @@ async def test_other_tasks_run_during_a_flood() -> None:
             await trio.lowlevel.checkpoint()
         nursery.cancel_scope.cancel()
     # The first turns are the reader's own.
-    assert 98 * 16 <= frames.taken <= 101 * 16
+    assert 98 * 16 <= frames.consumed <= 101 * 16
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost: x\r\n"])

@@ -83,7 +83,7 @@ async def test_packets_arrive_after_the_delay_with_their_source_address(index: i
         assert trio.current_time() - start == pytest.approx(0.25)
 
 
-async def test_a_batch_is_grouped_into_runs_by_sender() -> None:
+async def test_batch_is_grouped_by_consecutive_sender() -> None:
     network = SimulatedNetwork()
     pair = Pair(network)
     async with network:
@@ -99,7 +99,7 @@ async def test_a_batch_is_grouped_into_runs_by_sender() -> None:
         ]
 
 
-async def test_a_batch_has_at_most_64_packets() -> None:
+async def test_batch_has_at_most_64_packets() -> None:
     network = SimulatedNetwork()
     pair = Pair(network)
     async with network:
@@ -388,7 +388,7 @@ async def test_multicast_reaches_every_member_of_the_group() -> None:
         assert await drain(members[0]) == [b"anyone?"]
 
 
-async def test_a_service_answers_without_a_socket() -> None:
+async def test_service_answers_without_a_socket() -> None:
     network = SimulatedNetwork()
     pair = Pair(network)
     pair.bob.add_service(7, lambda data, source, _: [(data.upper(), source)])
@@ -407,8 +407,8 @@ async def test_trace_records_all_events() -> None:
         network.drop_next()
         await sender.send_batch([b"lost", b"kept"], receiver.local_address)
         await drain(receiver)
-        story = [(entry.kind, entry.packet.data, entry.reason) for entry in network.trace]
-        assert story == [
+        events = [(entry.kind, entry.packet.data, entry.reason) for entry in network.trace]
+        assert events == [
             (TraceKind.SENT, b"lost", None),
             (TraceKind.DROPPED, b"lost", DropReason.FILTERED),
             (TraceKind.SENT, b"kept", None),

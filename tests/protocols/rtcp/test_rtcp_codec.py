@@ -133,7 +133,7 @@ def test_reduced_size_datagrams_need_no_report() -> None:
     assert parse(PLI_BYTES) == [PLI]
 
 
-def test_a_compound_begins_with_a_report() -> None:
+def test_compound_begins_with_a_report() -> None:
     compound: list[RtcpPacket] = [
         ReceiverReport(7),
         SourceDescription((SourceDescriptionChunk(7, ((1, b"a@b"),)),)),

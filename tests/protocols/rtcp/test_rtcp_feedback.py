@@ -36,13 +36,13 @@ def test_encoded_bytes(packet: RtcpPacket, data: str) -> None:
     assert parse(bytes.fromhex(data)) == [packet]
 
 
-def test_a_bitrate_is_rounded_down() -> None:
+def test_bitrate_is_rounded_down() -> None:
     (packet,) = parse(encode([ReceiverEstimatedMaximumBitrate(1, 8_927_169, (2,))]))
     assert isinstance(packet, ReceiverEstimatedMaximumBitrate)
     assert packet.bitrate == 8_927_168 // 64 * 64
 
 
-def test_a_bitrate_has_64_bits() -> None:
+def test_bitrate_has_64_bits() -> None:
     largest = ReceiverEstimatedMaximumBitrate(1, ((1 << 18) - 1) << 46, ())
     assert parse(encode([largest])) == [largest]
     for bitrate in (1 << 64, -1):

@@ -9,10 +9,10 @@ from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols.rtp.payload import DTMF_EVENTS, TelephoneEvent, opus, payload_duration
 from trio_rtc.protocols.rtp.payload.telephone_event import parse_events
 
-SOUND = ("opus", "PCMU", "PCMA", "G722", "CN", "telephone-event")
+AUDIO_CODECS = ("opus", "PCMU", "PCMA", "G722", "CN", "telephone-event")
 
 
-@pytest.mark.parametrize("codec", SOUND)
+@pytest.mark.parametrize("codec", AUDIO_CODECS)
 def test_payload_is_one_frame(codec: str) -> None:
     payload = bytes.fromhex("050a0140")
     assert make_packetizer(codec).packetize(make_frame(payload, codec), 4) == [payload]
@@ -23,7 +23,7 @@ def test_payload_is_one_frame(codec: str) -> None:
     assert (frame.payload, frame.keyframe) == (payload, True)
 
 
-@pytest.mark.parametrize("codec", SOUND)
+@pytest.mark.parametrize("codec", AUDIO_CODECS)
 @pytest.mark.parametrize("payloads", [[], [b""], [b"\x05\x0a\x01\x40"] * 2])
 def test_malformed_frames(codec: str, payloads: list[bytes]) -> None:
     depacketizer = make_depacketizer(codec)
@@ -33,7 +33,7 @@ def test_malformed_frames(codec: str, payloads: list[bytes]) -> None:
     assert not depacketizer.is_keyframe_start(b"")
 
 
-@pytest.mark.parametrize("codec", SOUND)
+@pytest.mark.parametrize("codec", AUDIO_CODECS)
 def test_audio_frames_are_not_split(codec: str) -> None:
     with pytest.raises(ValueError, match=r"must have"):
         make_packetizer(codec).packetize(make_frame(bytes(8), codec), 7)
@@ -95,7 +95,7 @@ def test_telephone_event(encoded: str, event: TelephoneEvent) -> None:
     assert event.encode() == bytes.fromhex(encoded)
 
 
-def test_the_reserved_bit_is_ignored() -> None:
+def test_reserved_bit_is_ignored() -> None:
     assert TelephoneEvent.parse(bytes.fromhex("09470190")) == TelephoneEvent(9, False, 7, 400)
 
 

@@ -20,9 +20,9 @@ DECODERS = {"VP8": "vp8", "VP9": "libvpx-vp9", "H264": "h264", "H265": "hevc", "
 def decode(codec: str, frames: list[bytes]) -> list[tuple[int, int]]:
     context = av.CodecContext.create(DECODERS[codec], "r")
     context.thread_count = 1
-    pictures = [picture for frame in frames for picture in context.decode(av.Packet(frame))]
-    pictures += context.decode(None)
-    return [(picture.width, picture.height) for picture in pictures]
+    images = [image for frame in frames for image in context.decode(av.Packet(frame))]
+    images += context.decode(None)
+    return [(image.width, image.height) for image in images]
 
 
 @pytest.mark.parametrize("sample", [name for name, codec in SAMPLES.items() if codec in DECODERS])

@@ -127,9 +127,9 @@ def test_oversized_parameter_sets_are_not_stored() -> None:
 
 def test_parameter_sets_from_sdp() -> None:
     value = ",".join(base64.b64encode(unit).decode() for unit in (SPS, PPS))
-    told = depacketizer("H264", {"sprop-parameter-sets": value})
-    assert told is not None
-    frame = told.assemble([IDR])
+    configured = depacketizer("H264", {"sprop-parameter-sets": value})
+    assert configured is not None
+    frame = configured.assemble([IDR])
     assert split_annex_b(frame.payload) == [SPS, PPS, IDR]
     assert (frame.keyframe, frame.width, frame.height) == (True, 96, 64)
 

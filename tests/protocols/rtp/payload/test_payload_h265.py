@@ -33,7 +33,7 @@ def test_single_nal_unit() -> None:
     assert (frame.keyframe, frame.temporal_id) == (False, 0)
 
 
-def test_an_aggregation_packet() -> None:
+def test_aggregation_packet() -> None:
     """RFC 7798 figure 3: a payload header of type 48, then alternating sizes and NAL units."""
     payload = bytes.fromhex("6001 0005 0201d00999 0005 0203d00998")
     units = [SLICE, bytes.fromhex("0203d00998")]
@@ -42,7 +42,7 @@ def test_an_aggregation_packet() -> None:
     assert H265Packetizer().packetize(make_frame(join_annex_b(units)), 100) == [payload]
 
 
-def test_a_fragmentation_unit() -> None:
+def test_fragmentation_unit() -> None:
     """RFC 7798 figures 9 and 10: a payload header of type 49, then S, E and the type."""
     payloads = fragments("6201 93 af09", "6201 13 9998", "6201 53 9796")
     frame = H265Depacketizer([VPS, SPS, PPS]).assemble(payloads)
@@ -120,9 +120,9 @@ def test_parameter_sets_from_sdp() -> None:
         f"sprop-{name}": base64.b64encode(unit).decode()
         for name, unit in (("vps", VPS), ("sps", SPS), ("pps", PPS))
     }
-    told = depacketizer("H265", values)
-    assert told is not None
-    assert split_annex_b(told.assemble([IDR]).payload) == [VPS, SPS, PPS, IDR]
+    configured = depacketizer("H265", values)
+    assert configured is not None
+    assert split_annex_b(configured.assemble([IDR]).payload) == [VPS, SPS, PPS, IDR]
 
 
 def test_decoding_order_numbers_are_not_supported() -> None:

@@ -55,7 +55,7 @@ def encode(codec: str, quantizer: int, **options: str) -> list[bytes]:
         }
     )
     context.bit_rate = 500_000
-    packets = [packet for picture in moving_noise(30) for packet in context.encode(picture)]
+    packets = [packet for image in moving_noise(30) for packet in context.encode(image)]
     packets += context.encode(None)
     return [bytes(packet) for packet in packets]
 
@@ -81,7 +81,7 @@ def test_headers_of_error_resilient_frames_are_parsed(codec: str) -> None:
 @pytest.mark.parametrize("bitrate", [100_000, 400_000, 1_500_000])
 def test_quantizer_equals_the_report_of_the_encoder(codec: str, bitrate: int) -> None:
     encoder = create_video_encoder(codec)
-    frames = [frame for picture in moving_noise(40) for frame in encoder.encode(picture, bitrate=bitrate)]
+    frames = [frame for image in moving_noise(40) for frame in encoder.encode(image, bitrate=bitrate)]
     encoder.close()
     for frame in frames:
         read = frame_quantizer(codec, frame.payload)

@@ -27,17 +27,17 @@ VECTORS = {
     "10": Vp8Descriptor(True),
     # N=1, PID=5.
     "25": Vp8Descriptor(False, 5, True),
-    # X=1, S=1; I; seven bits of picture id.
+    # X=1, S=1; I; seven bits of picture ID.
     "90 80 11": Vp8Descriptor(True, picture_id=17, picture_id_bits=7),
-    # X=1, S=1; I; M=1 and fifteen bits of picture id.
+    # X=1, S=1; I; M=1 and fifteen bits of picture ID.
     "90 80 92 67": Vp8Descriptor(True, picture_id=4711, picture_id_bits=15),
-    # X=1; I, L, T; picture id, TL0PICIDX, TID=2 with Y.
+    # X=1; I, L, T; picture ID, TL0PICIDX, TID=2 with Y.
     "80 e0 80 01 fe a0": Vp8Descriptor(
         picture_id=1, picture_id_bits=15, tl0_picture_index=254, temporal_id=2, layer_sync=True
     ),
     # X=1; K only: KEYIDX=19.
     "80 10 13": Vp8Descriptor(key_index=19),
-    # X=1, S=1; all fields, a picture id of seven bits: TID=3, KEYIDX=31.
+    # X=1, S=1; all fields, a picture ID of seven bits: TID=3, KEYIDX=31.
     "90 f0 7f 05 df": Vp8Descriptor(
         True, picture_id=127, picture_id_bits=7, tl0_picture_index=5, temporal_id=3, key_index=31
     ),
@@ -111,14 +111,14 @@ def test_picture_ids_start_at_random_and_wrap() -> None:
 
 def test_temporal_layers_are_signaled() -> None:
     packetizer = Vp8Packetizer(Random(3))
-    told = [
+    descriptors = [
         read_layers(packetizer.packetize(make_frame(INTERFRAME, keyframe=False, temporal_id=layer), 100)[0])
         for layer in (0, 2, 1, 2, 0, 2)
     ]
-    assert [one.temporal_id for one in told] == [0, 2, 1, 2, 0, 2]
-    first = told[0].tl0_picture_index
+    assert [one.temporal_id for one in descriptors] == [0, 2, 1, 2, 0, 2]
+    first = descriptors[0].tl0_picture_index
     assert first is not None
-    assert [one.tl0_picture_index for one in told] == [first] * 4 + [(first + 1) & 0xFF] * 2
+    assert [one.tl0_picture_index for one in descriptors] == [first] * 4 + [(first + 1) & 0xFF] * 2
 
 
 def test_all_packets_of_a_frame_have_its_ids() -> None:

@@ -15,9 +15,9 @@ from trio_rtc.protocols.rtp.payload.vp9_descriptor import GroupPicture, Scalabil
 VECTORS = {
     # B and E.
     "0c": Vp9Descriptor(starts_layer_frame=True, ends_layer_frame=True),
-    # I, P; seven bits of picture id.
+    # I, P; seven bits of picture ID.
     "c0 11": Vp9Descriptor(True, picture_id=17, picture_id_bits=7),
-    # I, B; fifteen bits of picture id.
+    # I, B; fifteen bits of picture ID.
     "88 92 67": Vp9Descriptor(starts_layer_frame=True, picture_id=4711, picture_id_bits=15),
     # I, P, L, E, Z, non-flexible: TID=1, U, SID=2, D; TL0PICIDX.
     "e5 80 01 35 fe": Vp9Descriptor(
@@ -153,12 +153,22 @@ def test_keyframe_signals_its_size() -> None:
 
 def test_references_in_flexible_mode() -> None:
     packetizer = Vp9Packetizer(Random(1))
-    told = []
+    descriptors = []
     for index, layer in enumerate((0, 2, 1, 2, 0, 2, 1, 2, 0)):
         frame = make_frame(INTERFRAME, keyframe=index == 0, temporal_id=layer)
-        told.append(Vp9Descriptor.parse(packetizer.packetize(frame, 100)[0]))
-    assert [one.flexible for one in told] == [True] * 9
-    assert [one.references for one in told] == [(), (1,), (2,), (1, 2, 3), (4,), (1,), (2,), (1, 2, 3), (4,)]
+        descriptors.append(Vp9Descriptor.parse(packetizer.packetize(frame, 100)[0]))
+    assert [one.flexible for one in descriptors] == [True] * 9
+    assert [one.references for one in descriptors] == [
+        (),
+        (1,),
+        (2,),
+        (1, 2, 3),
+        (4,),
+        (1,),
+        (2,),
+        (1, 2, 3),
+        (4,),
+    ]
 
 
 def test_reference_beyond_seven_bits_is_not_listed() -> None:
@@ -176,16 +186,21 @@ def test_reference_beyond_seven_bits_is_not_listed() -> None:
 def test_known_group_is_signaled_in_non_flexible_mode() -> None:
     group = (GroupPicture(0, True, (2,)), GroupPicture(1, True, (1,)))
     packetizer = Vp9Packetizer(Random(1), group=group)
-    told = []
+    descriptors = []
     for index in range(4):
         frame = make_frame(KEYFRAME if not index else INTERFRAME, keyframe=not index, temporal_id=index % 2)
-        told.append(Vp9Descriptor.parse(packetizer.packetize(frame, 100)[0]))
-    first = told[0].tl0_picture_index
+        descriptors.append(Vp9Descriptor.parse(packetizer.packetize(frame, 100)[0]))
+    first = descriptors[0].tl0_picture_index
     assert first is not None
-    assert told[0].structure == ScalabilityStructure(1, ((320, 180),), group)
-    assert [one.structure for one in told[1:]] == [None] * 3
-    assert not any(one.flexible for one in told)
-    assert [one.tl0_picture_index for one in told] == [first, first, (first + 1) & 0xFF, (first + 1) & 0xFF]
+    assert descriptors[0].structure == ScalabilityStructure(1, ((320, 180),), group)
+    assert [one.structure for one in descriptors[1:]] == [None] * 3
+    assert not any(one.flexible for one in descriptors)
+    assert [one.tl0_picture_index for one in descriptors] == [
+        first,
+        first,
+        (first + 1) & 0xFF,
+        (first + 1) & 0xFF,
+    ]
 
 
 def test_superframe_is_split_into_its_layers() -> None:

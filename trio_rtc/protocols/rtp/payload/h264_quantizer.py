@@ -1,7 +1,7 @@
 """The quantizer of an H.264 frame: SliceQPY of its first slice (ITU-T H.264 section 7.4.3), 0 to 51.
 
-A slice header has it relative to its picture parameter set, and must be parsed up to there. Parameter sets are stored
-when they are received. Not implemented: slice groups and fields, for which there is no result.
+A slice header has it relative to its picture parameter set (PPS), and must be parsed up to there. Parameter sets are
+stored when they are received. Not implemented: slice groups and fields, for which there is no result.
 """
 
 from typing import Final, TypeVar
@@ -23,7 +23,7 @@ _MAX_HEADER_SIZE: Final = 256
 _MAX_REFERENCES: Final = 32
 _MAX_OPERATIONS: Final = 66
 _END_OF_MODIFICATIONS: Final = 3
-_MOST: Final = 51
+_MAX_QUANTIZER: Final = 51
 
 
 @attrs.frozen
@@ -39,7 +39,7 @@ class _Sps:
 
 @attrs.frozen
 class _Pps:
-    sequence: int
+    sps_id: int
     has_cabac: bool
     has_bottom_order: bool
     references: tuple[int, int]
@@ -56,8 +56,8 @@ class H264QuantizerReader:
     """Reads the quantizers of one stream's frames in order."""
 
     def __init__(self) -> None:
-        self._sequences: dict[int, _Sps] = {}
-        self._pictures: dict[int, _Pps] = {}
+        self._sps: dict[int, _Sps] = {}
+        self._pps: dict[int, _Pps] = {}
 
     def read(self, frame: bytes) -> int | None:
         """Return the quantizer of a frame; ``None`` if it is not available.
@@ -72,11 +72,11 @@ class H264QuantizerReader:
         for unit in units:
             kind = unit[0] & 0x1F
             if kind == _SPS:
-                number, sequence = _read_sps(rbsp_reader(unit, 1, _MAX_SET_SIZE))
-                _store(self._sequences, number, sequence)
+                number, sps = _read_sps(rbsp_reader(unit, 1, _MAX_SET_SIZE))
+                _store(self._sps, number, sps)
             elif kind == _PPS:
-                number, picture = _read_pps(rbsp_reader(unit, 1, _MAX_SET_SIZE))
-                _store(self._pictures, number, picture)
+                number, pps = _read_pps(rbsp_reader(unit, 1, _MAX_SET_SIZE))
+                _store(self._pps, number, pps)
             elif kind in (_SLICE, _IDR):
                 return self._read_slice(unit, is_idr=kind == _IDR)
         return None
@@ -86,29 +86,29 @@ class H264QuantizerReader:
         # first_mb_in_slice
         bits.read_exp_golomb()
         kind = bits.read_exp_golomb() % 5
-        picture = self._pictures.get(bits.read_exp_golomb())
-        sequence = None if picture is None else self._sequences.get(picture.sequence)
-        if picture is None or sequence is None:
+        pps = self._pps.get(bits.read_exp_golomb())
+        sps = None if pps is None else self._sps.get(pps.sps_id)
+        if pps is None or sps is None:
             return None
-        if sequence.separate_planes:
+        if sps.separate_planes:
             bits.read(2)
-        bits.read(sequence.frame_num_bits)
-        if not sequence.frames_only and bits.read_flag():
+        bits.read(sps.frame_num_bits)
+        if not sps.frames_only and bits.read_flag():
             return None
         if is_idr:
             # idr_pic_id
             bits.read_exp_golomb()
-        _skip_picture_order(bits, sequence, picture)
-        if picture.has_redundant:
+        _skip_picture_order(bits, sps, pps)
+        if pps.has_redundant:
             bits.read_exp_golomb()
         if kind not in (_I, _SI):
-            _skip_reference_lists(bits, kind, sequence, picture)
+            _skip_reference_lists(bits, kind, sps, pps)
         if unit[0] & 0x60:
             _skip_reference_marking(bits, is_idr=is_idr)
-        if picture.has_cabac and kind not in (_I, _SI):
+        if pps.has_cabac and kind not in (_I, _SI):
             # cabac_init_idc
             bits.read_exp_golomb()
-        return min(max(picture.quantizer + bits.read_signed_exp_golomb(), 0), _MOST)
+        return min(max(pps.quantizer + bits.read_signed_exp_golomb(), 0), _MAX_QUANTIZER)
 
 
 def _store(stored: dict[int, _Parameters], number: int, parameters: _Parameters) -> None:
@@ -151,7 +151,7 @@ def _read_pps(bits: BitReader) -> tuple[int, _Pps]:
     Raises:
         ProtocolError: The PPS has slice groups or is malformed.
     """
-    number, sequence = bits.read_exp_golomb(), bits.read_exp_golomb()
+    number, sps_id = bits.read_exp_golomb(), bits.read_exp_golomb()
     has_cabac, has_bottom_order = bits.read_flag(), bits.read_flag()
     if bits.read_exp_golomb():
         raise ProtocolError("H.264 PPS has slice groups, which are not supported")
@@ -163,7 +163,7 @@ def _read_pps(bits: BitReader) -> tuple[int, _Pps]:
     bits.read_signed_exp_golomb()
     bits.read(2)
     return number, _Pps(
-        sequence,
+        sps_id,
         has_cabac,
         has_bottom_order,
         references,
@@ -174,24 +174,24 @@ def _read_pps(bits: BitReader) -> tuple[int, _Pps]:
     )
 
 
-def _skip_picture_order(bits: BitReader, sequence: _Sps, picture: _Pps) -> None:
-    if sequence.picture_order_kind == 0:
-        bits.read(sequence.picture_order_bits)
-        if picture.has_bottom_order:
+def _skip_picture_order(bits: BitReader, sps: _Sps, pps: _Pps) -> None:
+    if sps.picture_order_kind == 0:
+        bits.read(sps.picture_order_bits)
+        if pps.has_bottom_order:
             bits.read_signed_exp_golomb()
-    elif sequence.picture_order_kind == 1 and not sequence.picture_order_is_implied:
+    elif sps.picture_order_kind == 1 and not sps.picture_order_is_implied:
         bits.read_signed_exp_golomb()
-        if picture.has_bottom_order:
+        if pps.has_bottom_order:
             bits.read_signed_exp_golomb()
 
 
-def _skip_reference_lists(bits: BitReader, kind: int, sequence: _Sps, picture: _Pps) -> None:
+def _skip_reference_lists(bits: BitReader, kind: int, sps: _Sps, pps: _Pps) -> None:
     """Skip the reference counts, list modifications and weights of a slice header."""
     lists = 2 if kind == _B else 1
     if kind == _B:
         # direct_spatial_mv_pred_flag
         bits.read(1)
-    counts = picture.references[:lists]
+    counts = pps.references[:lists]
     if bits.read_flag():
         counts = tuple(bits.read_exp_golomb() + 1 for _ in range(lists))
     if max(counts) > _MAX_REFERENCES:
@@ -199,8 +199,8 @@ def _skip_reference_lists(bits: BitReader, kind: int, sequence: _Sps, picture: _
     for _ in range(lists):
         if bits.read_flag():
             _skip_modifications(bits)
-    if picture.weights_b if kind == _B else picture.weights_p:
-        _skip_weights(bits, counts, has_chroma=sequence.has_chroma)
+    if pps.weights_b if kind == _B else pps.weights_p:
+        _skip_weights(bits, counts, has_chroma=sps.has_chroma)
 
 
 def _skip_modifications(bits: BitReader) -> None:

@@ -59,7 +59,7 @@ class _H264Sps:
 
 
 @attrs.frozen
-class _H264Picture:
+class _H264FrameNumber:
     frame_num: int
     frame_num_bits: int
     is_reference: bool
@@ -74,8 +74,8 @@ class FrameNumTracker:
     """
 
     def __init__(self, parameter_sets: Iterable[bytes] = ()) -> None:
-        self._sequences: dict[int, _H264Sps] = {}
-        self._pictures: dict[int, int] = {}
+        self._sps: dict[int, _H264Sps] = {}
+        self._pps: dict[int, int] = {}
         self._last: Sequence[bytes] = ()
         # Whether the stream has non-reference frames, which frame_num does not count.
         self._has_disposable = False
@@ -116,18 +116,18 @@ class FrameNumTracker:
             try:
                 bits = rbsp_reader(unit, 1, _MAX_SET_SIZE)
                 if unit[0] & 0x1F == 7:
-                    number, sequence = _read_h264_sps(bits)
-                    self._sequences[number] = sequence
+                    number, sps = _read_h264_sps(bits)
+                    self._sps[number] = sps
                 elif unit[0] & 0x1F == 8:
                     number = bits.read_exp_golomb()
-                    self._pictures[number] = bits.read_exp_golomb()
+                    self._pps[number] = bits.read_exp_golomb()
             except ProtocolError:
                 continue
-        for stored in (self._sequences, self._pictures):
+        for stored in (self._sps, self._pps):
             if len(stored) > _MAX_SETS:
                 stored.clear()
 
-    def _read(self, payloads: Sequence[bytes]) -> _H264Picture | None:
+    def _read(self, payloads: Sequence[bytes]) -> _H264FrameNumber | None:
         """Parse the first slice header; return ``None`` without one or if it is malformed."""
         for unit in _units(payloads[:_MAX_PAYLOADS], H264_FORMAT):
             kind = unit[0] & 0x1F
@@ -138,19 +138,19 @@ class FrameNumTracker:
                     return None
         return None
 
-    def _read_slice(self, unit: bytes, kind: int) -> _H264Picture | None:
+    def _read_slice(self, unit: bytes, kind: int) -> _H264FrameNumber | None:
         bits = rbsp_reader(unit, 1, _HEAD_SIZE)
         first_macroblock = bits.read_exp_golomb()
         bits.read_exp_golomb()
-        sequence = self._sequences.get(self._pictures.get(bits.read_exp_golomb(), -1))
-        if first_macroblock or sequence is None:
+        sps = self._sps.get(self._pps.get(bits.read_exp_golomb(), -1))
+        if first_macroblock or sps is None:
             return None
-        if sequence.separate_planes:
+        if sps.separate_planes:
             bits.read(2)
-        frame_num = bits.read(sequence.frame_num_bits)
-        if not sequence.frames_only and bits.read_flag():
+        frame_num = bits.read(sps.frame_num_bits)
+        if not sps.frames_only and bits.read_flag():
             return None
-        return _H264Picture(frame_num, sequence.frame_num_bits, bool(unit[0] & 0x60), kind == 5)
+        return _H264FrameNumber(frame_num, sps.frame_num_bits, bool(unit[0] & 0x60), kind == 5)
 
 
 def _read_h264_sps(bits: BitReader) -> tuple[int, _H264Sps]:
@@ -176,13 +176,13 @@ class _H265Sps:
 
 @attrs.frozen
 class _H265Pps:
-    sequence: int
+    sps_id: int
     has_output_flag: bool
     extra_bits: int
 
 
 @attrs.frozen
-class _H265Picture:
+class _H265PictureOrder:
     order: int
     order_bits: int
     is_irap: bool
@@ -197,8 +197,8 @@ class PictureOrderCountTracker:
     """
 
     def __init__(self, parameter_sets: Iterable[bytes] = ()) -> None:
-        self._sequences: dict[int, _H265Sps] = {}
-        self._pictures: dict[int, _H265Pps] = {}
+        self._sps: dict[int, _H265Sps] = {}
+        self._pps: dict[int, _H265Pps] = {}
         self._last: Sequence[bytes] = ()
         # The POC difference of consecutive frames: the minimum seen, since missing frames only increase it.
         self._step: int | None = None
@@ -236,7 +236,7 @@ class PictureOrderCountTracker:
         return Continuity.UNKNOWN if self._step is None else Continuity.BROKEN
 
     @staticmethod
-    def _difference(last: _H265Picture | None, following: _H265Picture | None) -> int | None:
+    def _difference(last: _H265PictureOrder | None, following: _H265PictureOrder | None) -> int | None:
         """Return the POC difference, ``None`` if output order is not known to equal decoding order."""
         if last is None or following is None or last.order_bits != following.order_bits:
             return None
@@ -250,20 +250,20 @@ class PictureOrderCountTracker:
             try:
                 bits = rbsp_reader(unit, 2, _MAX_SET_SIZE)
                 if kind == 33:
-                    number, sequence = _read_h265_sps(bits)
-                    self._sequences[number] = sequence
+                    number, sps = _read_h265_sps(bits)
+                    self._sps[number] = sps
                 elif kind == 34:
                     number = bits.read_exp_golomb()
-                    sequence_number = bits.read_exp_golomb()
+                    sps_id = bits.read_exp_golomb()
                     bits.read(1)
-                    self._pictures[number] = _H265Pps(sequence_number, bits.read_flag(), bits.read(3))
+                    self._pps[number] = _H265Pps(sps_id, bits.read_flag(), bits.read(3))
             except ProtocolError:
                 continue
-        for stored in (self._sequences, self._pictures):
+        for stored in (self._sps, self._pps):
             if len(stored) > _MAX_SETS:
                 stored.clear()
 
-    def _read(self, payloads: Sequence[bytes]) -> _H265Picture | None:
+    def _read(self, payloads: Sequence[bytes]) -> _H265PictureOrder | None:
         """Parse the first slice header; return ``None`` without one or if it is malformed."""
         for unit in _units(payloads[:_MAX_PAYLOADS], H265_FORMAT):
             if unit[0] >> 1 & 0x3F <= 31:
@@ -273,7 +273,7 @@ class PictureOrderCountTracker:
                     return None
         return None
 
-    def _read_slice(self, unit: bytes) -> _H265Picture | None:
+    def _read_slice(self, unit: bytes) -> _H265PictureOrder | None:
         """Parse a slice segment header up to slice_pic_order_cnt_lsb (section 7.3.6.1)."""
         kind = unit[0] >> 1 & 0x3F
         bits = rbsp_reader(unit, 2, _HEAD_SIZE)
@@ -281,19 +281,19 @@ class PictureOrderCountTracker:
         is_irap = 16 <= kind <= 23
         if is_irap:
             bits.read(1)
-        parameters = self._pictures.get(bits.read_exp_golomb())
-        sequence = None if parameters is None else self._sequences.get(parameters.sequence)
-        if not is_first or parameters is None or sequence is None:
+        pps = self._pps.get(bits.read_exp_golomb())
+        sps = None if pps is None else self._sps.get(pps.sps_id)
+        if not is_first or pps is None or sps is None:
             return None
         if kind in (19, 20):
-            return _H265Picture(0, sequence.order_bits, is_irap, sequence.reorders)
-        bits.read(parameters.extra_bits)
+            return _H265PictureOrder(0, sps.order_bits, is_irap, sps.reorders)
+        bits.read(pps.extra_bits)
         bits.read_exp_golomb()
-        if parameters.has_output_flag:
+        if pps.has_output_flag:
             bits.read(1)
-        if sequence.separate_planes:
+        if sps.separate_planes:
             bits.read(2)
-        return _H265Picture(bits.read(sequence.order_bits), sequence.order_bits, is_irap, sequence.reorders)
+        return _H265PictureOrder(bits.read(sps.order_bits), sps.order_bits, is_irap, sps.reorders)
 
 
 def _read_h265_sps(bits: BitReader) -> tuple[int, _H265Sps]:
