@@ -144,4 +144,4 @@ def _canonical(codec: str, known: Mapping[str, object]) -> str:
     for name in known:
         if name.lower() == codec.lower():
             return name
-    raise CodecError(f"unknown codec {codec!r}; known are {', '.join(known)}")
+    raise CodecError(f"codec must be one of {', '.join(known)}, not {codec!r}")

@@ -241,7 +241,9 @@ async def open_recorder(
     require_trio("media.open_recorder")
     name = format or _BY_SUFFIX.get(Path(path).suffix.lower())
     if name not in FORMATS:
-        raise ValueError(f"format of {path} must be one of {', '.join(FORMATS)}, not {name!r}")
+        raise ValueError(
+            f"format of {path} must be one of {', '.join(FORMATS)}, not {name or Path(path).suffix!r}"
+        )
     await call_in_thread(_check_writable, Path(path), limiter=media_limiter())
     container = await open_container(lambda: av.open(str(path), "w", format=name), str(path), local=True)
     recorder = Recorder(container, name, start_timeout)

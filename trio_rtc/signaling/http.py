@@ -84,7 +84,7 @@ def _parse_head(received: bytes, size: int) -> RequestHead:
     try:
         request = parser.next_event()
         if not isinstance(request, h11.Request):
-            raise ProtocolError("not a request")
+            raise ProtocolError("request has no valid request line")
         target = urlsplit(request.target.decode("ascii"))
         query = parse_qs(target.query, keep_blank_values=True, max_num_fields=16)
         headers: dict[str, str] = {}
