@@ -176,11 +176,11 @@ class Flow:
 
     def _flush(self) -> None:
         now = self._simulation.now
-        for cluster in self.estimator.probes_wanted():
+        for cluster in self.estimator.take_probes():
             self.pacer.add_probe(cluster)
         self.pacer.set_bitrate(self.estimator.target_bitrate, now)
         self._send(now)
-        if (padding := self.pacer.padding_wanted(now)) > 0:
+        if (padding := self.pacer.padding_needed(now)) > 0:
             while padding > 0:
                 self.pacer.enqueue((PacketKind.PADDING, PACKET_SIZE), PACKET_SIZE, PacketKind.PADDING, now)
                 padding -= PACKET_SIZE
@@ -191,7 +191,7 @@ class Flow:
         for kind, size in self.pacer.take_due(now):
             number = self._sequence_number
             self._sequence_number += 1
-            self.estimator.packet_sent(
+            self.estimator.record_packet_sent(
                 number, size, now, self.pacer.probe_cluster, padding=kind is PacketKind.PADDING
             )
             self._link.send(size, partial(self._arrive, number, size))
@@ -221,7 +221,7 @@ class Flow:
         self.received.append((now, size))
         # Feedback has a resolution of 250 microseconds.
         arrival = round(self._clock(now) * 4000) / 4000
-        self.generator.packet_arrived(number, arrival, size, now)
+        self.generator.record_arrival(number, arrival, size, now)
         if (at := self.generator.next_timer()) < self._generator_at:
             self._generator_at = at
             self._simulation.at(at, self._send_feedback)
@@ -237,7 +237,7 @@ class Flow:
                 )
 
     def _receive_feedback(self, arrivals: list[tuple[int, float | None]]) -> None:
-        self.estimator.feedback_received(arrivals, None, self._simulation.now)
+        self.estimator.handle_feedback(arrivals, None, self._simulation.now)
         self._flush()
 
     # Measurements.

@@ -8,19 +8,19 @@ from trio_rtc.protocols.bandwidth_estimation import (
     RateState,
     ReceivedPacket,
 )
-from trio_rtc.protocols.bandwidth_estimation.acknowledged import AcknowledgedBitrate
-from trio_rtc.protocols.bandwidth_estimation.arrival_groups import ArrivalGroups, GroupDelta
-from trio_rtc.protocols.bandwidth_estimation.delay_based import DelayBased
-from trio_rtc.protocols.bandwidth_estimation.link_capacity import LinkCapacity
-from trio_rtc.protocols.bandwidth_estimation.overuse import OveruseDetector, QueueDelay
-from trio_rtc.protocols.bandwidth_estimation.rate_control import RateControl
-from trio_rtc.protocols.bandwidth_estimation.trendline import Trendline
+from trio_rtc.protocols.bandwidth_estimation.acknowledged_bitrate import AcknowledgedBitrateEstimator
+from trio_rtc.protocols.bandwidth_estimation.aimd_rate_control import AimdRateControl
+from trio_rtc.protocols.bandwidth_estimation.delay_based import DelayBasedEstimator
+from trio_rtc.protocols.bandwidth_estimation.inter_arrival import GroupDelta, InterArrival
+from trio_rtc.protocols.bandwidth_estimation.link_capacity import LinkCapacityEstimator
+from trio_rtc.protocols.bandwidth_estimation.overuse_detector import OveruseDetector, QueueDelay
+from trio_rtc.protocols.bandwidth_estimation.trendline import TrendlineEstimator
 
 OPTIONS = BandwidthEstimationOptions()
 
 
 def deltas(*packets: tuple[float, float]) -> list[GroupDelta]:
-    groups = ArrivalGroups(OPTIONS)
+    groups = InterArrival(OPTIONS)
     return [delta for packet in packets if (delta := groups.add(*packet)) is not None]
 
 
@@ -54,7 +54,7 @@ def test_a_jump_of_the_peers_clock_begins_anew(jump: float) -> None:
 # Trend.
 
 
-def feed(line: Trendline, growth: float, count: int = 40) -> float:
+def feed(line: TrendlineEstimator, growth: float, count: int = 40) -> float:
     for number in range(count):
         line.add(0.01, 0.01 * (1 + growth), 0.01 * (1 + growth) * number)
     return line.trend
@@ -63,11 +63,11 @@ def feed(line: Trendline, growth: float, count: int = 40) -> float:
 @pytest.mark.parametrize("growth", [0.0, 0.1, -0.1])
 def test_the_trend_is_the_growth_of_the_delay(growth: float) -> None:
     # Smoothing lags at first, so that it comes near from below.
-    assert feed(Trendline(OPTIONS), growth, 200) == pytest.approx(growth / (1 + growth), abs=0.002)
+    assert feed(TrendlineEstimator(OPTIONS), growth, 200) == pytest.approx(growth / (1 + growth), abs=0.002)
 
 
 def test_no_trend_before_the_window_is_full() -> None:
-    assert feed(Trendline(OPTIONS), 0.5, OPTIONS.trendline_window - 1) == 0
+    assert feed(TrendlineEstimator(OPTIONS), 0.5, OPTIONS.trendline_window - 1) == 0
 
 
 # Detector.
@@ -134,7 +134,7 @@ def test_queue_delay_is_the_least_of_the_recent_over_the_least_of_the_past() -> 
 # Acknowledged rate.
 
 
-def receive(estimate: AcknowledgedBitrate, bitrate: float, begin: float, end: float) -> None:
+def receive(estimate: AcknowledgedBitrateEstimator, bitrate: float, begin: float, end: float) -> None:
     time = begin
     while time < end:
         estimate.received([ReceivedPacket(0, 0.0, time, 1000, None)])
@@ -142,7 +142,7 @@ def receive(estimate: AcknowledgedBitrate, bitrate: float, begin: float, end: fl
 
 
 def test_the_acknowledged_rate_is_what_arrives() -> None:
-    estimate = AcknowledgedBitrate(OPTIONS)
+    estimate = AcknowledgedBitrateEstimator(OPTIONS)
     receive(estimate, 1e6, 0.0, 0.45)
     assert estimate.bitrate is None
     receive(estimate, 1e6, 0.45, 3.0)
@@ -160,7 +160,7 @@ def test_the_acknowledged_rate_is_what_arrives() -> None:
 
 
 def test_a_jump_of_the_clock_does_not_spoil_it() -> None:
-    estimate = AcknowledgedBitrate(OPTIONS)
+    estimate = AcknowledgedBitrateEstimator(OPTIONS)
     receive(estimate, 1e6, 100.0, 102.0)
     receive(estimate, 1e6, 0.0, 2.0)
     receive(estimate, 1e6, 900.0, 902.0)
@@ -168,7 +168,7 @@ def test_a_jump_of_the_clock_does_not_spoil_it() -> None:
 
 
 def test_half_a_window_tells_that_much_less_arrives_and_a_few_packets_do_not() -> None:
-    estimate = AcknowledgedBitrate(OPTIONS)
+    estimate = AcknowledgedBitrateEstimator(OPTIONS)
     receive(estimate, 4e6, 0.0, 3.0)
     estimate.interrupted()
     receive(estimate, 4e5, 3.0, 3.05)
@@ -179,7 +179,7 @@ def test_half_a_window_tells_that_much_less_arrives_and_a_few_packets_do_not() -
 
 
 def test_what_is_not_known_to_have_arrived_does_not_lower_the_acknowledged_rate() -> None:
-    estimate = AcknowledgedBitrate(OPTIONS)
+    estimate = AcknowledgedBitrateEstimator(OPTIONS)
     receive(estimate, 1e6, 0.0, 2.0)
     for second in range(2, 10):
         estimate.interrupted()
@@ -191,7 +191,7 @@ def test_what_is_not_known_to_have_arrived_does_not_lower_the_acknowledged_rate(
 
 
 def test_capacity_is_an_average_with_bounds() -> None:
-    capacity = LinkCapacity()
+    capacity = LinkCapacityEstimator()
     assert (capacity.lower_bound, capacity.upper_bound) == (0.0, float("inf"))
     for _ in range(20):
         capacity.overuse_at(1e6)
@@ -201,25 +201,25 @@ def test_capacity_is_an_average_with_bounds() -> None:
     assert capacity.estimate is None
 
 
-def grow(control: RateControl, begin: float, seconds: float, acknowledged: float | None = None) -> None:
+def grow(control: AimdRateControl, begin: float, seconds: float, acknowledged: float | None = None) -> None:
     for step in range(int(seconds * 20) + 1):
         control.update(OveruseState.NORMAL, acknowledged, False, begin + step / 20)
 
 
 def test_an_unknown_capacity_is_approached_by_eight_percent_a_second() -> None:
-    control = RateControl(OPTIONS)
+    control = AimdRateControl(OPTIONS)
     grow(control, 0.0, 5.0)
     assert control.bitrate == pytest.approx(300_000 * 1.08**5, rel=0.01)
 
 
 def test_growth_stops_at_one_and_a_half_of_what_arrives() -> None:
-    control = RateControl(OPTIONS)
+    control = AimdRateControl(OPTIONS)
     grow(control, 0.0, 20.0, 300_000)
     assert control.bitrate == pytest.approx(1.5 * 300_000 + 10_000)
 
 
 def test_overuse_leaves_85_percent_of_what_arrives_then_growth_is_additive() -> None:
-    control = RateControl(OPTIONS)
+    control = AimdRateControl(OPTIONS)
     control.set_bitrate(1e6, 0.0)
     control.round_trip = 0.1
     assert control.update(OveruseState.OVERUSING, 1e6, False, 0.1) == pytest.approx(850_000)
@@ -235,13 +235,13 @@ def test_overuse_leaves_85_percent_of_what_arrives_then_growth_is_additive() -> 
 
 
 def test_overuse_never_raises_the_rate() -> None:
-    control = RateControl(OPTIONS)
+    control = AimdRateControl(OPTIONS)
     control.set_bitrate(1e6, 0.0)
     assert control.update(OveruseState.OVERUSING, 5e6, False, 0.1) <= 1e6
 
 
 def test_no_growth_while_the_application_sends_little() -> None:
-    control = RateControl(OPTIONS)
+    control = AimdRateControl(OPTIONS)
     for step in range(100):
         control.update(OveruseState.NORMAL, 100_000.0, True, step / 20)
     assert control.bitrate == OPTIONS.start_bitrate
@@ -272,7 +272,7 @@ def test_jitter_is_no_queue_and_a_queue_beyond_it_is_one() -> None:
 
 
 def test_a_long_queue_is_overuse_though_jitter_hides_the_trend() -> None:
-    delay = DelayBased(OPTIONS)
+    delay = DelayBasedEstimator(OPTIONS)
     delay.rate.set_bitrate(1e6, 0.0)
     rng = random.Random(5)
     for number in range(900):

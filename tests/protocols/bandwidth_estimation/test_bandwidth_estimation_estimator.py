@@ -27,12 +27,12 @@ def flow(
     """Send at a rate over a path without a limit, with feedback every 50 ms; return the next number."""
     number, now, waiting, next_feedback = first, begin, [], begin + 0.05
     while now < end:
-        estimator.packet_sent(number, PACKET, now)
+        estimator.record_packet_sent(number, PACKET, now)
         waiting.append((number, now + delay + 1000.0))
         number += 1
         now += 8 * PACKET / bitrate
         if now >= next_feedback:
-            estimator.feedback_received(waiting, 2 * delay, now)
+            estimator.handle_feedback(waiting, 2 * delay, now)
             waiting = []
             next_feedback += 0.05
         if estimator.next_timer() <= now:
@@ -44,7 +44,7 @@ def test_before_anything_it_is_the_start() -> None:
     estimator = BandwidthEstimator()
     assert estimator.target_bitrate == 300_000
     assert estimator.next_timer() == math.inf
-    assert estimator.probes_wanted() == []
+    assert estimator.take_probes() == []
     statistics = estimator.statistics()
     assert statistics.limited_by is LimitedBy.START
     assert statistics.available_outgoing_bitrate is None
@@ -54,15 +54,15 @@ def test_before_anything_it_is_the_start() -> None:
 
 def test_the_first_packet_asks_for_probes_once() -> None:
     estimator = BandwidthEstimator()
-    estimator.packet_sent(0, PACKET, 0.0)
-    assert [cluster.purpose for cluster in estimator.probes_wanted()] == [ProbePurpose.START] * 2
-    assert estimator.probes_wanted() == []
+    estimator.record_packet_sent(0, PACKET, 0.0)
+    assert [cluster.purpose for cluster in estimator.take_probes()] == [ProbePurpose.START] * 2
+    assert estimator.take_probes() == []
 
 
 def test_without_probing_there_are_none() -> None:
     estimator = BandwidthEstimator(probing=False)
     flow(estimator, 0.0, 5.0, 300_000)
-    assert estimator.probes_wanted() == []
+    assert estimator.take_probes() == []
 
 
 def test_it_grows_on_a_path_without_a_limit_and_shows_what_it_knows() -> None:
@@ -79,10 +79,10 @@ def test_it_grows_on_a_path_without_a_limit_and_shows_what_it_knows() -> None:
 
 def test_the_round_trip_is_measured_when_nobody_gives_it() -> None:
     estimator = BandwidthEstimator()
-    estimator.packet_sent(0, PACKET, 1.0)
-    estimator.feedback_received([(0, 77.0)], None, 1.25)
+    estimator.record_packet_sent(0, PACKET, 1.0)
+    estimator.handle_feedback([(0, 77.0)], None, 1.25)
     assert estimator.round_trip_time == pytest.approx(0.25)
-    estimator.round_trip_measured(0.05)
+    estimator.update_round_trip(0.05)
     assert estimator.round_trip_time == pytest.approx(0.225)
 
 
@@ -120,55 +120,55 @@ def test_a_raised_bound_is_probed_for() -> None:
     estimator = BandwidthEstimator()
     estimator.set_bounds(50_000, 300_000, 310_000)
     flow(estimator, 0.0, 3.0, 300_000)
-    estimator.probes_wanted()
+    estimator.take_probes()
     estimator.set_bounds(50_000, None, 2_000_000, now=3.0)
-    assert [cluster.bitrate for cluster in estimator.probes_wanted()] == [2 * estimator.target_bitrate]
+    assert [cluster.bitrate for cluster in estimator.take_probes()] == [2 * estimator.target_bitrate]
     assert 310_000 <= estimator.target_bitrate < 2_000_000
 
 
 def test_remb_caps() -> None:
     estimator = BandwidthEstimator(probing=False)
     number = flow(estimator, 0.0, 3.0, 300_000)
-    estimator.remb_received(120_000, 3.0)
+    estimator.handle_remb(120_000, 3.0)
     assert estimator.target_bitrate == 120_000
     assert estimator.statistics().limited_by is LimitedBy.REMB
     flow(estimator, 3.0, 4.0, 120_000, number)
     assert estimator.target_bitrate == 120_000
-    estimator.remb_received(1e9, 4.0)
+    estimator.handle_remb(1e9, 4.0)
     assert estimator.target_bitrate > 300_000
 
 
 def test_an_old_remb_is_forgotten_if_that_is_chosen() -> None:
     estimator = BandwidthEstimator(BandwidthEstimationOptions(remb_timeout=2.0))
-    estimator.remb_received(120_000, 0.0)
-    estimator.loss_reported(0.05, 1.0)
+    estimator.handle_remb(120_000, 0.0)
+    estimator.handle_receiver_report(0.05, 1.0)
     assert estimator.target_bitrate == 120_000
-    estimator.loss_reported(0.05, 3.0)
+    estimator.handle_receiver_report(0.05, 3.0)
     assert estimator.target_bitrate == 300_000
     assert estimator.statistics().remb_bitrate is None
 
 
 def test_a_peer_with_only_remb_is_followed_up_and_down() -> None:
     estimator = BandwidthEstimator(probing=False)
-    estimator.remb_received(2e6, 0.0)
+    estimator.handle_remb(2e6, 0.0)
     assert estimator.target_bitrate == 2e6
-    estimator.remb_received(5e5, 1.0)
+    estimator.handle_remb(5e5, 1.0)
     assert estimator.target_bitrate == 5e5
 
 
 def test_a_peer_with_only_receiver_reports_is_served_by_the_rule_of_thresholds() -> None:
     estimator = BandwidthEstimator(probing=False)
     for second in range(10):
-        estimator.loss_reported(0.0, float(second))
+        estimator.handle_receiver_report(0.0, float(second))
     grown = estimator.target_bitrate
     assert 500_000 < grown < 700_000
-    estimator.loss_reported(0.05, 10.0)
+    estimator.handle_receiver_report(0.05, 10.0)
     assert estimator.target_bitrate == grown
-    estimator.loss_reported(0.4, 11.0)
+    estimator.handle_receiver_report(0.4, 11.0)
     assert estimator.target_bitrate == pytest.approx(0.8 * grown)
     assert estimator.statistics().loss_fraction == 0.4
     for second in range(12, 100):
-        estimator.loss_reported(1.0, float(second))
+        estimator.handle_receiver_report(1.0, float(second))
     assert estimator.target_bitrate == BandwidthEstimationOptions().min_bitrate
 
 
@@ -176,7 +176,7 @@ def test_reports_do_not_matter_once_there_is_better_feedback() -> None:
     estimator = BandwidthEstimator(probing=False)
     flow(estimator, 0.0, 3.0, 300_000)
     before = estimator.target_bitrate
-    estimator.loss_reported(1.0, 3.0)
+    estimator.handle_receiver_report(1.0, 3.0)
     assert estimator.target_bitrate == before
 
 
@@ -194,7 +194,7 @@ def test_silence_lowers_the_target_step_by_step_but_only_while_packets_are_sent(
     number = flow(estimator, 0.0, 3.0, 300_000)
     for step in range(300):
         now = 3.0 + step / 10
-        estimator.packet_sent(number + step, PACKET, now)
+        estimator.record_packet_sent(number + step, PACKET, now)
         if estimator.next_timer() <= now:
             estimator.handle_timer(now)
     assert estimator.target_bitrate == BandwidthEstimationOptions().min_bitrate
@@ -202,14 +202,14 @@ def test_silence_lowers_the_target_step_by_step_but_only_while_packets_are_sent(
 
 def test_the_timer_rests_when_nothing_is_sent() -> None:
     estimator = BandwidthEstimator()
-    estimator.packet_sent(0, PACKET, 0.0)
+    estimator.record_packet_sent(0, PACKET, 0.0)
     now = 0.0
     while estimator.next_timer() < math.inf:
         assert estimator.next_timer() > now
         now = estimator.next_timer()
         estimator.handle_timer(now)
     assert 10 < now < 11
-    estimator.packet_sent(1, PACKET, 60.0)
+    estimator.record_packet_sent(1, PACKET, 60.0)
     assert estimator.next_timer() == pytest.approx(60.0 + BandwidthEstimationOptions().process_interval)
 
 
@@ -217,23 +217,23 @@ def test_while_feedback_comes_the_timer_has_nothing_to_do() -> None:
     estimator = BandwidthEstimator(probing=False)
     now = 0.0
     for number in range(100):
-        estimator.packet_sent(number, PACKET, now)
+        estimator.record_packet_sent(number, PACKET, now)
         now += 0.05
         assert estimator.next_timer() > now
-        estimator.feedback_received([(number, 1000.0 + now)], None, now)
+        estimator.handle_feedback([(number, 1000.0 + now)], None, now)
 
 
 def test_silence_is_noticed_in_time_whatever_the_pace_of_the_timer() -> None:
     options = BandwidthEstimationOptions(settled_interval=0.7)
     estimator = BandwidthEstimator(options, probing=False)
     number = flow(estimator, 0.0, 3.0, 300_000)
-    estimator.packet_sent(number, PACKET, 3.0)
+    estimator.record_packet_sent(number, PACKET, 3.0)
     falls: list[float] = []
     before = estimator.target_bitrate
     while (now := estimator.next_timer()) < 6.5:
         estimator.handle_timer(now)
         number += 1
-        estimator.packet_sent(number, PACKET, now)
+        estimator.record_packet_sent(number, PACKET, now)
         if estimator.target_bitrate < before:
             falls.append(now)
             before = estimator.target_bitrate
@@ -288,19 +288,19 @@ def test_arbitrary_feedback_never_raises_and_the_target_stays_within_bounds(
     now, number = 0.0, 0
     for name, value in actions:
         if name == "send":
-            clusters = estimator.probes_wanted()
+            clusters = estimator.take_probes()
             for _ in range(8):
-                estimator.packet_sent(number, value, now, clusters[0].id if clusters else None)  # type: ignore[arg-type]
+                estimator.record_packet_sent(number, value, now, clusters[0].id if clusters else None)  # type: ignore[arg-type]
                 number += 1
                 now += 0.002
         elif name == "feedback":
-            estimator.feedback_received(value, None, now)  # type: ignore[arg-type]
+            estimator.handle_feedback(value, None, now)  # type: ignore[arg-type]
         elif name == "round_trip":
-            estimator.feedback_received([(number - 1, now)], value, now)  # type: ignore[arg-type]
+            estimator.handle_feedback([(number - 1, now)], value, now)  # type: ignore[arg-type]
         elif name == "loss":
-            estimator.loss_reported(value, now)  # type: ignore[arg-type]
+            estimator.handle_receiver_report(value, now)  # type: ignore[arg-type]
         elif name == "remb":
-            estimator.remb_received(value, now)  # type: ignore[arg-type]
+            estimator.handle_remb(value, now)  # type: ignore[arg-type]
         else:
             now += value  # type: ignore[operator]
             estimator.handle_timer(now)

@@ -12,7 +12,7 @@ def test_every_number_in_between_has_an_entry() -> None:
     generator = FeedbackGenerator()
     assert generator.next_timer() == math.inf
     for number in (10, 11, 14):
-        generator.packet_arrived(number, 5.0 + number / 100, 1200, 1.0)
+        generator.record_arrival(number, 5.0 + number / 100, 1200, 1.0)
     assert generator.next_timer() == pytest.approx(1.05)
     assert generator.feedback_to_send(1.04) == []
     (message,) = generator.feedback_to_send(1.05)
@@ -24,9 +24,9 @@ def test_every_number_in_between_has_an_entry() -> None:
 
 def test_the_next_one_goes_on_where_the_last_one_ended() -> None:
     generator = FeedbackGenerator()
-    generator.packet_arrived(0, 0.0, 1200, 0.0)
+    generator.record_arrival(0, 0.0, 1200, 0.0)
     generator.feedback_to_send(0.1)
-    generator.packet_arrived(3, 0.2, 1200, 0.2)
+    generator.record_arrival(3, 0.2, 1200, 0.2)
     (message,) = generator.feedback_to_send(0.4)
     assert message.arrivals == [(1, None), (2, None), (3, 0.2)]
     assert message.feedback_count == 1
@@ -35,18 +35,18 @@ def test_the_next_one_goes_on_where_the_last_one_ended() -> None:
 def test_a_late_packet_is_told_of_together_with_what_was_told_since() -> None:
     generator = FeedbackGenerator()
     for number in (0, 2, 3):
-        generator.packet_arrived(number, number / 100, 1200, 0.0)
+        generator.record_arrival(number, number / 100, 1200, 0.0)
     generator.feedback_to_send(0.1)
-    generator.packet_arrived(1, 0.11, 1200, 0.11)
-    generator.packet_arrived(4, 0.12, 1200, 0.12)
+    generator.record_arrival(1, 0.11, 1200, 0.11)
+    generator.record_arrival(4, 0.12, 1200, 0.12)
     (message,) = generator.feedback_to_send(0.3)
     assert message.arrivals == [(1, 0.11), (2, 0.02), (3, 0.03), (4, 0.12)]
 
 
 def test_a_duplicate_is_ignored() -> None:
     generator = FeedbackGenerator()
-    generator.packet_arrived(0, 0.0, 1200, 0.0)
-    generator.packet_arrived(0, 0.9, 1200, 0.0)
+    generator.record_arrival(0, 0.0, 1200, 0.0)
+    generator.record_arrival(0, 0.9, 1200, 0.0)
     assert generator.feedback_to_send(1.0)[0].arrivals == [(0, 0.0)]
 
 
@@ -55,7 +55,7 @@ def intervals(bitrate: float) -> list[float]:
     times: list[float] = []
     now, number = 0.0, 0
     while now < 5.0:
-        generator.packet_arrived(number, now, 125, now)
+        generator.record_arrival(number, now, 125, now)
         if generator.next_timer() <= now:
             assert generator.feedback_to_send(now)
             times.append(now)
@@ -78,7 +78,7 @@ def feedback_rate(packets_a_second: int, seconds: int = 5) -> float:
         now = number / packets_a_second
         while (due := generator.next_timer()) <= now:
             messages += len(generator.feedback_to_send(due))
-        generator.packet_arrived(number, now, 1200, now)
+        generator.record_arrival(number, now, 1200, now)
     return messages / seconds
 
 
@@ -92,14 +92,14 @@ def test_few_packets_are_told_of_together() -> None:
 def test_many_packets_become_several_messages() -> None:
     generator = FeedbackGenerator(BandwidthEstimationOptions(feedback_max_packets=10))
     for number in range(25):
-        generator.packet_arrived(number, 0.0, 100, 0.0)
+        generator.record_arrival(number, 0.0, 100, 0.0)
     assert [len(message.arrivals) for message in generator.feedback_to_send(1.0)] == [10, 10, 5]
 
 
 def test_more_than_may_wait_is_forgotten() -> None:
     generator = FeedbackGenerator(BandwidthEstimationOptions(feedback_pending=10))
     for number in range(25):
-        generator.packet_arrived(number, 0.0, 100, 0.0)
+        generator.record_arrival(number, 0.0, 100, 0.0)
     arrivals = [entry for message in generator.feedback_to_send(1.0) for entry in message.arrivals]
     assert len(arrivals) <= 11
     assert [number for number, arrival in arrivals if arrival is not None] == list(range(15, 25))
@@ -108,8 +108,8 @@ def test_more_than_may_wait_is_forgotten() -> None:
 
 def test_a_jump_of_numbers_begins_anew() -> None:
     generator = FeedbackGenerator(BandwidthEstimationOptions(feedback_pending=10))
-    generator.packet_arrived(5, 0.0, 100, 0.0)
-    generator.packet_arrived(30_000, 0.0, 100, 0.0)
+    generator.record_arrival(5, 0.0, 100, 0.0)
+    generator.record_arrival(30_000, 0.0, 100, 0.0)
     assert generator.feedback_to_send(1.0)[0].arrivals == [(30_000, 0.0)]
     assert generator.jumps == 1
 
@@ -128,7 +128,7 @@ def test_every_arrival_is_told_once_or_forgotten_and_memory_is_bounded(
     now = 0.0
     for number, step in arrivals:
         now += step
-        generator.packet_arrived(number, now, 100, now)
+        generator.record_arrival(number, now, 100, now)
         assert generator.next_timer() < math.inf
         messages = generator.feedback_to_send(now)
         told = [entry for message in messages for entry in message.arrivals]

@@ -9,14 +9,14 @@ from trio_rtc.protocols.bandwidth_estimation import (
     ReceivedPacket,
     SentPacket,
 )
-from trio_rtc.protocols.bandwidth_estimation.loss_based import LossBased
-from trio_rtc.protocols.bandwidth_estimation.loss_reports import LossReports
+from trio_rtc.protocols.bandwidth_estimation.loss_based import LossBasedEstimator
+from trio_rtc.protocols.bandwidth_estimation.receiver_report_loss import ReceiverReportLoss
 
 OPTIONS = BandwidthEstimationOptions()
 
 
 def send(
-    control: LossBased,
+    control: LossBasedEstimator,
     seconds: float,
     loss: Callable[[float], float],
     delay_based: float,
@@ -47,26 +47,26 @@ def send(
 
 @pytest.mark.parametrize("fraction", [0.0, 0.02, 0.05, 0.1])
 def test_loss_that_does_not_depend_on_the_rate_is_the_paths_own(fraction: float) -> None:
-    control = LossBased(OPTIONS)
+    control = LossBasedEstimator(OPTIONS)
     assert send(control, 20.0, lambda rate: fraction, 2e6) >= 0.9 * 2e6
     assert control.loss == pytest.approx(fraction, abs=0.04)
 
 
 @pytest.mark.parametrize("capacity", [500_000.0, 1_000_000.0])
 def test_loss_of_a_full_link_limits(capacity: float) -> None:
-    control = LossBased(OPTIONS)
+    control = LossBasedEstimator(OPTIONS)
     mean = send(control, 20.0, lambda rate: max(0.0, 1 - capacity / rate), 3e6)
     assert 0.8 * capacity <= mean <= 1.35 * capacity
     assert control.state is not LossState.UNLIMITED
 
 
 def test_much_random_loss_leaves_something() -> None:
-    control = LossBased(OPTIONS)
+    control = LossBasedEstimator(OPTIONS)
     assert send(control, 20.0, lambda rate: 0.25, 3e6) >= 300_000
 
 
 def test_when_the_loss_ends_the_limit_goes() -> None:
-    control = LossBased(OPTIONS)
+    control = LossBasedEstimator(OPTIONS)
     send(control, 10.0, lambda rate: max(0.0, 1 - 500_000 / rate), 2e6)
     limited = control.bitrate
     assert limited < 1e6
@@ -76,21 +76,21 @@ def test_when_the_loss_ends_the_limit_goes() -> None:
 
 
 def test_a_probe_lifts_the_limit() -> None:
-    control = LossBased(OPTIONS)
+    control = LossBasedEstimator(OPTIONS)
     send(control, 10.0, lambda rate: max(0.0, 1 - 500_000 / rate), 2e6)
     control.raise_to(1.5e6)
     assert control.bitrate >= 1.5e6
 
 
 def test_reports_below_two_percent_let_it_grow() -> None:
-    reports = LossReports(OPTIONS)
+    reports = ReceiverReportLoss(OPTIONS)
     for second in range(11):
         reports.reported(0.01, 0.1, float(second))
     assert reports.bitrate == pytest.approx(300_000 * 1.08**10, rel=0.05)
 
 
 def test_reports_between_two_and_ten_percent_keep_it() -> None:
-    reports = LossReports(OPTIONS)
+    reports = ReceiverReportLoss(OPTIONS)
     for second in range(11):
         reports.reported(0.05, 0.1, float(second))
     assert reports.bitrate == 300_000
@@ -98,7 +98,7 @@ def test_reports_between_two_and_ten_percent_keep_it() -> None:
 
 
 def test_reports_above_ten_percent_take_half_of_the_loss_once_per_round_trip() -> None:
-    reports = LossReports(OPTIONS)
+    reports = ReceiverReportLoss(OPTIONS)
     assert reports.reported(0.5, 0.1, 0.0) == 225_000
     assert reports.reported(0.5, 0.1, 0.2) == 225_000
     assert reports.reported(0.5, 0.1, 0.5) == 168_750

@@ -234,7 +234,7 @@ def test_a_probe_asks_for_padding_when_nothing_waits() -> None:
     while pacer.next_timer() < math.inf:
         now = max(now, pacer.next_timer())
         sent += len(pacer.take_due(now))
-        if pacer.padding_wanted(now):
+        if pacer.padding_needed(now):
             pacer.enqueue(0, 1200, PacketKind.PADDING, now)
             sent += len(pacer.take_due(now))
         assert pacer.next_timer() > now
@@ -250,7 +250,7 @@ def test_a_probe_without_padding_ends_by_itself() -> None:
     while pacer.next_timer() < math.inf:
         now = max(now, pacer.next_timer())
         assert pacer.take_due(now) == []
-        pacer.padding_wanted(now)
+        pacer.padding_needed(now)
         assert pacer.next_timer() > now
         steps += 1
     assert now < 0.6
@@ -260,7 +260,7 @@ def test_a_probe_without_padding_ends_by_itself() -> None:
 def test_no_more_padding_is_asked_for_than_the_probe_lacks() -> None:
     pacer: Pacer[int] = Pacer(OPTIONS)
     pacer.add_probe(ProbeCluster(1, 1e9, 5, 10_000, 1.0, ProbePurpose.START))
-    assert pacer.padding_wanted(0.0) == 10_000
+    assert pacer.padding_needed(0.0) == 10_000
     for number in range(4):
         pacer.enqueue(number, 1200, PacketKind.PADDING, 0.0)
     assert pacer.take_due(0.0)
@@ -268,7 +268,7 @@ def test_no_more_padding_is_asked_for_than_the_probe_lacks() -> None:
     while pacer.packets:
         now = max(now, pacer.next_timer())
         pacer.take_due(now)
-    assert pacer.padding_wanted(now + 0.002) == 10_000 - 4 * 1200
+    assert pacer.padding_needed(now + 0.002) == 10_000 - 4 * 1200
 
 
 def test_an_expired_probe_is_not_begun() -> None:
@@ -332,7 +332,7 @@ def test_what_goes_in_comes_out_once_in_time_without_spinning(
         else:
             now += value
             left += pacer.take_due(now)
-            pacer.padding_wanted(now)
+            pacer.padding_needed(now)
             left += pacer.take_due(now)
             assert pacer.next_timer() > now
     pacer.set_bitrate(1e9, now)

@@ -10,36 +10,36 @@ from trio_rtc.protocols.bandwidth_estimation import (
     ProbePurpose,
     ReceivedPacket,
 )
-from trio_rtc.protocols.bandwidth_estimation.alr import ApplicationLimited
-from trio_rtc.protocols.bandwidth_estimation.probe_control import PathView, ProbeControl
-from trio_rtc.protocols.bandwidth_estimation.probe_results import ProbeResults
+from trio_rtc.protocols.bandwidth_estimation.alr_detector import AlrDetector
+from trio_rtc.protocols.bandwidth_estimation.probe_bitrate_estimator import ProbeBitrateEstimator
+from trio_rtc.protocols.bandwidth_estimation.probe_controller import ProbeConditions, ProbeController
 
 OPTIONS = BandwidthEstimationOptions()
 
 
-def view(bitrate: float, **changes: object) -> PathView:
+def view(bitrate: float, **changes: object) -> ProbeConditions:
     values: dict[str, object] = {
         "max_bitrate": 1e8,
         "capacity_known": True,
         "application_limited_since": None,
         "settled_since": -math.inf,
     }
-    return PathView(bitrate=bitrate, **(values | changes))  # type: ignore[arg-type]
+    return ProbeConditions(bitrate=bitrate, **(values | changes))  # type: ignore[arg-type]
 
 
-def rates(control: ProbeControl) -> list[float]:
+def rates(control: ProbeController) -> list[float]:
     return [cluster.bitrate for cluster in control.take()]
 
 
-def started() -> ProbeControl:
-    control = ProbeControl(OPTIONS)
+def started() -> ProbeController:
+    control = ProbeController(OPTIONS)
     control.start(300_000, 1e8, 0.0)
     control.take()
     return control
 
 
 def test_it_begins_with_three_and_six_times_the_start() -> None:
-    control = ProbeControl(OPTIONS)
+    control = ProbeController(OPTIONS)
     assert control.take() == []
     control.start(300_000, 1e8, 0.0)
     clusters = control.take()
@@ -51,13 +51,13 @@ def test_it_begins_with_three_and_six_times_the_start() -> None:
 
 
 def test_not_beyond_the_bound() -> None:
-    control = ProbeControl(OPTIONS)
+    control = ProbeController(OPTIONS)
     control.start(300_000, 700_000, 0.0)
     assert rates(control) == [700_000]
 
 
 def test_a_probe_is_not_larger_than_a_path_can_hold_whatever_it_was_believed_to_carry() -> None:
-    control = ProbeControl(OPTIONS)
+    control = ProbeController(OPTIONS)
     control.start(1e9, 2e9, 0.0)
     clusters = control.take()
     assert [cluster.bitrate for cluster in clusters] == [2e9]
@@ -126,7 +126,7 @@ def test_an_application_that_sends_little_is_probed_for_every_five_seconds() -> 
 
 
 def test_overuse_withdraws_what_was_not_taken() -> None:
-    control = ProbeControl(OPTIONS)
+    control = ProbeController(OPTIONS)
     control.start(300_000, 1e8, 0.0)
     control.abort()
     assert control.take() == []
@@ -153,7 +153,7 @@ def measure(
     sending: float, carried: float, count: int = 10, jitter: float = 0.0, lost: frozenset[int] = frozenset()
 ) -> float | None:
     rng = random.Random(1)
-    results = ProbeResults(OPTIONS)
+    results = ProbeBitrateEstimator(OPTIONS)
     results.expect(ProbeCluster(1, sending, count, 1200 * count, 1.0, ProbePurpose.START))
     slowest = min(sending, carried)
     for number in range(count):
@@ -183,7 +183,7 @@ def test_some_loss_is_tolerated_much_is_not() -> None:
 
 
 def test_packets_that_arrive_much_faster_than_sent_tell_nothing() -> None:
-    results = ProbeResults(OPTIONS)
+    results = ProbeBitrateEstimator(OPTIONS)
     results.expect(ProbeCluster(1, 1e6, 5, 6000, 1.0, ProbePurpose.START))
     for number in range(5):
         results.received(ReceivedPacket(number, number / 100, number / 10_000, 1200, 1))
@@ -191,7 +191,7 @@ def test_packets_that_arrive_much_faster_than_sent_tell_nothing() -> None:
 
 
 def test_a_result_is_given_once_and_clusters_are_bounded() -> None:
-    results = ProbeResults(OPTIONS)
+    results = ProbeBitrateEstimator(OPTIONS)
     for number in range(100):
         results.expect(ProbeCluster(number, 1e6, 5, 6000, 1.0, ProbePurpose.START))
     for cluster in (3, 99):
@@ -206,7 +206,7 @@ def test_a_result_is_given_once_and_clusters_are_bounded() -> None:
 
 
 def test_sending_little_is_noticed_and_sending_enough_ends_it() -> None:
-    limited = ApplicationLimited(OPTIONS)
+    limited = AlrDetector(OPTIONS)
     limited.set_target(1e6)
     for step in range(100):
         limited.sent(125, step / 100)  # 100 kbit/s

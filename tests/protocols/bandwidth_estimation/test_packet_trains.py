@@ -116,8 +116,8 @@ def test_a_path_that_does_not_spread_trains_has_room_for_bursts(arriving: float,
     for number in range(30):
         frame, index = divmod(number, 3)
         begin = frame * INTERVAL
-        estimator.packet_sent(number, SIZE, begin + index * 0.004)
+        estimator.record_packet_sent(number, SIZE, begin + index * 0.004)
         results.append((number, 7.0 + begin + index * arriving))
-    estimator.feedback_received(results, None, 0.4)
+    estimator.handle_feedback(results, None, 0.4)
     assert 0.8e6 < estimator.target_bitrate < 1.2e6
     assert estimator.path_limited == limited

@@ -3,13 +3,13 @@
 from collections import deque
 from collections.abc import Sequence
 
-from .arrival_groups import ArrivalGroups
+from .aimd_rate_control import AimdRateControl
+from .inter_arrival import InterArrival
 from .options import BandwidthEstimationOptions
-from .overuse import OveruseDetector, QueueDelay
-from .rate_control import RateControl
+from .overuse_detector import OveruseDetector, QueueDelay
 from .sent_packets import ReceivedPacket
 from .state import OveruseState
-from .trendline import Trendline
+from .trendline import TrendlineEstimator
 
 # goog_cc: feedback that pauses longer than this makes the trend before it meaningless.
 _STREAM_TIMEOUT = 2.0
@@ -19,7 +19,7 @@ _MAX_PROBE_TIMES = 8
 _BLIND_BACKOFF = 0.5
 
 
-class DelayBased:
+class DelayBasedEstimator:
     """Estimates the rate at which the delay does not grow.
 
     Attributes:
@@ -30,12 +30,12 @@ class DelayBased:
         self._options = options
         self._feedback_at: float | None = None
         self._probe_times: deque[tuple[float, float]] = deque(maxlen=_MAX_PROBE_TIMES)
-        self.rate = RateControl(options)
+        self.rate = AimdRateControl(options)
         self._reset()
 
     def _reset(self) -> None:
-        self._groups = ArrivalGroups(self._options)
-        self._trendline = Trendline(self._options)
+        self._groups = InterArrival(self._options)
+        self._trendline = TrendlineEstimator(self._options)
         self._detector = OveruseDetector(self._options)
         self._queue_delay = QueueDelay(self._options)
         self._queue = 0.0

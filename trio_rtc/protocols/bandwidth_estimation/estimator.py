@@ -10,7 +10,7 @@ target any more.
 Silence is an answer too: when packets are on their way and no feedback comes, the target falls step by step, and
 what it was before is probed for when feedback returns.
 
-The estimator neither sends nor paces: ``probes_wanted`` goes to the pacer, ``target_bitrate`` to pacer and encoders.
+The estimator neither sends nor paces: ``take_probes`` goes to the pacer, ``target_bitrate`` to pacer and encoders.
 Feedback tells of a queue as late as the queue is long: between a back-off and the first word of what was sent since,
 what is under way tells how long it is.
 
@@ -20,16 +20,16 @@ Left out: pacing by a window, which goog_cc has as an experiment, and ECN.
 import math
 from collections.abc import Iterable, Sequence
 
-from .acknowledged import AcknowledgedBitrate
-from .alr import ApplicationLimited
-from .delay_based import DelayBased
-from .loss_based import LossBased
-from .loss_reports import LossReports
+from .acknowledged_bitrate import AcknowledgedBitrateEstimator
+from .alr_detector import AlrDetector
+from .delay_based import DelayBasedEstimator
+from .loss_based import LossBasedEstimator
 from .options import BandwidthEstimationOptions
 from .packet_trains import PacketTrains
+from .probe_bitrate_estimator import ProbeBitrateEstimator
 from .probe_cluster import ProbeCluster
-from .probe_control import PathView, ProbeControl
-from .probe_results import ProbeResults
+from .probe_controller import ProbeConditions, ProbeController
+from .receiver_report_loss import ReceiverReportLoss
 from .sent_packets import FeedbackResults, SentPackets
 from .state import BandwidthEstimationStatistics, LimitedBy, LossState, OveruseState
 
@@ -45,7 +45,7 @@ _AT_BOUND = 0.85
 class BandwidthEstimator:
     """Joins history, delay, loss, probes and bounds into one target.
 
-    ``feedback_received`` never raises for what the peer said. Arguments of our own caller are checked.
+    ``handle_feedback`` never raises for what the peer said. Arguments of our own caller are checked.
     """
 
     def __init__(self, options: BandwidthEstimationOptions | None = None, probing: bool = True) -> None:
@@ -56,14 +56,14 @@ class BandwidthEstimator:
         self._min = options.min_bitrate
         self._max = options.max_bitrate
         self._packets = SentPackets(options)
-        self._acknowledged = AcknowledgedBitrate(options)
-        self._delay = DelayBased(options)
-        self._loss = LossBased(options)
-        self._reports = LossReports(options)
-        self._alr = ApplicationLimited(options)
+        self._acknowledged = AcknowledgedBitrateEstimator(options)
+        self._delay = DelayBasedEstimator(options)
+        self._loss = LossBasedEstimator(options)
+        self._reports = ReceiverReportLoss(options)
+        self._alr = AlrDetector(options)
         self._trains = PacketTrains(options)
-        self._probes = ProbeControl(options)
-        self._results = ProbeResults(options)
+        self._probes = ProbeController(options)
+        self._results = ProbeBitrateEstimator(options)
         self._round_trip: float | None = None
         self._latest_round_trip = 0.0
         self._least_round_trip = _MAX_ROUND_TRIP
@@ -80,7 +80,7 @@ class BandwidthEstimator:
 
     # What the caller tells.
 
-    def packet_sent(
+    def record_packet_sent(
         self,
         sequence_number: int,
         size: int,
@@ -97,9 +97,9 @@ class BandwidthEstimator:
             probe_cluster: The cluster that it belongs to, if any.
             padding: Whether it carries nothing of the application.
         """
-        self.packets_sent(((sequence_number, size, padding),), now, probe_cluster)
+        self.record_packets_sent(((sequence_number, size, padding),), now, probe_cluster)
 
-    def packets_sent(
+    def record_packets_sent(
         self, packets: Iterable[tuple[int, int, bool]], now: float, probe_cluster: int | None = None
     ) -> None:
         """Remember packets that leave now together: of each its number, its size and whether it is padding."""
@@ -121,7 +121,7 @@ class BandwidthEstimator:
         if self._deadline == math.inf:
             self._deadline = now + self._options.process_interval
 
-    def feedback_received(
+    def handle_feedback(
         self, results: Sequence[tuple[int, float | None]], round_trip: float | None, now: float
     ) -> None:
         """Take one transport-wide feedback, decoded.
@@ -145,17 +145,17 @@ class BandwidthEstimator:
         # All that the timer would do has been done: while feedback comes, the timer need not.
         self._deadline = self._next_deadline(now)
 
-    def loss_reported(self, fraction: float, now: float) -> None:
+    def handle_receiver_report(self, fraction: float, now: float) -> None:
         """Take the fraction of loss, 0 to 1, of a receiver report. Without effect where there is better feedback."""
         fraction = min(max(fraction, 0.0), 1.0) if math.isfinite(fraction) else 0.0
         self._reports.reported(fraction, self._round_trip or _INITIAL_ROUND_TRIP, now)
         self._combine(now)
 
-    def round_trip_measured(self, round_trip: float) -> None:
+    def update_round_trip(self, round_trip: float) -> None:
         """Take a round-trip time in seconds, as sender and receiver reports give it."""
         self._update_round_trip(round_trip)
 
-    def remb_received(self, bitrate: float, now: float) -> None:
+    def handle_remb(self, bitrate: float, now: float) -> None:
         """Take the limit, in bits a second, of a REMB message (draft-alvestrand-rmcat-remb-03)."""
         if not math.isfinite(bitrate) or bitrate < 0:
             return
@@ -195,7 +195,7 @@ class BandwidthEstimator:
 
     @property
     def target_bitrate(self) -> float:
-        """How much to send, in bits a second, everything included that ``packet_sent`` is told of."""
+        """How much to send, in bits a second, everything included that ``record_packet_sent`` is told of."""
         return self._target
 
     @property
@@ -213,11 +213,11 @@ class BandwidthEstimator:
         return self._round_trip
 
     @property
-    def present_round_trip(self) -> float:
+    def current_round_trip(self) -> float:
         """The smoothed round-trip time in seconds, or the latest where that is longer; 0 before it was measured."""
         return max(self._round_trip or 0.0, self._latest_round_trip)
 
-    def probes_wanted(self) -> list[ProbeCluster]:
+    def take_probes(self) -> list[ProbeCluster]:
         """Take the probes that are to be sent: a second call returns none."""
         clusters = self._probes.take()
         for cluster in clusters:
@@ -338,7 +338,7 @@ class BandwidthEstimator:
             return
         rate = self._delay.rate
         self._probes.process(
-            PathView(
+            ProbeConditions(
                 bitrate=self._target,
                 max_bitrate=self._max,
                 capacity_known=rate.capacity.estimate is not None

@@ -50,7 +50,7 @@ class FeedbackGenerator:
         self._highest = -1
         self._newest = -math.inf
         self._count = 0
-        self._untold = 0
+        self._unreported = 0
         self._deadline = math.inf
         self._sent_at: float | None = None
         self._bytes = 0
@@ -59,7 +59,7 @@ class FeedbackGenerator:
         self.forgotten = 0
         self.jumps = 0
 
-    def packet_arrived(self, sequence_number: int, arrival_time: float, size: int, now: float) -> None:
+    def record_arrival(self, sequence_number: int, arrival_time: float, size: int, now: float) -> None:
         """Take a packet.
 
         Args:
@@ -72,14 +72,14 @@ class FeedbackGenerator:
         if self._sent_at is None:
             self._sent_at = now
         if self._base is not None and abs(sequence_number - self._highest) > self._options.feedback_pending:
-            self._begin_anew()
+            self._reset()
         if self._base is None:
             self._base = self._highest = sequence_number
         arrivals, pending = self._arrivals, self._options.feedback_pending
         if sequence_number in arrivals:
             return
         arrivals[sequence_number] = arrival_time
-        self._untold += 1
+        self._unreported += 1
         self._newest = max(self._newest, arrival_time)
         if sequence_number > self._highest:
             self._highest = sequence_number
@@ -102,7 +102,7 @@ class FeedbackGenerator:
             return []
         self._measure(now)
         self._deadline = math.inf
-        self._untold = 0
+        self._unreported = 0
         step = self._options.feedback_max_packets
         messages: list[FeedbackToSend] = []
         get = self._arrivals.get
@@ -112,14 +112,14 @@ class FeedbackGenerator:
             messages.append(FeedbackToSend(self._count, arrivals))
             self._count += 1
         self._base = self._highest + 1
-        self._forget_told()
+        self._discard_reported()
         return messages
 
-    def _begin_anew(self) -> None:
+    def _reset(self) -> None:
         self.jumps += 1
-        self.forgotten += self._untold
+        self.forgotten += self._unreported
         self._arrivals.clear()
-        self._untold = 0
+        self._unreported = 0
         self._base = None
 
     def _measure(self, now: float) -> None:
@@ -128,7 +128,7 @@ class FeedbackGenerator:
         if elapsed > 0:
             rate = 8 * self._bytes / elapsed
             self._rate = rate if self._rate is None else self._rate + _RATE_SMOOTHING * (rate - self._rate)
-            interval = elapsed / max(self._untold, 1)
+            interval = elapsed / max(self._unreported, 1)
             self._packet_interval += _RATE_SMOOTHING * (interval - self._packet_interval)
         self._bytes = 0
         self._sent_at = now
@@ -142,7 +142,7 @@ class FeedbackGenerator:
         wanted = max(affordable, worth_telling, options.feedback_interval_min)
         return min(wanted, options.feedback_interval_max)
 
-    def _forget_told(self) -> None:
+    def _discard_reported(self) -> None:
         # By our own clock of arrivals, which need not be that of ``now``: the newest tells the time.
         arrivals, oldest = self._arrivals, self._newest - self._options.feedback_history
         while arrivals and next(iter(arrivals.values())) < oldest:

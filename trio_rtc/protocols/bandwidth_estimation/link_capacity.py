@@ -9,7 +9,7 @@ _MAX_DEVIATION = 2.5
 _BOUND_DEVIATIONS = 3.0
 
 
-class LinkCapacity:
+class LinkCapacityEstimator:
     """An estimate of the capacity from the acknowledged rates at which overuse began.
 
     Attributes:

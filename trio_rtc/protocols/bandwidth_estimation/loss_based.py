@@ -43,7 +43,7 @@ class _Observation:
     sending_rate: float
 
 
-class LossBased:
+class LossBasedEstimator:
     """Estimates the rate at which no more is lost than the path loses anyway.
 
     Attributes:
@@ -155,12 +155,12 @@ class LossBased:
         weighed = self._weighed()
         if not self.loss:
             # The highest rate explains that best, and there is no need to compare it with others.
-            return delay_based, self._fit(_Explained.at(delay_based, weighed), delay_based)
+            return delay_based, self._fit(_LossModel.at(delay_based, weighed), delay_based)
         packets = sum(lost + received for lost, received, _ in weighed)
         best = (-math.inf, current, self.inherent_loss)
         for candidate in candidates:
             rate = min(max(candidate, self._options.min_bitrate), delay_based)
-            explained = _Explained.at(rate, weighed)
+            explained = _LossModel.at(rate, weighed)
             inherent = self._fit(explained, rate)
             objective = explained.likelihood(inherent) + _BIAS * packets * math.log(rate)
             if rate >= delay_based:
@@ -168,7 +168,7 @@ class LossBased:
             best = max(best, (objective, rate, inherent))
         return best[1], best[2]
 
-    def _fit(self, explained: "_Explained", rate: float) -> float:
+    def _fit(self, explained: "_LossModel", rate: float) -> float:
         """Return the likeliest loss of the path if it is full at ``rate``."""
         low, high = _MIN_INHERENT, self._max_inherent(rate)
         for _ in range(_BISECTIONS):
@@ -196,7 +196,7 @@ class LossBased:
 
 
 @attrs.frozen
-class _Explained:
+class _LossModel:
     """What was observed, as a path that is full at some rate would explain it.
 
     Most observations are of less than the path carries, and have but the path's own loss. They count together.
@@ -212,7 +212,7 @@ class _Explained:
     full: list[tuple[float, float, float]]
 
     @classmethod
-    def at(cls, rate: float, weighed: list[tuple[float, float, float]]) -> "_Explained":
+    def at(cls, rate: float, weighed: list[tuple[float, float, float]]) -> "_LossModel":
         """Return the explanation; of each observation come packets lost and received, weighed, and the rate."""
         free_lost = free_received = 0.0
         full: list[tuple[float, float, float]] = []

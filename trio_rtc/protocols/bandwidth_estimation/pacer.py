@@ -6,7 +6,7 @@ rate by a burst: where the path has room a usual frame leaves at once, and a ret
 before it. What is further ahead waits, and then leaves in steps of a few milliseconds, so that a timer per step is
 enough. A queue that is too old is drained faster.
 
-A probe is sent at its own rate, from what waits; where nothing waits ``padding_wanted`` asks for padding. All packets
+A probe is sent at its own rate, from what waits; where nothing waits ``padding_needed`` asks for padding. All packets
 of one ``take_due`` belong to the same cluster or to none: ``probe_cluster`` tells.
 
 Retransmissions go before new video, but may not crowd it out: what a full queue has dropped may be many times what the
@@ -173,7 +173,7 @@ class Pacer(Generic[ItemT]):
                 items.append(self._pop(queue, rate))
         return items
 
-    def padding_wanted(self, now: float) -> int:
+    def padding_needed(self, now: float) -> int:
         """Return how many bytes of padding to enqueue now for a probe; 0 when none is needed."""
         self._begin_probe(now)
         probe = self._probe
@@ -184,7 +184,7 @@ class Pacer(Generic[ItemT]):
         return max(1, min(size, probe.cluster.min_bytes - probe.bytes))
 
     def next_timer(self) -> float:
-        """Return when ``take_due`` or ``padding_wanted`` has something; ``inf`` when nothing waits."""
+        """Return when ``take_due`` or ``padding_needed`` has something; ``inf`` when nothing waits."""
         if self._probe is not None:
             due = self._probe.due()
             return due if self.packets else max(due, self._padding_asked_at + _PROBE_STEP)

@@ -19,7 +19,7 @@ class ProbeCluster:
     """What the pacer is to send.
 
     Attributes:
-        id: Unique in one estimator; goes into ``packet_sent`` with each packet of the cluster.
+        id: Unique in one estimator; goes into ``record_packet_sent`` with each packet of the cluster.
         bitrate: In bits a second.
         min_packets: Least number of packets.
         min_bytes: Least number of bytes.

@@ -5,7 +5,7 @@ from collections import deque
 from .options import BandwidthEstimationOptions
 
 
-class Trendline:
+class TrendlineEstimator:
     """Adds up delay variations of groups, smooths the sum and fits a line to it by least squares.
 
     Attributes:

@@ -157,7 +157,7 @@ class Bandwidth:
 
     def padding_wanted(self, now: float) -> int:
         """Return how many bytes to send now although nobody needs them, to probe the path; 0 for none."""
-        return self._pacer.padding_wanted(now)
+        return self._pacer.padding_needed(now)
 
     def next_number(self) -> int:
         """Return the transport-wide number of the next packet, unwrapped."""
@@ -180,7 +180,7 @@ class Bandwidth:
         """Hear that packets have left, of which the peer will tell; all that were taken together."""
         if packets:
             on_the_way = [(number, size + _OVERHEAD, padding) for number, size, padding in packets]
-            self._estimator.packets_sent(on_the_way, now, self._pacer.probe_cluster)
+            self._estimator.record_packets_sent(on_the_way, now, self._pacer.probe_cluster)
 
     # -- what the peer says ------------------------------------------------------------------------------------
 
@@ -195,7 +195,7 @@ class Bandwidth:
         # A few bytes can speak of thousands of packets. Those that were never sent are not gone through.
         known = range(max(base, self._next - _MAX_NUMBERED), min(base + packet.status_count, self._next))
         results = [(number, arrived.get(number)) for number in known]
-        self._estimator.feedback_received(results, None, now)
+        self._estimator.handle_feedback(results, None, now)
         self._follow(now)
 
     def feedback_of_sources(self, packet: CongestionControlFeedback, now: float) -> None:
@@ -214,20 +214,20 @@ class Bandwidth:
                 elif (age := report.seconds) is not None:
                     results.append((number, reported_at - age))
         results.sort(key=_by_number)
-        self._estimator.feedback_received(results, None, now)
+        self._estimator.handle_feedback(results, None, now)
         self._follow(now)
 
     def loss_reported(self, fraction: float | None, round_trip: float | None, now: float) -> None:
         """Update the estimate from a report of one stream; ``None`` for what it does not tell."""
         if round_trip is not None:
-            self._estimator.round_trip_measured(round_trip)
+            self._estimator.update_round_trip(round_trip)
         if fraction is not None:
-            self._estimator.loss_reported(fraction, now)
+            self._estimator.handle_receiver_report(fraction, now)
         self._follow(now)
 
     def remb_received(self, bitrate: float, now: float) -> None:
         """Take the peer's own estimate."""
-        self._estimator.remb_received(bitrate, now)
+        self._estimator.handle_remb(bitrate, now)
         self._follow(now)
 
     # -- time ----------------------------------------------------------------------------------------------------
@@ -258,7 +258,7 @@ class Bandwidth:
     def round_trip(self) -> float:
         """How long a packet that leaves now and its answer take at least, in seconds; 0 before that was measured."""
         # What was measured by feedback is longer by the time for which the peer has kept that.
-        return max(self._estimator.present_round_trip - self._options.feedback_interval_max, 0.0)
+        return max(self._estimator.current_round_trip - self._options.feedback_interval_max, 0.0)
 
     def statistics(self) -> BandwidthEstimationStatistics:
         """Return what the estimate stands on."""
@@ -337,7 +337,7 @@ class Bandwidth:
         self._moved |= repairs != self._repair_bitrate or available != self._available
         self._repair_bitrate, self._available = repairs, available
         self._pacer.set_bitrate(available, now, path_limited=self._estimator.path_limited)
-        for cluster in self._estimator.probes_wanted():
+        for cluster in self._estimator.take_probes():
             self._pacer.add_probe(cluster)
 
     def _rate_of_repairs(self, now: float) -> float:

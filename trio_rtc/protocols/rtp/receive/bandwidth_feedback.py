@@ -113,7 +113,7 @@ class BandwidthFeedback:
         number = element[0] << 8 | element[1]
         if self._numbers is None:
             self._numbers = Unwrapper(16, number)
-        self._generator.packet_arrived(self._numbers.unwrap(number), now, size + _PACKET_OVERHEAD, now)
+        self._generator.record_arrival(self._numbers.unwrap(number), now, size + _PACKET_OVERHEAD, now)
 
     def timed_packet_received(self, element: bytes, size: int, now: float) -> None:
         """Record a packet of ``size`` bytes with an absolute send time."""
@@ -295,7 +295,7 @@ class RemoteBitrateEstimator:
         if self._offset is None or abs(sent + self._offset - now) > _MAX_CLOCK_SHIFT:
             # Only differences of the sender's clock are used. It is aligned with ours at the first packet.
             self._offset = now - sent
-        self._estimator.packet_sent(self._next, size, sent + self._offset)
+        self._estimator.record_packet_sent(self._next, size, sent + self._offset)
         self._arrived.append((self._next, now))
         self._next += 1
         if now - (self._arrived[0][1] or now) >= _BATCH_TIME or len(self._arrived) >= _MAX_BATCH:
@@ -317,4 +317,4 @@ class RemoteBitrateEstimator:
 
     def _estimate(self, now: float) -> None:
         arrived, self._arrived = self._arrived, []
-        self._estimator.feedback_received(arrived, 0.0, now)
+        self._estimator.handle_feedback(arrived, 0.0, now)

@@ -7,7 +7,7 @@ normal lets it increase again.
 
 import math
 
-from .link_capacity import LinkCapacity
+from .link_capacity import LinkCapacityEstimator
 from .options import BandwidthEstimationOptions
 from .state import OveruseState, RateState
 
@@ -20,7 +20,7 @@ _SAME_CAPACITY = 0.9
 _INCREASE_OFFSET = 10_000.0
 
 
-class RateControl:
+class AimdRateControl:
     """Additive and multiplicative increase, multiplicative decrease.
 
     Attributes:
@@ -34,7 +34,7 @@ class RateControl:
         self._options = options
         self.bitrate = options.start_bitrate
         self.state = RateState.HOLD
-        self.capacity = LinkCapacity()
+        self.capacity = LinkCapacityEstimator()
         self.round_trip = 0.2
         self.decreased_at = -math.inf
         self._changed_at: float | None = None

@@ -3,7 +3,7 @@
 from .options import BandwidthEstimationOptions
 
 
-class ApplicationLimited:
+class AlrDetector:
     """A budget that fills with a part of the target and is emptied by what is sent (goog_cc's detector).
 
     Attributes:

@@ -18,7 +18,7 @@ _ENOUGH_PACKETS = 5
 _COLLAPSED = 0.5
 
 
-class AcknowledgedBitrate:
+class AcknowledgedBitrateEstimator:
     """Measures rates over short windows and averages them, the less the further they are off.
 
     Attributes:

@@ -23,7 +23,7 @@ _MIN_AFTER_DECREASE = 1.0
 
 
 @attrs.frozen
-class PathView:
+class ProbeConditions:
     """What decides on probes.
 
     Attributes:
@@ -41,7 +41,7 @@ class PathView:
     settled_since: float
 
 
-class ProbeControl:
+class ProbeController:
     """Decides on probes. ``take`` returns what is to be sent.
 
     Attributes:
@@ -97,7 +97,7 @@ class ProbeControl:
             self._best = bitrate
             self._best_at = now
 
-    def process(self, path: PathView, now: float) -> None:
+    def process(self, path: ProbeConditions, now: float) -> None:
         """Let time pass: probe if the path is settled and there is a reason to."""
         if not self._started or now < self._waiting_until or path.bitrate >= path.max_bitrate:
             return
@@ -114,7 +114,7 @@ class ProbeControl:
             rate = path.bitrate * options.probe_recovery_factor
             self._probe([rate], path.max_bitrate, now, ProbePurpose.RECOVERY)
 
-    def _worth_retrying(self, path: PathView) -> bool:
+    def _worth_retrying(self, path: ProbeConditions) -> bool:
         return not path.capacity_known or path.bitrate < _DROPPED * self._best
 
     def abort(self) -> None:

@@ -13,7 +13,7 @@ _INCREASE_OFFSET = 1000.0
 _MAX_INCREASES = 5.0
 
 
-class LossReports:
+class ReceiverReportLoss:
     """The classic rule of thresholds.
 
     Attributes:

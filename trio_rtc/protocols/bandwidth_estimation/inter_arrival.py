@@ -36,7 +36,7 @@ class _Group:
     last_arrival_time: float
 
 
-class ArrivalGroups:
+class InterArrival:
     """Forms groups from packets in order of arrival, and gives the deltas between complete groups."""
 
     def __init__(self, options: BandwidthEstimationOptions) -> None:

@@ -27,7 +27,7 @@ class _Cluster:
     succeeded: bool = False
 
 
-class ProbeResults:
+class ProbeBitrateEstimator:
     """Collects the packets of clusters and gives a rate as soon as enough of one has arrived.
 
     At most 16 clusters are open; a further one replaces the oldest.
