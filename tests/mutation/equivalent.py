@@ -126,7 +126,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ): "An additional block is cut off.",
     (
         f"{_DTLS}/tls12/key_schedule.py",
-        "SessionSecrets.protection: 2  ->  (3)",
+        "SessionSecrets.protections: 2  ->  (3)",
     ): "Bytes after both IVs in the key block are not used.",
     (
         f"{_DTLS}/record/protection.py",

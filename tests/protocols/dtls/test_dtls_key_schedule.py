@@ -2,6 +2,7 @@
 
 import hashlib
 import random
+from typing import cast
 
 import pytest
 from cryptography.hazmat.primitives import hashes
@@ -87,15 +88,12 @@ def test_srtp_keys_are_cut_in_the_order_of_the_rfc(profile: SrtpProfile) -> None
 
 
 @pytest.mark.parametrize("suite", CIPHER_SUITES, ids=lambda suite: suite.name)
-@pytest.mark.parametrize("role", list(DtlsRole))
-def test_keys_of_records_are_cut_in_the_order_of_the_rfc(
-    suite: CipherSuite, role: DtlsRole, monkeypatch: pytest.MonkeyPatch
+def test_the_key_block_is_split_in_the_order_of_the_rfc(
+    suite: CipherSuite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """RFC 5246 section 6.3: both write keys, the client's first, then both IVs; there is no key for a MAC."""
-    given: list[tuple[bytes, bytes]] = []
-    monkeypatch.setattr(key_schedule, "AeadProtection", lambda aead, key, iv: given.append((key, iv)))
+    """RFC 5246 section 6.3: both write keys, the client's first, then both IVs; there is no MAC key."""
+    monkeypatch.setattr(key_schedule, "AeadProtection", lambda aead, key, iv: (aead, key, iv))
     derived = SessionSecrets.derive(suite, bytes(32), b"\1" * 32, b"premaster", b"transcript")
-    derived.protection(role)
     key_length, iv_length = suite.aead.key_length, suite.aead.fixed_iv_length
     block = prf(
         suite.hash_algorithm,
@@ -107,7 +105,11 @@ def test_keys_of_records_are_cut_in_the_order_of_the_rfc(
     client_key, block = block[:key_length], block[key_length:]
     server_key, block = block[:key_length], block[key_length:]
     client_iv, server_iv = block[:iv_length], block[iv_length:]
-    assert given == [(client_key, client_iv) if role is DtlsRole.CLIENT else (server_key, server_iv)]
+    expected = {
+        DtlsRole.CLIENT: (suite.aead, client_key, client_iv),
+        DtlsRole.SERVER: (suite.aead, server_key, server_iv),
+    }
+    assert cast(object, derived.protections()) == expected
 
 
 def test_secrets_do_not_show_in_a_representation() -> None:

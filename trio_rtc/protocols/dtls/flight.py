@@ -9,8 +9,7 @@ import attrs
 
 from trio_rtc.protocols.timer import Timer
 
-from .messages import HandshakeMessage
-from .reassembly import FRAGMENT_HEADER_LENGTH
+from .messages import FRAGMENT_HEADER_LENGTH, HandshakeMessage
 from .record.codec import ContentType
 
 # A fragment smaller than this is not worth its headers if the next datagram is empty anyway.

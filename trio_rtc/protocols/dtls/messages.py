@@ -6,6 +6,7 @@ extension ``supported_versions``.
 """
 
 from enum import IntEnum
+from struct import Struct
 
 import attrs
 
@@ -25,6 +26,10 @@ from .extensions import (
 )
 from .record.codec import VERSION_1_2
 
+# Message type, length (24 bits), message number, offset and length of the fragment (24 bits each); the upper eight bits
+# of each are a field of their own.
+FRAGMENT_HEADER = Struct(">BBHHBHBH")
+FRAGMENT_HEADER_LENGTH = FRAGMENT_HEADER.size
 RANDOM_LENGTH = 32
 NULL_COMPRESSION = 0
 MAX_SESSION_ID = 32
@@ -74,15 +79,16 @@ class HandshakeMessage:
 
     def encode_fragment(self, offset: int, length: int) -> bytes:
         """Return the fragment with ``length`` bytes of the body from ``offset`` on."""
-        return b"".join(
-            (
-                self.message_type.to_bytes(1, "big"),
-                len(self.body).to_bytes(3, "big"),
-                self.sequence.to_bytes(2, "big"),
-                offset.to_bytes(3, "big"),
-                length.to_bytes(3, "big"),
-                self.body[offset : offset + length],
+        total = len(self.body)
+        return (
+            FRAGMENT_HEADER.pack(
+                self.message_type,
+                *(total >> 16, total & 0xFFFF),
+                self.sequence,
+                *(offset >> 16, offset & 0xFFFF),
+                *(length >> 16, length & 0xFFFF),
             )
+            + self.body[offset : offset + length]
         )
 
 

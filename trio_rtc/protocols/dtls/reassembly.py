@@ -7,9 +7,7 @@ import attrs
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols.reader import Reader
 
-from .messages import HandshakeMessage
-
-FRAGMENT_HEADER_LENGTH = 12
+from .messages import FRAGMENT_HEADER, FRAGMENT_HEADER_LENGTH, HandshakeMessage
 
 # How far ahead of the next message a fragment may be. No flight has more messages than this.
 MAX_MESSAGES_AHEAD = 16
@@ -46,11 +44,11 @@ class Fragment:
         Raises:
             ProtocolError: It is truncated or reaches beyond the end of its message.
         """
-        message_type = reader.read_integer(1)
-        length = reader.read_integer(3)
-        sequence = reader.read_integer(2)
-        offset = reader.read_integer(3)
-        data = reader.read_vector(3)
+        header = FRAGMENT_HEADER.unpack(reader.read(FRAGMENT_HEADER_LENGTH))
+        message_type, high_length, length, sequence, high_offset, offset, high_size, size = header
+        length |= high_length << 16
+        offset |= high_offset << 16
+        data = reader.read(high_size << 16 | size)
         if offset + len(data) > length:
             raise ProtocolError(
                 f"fragment ends at {offset + len(data)}, beyond its message of {length} bytes"

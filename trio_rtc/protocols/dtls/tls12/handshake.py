@@ -58,8 +58,8 @@ class KeyExchangeResult:
 
     def keys(self, role: DtlsRole) -> EpochKeys:
         """Return the keys of both directions as ``role`` uses them."""
-        secrets = self.secrets
-        return EpochKeys(PROTECTED_EPOCH, secrets.protection(role.other), secrets.protection(role))
+        protections = self.secrets.protections()
+        return EpochKeys(PROTECTED_EPOCH, protections[role.other], protections[role])
 
     def complete(self) -> HandshakeResult:
         """Return the result of the handshake."""

@@ -73,24 +73,24 @@ class SessionSecrets:
         algorithm = self.suite.hash_algorithm
         return prf(algorithm, self.master_secret, label, hash_of(algorithm, transcript), VERIFY_DATA_LENGTH)
 
-    def protection(self, sender: DtlsRole) -> AeadProtection:
-        """Return the protection of the records that ``sender`` sends (RFC 5246 section 6.3)."""
+    def protections(self) -> dict[DtlsRole, AeadProtection]:
+        """Return the protection of the records that each role sends (RFC 5246 section 6.3)."""
         aead = self.suite.aead
+        key_length, iv_length = aead.key_length, aead.fixed_iv_length
         key_block = prf(
             self.suite.hash_algorithm,
             self.master_secret,
             b"key expansion",
             self.server_random + self.client_random,
-            2 * (aead.key_length + aead.fixed_iv_length),
+            2 * (key_length + iv_length),
         )
-        index = 0 if sender is DtlsRole.CLIENT else 1
-        key_start = index * aead.key_length
-        iv_start = 2 * aead.key_length + index * aead.fixed_iv_length
-        return AeadProtection(
-            aead,
-            key_block[key_start : key_start + aead.key_length],
-            key_block[iv_start : iv_start + aead.fixed_iv_length],
-        )
+        ivs = key_block[2 * key_length :]
+        return {
+            DtlsRole.CLIENT: AeadProtection(aead, key_block[:key_length], ivs[:iv_length]),
+            DtlsRole.SERVER: AeadProtection(
+                aead, key_block[key_length : 2 * key_length], ivs[iv_length : 2 * iv_length]
+            ),
+        }
 
     def export(self, label: bytes, context: bytes | None, length: int) -> bytes:
         """Return keying material for another protocol (RFC 5705 section 4)."""
