@@ -7,10 +7,9 @@ import av
 import pytest
 from trio.testing import MockClock
 
-from trio_rtc._pipeline.shared_encoder import EncoderConfig, EncoderHandle
+from trio_rtc._pipeline.encoder_pool import EncoderConfig, EncoderHandle, EncoderPool
 from trio_rtc.media import draw_pattern
 from trio_rtc.protocols.rtp import EncodedFrame
-from trio_rtc.tracks.frame_source import FrameSource
 
 KEY = EncoderConfig("video", "VP8", ())
 SMALL = EncoderConfig("video", "VP8", (), scale_down_by=2.0)
@@ -26,8 +25,8 @@ class Conference:
     """A source and those who send it."""
 
     def __init__(self, users: int) -> None:
-        self.source = FrameSource("video")
-        self.users = [EncoderHandle(self.source) for _ in range(users)]
+        self.pool = EncoderPool()
+        self.users = [EncoderHandle(self.pool) for _ in range(users)]
         self._number = 0
 
     async def show(
@@ -55,9 +54,9 @@ async def test_a_picture_is_encoded_once_for_all_who_send_it_alike() -> None:
         assert len(first) == 1
         for other in others:
             assert other[0] is first[0]
-    assert list(conference.source.encodes) == [KEY]
+    assert conference.pool.configs == [KEY]
     await conference.aclose()
-    assert conference.source.encodes == {}
+    assert conference.pool.configs == []
 
 
 async def test_who_wants_another_size_has_an_encoder_of_his_own() -> None:
@@ -65,9 +64,9 @@ async def test_who_wants_another_size_has_an_encoder_of_his_own() -> None:
     [large], [small] = await conference.show(KEY, SMALL)
     assert (large.width, small.width) in ((64, 32), (None, None))
     assert large is not small
-    assert set(conference.source.encodes) == {KEY, SMALL}
+    assert set(conference.pool.configs) == {KEY, SMALL}
     await conference.users[1].aclose()
-    assert set(conference.source.encodes) == {KEY}
+    assert set(conference.pool.configs) == {KEY}
     await conference.aclose()
 
 
@@ -156,7 +155,7 @@ async def test_one_slow_viewer_drags_the_others_down_for_no_more_than_two_second
     for second in range(4):
         for _ in range(10):
             shown = await conference.show(KEY, bitrates={1: 100_000} if second else None)
-            sizes.append(([id(frames[0]) for frames in shown], len(conference.source.encodes[KEY])))
+            sizes.append(([id(frames[0]) for frames in shown], len(conference.pool.encoders(KEY))))
             keyframes += bool(second) and shown[0][0].keyframe
             mock_clock.jump(0.1)
     encoders = [count for _, count in sizes]
@@ -167,7 +166,7 @@ async def test_one_slow_viewer_drags_the_others_down_for_no_more_than_two_second
     assert all(frames[0] != frames[1] for frames, _ in sizes[25:])
     assert keyframes == 0
     await conference.aclose()
-    assert conference.source.encodes == {}
+    assert conference.pool.configs == []
 
 
 async def test_who_comes_with_little_bandwidth_slows_nobody_down_and_joins_when_it_has_grown(
@@ -178,7 +177,7 @@ async def test_who_comes_with_little_bandwidth_slows_nobody_down_and_joins_when_
     counts = []
     for step in range(80):
         await conference.show(KEY, bitrates={2: 50_000 if step < 20 else 300_000})
-        counts.append(len(conference.source.encodes[KEY]))
+        counts.append(len(conference.pool.encoders(KEY)))
         mock_clock.jump(0.1)
     assert counts[:60] == [2] * 60
     assert counts[-1] == 1
@@ -186,8 +185,8 @@ async def test_who_comes_with_little_bandwidth_slows_nobody_down_and_joins_when_
 
 
 async def test_the_time_of_pictures_that_do_not_tell_it_goes_on_in_another_encoder() -> None:
-    source = FrameSource("video")
-    user = EncoderHandle(source)
+    pool = EncoderPool()
+    user = EncoderHandle(pool)
     timestamps = []
     for number in range(1, 7):
         frame = picture(number)

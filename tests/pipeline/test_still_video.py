@@ -146,9 +146,9 @@ async def test_the_frame_is_released_when_every_track_of_its_source_was_stopped(
         peers.alice.add_track(clone)
         await frames.send(still(150))
         track.stop()
-        assert track._source._retained
+        assert track._state.source._retained
         clone.stop()
-        assert not track._source._retained
+        assert not track._state.source._retained
 
 
 @pytest.mark.parametrize("how", ["stop", "replace_track", "remove_track", "transceiver.stop", "disable"])

@@ -435,7 +435,7 @@ async def test_a_narrow_path_limits_the_quality() -> None:
 async def _feed(pc: RTCPeerConnection, rids: tuple[str, ...], seconds: float) -> None:
     (sender,) = pc.get_senders()
     assert sender.track is not None
-    source = sender.track._source
+    source = sender.track._state.source
     for index in range(round(seconds * FRAME_RATE)):
         for rid in rids:
             source.push(attrs.evolve(vp8_frame(index, keyframe=not index), rid=rid))

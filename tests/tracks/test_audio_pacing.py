@@ -40,12 +40,12 @@ class Sender:
         self._track = track
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        queue = self._track._consume()
+        queue = self._track._state.source.consume(self._track._state, paces=True)
         task_status.started()
         async for taken in queue:
             assert isinstance(taken, CapturedFrame)
             await trio.sleep_until(taken.captured)
-            if self._track._stopped or self._track._source.is_dropped(taken):
+            if self._track._state.stopped or self._track._state.source.is_dropped(taken):
                 continue
             self.heard.append((taken.captured, taken.frame))
 
@@ -287,7 +287,7 @@ async def test_waiting_for_the_end_ends_with_an_interruption() -> None:
 async def test_video_and_encoded_audio_are_neither_paced_nor_dropped() -> None:
     async with trio.open_nursery() as nursery:
         frames, track = open_media_track("audio")
-        queue = track._consume()
+        queue = track._state.source.consume(track._state, paces=True)
         for index in range(5):
             nursery.start_soon(frames.send, EncodedFrame(b"\x78", index * 960, 48_000, "opus"))
         await trio.lowlevel.checkpoint()

@@ -23,10 +23,9 @@ from trio_rtc.protocols.rtp import EncodedFrame, Encoding
 from trio_rtc.protocols.rtp.stats import QualityLimitation, QualityLimitationReason
 from trio_rtc.tracks.audio_pacing import LATENESS, duration_of
 from trio_rtc.tracks.frame_queue import FrameQueue
-from trio_rtc.tracks.frame_source import CapturedFrame, FrameTransform, apply_transform, blank
-from trio_rtc.tracks.media_stream_track import MediaStreamTrack
+from trio_rtc.tracks.frame_source import CapturedFrame, FrameTransform, TrackState, apply_transform, blank
 
-from .shared_encoder import EncodeCounters, EncoderConfig, EncoderHandle
+from .encoder_pool import EncodeCounters, EncoderConfig, EncoderHandle, EncoderPool
 from .video_adapter import Quality, VideoAdapter, default_max_bitrate, preference
 from .video_refresh import VideoRefresh
 
@@ -80,7 +79,7 @@ class SendPlan:
 
     mid: str
     kind: str
-    track: MediaStreamTrack
+    track: TrackState
     codec: str
     fmtp: Mapping[str, str] = attrs.field(hash=False)
     layers: tuple[Encoding, ...] = attrs.field(hash=False)
@@ -94,12 +93,12 @@ class _Clock:
     Every track begins where it likes. A receiver that sees time go back, or leap by a day, plays nothing.
     """
 
-    _track: MediaStreamTrack | None = None
+    _track: TrackState | None = None
     _offset: int = 0
     _last: int = 0
     _last_at: float = 0.0
 
-    def stamp(self, frame: EncodedFrame, track: MediaStreamTrack, now: float) -> EncodedFrame:
+    def stamp(self, frame: EncodedFrame, track: TrackState, now: float) -> EncodedFrame:
         """Return the frame with a timestamp that follows on those before."""
         if track is not self._track:
             if self._track is not None:
@@ -206,7 +205,7 @@ class SendPipeline:
         self._life.cancel()
 
     async def _send_track(self, plan: SendPlan) -> None:
-        queue = plan.track._consume()
+        queue = plan.track.source.consume(plan.track, paces=True)
         try:
             await self._wait_until_open(queue)
             if plan.kind == "audio":
@@ -214,7 +213,7 @@ class SendPipeline:
                 return
             await self._send_video(queue, plan)
         finally:
-            plan.track._source.leave(queue)
+            plan.track.source.leave(queue)
             with trio.CancelScope(shield=True):
                 await self._close_encoders()
 
@@ -246,7 +245,7 @@ class SendPipeline:
             self._rtp.session.begin_source(plan.mid, layer.rid)
         # Whatever is queued is the retained frame, or was captured before it.
         queue.clear()
-        frames = track._source.repeat(queue, track)
+        frames = track.source.repeat(queue, track)
         if any(isinstance(taken.frame, EncodedFrame) for taken in frames):
             # The application was asked for a keyframe, and has some time to make one.
             frames = []
@@ -256,9 +255,7 @@ class SendPipeline:
             self._refresh.frame_sent(trio.current_time())
             frames = await self._next_video(queue, track)
 
-    async def _next_video(
-        self, queue: FrameQueue[CapturedFrame], track: MediaStreamTrack
-    ) -> list[CapturedFrame]:
+    async def _next_video(self, queue: FrameQueue[CapturedFrame], track: TrackState) -> list[CapturedFrame]:
         """Return the next video frame, or the last again if a keyframe was requested and none follows."""
         if queue.queued:
             return [await queue.receive()]
@@ -269,9 +266,9 @@ class SendPipeline:
                 # The last frame may be a still image, which the peer can request again.
                 await trio.sleep_forever()
         self._refresh.begin(trio.current_time())
-        return track._source.repeat(queue, track)
+        return track.source.repeat(queue, track)
 
-    async def _send_audio(self, queue: FrameQueue[CapturedFrame], track: MediaStreamTrack) -> None:
+    async def _send_audio(self, queue: FrameQueue[CapturedFrame], track: TrackState) -> None:
         """Send the frames of an audio track, and before each pause what has not filled a packet."""
         flush_at, last = math.inf, None
         while True:
@@ -306,11 +303,11 @@ class SendPipeline:
                 for encoded in await self._encode(end, plan, layer, self._bitrates.get(layer.ssrc)):
                     await self._send_encoded(encoded, plan, layer.rid, last.captured)
 
-    async def _send_if_planned(self, taken: CapturedFrame, track: MediaStreamTrack) -> None:
+    async def _send_if_planned(self, taken: CapturedFrame, track: TrackState) -> None:
         """Send a frame of a track when its time has come, as long as the plan is to send that track."""
         if track.kind == "audio" and not isinstance(taken.frame, EncodedFrame):
             await trio.sleep_until(taken.captured)
-            if track._stopped or track._source.is_dropped(taken):
+            if track.stopped or track.source.is_dropped(taken):
                 return
             if not track.enabled and (silence := blank(taken.frame)) is not None:
                 taken = taken._replace(frame=silence)
@@ -388,7 +385,9 @@ class SendPipeline:
         user = self._users.get(layer.ssrc)
         if user is None:
             meters = self.layers.setdefault(layer.ssrc, EncodingStats())
-            user = self._users[layer.ssrc] = EncoderHandle(plan.track._source, meters.counters)
+            user = self._users[layer.ssrc] = EncoderHandle(
+                plan.track.source.companion(EncoderPool), meters.counters
+            )
         try:
             key = self._key(taken.frame, plan, layer, bitrate)
             return await user.encode(

@@ -1,4 +1,4 @@
-"""Where the frames of a track and of its clones come from, and the bounded queues of all who take them.
+"""The source of a track's frames, with the bounded queues of its consumers.
 
 Every consumer has a queue of its own at the source: the application that iterates over a track, and every sender.
 """
@@ -8,11 +8,14 @@ import math
 import sys
 from collections.abc import Awaitable, Callable
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import attrs
 import trio
 
+from trio_rtc.enums import MediaStreamTrackState
+from trio_rtc.event_target import EventTarget, HandlerRunner
+from trio_rtc.events import Event
 from trio_rtc.jsep.capabilities import DEFAULT_CAPABILITIES
 from trio_rtc.protocols.rtp import EncodedFrame
 
@@ -20,10 +23,7 @@ from .constraints import MediaTrackSettings, settings_of
 from .frame_queue import FrameQueue, at_keyframe
 from .source_stats import SourceStats
 
-if TYPE_CHECKING:
-    from trio_rtc._pipeline.shared_encoder import EncoderConfig, SharedEncoder
-
-    from .media_stream_track import MediaStreamTrack
+CompanionT = TypeVar("CompanionT")
 
 FrameTransform = Callable[[EncodedFrame], Awaitable[EncodedFrame | None]]
 """What an encoded frame may go through on its way: returns what is to go on, ``None`` to drop the frame."""
@@ -57,24 +57,23 @@ class CapturedFrame(NamedTuple):
 
 
 class FrameSource:
-    """Where the frames of a track and of its clones come from.
+    """The source of the frames of a track and of its clones.
 
     Args:
         kind: ``"audio"`` or ``"video"``.
-        demand_changed: Called when the first consumer comes and when the last one goes.
+        demand_changed: Called when the first consumer comes and when the last one leaves.
 
     Attributes:
-        frames: How many frames there have been.
-        meters: What is measured of them.
-        encodes: The encoders that senders share: those that encode alike differ in their bitrates.
+        frames: The number of frames so far.
+        stats: Statistics of the frames.
     """
 
     def __init__(self, kind: str, demand_changed: Callable[[], None] = lambda: None) -> None:
         self.kind = kind
         self.frames = 0
         self._last_frame: Any = None
-        self.meters = SourceStats(kind)
-        self.encodes: dict[EncoderConfig, list[SharedEncoder]] = {}
+        self.stats = SourceStats(kind)
+        self._companions: dict[type, Any] = {}
         self._dropped_before = 0
         self._dropped = 0, 0.0
         self._number = 0
@@ -82,66 +81,73 @@ class FrameSource:
         # The last video frame, of encoded ones that of each RID if it is a keyframe.
         self._retained: dict[str | None, CapturedFrame] = {}
         # The tracks that were disabled when it came. They keep their order.
-        self._hidden: dict[MediaStreamTrack, None] = {}
+        self._hidden: dict[TrackState, None] = {}
         self._demand_changed = demand_changed
-        self._queues: dict[FrameQueue[Any], MediaStreamTrack] = {}
+        self._queues: dict[FrameQueue[Any], TrackState] = {}
         # Sets that keep their order, so that events and waits happen in the same order in every run.
-        self._holding_up: dict[FrameQueue[Any], None] = {}
-        self._tracks: dict[MediaStreamTrack, None] = {}
+        self._paced: dict[FrameQueue[Any], None] = {}
+        self._tracks: dict[TrackState, None] = {}
+
+    def companion(self, kind: type[CompanionT]) -> CompanionT:
+        """Return the one object of a class that belongs to this source, such as the encoders that its senders share."""
+        if kind not in self._companions:
+            self._companions[kind] = kind()
+        found: CompanionT = self._companions[kind]
+        return found
 
     @property
     def is_wanted(self) -> bool:
-        """Whether anybody takes frames."""
+        """Whether there are consumers."""
         return bool(self._queues)
 
     @property
     def settings(self) -> MediaTrackSettings:
-        """What the last frame was like."""
+        """The settings of the last frame."""
         is_video = self.kind == "video" and self.frames > 0
-        rate = self.meters.rate.in_last_second(trio.current_time()) if is_video else None
+        rate = self.stats.rate.in_last_second(trio.current_time()) if is_video else None
         return settings_of(self._last_frame, rate)
 
     @property
     def is_live(self) -> bool:
-        """Whether there is a track left that has not ended."""
+        """Whether one of its tracks has not ended."""
         return bool(self._tracks)
 
     @property
     def dropped(self) -> int:
-        """Frames that were not taken in time, by whomever."""
+        """Frames that a consumer has not taken in time."""
         return self._dropped_before + sum(queue.dropped for queue in self._queues)
 
     def push(self, frame: Any, captured: float | None = None) -> bool:
-        """Give a frame to all who take them; return whether nobody had to lose one for it.
+        """Put a frame into the queues of all consumers; return whether none had to drop one for it.
 
         Args:
             frame: The frame.
-            captured: When it was captured, by trio's clock; ``None`` for now.
+            captured: The capture time by trio's clock; ``None`` for now.
         """
         self.frames += 1
         self._number += 2
         self._last_frame = frame
         now = trio.current_time()
-        self.meters.note(frame, now)
+        self.stats.record(frame, now)
         captured = now if captured is None else captured
         if self._retains:
             self._retain(frame, captured)
         fits = True
         for queue, track in tuple(self._queues.items()):
-            # A sender disables audio when it is heard, which is up to 0.3 s later.
-            is_decided_later = queue in self._holding_up and self.kind == "audio"
+            # A sender applies "enabled" to audio when it is due, which is up to 0.3 s later.
+            is_decided_later = queue in self._paced and self.kind == "audio"
             is_shown = track.enabled or (is_decided_later and not isinstance(frame, EncodedFrame))
             shown = frame if is_shown else blank(frame)
             if shown is not None:
                 fits &= queue.put(
-                    CapturedFrame(self._number, captured, shown) if queue in self._holding_up else shown
+                    CapturedFrame(self._number, captured, shown) if queue in self._paced else shown
                 )
         return fits
 
     def drop_queued(self, begin: float) -> None:
-        """Drop what waits to be sent and was captured at a time or later, also where a sender has taken it already."""
+        """Drop frames that wait to be sent and were captured at a time or later, also those that a sender has taken."""
         self._dropped = self._number, begin
-        for queue in self._holding_up:
+        for queue in self._paced:
             queue.put_all([taken for taken in queue.clear() if not self.is_dropped(taken)])
 
     def is_dropped(self, taken: CapturedFrame) -> bool:
@@ -150,20 +156,20 @@ class FrameSource:
         return taken.number <= number and taken.captured >= begin
 
     def begin_retaining(self) -> None:
-        """Retain the last video frame from now on, since a sender has a track of this source."""
+        """Retain the last video frame from now on, for a sender."""
         if self.kind == "video" and self._tracks:
             self._retains = True
 
-    def repeat(self, queue: FrameQueue[Any], track: "MediaStreamTrack") -> list[CapturedFrame]:
+    def repeat(self, queue: FrameQueue[Any], track: "TrackState") -> list[CapturedFrame]:
         """Return the retained frames for one consumer, as if they were captured now.
 
         A frame that is not encoded goes to all other senders, too: one that shares the encoder would miss it.
 
         Args:
-            queue: The consumer's.
-            track: Whose frames it takes.
+            queue: The queue of the consumer.
+            track: Its track.
         """
-        if track._stopped:
+        if track.stopped:
             return []
         now = trio.current_time()
         repeated = []
@@ -171,7 +177,7 @@ class FrameSource:
             self._number += 2
             elapsed = max(0.0, now - retained.captured)
             again = CapturedFrame(self._number, now, _advanced(retained.frame, elapsed), elapsed)
-            others = {} if isinstance(again.frame, EncodedFrame) else self._holding_up
+            others = {} if isinstance(again.frame, EncodedFrame) else self._paced
             for other in tuple(others):
                 if other is not queue and (shown := self._shown(again, self._queues[other])) is not None:
                     other.put(shown)
@@ -179,8 +185,8 @@ class FrameSource:
                 repeated.append(shown)
         return repeated
 
-    def _shown(self, retained: CapturedFrame, track: "MediaStreamTrack") -> CapturedFrame | None:
-        """Return a retained frame as a track shows it, which was or is disabled perhaps."""
+    def _shown(self, retained: CapturedFrame, track: "TrackState") -> CapturedFrame | None:
+        """Return a retained frame, black if the track is or was disabled."""
         if track.enabled and track not in self._hidden:
             return retained
         black = blank(retained.frame)
@@ -193,91 +199,143 @@ class FrameSource:
             self._retained = {None: taken}
             return
         self._retained.pop(frame.rid, None)
-        # Others refer to frames before them.
+        # Other frames refer to earlier ones.
         if frame.keyframe:
             self._retained[frame.rid] = taken
             if len(self._retained) > _RETAINED:
                 del self._retained[next(iter(self._retained))]
 
     def release_retained(self) -> None:
-        """Retain no frame any more, if every track was stopped."""
+        """Release the retained frame if every track was stopped."""
         if not self._tracks:
             self._retains = False
             self._retained.clear()
 
     async def wait_for_room(self) -> None:
-        """Wait for those consumers that hold up their maker."""
-        for queue in tuple(self._holding_up):
+        """Wait for the consumers that pace the producer."""
+        for queue in tuple(self._paced):
             await queue.wait_for_room()
 
     @property
     def needs_keyframe(self) -> bool:
-        """Whether a consumer waits who has lost encoded pictures, and can go on at the next keyframe only."""
+        """Whether a consumer has dropped encoded video and waits for the next keyframe."""
         return any(queue.waits_for_beginning for queue in self._queues)
 
-    def consume(self, track: "MediaStreamTrack", *, holds_up: bool) -> FrameQueue[Any]:
-        """Begin to take frames, as a track shows them.
+    def consume(self, track: "TrackState", *, paces: bool) -> FrameQueue[Any]:
+        """Return a new consumer's queue of frames, as a track shows them.
 
         Args:
             track: The track.
-            holds_up: Whether the maker waits when they are not taken in time. Such a consumer gets each as a
+            paces: Whether the producer waits when frames are not taken in time. Such a consumer gets each as a
                 :class:`CapturedFrame`.
         """
         queue: FrameQueue[Any]
-        if holds_up:
+        if paces:
             queue = FrameQueue(_SENDING_CAPACITY[self.kind], at_keyframe)
         else:
             queue = FrameQueue(_CAPACITY[self.kind], at_keyframe, encoded_capacity=_ENCODED_CAPACITY)
         was_wanted = self.is_wanted
         self._queues[queue] = track
-        if holds_up:
-            self._holding_up[queue] = None
+        if paces:
+            self._paced[queue] = None
         if not was_wanted:
             self._demand_changed()
         return queue
 
     def leave(self, queue: FrameQueue[Any]) -> None:
-        """Take no more frames."""
+        """Remove a consumer."""
         queue.close()
-        self._holding_up.pop(queue, None)
+        self._paced.pop(queue, None)
         if queue in self._queues:
             self._dropped_before += queue.dropped
         if self._queues.pop(queue, None) is not None and not self._queues:
             self._demand_changed()
 
-    def join(self, track: "MediaStreamTrack", origin: "MediaStreamTrack | None" = None) -> None:
-        """Add a track, which may be a clone of another one."""
+    def join(self, track: "TrackState", origin: "TrackState | None" = None) -> None:
+        """Add a track, which may be a clone of another."""
         self._tracks[track] = None
         if origin is not None and origin in self._hidden:
             self._hidden[track] = None
 
-    def part(self, track: "MediaStreamTrack", *, drop: bool = False) -> None:
-        """Remove a track that has ended; its consumers get what is queued, unless that is dropped, and no more."""
+    def part(self, track: "TrackState", *, drop: bool = False) -> None:
+        """Remove an ended track; its consumers get the queued frames, unless these are dropped, and no more."""
         self._tracks.pop(track, None)
         for queue in [queue for queue, owner in self._queues.items() if owner is track]:
             if drop:
                 queue.clear()
             queue.end()
-            self._holding_up.pop(queue, None)
+            self._paced.pop(queue, None)
             self._dropped_before += queue.dropped
             del self._queues[queue]
         if not self._tracks:
             self._demand_changed()
 
     def end(self) -> None:
-        """End every track of this source, for there will be no more frames."""
+        """End every track of this source: no frames follow."""
         for track in tuple(self._tracks):
-            track._end_by_source()
+            track.end_by_source()
 
     def end_later(self) -> None:
         """End every track of this source on a later turn of the scheduler (W3C mediacapture-main section 4.3.1)."""
         for track in tuple(self._tracks):
-            track._runner.queue_task(track._end_by_source)
+            track.runner.queue_task(track.end_by_source)
 
     def mute(self, muted: bool) -> None:
-        """Say whether frames come at present."""
+        """Mute or unmute every track."""
         for track in tuple(self._tracks):
-            track._set_muted(muted)
+            track.set_muted(muted)
+
+
+@attrs.define(eq=False)
+class TrackState:
+    """A track as its source and the send pipeline see it; ``MediaStreamTrack`` reads it.
+
+    Attributes:
+        target: The ``MediaStreamTrack``, as the target of events.
+        runner: Runs its event handlers.
+        source: The source of its frames.
+        muted: W3C's ``[[Muted]]``.
+        enabled: Whether its frames are shown.
+        ready_state: W3C's ``[[ReadyState]]``.
+        stopped: Whether ``stop`` has ended it.
+        content_hint: W3C's ``contentHint``.
+    """
+
+    target: EventTarget
+    runner: HandlerRunner
+    source: FrameSource
+    muted: bool
+    enabled: bool = True
+    ready_state: MediaStreamTrackState = MediaStreamTrackState.LIVE
+    stopped: bool = False
+    content_hint: str = ""
+
+    @property
+    def kind(self) -> str:
+        """``"audio"`` or ``"video"``."""
+        return self.source.kind
+
+    def stop(self) -> None:
+        """End the track without an event. Idempotent."""
+        if self.ready_state is MediaStreamTrackState.LIVE:
+            self.ready_state = MediaStreamTrackState.ENDED
+            self.stopped = True
+            self.source.part(self, drop=self.kind == "audio")
+            self.source.release_retained()
+
+    def end_by_source(self) -> None:
+        """End the track with an event, because the source has ended."""
+        if self.ready_state is MediaStreamTrackState.LIVE:
+            self.ready_state = MediaStreamTrackState.ENDED
+            self.source.part(self)
+            self.target._fire(Event("ended", self.target))
+            self.target._end_events()
+
+    def set_muted(self, muted: bool) -> None:
+        """Mute or unmute the track, with an event."""
+        if muted is not self.muted and self.ready_state is MediaStreamTrackState.LIVE:
+            self.muted = muted
+            self.target._fire(Event("mute" if muted else "unmute", self.target))
 
 
 def _advanced(frame: Any, elapsed: float) -> Any:

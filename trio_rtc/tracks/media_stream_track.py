@@ -21,7 +21,7 @@ from trio_rtc.protocols.rtp import EncodedFrame
 from .audio_pacing import ADVANCE, AudioTimeline, duration_of, pieces_of
 from .constraints import MediaTrackCapabilities, MediaTrackConstraints, MediaTrackSettings
 from .frame_queue import FrameQueue
-from .frame_source import FrameSource, check_frame
+from .frame_source import FrameSource, TrackState, check_frame
 
 _CONTENT_HINTS = {
     "audio": ("", "speech", "speech-recognition", "music"),
@@ -57,22 +57,17 @@ class MediaStreamTrack(EventTarget, trio.abc.ReceiveChannel[Any]):
         origin: "MediaStreamTrack | None" = None,
     ) -> None:
         super().__init__(runner)
-        self._source = source
+        self._state = TrackState(self, runner, source, muted)
         self._id = id or new_id()
         self._label = label
-        self._muted = muted
-        self._state = MediaStreamTrackState.LIVE
-        self._stopped = False
-        self._content_hint = ""
         self._constraints: MediaTrackConstraints = {}
         self._queue: FrameQueue[Any] | None = None
-        self._enabled = True
-        source.join(self, origin)
+        source.join(self._state, None if origin is None else origin._state)
 
     @property
     def kind(self) -> str:
         """``"audio"`` or ``"video"``."""
-        return self._source.kind
+        return self._state.kind
 
     @property
     def id(self) -> str:
@@ -87,21 +82,21 @@ class MediaStreamTrack(EventTarget, trio.abc.ReceiveChannel[Any]):
     @property
     def enabled(self) -> bool:
         """Whether its frames are shown; if not, there are black or silent ones instead, and no encoded ones."""
-        return self._enabled
+        return self._state.enabled
 
     @enabled.setter
     def enabled(self, enabled: bool) -> None:
-        self._enabled = bool(enabled)
+        self._state.enabled = bool(enabled)
 
     @property
     def muted(self) -> bool:
         """Whether the source gives no frames at present."""
-        return self._muted
+        return self._state.muted
 
     @property
     def ready_state(self) -> MediaStreamTrackState:
         """Whether frames may still come."""
-        return self._state
+        return self._state.ready_state
 
     @property
     def frames_dropped(self) -> int:
@@ -111,29 +106,29 @@ class MediaStreamTrack(EventTarget, trio.abc.ReceiveChannel[Any]):
     @property
     def content_hint(self) -> str:
         """What the application says about the content (W3C mst-content-hint), ``""`` for nothing."""
-        return self._content_hint
+        return self._state.content_hint
 
     @content_hint.setter
     def content_hint(self, hint: str) -> None:
         # W3C: a value that does not fit is ignored.
         if hint in _CONTENT_HINTS[self.kind]:
-            self._content_hint = hint
+            self._state.content_hint = hint
 
     def clone(self) -> "MediaStreamTrack":
         """Return another track of the same source, with a life of its own."""
         clone = MediaStreamTrack(
-            self._source, runner=self._runner, label=self._label, muted=self._muted, origin=self
+            self._state.source, runner=self._runner, label=self._label, muted=self.muted, origin=self
         )
         clone.enabled = self.enabled
         clone._constraints = self._constraints
-        clone._content_hint = self._content_hint
-        if self._state is MediaStreamTrackState.ENDED:
+        clone.content_hint = self.content_hint
+        if self.ready_state is MediaStreamTrackState.ENDED:
             clone.stop()
         return clone
 
     def get_settings(self) -> MediaTrackSettings:
         """Return what its frames are like at present."""
-        return self._source.settings
+        return self._state.source.settings
 
     def get_capabilities(self) -> MediaTrackCapabilities:
         """Return between what its settings can be chosen: the source is the application's or the peer's, so none."""
@@ -156,11 +151,7 @@ class MediaStreamTrack(EventTarget, trio.abc.ReceiveChannel[Any]):
 
     def stop(self) -> None:
         """End the track, without an event; the source ends with its last track. Idempotent."""
-        if self._state is MediaStreamTrackState.LIVE:
-            self._state = MediaStreamTrackState.ENDED
-            self._stopped = True
-            self._source.part(self, drop=self.kind == "audio")
-            self._source.release_retained()
+        self._state.stop()
 
     async def receive(self) -> Any:
         """Wait for the next frame.
@@ -171,16 +162,16 @@ class MediaStreamTrack(EventTarget, trio.abc.ReceiveChannel[Any]):
         """
         require_trio("MediaStreamTrack.receive")
         await trio.lowlevel.checkpoint_if_cancelled()
-        if self._stopped:
+        if self._state.stopped:
             raise trio.ClosedResourceError("the track was stopped")
         if self._queue is None:
-            if self._state is MediaStreamTrackState.ENDED:
+            if self.ready_state is MediaStreamTrackState.ENDED:
                 raise trio.EndOfChannel
-            self._queue = self._source.consume(self, holds_up=False)
+            self._queue = self._state.source.consume(self._state, paces=False)
         try:
             return await self._queue.receive()
         except trio.EndOfChannel:
-            if self._stopped:
+            if self._state.stopped:
                 raise trio.ClosedResourceError("the track was stopped") from None
             raise
 
@@ -189,22 +180,6 @@ class MediaStreamTrack(EventTarget, trio.abc.ReceiveChannel[Any]):
         require_trio("MediaStreamTrack.aclose")
         self.stop()
         await trio.lowlevel.checkpoint()
-
-    def _consume(self) -> FrameQueue[Any]:
-        """Begin to take frames for sending, as :class:`CapturedFrame`, and hold up whoever makes them."""
-        return self._source.consume(self, holds_up=True)
-
-    def _end_by_source(self) -> None:
-        if self._state is MediaStreamTrackState.LIVE:
-            self._state = MediaStreamTrackState.ENDED
-            self._source.part(self)
-            self._fire(Event("ended", self))
-            self._end_events()
-
-    def _set_muted(self, muted: bool) -> None:
-        if muted is not self._muted and self._state is MediaStreamTrackState.LIVE:
-            self._muted = muted
-            self._fire(Event("mute" if muted else "unmute", self))
 
 
 class MediaStreamTrackSource(trio.abc.SendChannel[Any]):

@@ -1,4 +1,4 @@
-"""What is measured of the frames of a source (W3C webrtc-stats, media-source)."""
+"""Statistics of the frames of a source (W3C webrtc-stats, media-source)."""
 
 from typing import Any
 
@@ -8,17 +8,17 @@ from trio_rtc.protocols.rtp.stats import AudioLevelMeter, FrameRate
 
 
 class SourceStats:
-    """Looks at the frames of one source as they pass.
+    """Statistics of the frames of one source.
 
     Args:
         kind: ``"audio"`` or ``"video"``.
 
     Attributes:
-        rate: How many pictures there are.
-        width: Pixels of the last picture that told; ``None`` before.
-        height: The same.
-        seconds: How much sound there has been.
-        loudness: Of the sound, as far as its frames tell.
+        rate: The rate of video frames.
+        width: The width of the last video frame, in pixels, if it was known.
+        height: The height.
+        seconds: The duration of all audio.
+        audio_level: The level of audio frames that carry one.
     """
 
     def __init__(self, kind: str) -> None:
@@ -27,14 +27,14 @@ class SourceStats:
         self.width: int | None = None
         self.height: int | None = None
         self.seconds = 0.0
-        self.loudness = AudioLevelMeter()
+        self.audio_level = AudioLevelMeter()
 
-    def note(self, frame: Any, now: float) -> None:
-        """Take a frame of PyAV's, or an encoded one."""
+    def record(self, frame: Any, now: float) -> None:
+        """Record a frame of PyAV's, or an encoded one."""
         if not self._is_video:
             seconds = _duration(frame)
             self.seconds += seconds
-            self.loudness.record(getattr(frame, "audio_level", None), seconds)
+            self.audio_level.record(getattr(frame, "audio_level", None), seconds)
             return
         self.rate.record(now)
         width, height = getattr(frame, "width", None), getattr(frame, "height", None)

@@ -15,7 +15,7 @@ from trio_rtc.event_target import AnyEvent, EventTarget, HandlerRunner
 from trio_rtc.events import Event
 from trio_rtc.jsep import OpusParameters
 from trio_rtc.stats import RTCStatsReport
-from trio_rtc.tracks.media_stream_track import MediaStreamTrack
+from trio_rtc.tracks.frame_source import TrackState
 
 if TYPE_CHECKING:
     from trio_rtc.codecs import VideoDecoderOptions
@@ -77,12 +77,12 @@ class ConnectionContext:
         if self.is_closed:
             raise mark_connection_ended(InvalidStateError("the peer connection is closed"))
 
-    def lend_handlers(self, track: MediaStreamTrack) -> None:
+    def lend_handlers(self, track: TrackState) -> None:
         """Run the asynchronous handlers of a local track in this connection's block, unless they run elsewhere."""
         nursery = self.runner.nursery
-        if nursery is not None and track._runner.nursery is None:
-            track._runner.open(nursery, self.runner)
-            self._lent.append(track._runner)
+        if nursery is not None and track.runner.nursery is None:
+            track.runner.open(nursery, self.runner)
+            self._lent.append(track.runner)
 
     def close(self) -> None:
         """Stop running the handlers of local tracks."""

@@ -10,6 +10,7 @@ import trio
 
 from trio_rtc._pipeline.receive_pipeline import ReceivePipeline
 from trio_rtc.enums import MediaStreamTrackState
+from trio_rtc.event_target import HandlerRunner
 from trio_rtc.protocols.rtp import EncodedFrame, ReceivedTelephoneEvent, RtpPacket
 from trio_rtc.tracks.frame_queue import FrameQueue, always
 from trio_rtc.tracks.frame_source import FrameSource
@@ -30,6 +31,7 @@ class ReceiveState:
     """The receiving half of a transceiver.
 
     Attributes:
+        runner: Runs event handlers.
         source: The source of the track's frames.
         track: W3C's ``[[ReceiverTrack]]``.
         sources: The contributing and synchronization sources of the last frames.
@@ -42,6 +44,7 @@ class ReceiveState:
         event_queues: The same for telephone events.
     """
 
+    runner: HandlerRunner
     source: FrameSource
     track: MediaStreamTrack
     sources: SourceTracker
@@ -139,12 +142,12 @@ class ReceiveState:
 
         Closing the connection is one: its tracks end as tracks do (W3C webrtc section 4.4.1.10).
         """
-        self.track._runner.queue_task(self.end, after_end=True)
+        self.runner.queue_task(self.end, after_end=True)
 
     def mute(self, muted: bool) -> None:
         """Mute or unmute the track, after the tasks that are queued."""
-        self.track._runner.run_task(partial(self.source.mute, muted))
+        self.runner.run_task(partial(self.source.mute, muted))
 
     def mute_later(self, muted: bool) -> None:
         """Mute or unmute the track on a later turn of the scheduler (W3C webrtc section 5.3)."""
-        self.track._runner.queue_task(partial(self.source.mute, muted))
+        self.runner.queue_task(partial(self.source.mute, muted))

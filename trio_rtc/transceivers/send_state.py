@@ -9,10 +9,10 @@ import attrs
 
 from trio_rtc._environment import new_id
 from trio_rtc._pipeline.send_pipeline import SendPipeline
-from trio_rtc.enums import MediaStreamTrackState, RTCDegradationPreference
+from trio_rtc.enums import RTCDegradationPreference
 from trio_rtc.protocols.rtp import Encoding
 from trio_rtc.tracks.frame_queue import FrameQueue
-from trio_rtc.tracks.frame_source import FrameTransform
+from trio_rtc.tracks.frame_source import FrameTransform, TrackState
 from trio_rtc.tracks.media_stream import MediaStream
 from trio_rtc.tracks.media_stream_track import MediaStreamTrack
 from trio_rtc.transports.rtc_transports import RTCDtlsTransport
@@ -87,16 +87,15 @@ class SendState:
     _sources: dict[str | None, tuple[int, int, int]] = attrs.field(factory=dict)
 
     @property
-    def wanted_track(self) -> MediaStreamTrack | None:
-        """The track, as long as it can give frames."""
-        track = self.track
-        return None if track is None or track.ready_state is MediaStreamTrackState.ENDED else track
+    def track_state(self) -> TrackState | None:
+        """The state of the track; ``None`` for no track."""
+        return None if self.track is None else self.track._state
 
     def set_track(self, track: MediaStreamTrack | None) -> None:
         """Replace the track, whose last video frame is retained from now on."""
         self.track = track
         if track is not None:
-            track._source.begin_retaining()
+            track._state.source.begin_retaining()
 
     def set_streams(self, streams: Sequence[MediaStream]) -> None:
         """Replace the streams that the track is announced in."""

@@ -13,7 +13,7 @@ import trio
 
 from trio_rtc._pipeline.receive_pipeline import ReceivePipeline
 from trio_rtc._pipeline.send_pipeline import SendPipeline, SendPlan
-from trio_rtc.enums import RTCPeerConnectionState, RTCRtpTransceiverDirection
+from trio_rtc.enums import MediaStreamTrackState, RTCPeerConnectionState, RTCRtpTransceiverDirection
 from trio_rtc.errors import InvalidStateError
 from trio_rtc.jsep import OpusParameters
 from trio_rtc.jsep.codecs import NegotiatedCodec, fits_encoders
@@ -127,7 +127,9 @@ class Transceiver:
             video_decoder=context.video_decoder,
         )
         track = MediaStreamTrack(source, runner=context.runner, id=track_id, muted=True)
-        return ReceiveState(source, track, SourceTracker(lambda: context.wall_clock() * 1000), pipeline)
+        return ReceiveState(
+            context.runner, source, track, SourceTracker(lambda: context.wall_clock() * 1000), pipeline
+        )
 
     def _push_encoded(self, frame: EncodedFrame) -> bool:
         return self.receive.push_encoded(frame)
@@ -296,8 +298,10 @@ class Transceiver:
         pipeline.set_plan(plan)
 
     def _send_plan(self) -> SendPlan | None:
-        plan, track = self.plan, None if self.stopping else self.send.wanted_track
-        if track is None or plan is None or plan.direction is None or not plan.direction.sends:
+        plan, track = self.plan, self.send.track_state
+        if track is None or self.stopping or track.ready_state is MediaStreamTrackState.ENDED:
+            return None
+        if plan is None or plan.direction is None or not plan.direction.sends:
             return None
         codec = _chosen_codec(plan.send_codecs, self.send.encodings[0])
         if codec is None:

@@ -66,8 +66,8 @@ def _media_counters(transceivers: Iterable[Transceiver]) -> dict[str, float]:
     for transceiver in transceivers:
         send, receive = transceiver.send, transceiver.receive
         if send.track is not None:
-            totals["frames_from_tracks"] += send.track._source.frames
-            totals["frames_from_tracks_dropped"] += send.track._source.dropped
+            totals["frames_from_tracks"] += send.track._state.source.frames
+            totals["frames_from_tracks_dropped"] += send.track._state.source.dropped
         if send.pipeline is not None:
             totals["frames_encoded"] += send.pipeline.frames_encoded
             totals["frames_failed"] += send.pipeline.frames_failed

@@ -136,17 +136,17 @@ def _source_id(track: MediaStreamTrack) -> str:
 
 
 def _source_stats(track: MediaStreamTrack, moment: Moment) -> RTCMediaSourceStats:
-    source = track._source
-    meters = source.meters
+    source = track._state.source
+    meters = source.stats
     if track.kind == "audio":
-        loudness = meters.loudness
+        level = meters.audio_level
         return RTCAudioSourceStats(
             id=_source_id(track),
             timestamp=moment.timestamp,
             track_identifier=track.id,
             kind=track.kind,
-            audio_level=loudness.level,
-            total_audio_energy=None if loudness.level is None else loudness.energy,
+            audio_level=level.level,
+            total_audio_energy=None if level.level is None else level.energy,
             total_samples_duration=meters.seconds,
         )
     return RTCVideoSourceStats(
