@@ -42,8 +42,8 @@ class Peer(trio.abc.Channel[JsonObject]):
         self.id = member
         self.polite = polite
         self._outbox = outbox
-        self._into, self._inbox = trio.open_memory_channel[JsonObject](queued)
-        self._disconnected_because: str | None = None
+        self._inbox_sender, self._inbox = trio.open_memory_channel[JsonObject](queued)
+        self._disconnect_reason: str | None = None
         self._closed = False
 
     def __repr__(self) -> str:
@@ -64,8 +64,8 @@ class Peer(trio.abc.Channel[JsonObject]):
         text = encode_client_message(ClientMessage(value, self.id))
         if self._closed:
             raise trio.ClosedResourceError
-        if self._disconnected_because is not None:
-            raise trio.BrokenResourceError(self._disconnected_because)
+        if self._disconnect_reason is not None:
+            raise trio.BrokenResourceError(self._disconnect_reason)
         await self._outbox.send(text)
 
     async def receive(self) -> JsonObject:
@@ -80,9 +80,9 @@ class Peer(trio.abc.Channel[JsonObject]):
         try:
             return await self._inbox.receive()
         except trio.EndOfChannel:
-            if self._disconnected_because == _LEFT:
+            if self._disconnect_reason == _LEFT:
                 raise
-            raise trio.BrokenResourceError(self._disconnected_because) from None
+            raise trio.BrokenResourceError(self._disconnect_reason) from None
 
     async def aclose(self) -> None:
         """Close the channel. The member stays in the room."""
@@ -97,7 +97,7 @@ class Peer(trio.abc.Channel[JsonObject]):
     def push(self, data: JsonObject) -> None:
         """Queue a message of the member; called by the room."""
         try:
-            self._into.send_nowait(data)
+            self._inbox_sender.send_nowait(data)
         except trio.WouldBlock:
             self.disconnect("peer sent more messages than queued_messages")
         except (trio.BrokenResourceError, trio.ClosedResourceError):
@@ -105,9 +105,9 @@ class Peer(trio.abc.Channel[JsonObject]):
 
     def disconnect(self, reason: str) -> None:
         """End the channel after the queued messages; called by the room."""
-        if self._disconnected_because is None:
-            self._disconnected_because = reason
-            self._into.close()
+        if self._disconnect_reason is None:
+            self._disconnect_reason = reason
+            self._inbox_sender.close()
 
 
 class Room(trio.abc.ReceiveChannel[Peer]):
@@ -125,7 +125,7 @@ class Room(trio.abc.ReceiveChannel[Peer]):
         # Keyed by id, so that a member that leaves before it is received is removed from the queue as well.
         self._unreceived: dict[str, Peer] = {}
         self._changed = trio.Event()
-        self._disconnected_because: str | None = None
+        self._disconnect_reason: str | None = None
         self._closed = False
         for member in welcome.members:
             self._add(member, polite=True)
@@ -151,8 +151,8 @@ class Room(trio.abc.ReceiveChannel[Peer]):
                 raise trio.ClosedResourceError
             if self._unreceived:
                 return self._unreceived.pop(next(iter(self._unreceived)))
-            if self._disconnected_because is not None:
-                raise trio.BrokenResourceError(self._disconnected_because)
+            if self._disconnect_reason is not None:
+                raise trio.BrokenResourceError(self._disconnect_reason)
             await self._changed.wait()
 
     async def aclose(self) -> None:
@@ -189,8 +189,8 @@ class Room(trio.abc.ReceiveChannel[Peer]):
 
     def disconnect(self, reason: str) -> None:
         """Record that the connection to the server is lost; called by the reading task."""
-        if self._disconnected_because is None:
-            self._disconnected_because = reason
+        if self._disconnect_reason is None:
+            self._disconnect_reason = reason
             for peer in self._peers.values():
                 peer.disconnect(reason)
             self._notify()

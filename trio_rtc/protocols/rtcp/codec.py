@@ -23,7 +23,7 @@ from .feedback import (
     ReceiverEstimatedMaximumBitrate,
     TransportFeedbackFormat,
 )
-from .framing import PacketType, frame, split
+from .framing import PacketType, add_header, split_packets
 from .reports import ReceiverReport, SenderReport
 from .source_description import ApplicationDefined, Bye, SourceDescription
 from .transport_feedback import TransportFeedback
@@ -45,7 +45,7 @@ class UnknownPacket:
 
     def encode(self) -> bytes:
         """Return the encoded packet; the body must consist of whole 32-bit words."""
-        return frame(self.packet_type, self.count, self.body)
+        return add_header(self.packet_type, self.count, self.body)
 
 
 RtcpPacket: TypeAlias = (
@@ -91,7 +91,7 @@ def parse(data: bytes) -> list[RtcpPacket]:
     """
     if not data:
         raise ProtocolError("RTCP datagram is empty")
-    return [_parse_packet(packet_type, count, body) for packet_type, count, body in split(data)]
+    return [_parse_packet(packet_type, count, body) for packet_type, count, body in split_packets(data)]
 
 
 def _parse_packet(packet_type: int, count: int, body: bytes) -> RtcpPacket:

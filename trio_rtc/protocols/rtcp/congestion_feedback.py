@@ -12,7 +12,7 @@ import attrs
 from trio_rtc.errors import ProtocolError
 
 from .feedback import TransportFeedbackFormat
-from .framing import HEADER_SIZE, PacketType, frame
+from .framing import HEADER_SIZE, PacketType, add_header
 
 UNITS_PER_SECOND: Final = 1024
 AGE_OVERFLOW: Final = 0x1FFE
@@ -159,7 +159,7 @@ class CongestionControlFeedback:
             values = [_encode_report(report) for report in stream.reports]
             parts.append(struct.pack(f"!{count + count % 2}H", *values, *[0] * (count % 2)))
         parts.append(_SSRC.pack(self.report_time))
-        return frame(
+        return add_header(
             PacketType.TRANSPORT_FEEDBACK, TransportFeedbackFormat.CONGESTION_CONTROL, b"".join(parts)
         )
 

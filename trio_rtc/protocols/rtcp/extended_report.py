@@ -10,7 +10,7 @@ import attrs
 
 from trio_rtc.errors import ProtocolError
 
-from .framing import PacketType, frame
+from .framing import PacketType, add_header
 
 _SSRC: Final = struct.Struct("!I")
 _BLOCK_HEADER: Final = struct.Struct("!BxH")
@@ -89,4 +89,4 @@ class ExtendedReport:
         if self.delays:
             parts.append(_BLOCK_HEADER.pack(_DELAY_BLOCK, len(self.delays) * _DELAY.size // 4))
             parts += [_DELAY.pack(d.ssrc, d.last_receiver_report, d.delay) for d in self.delays]
-        return frame(PacketType.EXTENDED_REPORT, 0, b"".join(parts))
+        return add_header(PacketType.EXTENDED_REPORT, 0, b"".join(parts))

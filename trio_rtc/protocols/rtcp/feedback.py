@@ -12,7 +12,7 @@ import attrs
 
 from trio_rtc.errors import ProtocolError
 
-from .framing import HEADER_SIZE, PacketType, frame
+from .framing import HEADER_SIZE, PacketType, add_header
 
 SSRCS: Final = struct.Struct("!II")
 _NACK_ENTRY: Final = struct.Struct("!HH")
@@ -109,7 +109,7 @@ class GenericNack:
         """Return the encoded packet."""
         entries = b"".join([_NACK_ENTRY.pack(*entry) for entry in self.entries])
         body = SSRCS.pack(self.sender_ssrc, self.media_ssrc) + entries
-        return frame(PacketType.TRANSPORT_FEEDBACK, TransportFeedbackFormat.GENERIC_NACK, body)
+        return add_header(PacketType.TRANSPORT_FEEDBACK, TransportFeedbackFormat.GENERIC_NACK, body)
 
 
 @attrs.frozen
@@ -132,7 +132,7 @@ class PictureLossIndication:
     def encode(self) -> bytes:
         """Return the encoded packet."""
         body = SSRCS.pack(self.sender_ssrc, self.media_ssrc)
-        return frame(PacketType.PAYLOAD_FEEDBACK, PayloadFeedbackFormat.PICTURE_LOSS, body)
+        return add_header(PacketType.PAYLOAD_FEEDBACK, PayloadFeedbackFormat.PICTURE_LOSS, body)
 
 
 @attrs.frozen
@@ -161,7 +161,7 @@ class FullIntraRequest:
         """Return the encoded packet."""
         requests = b"".join([_FIR_ENTRY.pack(*request) for request in self.requests])
         body = SSRCS.pack(self.sender_ssrc, self.media_ssrc) + requests
-        return frame(PacketType.PAYLOAD_FEEDBACK, PayloadFeedbackFormat.FULL_INTRA_REQUEST, body)
+        return add_header(PacketType.PAYLOAD_FEEDBACK, PayloadFeedbackFormat.FULL_INTRA_REQUEST, body)
 
 
 @attrs.frozen
@@ -215,7 +215,7 @@ class ReceiverEstimatedMaximumBitrate:
             + _REMB.pack(_REMB_NAME, fields)
             + struct.pack(f"!{len(self.ssrcs)}I", *self.ssrcs)
         )
-        return frame(PacketType.PAYLOAD_FEEDBACK, PayloadFeedbackFormat.APPLICATION, body)
+        return add_header(PacketType.PAYLOAD_FEEDBACK, PayloadFeedbackFormat.APPLICATION, body)
 
 
 def parse_ssrcs(body: bytes) -> tuple[int, int]:

@@ -26,7 +26,7 @@ class PacketType(IntEnum):
     EXTENDED_REPORT = 207
 
 
-def frame(packet_type: int, count: int, body: bytes) -> bytes:
+def add_header(packet_type: int, count: int, body: bytes) -> bytes:
     """Return a packet: the common header and a body.
 
     Args:
@@ -42,7 +42,7 @@ def frame(packet_type: int, count: int, body: bytes) -> bytes:
     return _HEADER.pack(VERSION << 6 | count, packet_type, len(body) // 4) + body
 
 
-def split(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+def split_packets(data: bytes) -> Iterator[tuple[int, int, bytes]]:
     """Yield the packet type, count and body (without padding) of each packet of a datagram.
 
     Raises:

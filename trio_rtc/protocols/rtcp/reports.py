@@ -7,7 +7,7 @@ import attrs
 
 from trio_rtc.errors import ProtocolError
 
-from .framing import PacketType, frame
+from .framing import PacketType, add_header
 
 _SSRC: Final = struct.Struct("!I")
 _SENDER_INFO: Final = struct.Struct("!IQIII")
@@ -86,7 +86,7 @@ class SenderReport:
             self.ssrc, self.ntp_timestamp, self.rtp_timestamp, self.packet_count, self.octet_count
         )
         body = info + b"".join([block.encode() for block in self.blocks])
-        return frame(PacketType.SENDER_REPORT, len(self.blocks), body)
+        return add_header(PacketType.SENDER_REPORT, len(self.blocks), body)
 
 
 @attrs.frozen
@@ -112,7 +112,7 @@ class ReceiverReport:
     def encode(self) -> bytes:
         """Return the encoded packet."""
         body = _SSRC.pack(self.ssrc) + b"".join([block.encode() for block in self.blocks])
-        return frame(PacketType.RECEIVER_REPORT, len(self.blocks), body)
+        return add_header(PacketType.RECEIVER_REPORT, len(self.blocks), body)
 
 
 def _parse_blocks(count: int, body: bytes, offset: int) -> tuple[ReportBlock, ...]:

@@ -9,7 +9,7 @@ import attrs
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols.reader import Reader
 
-from .framing import PacketType, frame
+from .framing import PacketType, add_header
 
 _SSRC: Final = struct.Struct("!I")
 _APPLICATION: Final = struct.Struct("!I4s")
@@ -91,7 +91,7 @@ class SourceDescription:
     def encode(self) -> bytes:
         """Return the encoded packet."""
         body = b"".join([chunk.encode() for chunk in self.chunks])
-        return frame(PacketType.SOURCE_DESCRIPTION, len(self.chunks), body)
+        return add_header(PacketType.SOURCE_DESCRIPTION, len(self.chunks), body)
 
 
 def _parse_chunk(reader: Reader) -> SourceDescriptionChunk:
@@ -130,7 +130,7 @@ class Bye:
             if len(self.reason) > 255:
                 raise ValueError(f"reason of a BYE must have at most 255 bytes, not {len(self.reason)}")
             body += bytes([len(self.reason)]) + self.reason
-        return frame(PacketType.BYE, len(self.ssrcs), body + bytes(-len(body) % 4))
+        return add_header(PacketType.BYE, len(self.ssrcs), body + bytes(-len(body) % 4))
 
 
 @attrs.frozen
@@ -162,4 +162,4 @@ class ApplicationDefined:
         if len(self.name) != 4:
             raise ValueError(f"name of an APP packet must have 4 bytes, not {len(self.name)}")
         body = _APPLICATION.pack(self.ssrc, self.name) + self.data
-        return frame(PacketType.APPLICATION_DEFINED, self.subtype, body)
+        return add_header(PacketType.APPLICATION_DEFINED, self.subtype, body)

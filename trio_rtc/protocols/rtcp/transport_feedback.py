@@ -15,7 +15,7 @@ import attrs
 from trio_rtc.errors import ProtocolError
 
 from .feedback import SSRCS, TransportFeedbackFormat
-from .framing import HEADER_SIZE, PacketType, frame
+from .framing import HEADER_SIZE, PacketType, add_header
 
 TICKS_PER_SECOND: Final = 4000
 TICKS_PER_REFERENCE: Final = 256
@@ -161,7 +161,7 @@ class TransportFeedback:
             + _encode_chunks(statuses)
             + deltas
         )
-        return frame(
+        return add_header(
             PacketType.TRANSPORT_FEEDBACK,
             TransportFeedbackFormat.TRANSPORT_WIDE,
             body + bytes(-len(body) % 4),
