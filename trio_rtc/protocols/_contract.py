@@ -1,14 +1,14 @@
-"""The contract that every protocol core keeps.
+"""The interface of every protocol core.
 
-A core is a state machine without input or output of its own. Packets and time are handed in; packets,
-events and the next deadline are taken out. Whoever drives it (a trio task, a test, a fuzzer) calls, after
-anything that touched the core, ``datagrams_to_send``, ``events`` and ``next_timer``.
+A core is a state machine without input or output of its own. Packets and the time are passed in; packets, events and
+the next deadline are returned. The caller (a trio task, a test, a fuzzer) calls ``datagrams_to_send``, ``events`` and
+``next_timer`` after any other call.
 
-* ``now`` is monotonic time in seconds. A core never reads a clock and never keeps "the current time".
-* Chance comes in through the constructor as ``random.Random``. Same inputs, same seed, same bytes out.
-* ``receive`` never raises for what a peer did: a malformed packet is counted and dropped, because any
-  datagram may be spoofed. What truly ends a protocol is its event ``Closed(error)``.
-* Misuse by our own caller raises at once, in the caller's stack.
+* ``now`` is monotonic time in seconds. A core neither reads a clock nor keeps "the current time".
+* Randomness is passed to the constructor as ``random.Random``. The same inputs and seed produce the same bytes.
+* ``receive`` never raises because of a peer: a malformed packet is counted and dropped, because any datagram may be
+  spoofed. A protocol that ends reports an event with its error.
+* A wrong call raises at once, in the caller's stack.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ class Address(NamedTuple):
 
 
 class Datagram(NamedTuple):
-    """A packet at or below ICE, where packets know where they come from and go to.
+    """A packet at or below ICE, with its path.
 
     ``local`` is the address of the socket (its base), ``remote`` the peer's address.
     """
@@ -37,29 +37,29 @@ class Datagram(NamedTuple):
 
 
 class Core(Protocol[PacketT, EventT_co]):
-    """What every protocol core offers. ``PacketT`` is ``bytes`` above ICE and ``Datagram`` in ICE."""
+    """Interface of a protocol core. ``PacketT`` is ``bytes`` above ICE and ``Datagram`` in ICE."""
 
     @property
     def closed(self) -> bool:
-        """Whether the protocol has ended. Nothing comes out of a closed core but what was already queued."""
+        """Whether the protocol has ended. A closed core returns only what was queued before."""
 
     def receive(self, batch: Sequence[PacketT], now: float) -> None:
-        """Take packets from the layer below. Never raises for what the peer did."""
+        """Process packets from the layer below. Never raises because of the peer."""
 
     def handle_timer(self, now: float) -> None:
-        """Let the core act on what is due. Legal at any time, acts only on deadlines that have passed."""
+        """Act on deadlines that have passed. May be called at any time."""
 
     def next_timer(self) -> float:
-        """Return the absolute time of the next deadline, ``math.inf`` when there is none."""
+        """Return the absolute time of the next deadline, ``math.inf`` if there is none."""
 
     def datagrams_to_send(self, now: float) -> list[PacketT]:
-        """Take what is to be sent: a second call returns an empty list."""
+        """Remove and return the outgoing packets: a second call returns an empty list."""
 
     def events(self) -> Sequence[EventT_co]:
-        """Take what has happened: a second call returns an empty sequence."""
+        """Remove and return the events: a second call returns an empty sequence."""
 
     def close(self, now: float) -> None:
-        """Say goodbye if that is possible, then end. Idempotent."""
+        """Close the protocol, with a message to the peer if it has one for that. Idempotent."""
 
     def lower_closed(self, now: float) -> None:
-        """Hear that the layer below is gone: end without sending anything."""
+        """End without sending anything, because the layer below is closed."""

@@ -1,4 +1,4 @@
-"""The two checksums: CRC32c of SCTP (RFC 9260 appendix A) and CRC-32 of STUN's FINGERPRINT (RFC 8489)."""
+"""Checksums: CRC32c of SCTP (RFC 9260 appendix A) and CRC-32 of STUN's FINGERPRINT (RFC 8489)."""
 
 import zlib
 
@@ -8,7 +8,7 @@ STUN_FINGERPRINT_XOR = 0x5354554E
 
 
 def crc32c(data: bytes) -> int:
-    """Return the CRC32c of ``data`` as the integer that SCTP stores in *little-endian* byte order."""
+    """Return the CRC32c of ``data``, an integer that SCTP stores in *little-endian* byte order."""
     return int(google_crc32c.value(data))
 
 

@@ -1,10 +1,10 @@
-"""A bounds-checked cursor over bytes: every length a peer states is checked in one place."""
+"""A bounds-checked cursor over bytes, so that every length from a peer is checked in one place."""
 
 from trio_rtc.errors import ProtocolError
 
 
 class Reader:
-    """Reads big-endian integers and vectors, raising ``ProtocolError`` instead of running over the end."""
+    """Reads big-endian integers and vectors; raises ``ProtocolError`` at the end of the data."""
 
     __slots__ = ("_data", "_end", "_position")
 
@@ -20,30 +20,30 @@ class Reader:
 
     @property
     def remaining(self) -> int:
-        """How many bytes are left."""
+        """Number of bytes left."""
         return self._end - self._position
 
     def read(self, length: int) -> bytes:
-        """Take ``length`` bytes."""
+        """Return the next ``length`` bytes."""
         start = self._position
         if length < 0 or length > self._end - start:
-            raise ProtocolError(f"{length} bytes wanted at offset {start}, {self._end - start} left")
+            raise ProtocolError(f"{length} bytes expected at offset {start}, {self._end - start} left")
         self._position = start + length
         return self._data[start : self._position]
 
     def read_integer(self, length: int) -> int:
-        """Take an unsigned big-endian integer of ``length`` bytes."""
+        """Return the next unsigned big-endian integer of ``length`` bytes."""
         return int.from_bytes(self.read(length), "big")
 
     def read_vector(self, length_size: int) -> bytes:
-        """Take a vector preceded by its length in ``length_size`` bytes (as TLS writes them)."""
+        """Return the next vector, preceded by its length in ``length_size`` bytes (RFC 5246 section 4.3)."""
         return self.read(self.read_integer(length_size))
 
     def rest(self) -> bytes:
-        """Take all that is left."""
+        """Return the remaining bytes."""
         return self.read(self._end - self._position)
 
     def expect_end(self, what: str) -> None:
-        """Raise ``ProtocolError`` if bytes are left behind ``what``."""
+        """Raise ``ProtocolError`` if bytes are left; ``what`` names the structure before them."""
         if self._position != self._end:
             raise ProtocolError(f"{self._end - self._position} bytes left behind {what}")

@@ -1,4 +1,4 @@
-"""The one timer: a deadline that can be started, stopped and asked, with optional exponential back-off."""
+"""A timer: a deadline with optional exponential back-off."""
 
 import math
 
@@ -9,15 +9,15 @@ import attrs
 class Timer:
     """A deadline in monotonic seconds.
 
-    A timer never fires by itself: its owner reports ``deadline`` through ``next_timer`` and calls
-    ``expire`` from ``handle_timer``.
+    A timer never fires by itself: a core returns ``deadline`` from ``next_timer`` and calls ``expire`` in
+    ``handle_timer``.
 
     Attributes:
         duration: First interval, in seconds.
-        factor: What the interval is multiplied by at each expiration. 1 repeats at a steady pace.
+        factor: Factor of the interval at each expiration; 1 for a constant interval.
         maximum: Upper bound of the interval, in seconds.
-        deadline: When it is due; ``math.inf`` while stopped.
-        expirations: How often it has expired since it was started.
+        deadline: Time at which it expires; ``math.inf`` while stopped.
+        expirations: Number of expirations since it was started.
     """
 
     duration: float
@@ -33,7 +33,7 @@ class Timer:
         return self.deadline != math.inf
 
     def start(self, now: float, duration: float | None = None) -> None:
-        """Set the deadline ``duration`` (default: the configured one) from now; forget past expirations."""
+        """Set the deadline to ``now`` plus a duration, by default the last one, and reset the expirations."""
         if duration is not None:
             self.duration = duration
         self.expirations = 0
@@ -41,15 +41,15 @@ class Timer:
         self.deadline = now + self._interval
 
     def stop(self) -> None:
-        """Unset the deadline. Harmless when it is not running."""
+        """Unset the deadline. Idempotent."""
         self.deadline = math.inf
         self.expirations = 0
 
     def expire(self, now: float) -> bool:
-        """Return whether the deadline has passed; if so, count it and set the next, backed-off one.
+        """Return whether the deadline has passed; if so, count the expiration and set the next deadline.
 
-        The next deadline counts from ``now``, not from the missed one: a process that was asleep does not
-        wake to a burst of overdue expirations.
+        The next interval begins at ``now``, not at the deadline: a process that was suspended does not resume with a
+        burst of overdue expirations.
         """
         if now < self.deadline:
             return False

@@ -1,4 +1,4 @@
-"""SRTP in both directions under every profile: what is right passes, everything else is dropped and counted."""
+"""SRTP sessions under every profile: valid packets pass, all others are dropped and counted."""
 
 import random
 
@@ -68,29 +68,29 @@ def test_sizes_of_the_profiles() -> None:
 @pytest.mark.parametrize(
     "packet",
     [
-        pytest.param(b"\x81" + rtp(1, payload=b"\xff" * 12)[1:], id="source"),
+        pytest.param(b"\x81" + rtp(1, payload=b"\xff" * 12)[1:], id="csrc"),
         pytest.param(
             b"\x90" + rtp(1, payload=b"\xbe\xde\0\x01" + b"\xff" * 8)[1:], id="extension-of-one-word"
         ),
         pytest.param(
             b"\x91" + rtp(1, payload=b"\xff" * 4 + b"\xbe\xde\0\x02" + b"\xff" * 8)[1:],
-            id="source-and-extension-up-to-the-end",
+            id="csrc-and-extension-up-to-the-end",
         ),
     ],
 )
-def test_headers_with_sources_and_extensions_pass(packet: bytes) -> None:
+def test_headers_with_csrcs_and_extensions_pass(packet: bytes) -> None:
     sender, receiver = pair()
     assert receiver.unprotect(sender.protect(packet)) == packet
 
 
-def test_the_vector_of_the_specification() -> None:
+def test_the_vector_of_rfc_3711() -> None:
     # RFC 3711 appendix B.3 derives session keys from this master key; the keystream of index 0 follows from them.
     key, salt = (
         bytes.fromhex("e1f97a0d3e018be0d64fa32c06de4139"),
         bytes.fromhex("0ec675ad498afeebb6960b3aabe6"),
     )
     session = SrtpSession("SRTP_AES128_CM_HMAC_SHA1_80", key, salt, key, salt)
-    # Packet and result are those of libsrtp's srtp_driver, which is what other implementations test with as well.
+    # Packet and result are those of libsrtp's srtp_driver, which other implementations test with as well.
     packet = bytes.fromhex("800f1234decafbadcafebabe" + "ab" * 16)
     protected = bytes.fromhex("800f1234decafbadcafebabe4e55dc4ce79978d88ca4d215949d2402b78d6acc99ea179b8dbb")
     assert session.protect(packet) == protected
@@ -108,7 +108,7 @@ def test_replays_are_dropped(profile: Profile) -> None:
     assert receiver.counters.rtp == receiver.counters.rtcp == PacketCounters(unprotected=1, replayed=1)
 
 
-def test_packets_behind_the_window_are_dropped() -> None:
+def test_packets_older_than_the_window_are_dropped() -> None:
     sender, receiver = pair(window_size=64)
     early = sender.protect(rtp(1))
     assert receiver.unprotect(sender.protect(rtp(200))) is not None
@@ -123,7 +123,7 @@ def test_packets_out_of_order_pass_within_the_window() -> None:
     assert all(receiver.unprotect(packet) is not None for packet in protected)
 
 
-def test_the_roll_over_is_followed() -> None:
+def test_the_rollover_counter_is_updated() -> None:
     sender, receiver = pair()
     for number in range(65_530, 65_545):
         packet = rtp(number & 0xFFFF)
@@ -132,7 +132,7 @@ def test_the_roll_over_is_followed() -> None:
 
 @profiles
 @pytest.mark.parametrize("position", [1, 5, 13, -1])
-def test_forgeries_are_dropped_and_the_packet_itself_still_passes(profile: Profile, position: int) -> None:
+def test_a_forged_packet_is_dropped_and_the_genuine_one_still_passes(profile: Profile, position: int) -> None:
     sender, receiver = pair(profile)
     for protected, unprotect, counters in (
         (sender.protect(rtp(1)), receiver.unprotect, receiver.counters.rtp),
@@ -146,7 +146,7 @@ def test_forgeries_are_dropped_and_the_packet_itself_still_passes(profile: Profi
 
 
 @profiles
-def test_another_key_is_a_forgery(profile: Profile) -> None:
+def test_packets_under_another_key_are_dropped(profile: Profile) -> None:
     sender, _ = pair(profile)
     assert sender.unprotect(sender.protect(rtp(1))) is None
     assert sender.unprotect_rtcp(sender.protect_rtcp(rtcp())) is None
@@ -161,7 +161,7 @@ def test_another_key_is_a_forgery(profile: Profile) -> None:
         pytest.param(rtp(1, payload=b"")[:11], id="shorter-than-a-header"),
         pytest.param(rtp(1, payload=bytes(9)), id="shorter-than-a-tag"),
         pytest.param(b"\x40" + rtp(1, payload=bytes(40))[1:], id="version-1"),
-        pytest.param(b"\x8f" + rtp(1, payload=bytes(60))[1:], id="sources-over-the-end"),
+        pytest.param(b"\x8f" + rtp(1, payload=bytes(60))[1:], id="csrcs-over-the-end"),
         pytest.param(
             b"\x90" + rtp(1, payload=b"\xbe\xde\xff\xff" + bytes(60))[1:], id="extension-over-the-end"
         ),
@@ -186,15 +186,15 @@ def test_malformed_packets_are_dropped(profile: Profile, packet: bytes) -> None:
         pytest.param(rtcp(words=MAX_PROTECTED_SIZE // 4), id="too-long"),
     ],
 )
-def test_malformed_reports_are_dropped(profile: Profile, packet: bytes) -> None:
+def test_malformed_rtcp_packets_are_dropped(profile: Profile, packet: bytes) -> None:
     _, receiver = pair(profile)
     assert receiver.unprotect_rtcp(packet) is None
     assert receiver.counters.rtcp == PacketCounters(malformed=1)
 
 
 @profiles
-def test_a_report_that_claims_not_to_be_encrypted_is_dropped(profile: Profile) -> None:
-    """RFC 3711 section 3.4: the E flag is the first bit behind the encrypted part; a tag follows with AES-CM."""
+def test_unencrypted_srtcp_is_dropped(profile: Profile) -> None:
+    """RFC 3711 section 3.4: the E flag follows the encrypted part; with AES-CM the tag follows it."""
     sender, receiver = pair(profile)
     protected = bytearray(sender.protect_rtcp(rtcp(words=2)))
     is_aead = "GCM" in profile.name
@@ -204,8 +204,8 @@ def test_a_report_that_claims_not_to_be_encrypted_is_dropped(profile: Profile) -
 
 
 @profiles
-def test_least_sizes(profile: Profile) -> None:
-    """A header and what the profile adds. That is too little for a genuine packet only in that it is not authentic."""
+def test_the_smallest_sizes(profile: Profile) -> None:
+    """A header and the overhead of the profile are well-formed, though not authentic here."""
     _, receiver = pair(profile)
     for size, counters in ((1, PacketCounters(malformed=1)), (0, PacketCounters(malformed=1, forged=1))):
         assert receiver.unprotect(rtp(1, payload=bytes(profile.rtp_overhead - size))) is None
@@ -213,7 +213,7 @@ def test_least_sizes(profile: Profile) -> None:
         assert receiver.counters.rtp == receiver.counters.rtcp == counters
 
 
-def test_largest_sizes() -> None:
+def test_the_largest_sizes() -> None:
     _, receiver = pair()
     for size, counters in (
         (MAX_PROTECTED_SIZE, PacketCounters(forged=1)),
@@ -224,7 +224,7 @@ def test_largest_sizes() -> None:
         assert receiver.counters.rtp == receiver.counters.rtcp == counters
 
 
-def test_a_packet_that_does_not_fit_the_buffer_is_refused_before_libsrtp_sees_it() -> None:
+def test_a_packet_larger_than_the_buffer_is_refused_before_libsrtp_reads_it() -> None:
     policy = Policy(bytes(28), ssrc_type=Policy.SSRC_ANY_INBOUND, srtp_profile=GCM_128.identifier)
     with pytest.raises(ValueError, match="length"):
         SrtpContext(policy).unprotect(rtp(1, payload=bytes(2048 + 1 - 12)))
@@ -258,21 +258,21 @@ def test_the_largest_packets_pass(profile: Profile) -> None:
 @pytest.mark.parametrize(
     "packet", [b"", bytes(20), rtp(1, payload=bytes(MAX_RTP_SIZE)), b"\x8f" + rtp(1)[1:]], ids=len
 )
-def test_what_is_not_rtp_cannot_be_protected(packet: bytes) -> None:
+def test_protect_refuses_all_but_rtp(packet: bytes) -> None:
     sender, _ = pair()
-    with pytest.raises(ValueError, match="not an RTP packet"):
+    with pytest.raises(ValueError, match="must be RTP of at most"):
         sender.protect(packet)
 
 
 @pytest.mark.parametrize("packet", [b"", bytes(20), rtcp() + b"x", rtcp(words=MAX_RTCP_SIZE // 4)], ids=len)
-def test_what_is_not_rtcp_cannot_be_protected(packet: bytes) -> None:
+def test_protect_rtcp_refuses_all_but_rtcp(packet: bytes) -> None:
     sender, _ = pair()
-    with pytest.raises(ValueError, match="not an RTCP packet"):
+    with pytest.raises(ValueError, match="must be RTCP of at most"):
         sender.protect_rtcp(packet)
 
 
 @profiles
-def test_a_packet_may_be_sent_again_within_the_window(profile: Profile) -> None:
+def test_a_packet_may_be_protected_again_within_the_window(profile: Profile) -> None:
     sender, receiver = pair(profile, window_size=64)
     first = sender.protect(rtp(1))
     sender.protect(rtp(40))
@@ -283,7 +283,7 @@ def test_a_packet_may_be_sent_again_within_the_window(profile: Profile) -> None:
         sender.protect(rtp(1))
 
 
-def test_sources_are_bounded() -> None:
+def test_inbound_ssrcs_are_bounded() -> None:
     sender, receiver = pair(max_inbound_sources=3)
     assert receiver.unprotect(sender.protect(rtp(1, ssrc=1))) is not None
     assert receiver.unprotect(sender.protect(rtp(1, ssrc=2))) is not None
@@ -291,7 +291,7 @@ def test_sources_are_bounded() -> None:
     assert receiver.unprotect(sender.protect(rtp(1, ssrc=4))) is None
     assert receiver.unprotect_rtcp(sender.protect_rtcp(rtcp(4))) is None
     assert (receiver.counters.rtp.refused, receiver.counters.rtcp.refused) == (1, 1)
-    # Those that are known go on.
+    # Packets of known SSRCs still pass.
     assert receiver.unprotect(sender.protect(rtp(2, ssrc=1))) is not None
     assert receiver.inbound_sources == {1, 2, 3}
     receiver.remove_source(2)
@@ -299,7 +299,7 @@ def test_sources_are_bounded() -> None:
     assert receiver.inbound_sources == {1, 3, 4}
 
 
-def test_a_stranger_takes_no_place_among_the_sources() -> None:
+def test_forged_packets_do_not_count_as_inbound_ssrcs() -> None:
     _, receiver = pair()
     for ssrc in range(100):
         receiver.unprotect(rtp(1, ssrc=ssrc, payload=bytes(30)))
@@ -307,8 +307,8 @@ def test_a_stranger_takes_no_place_among_the_sources() -> None:
     assert not receiver.inbound_sources
 
 
-def test_a_source_that_was_forgotten_begins_anew() -> None:
-    """With its own replay window, which is also why only departed sources are forgotten."""
+def test_a_removed_source_begins_with_a_new_replay_window() -> None:
+    """Which is why only sources that have ended are removed."""
     sender, receiver = pair()
     packet = sender.protect(rtp(1))
     assert receiver.unprotect(packet) is not None
@@ -317,14 +317,14 @@ def test_a_source_that_was_forgotten_begins_anew() -> None:
     assert receiver.unprotect(packet) == rtp(1)
 
 
-def test_forgetting_an_unknown_source_does_nothing() -> None:
+def test_removing_an_unknown_source_does_nothing() -> None:
     _, receiver = pair()
     receiver.remove_source(77)
     assert not receiver.inbound_sources
 
 
 @pytest.mark.parametrize("field", ["name", "key_size", "salt_size"])
-def test_wrong_keys_are_refused(field: str) -> None:
+def test_unknown_profiles_and_keys_of_wrong_size_are_refused(field: str) -> None:
     changed = attrs.evolve(GCM_128, **{field: "SRTP_NULL" if field == "name" else 11})
     with pytest.raises(ValueError, match="SRTP_"):
         pair(changed)
@@ -333,7 +333,7 @@ def test_wrong_keys_are_refused(field: str) -> None:
 @pytest.mark.parametrize(
     "options", [{"window_size": 63}, {"window_size": 0x8000}, {"max_inbound_sources": 0}]
 )
-def test_options_are_checked(options: dict[str, int]) -> None:
+def test_options_are_validated(options: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="must be"):
         SrtpOptions(**options)
 
@@ -349,7 +349,7 @@ def test_the_largest_packets_fit_with_the_longest_trailer(profile: Profile) -> N
         left.protect_rtcp(rtcp(words=(MAX_RTCP_SIZE - 8) // 4 + 1))
 
 
-def test_defaults_are_what_the_documentation_says() -> None:
+def test_the_defaults_are_as_documented() -> None:
     assert attrs.asdict(SrtpOptions()) == {"window_size": 1024, "max_inbound_sources": 1024}
     assert not any(attrs.astuple(PacketCounters()))
 
@@ -358,13 +358,13 @@ def test_defaults_are_what_the_documentation_says() -> None:
 @pytest.mark.parametrize("words", [None, 0, 3])
 @pytest.mark.parametrize("missing", [0, 1, 4])
 def test_a_header_ends_within_its_packet(sources: int, words: int | None, missing: int) -> None:
-    """RFC 3550 section 5.1: 12 bytes, 4 for each source, and 4 of extension before its words."""
+    """RFC 3550 section 5.1: 12 bytes, 4 for each CSRC, and 4 of header extension before its words."""
     left, right = pair()
     header = bytes((0x80 | 0x10 * (words is not None) | sources, 96)) + bytes(9) + b"\1" + bytes(4 * sources)
     if words is not None:
         header += b"\xbe\xde" + words.to_bytes(2, "big") + bytes(4 * words)
     if missing:
-        with pytest.raises(ValueError, match="not an RTP packet"):
+        with pytest.raises(ValueError, match="must be RTP of at most"):
             left.protect(header[: len(header) - missing])
     else:
         assert right.unprotect(left.protect(header)) == header

@@ -65,7 +65,7 @@ class HandshakeResult:
 
 @attrs.define
 class Step:
-    """What the connection does after a message, in this order.
+    """Actions of the connection after a message, in this order.
 
     Attributes:
         handshake: The handshake that continues in place of the present one, or None.
@@ -87,7 +87,7 @@ class Step:
 
 
 class Admission(Enum):
-    """What the connection does with a fragment of a message of some type."""
+    """Action of the connection on a fragment, by the type of its message."""
 
     REASSEMBLE = auto()
     IGNORE = auto()

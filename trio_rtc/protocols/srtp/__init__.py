@@ -1,4 +1,4 @@
-"""SRTP and SRTCP (RFC 3711, RFC 7714) with keys from DTLS (RFC 5764); the cipher work is libsrtp's."""
+"""SRTP and SRTCP (RFC 3711, RFC 7714) with keys from DTLS (RFC 5764), on libsrtp."""
 
 from .counters import PacketCounters, SrtpCounters
 from .options import SrtpOptions

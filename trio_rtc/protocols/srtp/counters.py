@@ -1,20 +1,20 @@
-"""What the statistics need: how many packets, and why some were dropped."""
+"""Counters of packets for the statistics."""
 
 import attrs
 
 
 @attrs.define
 class PacketCounters:
-    """Counts of packets of one kind, RTP or RTCP, since the session was made.
+    """Counts of SRTP or SRTCP packets over the life of a session.
 
     Attributes:
-        protected: Packets that were encrypted to be sent.
-        unprotected: Packets that were authentic and new.
-        replayed: Dropped: seen before, or so far behind the newest of their source that this cannot be told. Looked at
-            before authenticity, so a forger who takes an old number is counted here.
-        forged: Dropped: not authentic.
-        malformed: Dropped: too short, too long, or headers that do not fit the packet.
-        refused: Dropped unread: of a new source, when there are already ``SrtpOptions.max_inbound_sources``.
+        protected: Packets encrypted for sending.
+        unprotected: Packets received, authentic and new.
+        replayed: Dropped because received before, or older than the replay window of their SSRC. This is checked before
+            authenticity, so forged packets with an old index are counted here.
+        forged: Dropped because not authentic.
+        malformed: Dropped because too short, too long, or with an invalid header.
+        refused: Dropped because of a new SSRC beyond ``SrtpOptions.max_inbound_sources``.
     """
 
     protected: int = 0
@@ -27,11 +27,11 @@ class PacketCounters:
 
 @attrs.define
 class SrtpCounters:
-    """Both kinds of packets.
+    """Counts of both protocols.
 
     Attributes:
-        rtp: Of SRTP.
-        rtcp: Of SRTCP.
+        rtp: SRTP packets.
+        rtcp: SRTCP packets.
     """
 
     rtp: PacketCounters = attrs.field(factory=PacketCounters)

@@ -1,10 +1,10 @@
-"""One direction of libsrtp, called past pylibsrtp's wrapper.
+"""One direction of SRTP, on the functions of libsrtp without pylibsrtp's wrapper.
 
-The wrapper allocates a length for every packet and slices through a Python object; that takes longer than the cipher.
-Here the buffer and the length are allocated once. What owns libsrtp's memory is still pylibsrtp's ``Session``, so its
-life is as safe as it was: the pointer is used only while this object, which holds the session, is alive.
+The wrapper allocates a length for every packet and copies through a Python object, which takes longer than the cipher.
+Here the buffer and the length are allocated once. libsrtp's memory is owned by pylibsrtp's ``Session``; the pointer is
+used only while this object, which holds the session, is alive.
 
-libsrtp works in place: what fits :data:`BUFFER_SIZE` with the longest trailer cannot run over the end of the buffer.
+libsrtp works in place: a packet that fits :data:`BUFFER_SIZE` with the longest trailer cannot overrun the buffer.
 """
 
 from collections.abc import Callable
@@ -16,24 +16,23 @@ from pylibsrtp._binding import ffi, lib
 
 BUFFER_SIZE: Final = 2048
 Transform = Callable[[bytes], bytes]
-"""Makes the encrypted packet of a plain one, or the other way round."""
+"""Returns the encrypted packet of a plain one, or vice versa."""
 _OK: Final = lib.srtp_err_status_ok
 
 
 class SrtpContext:
-    """Protects or unprotects packets, all under the keys of one policy.
+    """The cryptographic contexts of one direction (RFC 3711 section 3.2), for all SSRCs.
 
-    Each way takes a packet, which the caller has checked, and returns what becomes of it. It raises pylibsrtp's
-    ``Error`` for what libsrtp does not take.
+    Its functions expect a packet that the caller has validated, and raise pylibsrtp's ``Error`` if libsrtp fails.
 
     Args:
         policy: Keys and profile.
 
     Attributes:
-        protect: From RTP to SRTP.
-        unprotect: From SRTP to RTP.
-        protect_rtcp: From RTCP to SRTCP.
-        unprotect_rtcp: From SRTCP to RTCP.
+        protect: Returns the SRTP packet of an RTP packet.
+        unprotect: Returns the RTP packet of an SRTP packet.
+        protect_rtcp: Returns the SRTCP packet of an RTCP packet.
+        unprotect_rtcp: Returns the RTCP packet of an SRTCP packet.
     """
 
     __slots__ = (
@@ -60,12 +59,12 @@ class SrtpContext:
         self.unprotect_rtcp: Final[Transform] = partial(self._process, lib.srtp_unprotect_rtcp)
 
     def remove_source(self, ssrc: int) -> None:
-        """Forget a source."""
+        """Remove the context of an SSRC."""
         self._session.remove_stream(ssrc)
 
     def _process(self, function: Callable[[Any, Any, Any], int], packet: bytes) -> bytes:
         size = len(packet)
-        # A slice of another size is refused by the view itself, before anything is written.
+        # A packet larger than the buffer raises ValueError here, before anything is written.
         self._view[0:size] = packet
         self._length[0] = size
         status = function(self._handle, self._buffer, self._length)

@@ -1,4 +1,4 @@
-"""Bounds of an SRTP session."""
+"""Options of an SRTP session."""
 
 import attrs
 from attrs import validators
@@ -6,15 +6,14 @@ from attrs import validators
 
 @attrs.frozen
 class SrtpOptions:
-    """How much an SRTP session remembers.
+    """Bounds of an SRTP session.
 
     Attributes:
-        window_size: Sequence numbers behind the newest of a source at which a packet is still taken, and may still be
-            sent again (RFC 3711 section 3.3.2 asks for at least 64). Each packet costs time in proportion, little
-            up to 2048.
-        max_inbound_sources: Distinct SSRCs that are taken from the peer. Every one costs memory until
-            :meth:`.SrtpSession.remove_source`, and each packet is looked up among them in linear time. When it is
-            full, packets of other sources are dropped and counted as ``refused``.
+        window_size: Size of the replay window of each SSRC, in packets (RFC 3711 section 3.3.2: at least 64). Within
+            it, a packet may also be sent again. Each packet costs time in proportion, little up to 2048.
+        max_inbound_sources: Largest number of SSRCs received. Each costs memory until
+            :meth:`.SrtpSession.remove_source`, and libsrtp searches them linearly for each packet. Packets of further
+            SSRCs are dropped and counted as ``refused``.
     """
 
     window_size: int = attrs.field(default=1024, validator=[validators.ge(64), validators.lt(0x8000)])

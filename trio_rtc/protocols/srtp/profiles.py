@@ -1,4 +1,4 @@
-"""The protection profiles that DTLS negotiates, and the sizes that follow from them."""
+"""SRTP protection profiles (RFC 5764 section 4.1.2, RFC 7714 section 14.2) and the largest packets."""
 
 from typing import Final
 
@@ -7,28 +7,28 @@ from pylibsrtp import Policy
 
 RTP_HEADER_SIZE: Final = 12
 RTCP_HEADER_SIZE: Final = 8
-# RFC 3711 section 3.4: the E flag and the SRTCP index, which every SRTCP packet has.
+# RFC 3711 section 3.4: the E flag and the SRTCP index of every SRTCP packet.
 RTCP_INDEX_SIZE: Final = 4
 
 MAX_PROTECTED_SIZE: Final = 1500
-"""Bytes of the largest SRTP or SRTCP packet that can be taken."""
-# pylibsrtp wants room for the longest trailers that libsrtp knows, whatever the profile is.
+"""Largest SRTP or SRTCP packet received, in bytes."""
+# Room for the longest trailer of libsrtp (SRTP_MAX_TRAILER_LEN), whatever the profile.
 MAX_RTP_SIZE: Final = MAX_PROTECTED_SIZE - 144
-"""Bytes of the largest RTP packet that can be protected."""
+"""Largest RTP packet that can be protected, in bytes."""
 MAX_RTCP_SIZE: Final = MAX_PROTECTED_SIZE - 148
-"""Bytes of the largest RTCP packet that can be protected."""
+"""Largest RTCP packet that can be protected, in bytes."""
 
 
 @attrs.frozen
 class Profile:
-    """A DTLS-SRTP protection profile (RFC 5764 section 4.1.2, RFC 7714 section 14.2).
+    """An SRTP protection profile.
 
     Attributes:
-        name: Its name in IANA's registry "DTLS-SRTP Protection Profiles".
+        name: Name in IANA's registry "DTLS-SRTP Protection Profiles".
         key_size: Bytes of a master key.
         salt_size: Bytes of a master salt.
         tag_size: Bytes of the authentication tag.
-        identifier: Its number in libsrtp.
+        identifier: Number in libsrtp.
     """
 
     name: str
@@ -56,4 +56,4 @@ PROFILES: Final = {
         Profile("SRTP_AES128_CM_HMAC_SHA1_80", 16, 14, 10, Policy.SRTP_PROFILE_AES128_CM_SHA1_80),
     )
 }
-"""Every profile by its name."""
+"""Supported profiles by name."""

@@ -1,13 +1,12 @@
-"""Both directions of SRTP over one DTLS connection.
+"""SRTP in both directions, with the keys of one DTLS association.
 
-libsrtp holds one session for each direction, and in it a stream (keys, rollover counter, replay windows) for every
-SSRC, made when the first packet of that SSRC is sent, or has proven authentic. So a stranger cannot make it allocate,
-but the peer itself could, by sending from ever new sources; this session therefore counts the SSRCs it has taken and
-refuses new ones beyond a bound, before libsrtp looks at the packet. Whoever routes packets knows which sources are
-over, and gives their place back by ``remove_source``.
+libsrtp has one session for each direction, and in it a stream (keys, rollover counter, replay windows) for every SSRC,
+created when the first packet of that SSRC is sent, or has proved authentic. So only the authenticated peer can make it
+allocate, by sending from ever new SSRCs. This session therefore counts the SSRCs received and refuses new ones beyond a
+bound, before libsrtp reads the packet. The demultiplexer removes those that have ended by ``remove_source``.
 
-Lengths and header fields are checked here before libsrtp sees a packet. Left out: master key identifiers and
-re-keying, which DTLS-SRTP does not use, and cryptex (RFC 9335).
+Lengths and header fields are checked here before libsrtp reads a packet. Not supported: master key identifiers and
+re-keying, which DTLS-SRTP does not use (a new association brings a new session), and cryptex (RFC 9335).
 """
 
 import struct
@@ -30,29 +29,29 @@ from .profiles import (
 
 _VERSION: Final = 2
 _PLAIN_HEADER: Final = 0x80
-"""The first byte of a packet without padding, extension and contributing sources."""
+"""First byte of a packet without padding, header extension and CSRCs."""
 _UINT16: Final = struct.Struct("!H")
 _UINT32: Final = struct.Struct("!I")
 _RTP_SSRC_OFFSET: Final = 8
 _RTCP_SSRC_OFFSET: Final = 4
-# libsrtp's words, as pylibsrtp hands them on: bad index, index too old; packet index is too old to consider.
+# Error messages of libsrtp: bad index or index too old; packet index too old to consider.
 _REPLAYED: Final = ("replay check failed", "packet index is too old")
 _FORGED: Final = "authentication failure"
 
 
 class SrtpSession:
-    """Encrypts what is sent, decrypts and authenticates what is received.
+    """Encrypts packets to send, decrypts and authenticates received ones.
 
     Args:
-        profile: Name of the profile, as in :class:`.SrtpProfile`.
-        local_key: The master key that we send with.
+        profile: Name of the protection profile, as in :class:`.SrtpProfile`.
+        local_key: Master key of the packets sent.
         local_salt: Its salt.
-        remote_key: The master key that the peer sends with.
+        remote_key: Master key of the packets received.
         remote_salt: Its salt.
         options: Bounds.
 
     Raises:
-        ValueError: The profile is not known, or a key or a salt does not have the size that it wants.
+        ValueError: The profile is not supported, or a key or a salt does not have its size.
     """
 
     def __init__(
@@ -66,7 +65,7 @@ class SrtpSession:
         options: SrtpOptions | None = None,
     ) -> None:
         if profile not in PROFILES:
-            raise ValueError(f"SRTP profile {profile!r} is not known")
+            raise ValueError(f"SRTP profile: {profile!r}, must be one of {', '.join(PROFILES)}")
         self.profile: Final[Profile] = PROFILES[profile]
         self.counters: Final = SrtpCounters()
         self._options = options or SrtpOptions()
@@ -76,22 +75,22 @@ class SrtpSession:
 
     @property
     def inbound_sources(self) -> frozenset[int]:
-        """SSRCs of which an authentic packet has arrived."""
+        """SSRCs of which an authentic packet was received."""
         return frozenset(self._inbound_sources)
 
     def protect(self, packet: bytes) -> bytes:
         """Return the SRTP packet of an RTP packet.
 
-        A packet may be protected again as long as it is not ``SrtpOptions.window_size`` behind the newest of its SSRC.
-        It must then be **the same, byte for byte, header extensions included**: other bytes under the same SSRC and
-        sequence number would be encrypted under the same nonce, which with the AEAD profiles betrays the key of the
-        authentication (RFC 7714 section 8.1). Whoever wants to stamp retransmissions anew sends them by RTX.
+        A packet may be protected again while it is in the window of ``SrtpOptions.window_size`` packets of its SSRC. It
+        must then be **the same, byte for byte, header extensions included**: other bytes with this SSRC and sequence
+        number would be encrypted with the same nonce, which with the AEAD profiles reveals the authentication key (RFC
+        7714 section 8.1). Retransmissions with new header extensions must use RTX.
 
         Raises:
-            ValueError: It is longer than ``MAX_RTP_SIZE``, not RTP, or too far behind the newest of its SSRC.
+            ValueError: It is longer than ``MAX_RTP_SIZE``, not RTP, or older than the window.
         """
         if len(packet) > MAX_RTP_SIZE or not _is_rtp(packet, len(packet)):
-            raise ValueError(f"{len(packet)} bytes that are not an RTP packet which can be protected")
+            raise ValueError(f"packet of {len(packet)} bytes, must be RTP of at most {MAX_RTP_SIZE} bytes")
         try:
             protected = self._outbound.protect(packet)
         except Error as error:
@@ -100,7 +99,7 @@ class SrtpSession:
         return protected
 
     def unprotect(self, packet: bytes) -> bytes | None:
-        """Return the RTP packet of an SRTP packet; ``None``, counted, for one that is to be dropped."""
+        """Return the RTP packet of an SRTP packet, or ``None`` if it was dropped and counted."""
         counters = self.counters.rtp
         size = len(packet)
         if size > MAX_PROTECTED_SIZE or not _is_rtp(packet, size - self.profile.rtp_overhead):
@@ -110,13 +109,13 @@ class SrtpSession:
         return self._open(packet, ssrc, self._inbound.unprotect, counters)
 
     def protect_rtcp(self, packet: bytes) -> bytes:
-        """Return the SRTCP packet of an RTCP packet, compound or of reduced size.
+        """Return the SRTCP packet of an RTCP packet, compound or of reduced size (RFC 5506).
 
         Raises:
             ValueError: It is longer than ``MAX_RTCP_SIZE``, or not RTCP.
         """
         if len(packet) > MAX_RTCP_SIZE or not _is_rtcp(packet, len(packet)):
-            raise ValueError(f"{len(packet)} bytes that are not an RTCP packet which can be protected")
+            raise ValueError(f"packet of {len(packet)} bytes, must be RTCP of at most {MAX_RTCP_SIZE} bytes")
         try:
             protected = self._outbound.protect_rtcp(packet)
         except Error as error:
@@ -125,7 +124,7 @@ class SrtpSession:
         return protected
 
     def unprotect_rtcp(self, packet: bytes) -> bytes | None:
-        """Return the RTCP packet of an SRTCP packet; ``None``, counted, for one that is to be dropped."""
+        """Return the RTCP packet of an SRTCP packet, or ``None`` if it was dropped and counted."""
         counters = self.counters.rtcp
         size = len(packet)
         if size > MAX_PROTECTED_SIZE or not _is_rtcp(packet, size - self.profile.rtcp_overhead):
@@ -135,7 +134,7 @@ class SrtpSession:
         return self._open(packet, ssrc, self._inbound.unprotect_rtcp, counters)
 
     def _open(self, packet: bytes, ssrc: int, unprotect: Transform, counters: PacketCounters) -> bytes | None:
-        """Decrypt a well-formed packet, unless it would make one source too many."""
+        """Decrypt a well-formed packet, unless its SSRC would exceed the bound."""
         known = ssrc in self._inbound_sources
         if not known and len(self._inbound_sources) >= self._options.max_inbound_sources:
             counters.refused += 1
@@ -151,10 +150,10 @@ class SrtpSession:
         return unprotected
 
     def remove_source(self, ssrc: int) -> None:
-        """Free what is remembered of an SSRC of the peer, if anything is.
+        """Remove the state of a received SSRC, if there is any.
 
-        Its replay window goes too: whoever has recorded its packets can have them taken once more. So this is for
-        sources whose packets have no stream to go to any more.
+        This includes its replay window, so that recorded packets would be accepted once more: call it only for SSRCs
+        that have no stream any more.
         """
         if ssrc in self._inbound_sources:
             self._inbound_sources.remove(ssrc)
@@ -163,8 +162,8 @@ class SrtpSession:
     def _policy(self, direction: int, key: bytes, salt: bytes) -> Policy:
         if len(key) != self.profile.key_size or len(salt) != self.profile.salt_size:
             raise ValueError(
-                f"{self.profile.name} wants a key of {self.profile.key_size} and a salt of "
-                f"{self.profile.salt_size} bytes, not {len(key)} and {len(salt)}"
+                f"{self.profile.name}: key of {len(key)} and salt of {len(salt)} bytes, must be "
+                f"{self.profile.key_size} and {self.profile.salt_size}"
             )
         policy = Policy(key + salt, ssrc_type=direction, srtp_profile=self.profile.identifier)
         policy.window_size = self._options.window_size
@@ -173,7 +172,7 @@ class SrtpSession:
 
 
 def _is_rtp(packet: bytes, end: int) -> bool:
-    """Return whether the RTP header with its sources and extension ends by ``end``."""
+    """Return whether this is RTP whose header, with CSRCs and header extension, ends at ``end`` at the latest."""
     if end < RTP_HEADER_SIZE:
         return False
     first = packet[0]
@@ -191,7 +190,7 @@ def _is_rtp(packet: bytes, end: int) -> bool:
 
 
 def _is_rtcp(packet: bytes, end: int) -> bool:
-    """Return whether the part of a packet that is not encrypted looks like RTCP, in whole words up to ``end``."""
+    """Return whether this is RTCP, of whole 32-bit words up to ``end``."""
     return end >= RTCP_HEADER_SIZE and end % 4 == 0 and packet[0] >> 6 == _VERSION
 
 

@@ -1,4 +1,4 @@
-"""What client and server of DTLS 1.2 share: the transcript, ChangeCipherSpec and Finished, and late messages."""
+"""Shared by client and server of DTLS 1.2: transcript, result of the key exchange, ChangeCipherSpec and Finished."""
 
 import hmac
 
