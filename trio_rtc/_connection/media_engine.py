@@ -11,10 +11,10 @@ import attrs
 
 from trio_rtc.protocols.rtp import (
     BitratesChanged,
-    Closed,
+    RtpClosed,
     FramesReceived,
     KeyframeRequested,
-    Opened,
+    RtpOpened,
     PacketsReceived,
     RtpEvent,
     StreamEnded,
@@ -99,14 +99,14 @@ class MediaEngine:
             event: The event.
         """
         match event:
-            case Opened():
+            case RtpOpened():
                 for transceiver in self._transceivers_on(number):
                     if transceiver.send.pipeline is not None:
                         transceiver.send.pipeline.open()
             case BitratesChanged():
                 for transceiver in self._transceivers_on(number):
                     transceiver.send.handle_bitrates(event.bitrates)
-            case Closed():
+            case RtpClosed():
                 pass
             case _:
                 section = self._table.by_mid(event.mid)
@@ -133,7 +133,7 @@ def _handle_section_event(
         case PacketsReceived():
             transceiver.receive.push_packets(event.rid, event.packets)
         case TelephoneEventReceived():
-            transceiver.receive.push_telephone_event(event.heard)
+            transceiver.receive.push_telephone_event(event.event)
         case KeyframeRequested():
             transceiver.send.handle_keyframe_request(event.rid)
         case StreamStarted():

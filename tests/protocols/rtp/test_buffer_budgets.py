@@ -244,10 +244,10 @@ def test_what_error_correction_keeps_is_never_above_the_bound(operations, bound)
         else:
             decoder.discard()
         media = sum(len(data) + PACKET_OVERHEAD for each in decoders for data in each._media.values())
-        repairs = sum(cost for each in decoders for cost in each._repairs.values())
+        repairs = sum(cost for each in decoders for cost in each._pending.values())
         assert budget.size == media + repairs <= bound
-        assert all(each._repairs or not each._waiting for each in decoders)
-        assert decoder.unused <= decoder.repairs
+        assert all(each._pending or not each._waiting for each in decoders)
+        assert decoder.unused <= decoder.fec_packets
 
 
 def test_repair_packets_with_many_missing_count_what_they_keep() -> None:

@@ -27,7 +27,7 @@ class Call:
         self.assembler = FrameAssembler(ToyDepacketizer())
         self.numbers = itertools.count()
         self.completed: list[tuple[float, int]] = []
-        self.retransmissions = 0
+        self.retransmitter = 0
         self.wants_keyframe = True
         self.nack.set_round_trip(2 * (DELAY + JITTER / 2))
 
@@ -57,7 +57,7 @@ class Call:
             for number in what:
                 packet = self.history.get(number, now, 2 * DELAY)
                 if packet is not None:
-                    self.retransmissions += 1
+                    self.retransmitter += 1
                     self.send(now, "rtx", wrap(packet, ssrc=2, payload_type=97, sequence_number=0))
         else:
             assert isinstance(what, RtpPacket)
@@ -102,4 +102,4 @@ def test_a_tenth_lost_and_30_ms_of_jitter_stall_nothing() -> None:
         delays = sorted(now - index * INTERVAL for now, index in call.completed)
         assert delays[len(delays) // 2] < 0.25
         # Few packets are asked for that only came out of order.
-        assert call.retransmissions < FRAMES * PACKETS * LOSS * 2
+        assert call.retransmitter < FRAMES * PACKETS * LOSS * 2

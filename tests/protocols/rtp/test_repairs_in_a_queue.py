@@ -34,7 +34,7 @@ def left_to_encoders(queueing_delay: float, *, repairs: bool) -> float:
             assert bandwidth.enqueue("again", 1200, PacketKind.RETRANSMISSION, now)
         if len(arrived) == 10:
             for feedback in TransportFeedback.build(1, 2, arrived, 0, 1200):
-                bandwidth.feedback(feedback, now)
+                bandwidth.handle_transport_feedback(feedback, now)
             arrived.clear()
     changes = bandwidth.take_changes()
     assert changes is not None

@@ -40,7 +40,7 @@ from trio_rtc.protocols.rtcp import (
 )
 from trio_rtc.protocols.rtp import Codec, Encoding, RtpPacket, SendParameters
 from trio_rtc.protocols.rtp.packet.extensions import MID
-from trio_rtc.protocols.rtp.reports import MAX_DATAGRAM, MAX_FEEDBACK, feedback_head, goodbye
+from trio_rtc.protocols.rtp.reports import MAX_DATAGRAM, MAX_FEEDBACK, feedback_head, make_bye
 
 OURS_IN_VIDEO, OURS_IN_AUDIO = 5000, 6000
 SECOND_SSRC = 1500
@@ -260,7 +260,7 @@ def test_a_goodbye_of_any_number_of_sources_fits_datagrams() -> None:
     sources = list(range(100, 200))
     cname = "x" * 300
     datagrams = encode_datagrams(
-        goodbye(sources[0], cname, sources), MAX_DATAGRAM, head=feedback_head(sources[0], cname, None)
+        make_bye(sources[0], cname, sources), MAX_DATAGRAM, head=feedback_head(sources[0], cname, None)
     )
     packets = [packet for each in datagrams for packet in parse(each)]
     assert [ssrc for packet in packets if isinstance(packet, Bye) for ssrc in packet.ssrcs] == sources

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trio_rtc.protocols.rtcp import Bye, ReceiverReport, ReportBlock, SenderReport, SourceDescription
-from trio_rtc.protocols.rtp.reports import MAX_BLOCKS, ReportSchedule, compound, goodbye
+from trio_rtc.protocols.rtp.reports import MAX_BLOCKS, ReportSchedule, compound, make_bye
 
 
 def block(ssrc: int) -> ReportBlock:
@@ -37,7 +37,7 @@ def test_a_compound_has_every_block_once_and_a_name(senders: int, blocks: int) -
 
 
 def test_a_goodbye_names_who_leaves() -> None:
-    *_, last = goodbye(1, "name", [5, 6])
+    *_, last = make_bye(1, "name", [5, 6])
     assert last == Bye((5, 6))
 
 

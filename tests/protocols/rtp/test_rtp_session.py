@@ -40,12 +40,12 @@ from tests.strategies.rtp_pair import (
 )
 from trio_rtc.protocols.rtcp import ReceiverReport, encode
 from trio_rtc.protocols.rtp import (
-    Closed,
     Codec,
     EncodedFrame,
     Encoding,
     KeyframeRequested,
-    Opened,
+    RtpClosed,
+    RtpOpened,
     RtpOptions,
     RtpPacket,
     StreamEnded,
@@ -68,7 +68,7 @@ def test_pictures_and_sound_come_whole_and_in_order() -> None:
     pair.run(0.5)
     assert numbers(pair) == list(range(pair.video_frames))
     assert len(pair.bob.frames(AUDIO)) == pair.audio_frames
-    assert [type(event) for event in pair.bob.events[:3]] == [Opened, StreamStarted, StreamStarted]
+    assert [type(event) for event in pair.bob.events[:3]] == [RtpOpened, StreamStarted, StreamStarted]
     assert pair.bob.frames(AUDIO)[0].audio_level == 30
 
 
@@ -461,7 +461,7 @@ def test_a_goodbye_ends_the_stream_and_nothing_follows() -> None:
         VIDEO_SSRC,
         AUDIO_SSRC,
     }
-    assert pair.alice.events[-1] == Closed()
+    assert pair.alice.events[-1] == RtpClosed()
     sent = len(pair.alice.datagrams)
     pair.run(30)
     assert len(pair.alice.datagrams) == sent
@@ -597,7 +597,7 @@ def test_packets_before_the_keys_wait() -> None:
     assert bob.dropped["too early"] == 36
     assert bob.events() == []
     bob.set_keys(peer, 0.1)
-    assert bob.events() == [Opened(), StreamStarted(AUDIO, AUDIO_SSRC, None)]
+    assert bob.events() == [RtpOpened(), StreamStarted(AUDIO, AUDIO_SSRC, None)]
     (stream,) = bob.receiver.streams
     assert stream.statistics.packets == 64
 

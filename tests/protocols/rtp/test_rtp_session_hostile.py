@@ -151,7 +151,7 @@ def test_a_repair_packet_names_a_source_once() -> None:
     once = struct.pack("!IH", 7, 1) + b"\xff\xff"
     body = bytes(20)
     assert len(parse_flexfec(struct.pack("!BBHIB3x", 0, 0, 0, 0, 1) + once + body)[0]) == 15
-    with pytest.raises(ProtocolError, match="twice"):
+    with pytest.raises(ProtocolError, match="an SSRC twice"):
         parse_flexfec(struct.pack("!BBHIB3x", 0, 0, 0, 0, 2) + once + once + body)
 
 

@@ -29,12 +29,12 @@ from tests.strategies.rtp_pair import (
 from trio_rtc.protocols.rtcp import PictureLossIndication, encode
 from trio_rtc.protocols.rtp import (
     BitratesChanged,
-    Closed,
     EncodedFrame,
     Encoding,
     FramesReceived,
     KeyframeRequested,
     PacketsReceived,
+    RtpClosed,
     RtpOptions,
     RtpPacket,
     SendParameters,
@@ -116,7 +116,7 @@ class RtpMachine(RuleBasedStateMachine):
         for event in events:
             assert not self.closed_seen[index], event
             match event:
-                case Closed():
+                case RtpClosed():
                     self.closed_seen[index] += 1
                 case KeyframeRequested():
                     self.keyframe_wanted[index] = True

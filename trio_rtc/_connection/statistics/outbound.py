@@ -56,7 +56,7 @@ def outbound_stats(
         encoding_index=parameters.encodings.index(stream.encoding),
         media_source_id=media_source_id,
         remote_id=remote_id,
-        rtx_ssrc=stream.encoding.rtx_ssrc if stream.retransmissions.are_apart else None,
+        rtx_ssrc=stream.encoding.rtx_ssrc if stream.retransmitter.uses_rtx else None,
         active=parameters.active and stream.encoding.active,
         packets_sent=counters.packets_sent
         + counters.retransmitted_packets_sent

@@ -2,13 +2,13 @@
 
 from .events import (
     BitratesChanged,
-    Closed,
     FramesReceived,
     KeyframeRequested,
-    Opened,
     PacketsReceived,
     ReceivedTelephoneEvent,
+    RtpClosed,
     RtpEvent,
+    RtpOpened,
     StreamEnded,
     StreamStarted,
     TelephoneEventReceived,
@@ -21,7 +21,7 @@ from .session import RtpSession
 
 __all__ = [
     "BitratesChanged",
-    "Closed",
+    "RtpClosed",
     "Codec",
     "Concealment",
     "EncodedFrame",
@@ -29,7 +29,7 @@ __all__ = [
     "FramesReceived",
     "ReceivedTelephoneEvent",
     "KeyframeRequested",
-    "Opened",
+    "RtpOpened",
     "PacketsReceived",
     "ReceiveParameters",
     "RtpEvent",

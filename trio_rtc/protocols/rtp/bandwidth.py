@@ -1,4 +1,4 @@
-"""What may be sent and when: the estimate, the pacer, and the share of each stream.
+"""The bandwidth of a session: the estimate, the pacer, and the bitrate of each stream.
 
 Joins the parts of :mod:`trio_rtc.protocols.bandwidth_estimation` with RTP: packets are numbered over all streams
 where that was negotiated, feedback on them moves the estimate, the estimate moves the pacer and is divided among the
@@ -35,46 +35,46 @@ from .parameters import Encoding, SendParameters
 __all__ = ["Bandwidth", "NumberedPacket", "PacketKind"]
 
 NumberedPacket = tuple[int, int, bool]
-"""What leaves under a transport-wide number: that, unwrapped, its size in bytes, and whether it is only padding."""
+"""A sent packet: its unwrapped transport-wide sequence number, its size in bytes, and whether it is padding."""
 
 _AUDIO_BITRATE = 64_000.0
-_LEAST_AUDIO = 6_000.0
-"""Bits a second of media: Opus codes no less (RFC 6716 section 2.1.1)."""
+_MIN_AUDIO_BITRATE = 6_000.0
+"""Bits per second of media: the minimum of Opus (RFC 6716 section 2.1.1)."""
 _VIDEO_BITRATE = 2_500_000.0
-_LEAST_VIDEO = 30_000.0
-"""Bits a second on the path."""
+_MIN_VIDEO_BITRATE = 30_000.0
+"""Bits per second on the path."""
 _SMALL_LAYER_BITRATE = 100_000.0
-_WORTH_TELLING = 0.02
-"""By what part of itself a bitrate has to change so that encoders are told."""
+_SIGNIFICANT_CHANGE = 0.02
+"""The relative change of a bitrate that is reported to encoders."""
 _MAX_NUMBERED = 8192
-"""Packets of which the peer may still tell; of more the oldest are forgotten."""
-_REPAIR_MEMORY = 0.5
-"""Seconds over which retransmissions are averaged, to know what they leave to encoders."""
-_QUEUED_REPAIR_MEMORY = 0.1
-"""The same while there is a queue: what overflowed it is sent again through it, and must not fill it once more."""
+"""Packets that the peer may acknowledge; of more the oldest are removed."""
+_RETRANSMISSION_MEMORY = 0.5
+"""Seconds over which retransmissions are averaged, to subtract them from the bitrate of encoders."""
+_QUEUED_RETRANSMISSION_MEMORY = 0.1
+"""The same while there is a queue: packets that it has dropped are sent through it again, and must not fill it."""
 _FULL_QUEUE = 0.03
-"""Seconds of queueing delay from which on the latest retransmissions count."""
+"""Seconds of queueing delay from which on the latest retransmissions are used."""
 _DATA_SHARE = 0.8
-"""What data may take in proportion to media that could use more: less than 1, for media grows more slowly than data."""
+"""The bitrate of data relative to limited media: less than 1, for media increases more slowly than data."""
 _OVERHEAD = 44
-"""Bytes of IPv4, UDP and SRTP (AES-GCM) on top of an RTP packet, as they count on the path."""
+"""Bytes of IPv4, UDP and SRTP (AES-GCM) around an RTP packet."""
 _HEADERS = _OVERHEAD + 20
-"""The same with the RTP header and its usual extensions: the part of a packet that is not media."""
+"""The same with the RTP header and its usual extensions: the bytes of a packet that are not media."""
 _FULL_PAYLOAD = 1130
-"""Bytes of media in a packet of a frame that needs several."""
+"""Bytes of media in a packet of a frame of several packets."""
 _FRAME_RATES = {"audio": 50.0, "video": 30.0}
-"""Frames a second that headers are counted for: Opus frames of 20 ms, and usual video."""
+"""Frames per second for the computation of headers: Opus frames of 20 ms, and usual video."""
 
 
 class Bandwidth:
-    """The estimate of the path and the queue before it.
+    """The bandwidth estimate, the pacer and the allocation.
 
     Args:
-        options: Of congestion control.
+        options: Options of bandwidth estimation.
 
     Attributes:
-        limited: The sources that are to be sent and could use more than there is.
-        numbers_all: Whether every packet is to be numbered, whether or not it says its number.
+        limited: The active SSRCs whose streams could use more than their bitrate.
+        numbers_all: Whether every packet is numbered, also without the header extension.
     """
 
     def __init__(self, options: BandwidthEstimationOptions) -> None:
@@ -82,9 +82,9 @@ class Bandwidth:
         self._estimator = BandwidthEstimator(options, probing=False)
         self._transport_wide = False
         self._pacer: Pacer[Any] = Pacer(options)
-        self._repairs = _DecayingRate(_REPAIR_MEMORY)
-        self._latest_repairs = _DecayingRate(_QUEUED_REPAIR_MEMORY)
-        self._repair_bitrate = 0.0
+        self._retransmissions = _DecayingRate(_RETRANSMISSION_MEMORY)
+        self._latest_retransmissions = _DecayingRate(_QUEUED_RETRANSMISSION_MEMORY)
+        self._retransmission_bitrate = 0.0
         self._available = 0.0
         self._next = 1
         self._numbers = Unwrapper(16)
@@ -92,16 +92,16 @@ class Bandwidth:
         self._report_times = Unwrapper(32)
         self._sent: OrderedDict[tuple[int, int], int] = OrderedDict()
         self._overheads: dict[int, float] = {}
-        # What is sent, and what each of it can use: computed once, for every feedback may move the estimate.
+        # The streams and their limits: computed once, for every feedback may change the estimate.
         self._pairs: list[tuple[SendParameters, Encoding]] = []
         self._shares: list[Share] = []
-        self._told: dict[int, float] = {}
-        # Whether anything that the shares depend on has moved since they were last worked out.
-        self._moved = False
+        self._reported: dict[int, float] = {}
+        # Whether anything that the allocation depends on has changed since it was computed.
+        self._has_changed = False
         self.limited: frozenset[int] = frozenset()
         self.numbers_all = False
 
-    # -- what is negotiated --------------------------------------------------------------------------------------
+    # -- negotiation --------------------------------------------------------------------------------------
 
     def configure(
         self,
@@ -111,12 +111,12 @@ class Bandwidth:
         of_sources: bool = False,
         now: float,
     ) -> None:
-        """Take the sections that send, and whether the peer tells of every packet.
+        """Set the sections that send, and the negotiated feedback.
 
         Args:
-            sections: Those that send.
-            transport_wide: By transport-wide numbers.
-            of_sources: By the numbers of each source (RFC 8888).
+            sections: The sections that send.
+            transport_wide: Whether the peer sends transport-wide feedback.
+            of_sources: Whether the peer sends congestion control feedback (RFC 8888).
             now: Seconds.
         """
         self._pairs = _encodings(sections)
@@ -128,78 +128,78 @@ class Bandwidth:
         wanted = sum(_ceiling(section, encoding) for section, encoding in self._pairs)
         if not sections or any(section.max_bitrate is None for section in sections):
             wanted = max(wanted, self._options.start_bitrate)
-        # A peer may say that it takes nothing at all; an estimate is never zero.
+        # A peer may set a limit of zero; an estimate is never zero.
         ceiling = max(min(wanted, self._options.max_bitrate), 1.0)
         self._estimator.set_bounds(min(self._options.min_bitrate, ceiling), None, ceiling, now)
-        self._told.clear()
+        self._reported.clear()
         ssrcs = {encoding.ssrc for _, encoding in self._pairs}
         self._overheads = {ssrc: part for ssrc, part in self._overheads.items() if ssrc in ssrcs}
-        self._follow(now)
-        self._moved = True
+        self._apply_estimate(now)
+        self._has_changed = True
 
-    # -- what is sent ------------------------------------------------------------------------------------------
+    # -- sent packets ------------------------------------------------------------------------------------------
 
     def enqueue(self, item: Any, size: int, kind: PacketKind, now: float) -> bool:
-        """Queue a packet of so many bytes of payload; return whether there was room for it."""
-        taken = self._pacer.enqueue(item, size + _OVERHEAD, kind, now)
-        if taken and kind is PacketKind.RETRANSMISSION:
-            self._repairs.add(8 * (size + _OVERHEAD), now)
-            self._latest_repairs.add(8 * (size + _OVERHEAD), now)
-        return taken
+        """Queue a packet with ``size`` bytes of payload; return whether there was room for it."""
+        queued = self._pacer.enqueue(item, size + _OVERHEAD, kind, now)
+        if queued and kind is PacketKind.RETRANSMISSION:
+            self._retransmissions.add(8 * (size + _OVERHEAD), now)
+            self._latest_retransmissions.add(8 * (size + _OVERHEAD), now)
+        return queued
 
-    def repair_time(self, sizes: Sequence[int], now: float) -> float:
-        """Return how many seconds it takes to send packets again that have so many bytes of payload each."""
+    def retransmission_time(self, sizes: Sequence[int], now: float) -> float:
+        """Return the seconds that retransmissions with these payload sizes in bytes take to be sent."""
         return self._pacer.retransmission_time(sum(sizes) + _OVERHEAD * len(sizes), now)
 
     def take_due(self, now: float) -> list[Any]:
-        """Take the packets that may leave now."""
+        """Return the packets to send now."""
         return self._pacer.take_due(now)
 
     def padding_wanted(self, now: float) -> int:
-        """Return how many bytes to send now although nobody needs them, to probe the path; 0 for none."""
+        """Return the bytes of padding to send now to probe the path; 0 for none."""
         return self._pacer.padding_needed(now)
 
     def next_number(self) -> int:
-        """Return the transport-wide number of the next packet, unwrapped."""
+        """Return the unwrapped transport-wide sequence number of the next packet."""
         number = self._next
         self._next += 1
         return number
 
-    def note_source(self, ssrc: int, sequence_number: int, number: int) -> None:
-        """Remember the number of a packet among those of its source, by which the peer will tell of it."""
+    def record_number(self, ssrc: int, sequence_number: int, number: int) -> None:
+        """Record the transport-wide number of a packet that the peer will acknowledge by SSRC and sequence number."""
         self._sent[ssrc, sequence_number] = number
         if len(self._sent) > _MAX_NUMBERED:
             self._sent.popitem(last=False)
 
     def set_overhead(self, ssrc: int, overhead: float) -> None:
-        """Take how much redundancy a stream has, as a part of its media: what it takes, the encoder cannot have."""
-        self._moved |= self._overheads.get(ssrc) != overhead
+        """Set the bitrate of a stream's redundancy relative to its media, which is subtracted from its encoder's."""
+        self._has_changed |= self._overheads.get(ssrc) != overhead
         self._overheads[ssrc] = overhead
 
     def packets_sent(self, packets: Sequence[NumberedPacket], now: float) -> None:
-        """Hear that packets have left, of which the peer will tell; all that were taken together."""
+        """Record packets sent together that feedback will acknowledge."""
         if packets:
-            on_the_way = [(number, size + _OVERHEAD, padding) for number, size, padding in packets]
-            self._estimator.record_packets_sent(on_the_way, now, self._pacer.probe_cluster)
+            in_flight = [(number, size + _OVERHEAD, padding) for number, size, padding in packets]
+            self._estimator.record_packets_sent(in_flight, now, self._pacer.probe_cluster)
 
-    # -- what the peer says ------------------------------------------------------------------------------------
+    # -- feedback ------------------------------------------------------------------------------------
 
-    def feedback(self, packet: TransportFeedback, now: float) -> None:
-        """Take what the peer says of every packet."""
+    def handle_transport_feedback(self, packet: TransportFeedback, now: float) -> None:
+        """Handle transport-wide feedback."""
         if not self._transport_wide:
             return
-        # Numbers are near those that were sent last, whatever the feedback says of them.
+        # The base number is unwrapped near the last sent one.
         self._numbers.last = self._next
         base = self._numbers.peek(packet.base_sequence_number)
         arrived = dict(packet.arrival_times(base, self._references.unwrap(packet.reference_time)))
-        # A few bytes can speak of thousands of packets. Those that were never sent are not gone through.
+        # A few bytes can name thousands of packets: only those that were sent are processed.
         known = range(max(base, self._next - _MAX_NUMBERED), min(base + packet.status_count, self._next))
         results = [(number, arrived.get(number)) for number in known]
         self._estimator.handle_feedback(results, None, now)
-        self._follow(now)
+        self._apply_estimate(now)
 
-    def feedback_of_sources(self, packet: CongestionControlFeedback, now: float) -> None:
-        """Take what the peer says of every packet of each source (RFC 8888)."""
+    def handle_congestion_control_feedback(self, packet: CongestionControlFeedback, now: float) -> None:
+        """Handle congestion control feedback (RFC 8888)."""
         if not self.numbers_all:
             return
         reported_at = seconds_from_compact(self._report_times.unwrap(packet.report_time))
@@ -215,57 +215,57 @@ class Bandwidth:
                     results.append((number, reported_at - age))
         results.sort(key=_by_number)
         self._estimator.handle_feedback(results, None, now)
-        self._follow(now)
+        self._apply_estimate(now)
 
-    def loss_reported(self, fraction: float | None, round_trip: float | None, now: float) -> None:
-        """Update the estimate from a report of one stream; ``None`` for what it does not tell."""
+    def handle_loss(self, fraction: float | None, round_trip: float | None, now: float) -> None:
+        """Update the estimate from a report of one stream; ``None`` for unknown values."""
         if round_trip is not None:
             self._estimator.update_round_trip(round_trip)
         if fraction is not None:
             self._estimator.handle_receiver_report(fraction, now)
-        self._follow(now)
+        self._apply_estimate(now)
 
-    def remb_received(self, bitrate: float, now: float) -> None:
-        """Take the peer's own estimate."""
+    def handle_remb(self, bitrate: float, now: float) -> None:
+        """Handle the estimate of the peer."""
         self._estimator.handle_remb(bitrate, now)
-        self._follow(now)
+        self._apply_estimate(now)
 
     # -- time ----------------------------------------------------------------------------------------------------
 
     def handle_timer(self, now: float) -> None:
-        """Act on what is due."""
+        """Handle the deadlines that have passed."""
         if now >= self._estimator.next_timer():
             self._estimator.handle_timer(now)
-            self._follow(now)
+            self._apply_estimate(now)
 
     def next_timer(self) -> float:
         """Return the next deadline."""
         return min(self._estimator.next_timer(), self._pacer.next_timer())
 
-    # -- what comes of it --------------------------------------------------------------------------------------
+    # -- results --------------------------------------------------------------------------------------
 
     @property
     def available(self) -> float:
-        """Bits a second that may be sent, all streams together."""
+        """The estimated bandwidth of all streams together, in bits per second."""
         return self._estimator.target_bitrate
 
     @property
     def left_for_data(self) -> float:
-        """Bits a second that data may take on the same path: less than media, while media could use more."""
+        """The bits per second that data may use on the same path: less than media, while media is limited."""
         return _DATA_SHARE * self.available if self._transport_wide and self.limited else math.inf
 
     @property
     def round_trip(self) -> float:
-        """How long a packet that leaves now and its answer take at least, in seconds; 0 before that was measured."""
-        # What was measured by feedback is longer by the time for which the peer has kept that.
+        """The minimum round-trip time at present in seconds; 0 before a measurement."""
+        # A measurement by feedback includes the time for which the peer has delayed the feedback.
         return max(self._estimator.current_round_trip - self._options.feedback_interval_max, 0.0)
 
     def statistics(self) -> BandwidthEstimationStatistics:
-        """Return what the estimate stands on."""
+        """Return the statistics of the estimate."""
         return self._estimator.statistics()
 
     def counters(self) -> Mapping[str, float]:
-        """Return the numbers of the estimate, and what the pacer has and had."""
+        """Return the counters of the estimator and the pacer."""
         pacer = self._pacer
         return {
             **{
@@ -281,16 +281,16 @@ class Bandwidth:
         }
 
     def queue_age(self, now: float) -> float:
-        """Return how long the oldest packet has been waiting, in seconds."""
+        """Return the waiting time of the oldest packet in the pacer, in seconds."""
         return self._pacer.queue_age(now)
 
     def take_changes(self) -> Mapping[int, float] | None:
-        """Return the bitrate of every stream, by SSRC, if one has changed enough to be told."""
-        if not self._moved:
+        """Return the bitrate of every stream by SSRC, if one has changed significantly."""
+        if not self._has_changed:
             return None
-        self._moved = False
+        self._has_changed = False
         pairs, shares = self._pairs, self._shares
-        allocated = allocate(self._left_for_media(pairs, shares), shares)
+        allocated = allocate(self._media_bitrate(pairs, shares), shares)
         bitrates = {
             encoding.ssrc: _without_headers(section, encoding, bitrate)
             / (1 + self._overheads.get(encoding.ssrc, 0.0))
@@ -298,22 +298,22 @@ class Bandwidth:
         }
         if not self._differs(bitrates):
             return None
-        self._told = bitrates
-        # Error correction leaves less for the media although the path would carry more: that is no lack of bandwidth.
+        self._reported = bitrates
+        # FEC takes bitrate from the media although the path may have more: that is no lack of bandwidth.
         self.limited = frozenset(
             encoding.ssrc
             for (_, encoding), share, bitrate in zip(pairs, shares, allocated, strict=True)
-            if share.active and bitrate < (1 - _WORTH_TELLING) * share.max_bitrate
+            if share.active and bitrate < (1 - _SIGNIFICANT_CHANGE) * share.max_bitrate
         )
         return bitrates
 
-    def _left_for_media(
+    def _media_bitrate(
         self, pairs: Sequence[tuple[SendParameters, Encoding]], shares: Sequence[Share]
     ) -> float:
-        """Return what encoders may use: what is sent again has to fit on the path with it.
+        """Return the bitrate for encoders: retransmissions are subtracted.
 
-        It is always enough for one stream of each kind. Where nothing is sent there is no feedback, and nobody would
-        ever hear of it when the path carries more again.
+        It is always enough for one stream of each kind. Without packets there is no feedback, and a later increase of
+        the bandwidth would never be detected.
         """
         least: dict[str, Share] = {}
         for (section, _), share in zip(pairs, shares, strict=True):
@@ -321,28 +321,28 @@ class Bandwidth:
             if share.active and (first is None or share.weight > first.weight):
                 least[section.kind] = share
         needed = sum(share.min_bitrate for share in least.values())
-        return max(self.available - min(self._repair_bitrate, self.available / 2), needed)
+        return max(self.available - min(self._retransmission_bitrate, self.available / 2), needed)
 
     def _differs(self, bitrates: Mapping[int, float]) -> bool:
-        if bitrates.keys() != self._told.keys():
+        if bitrates.keys() != self._reported.keys():
             return True
         return any(
-            abs(bitrate - self._told[ssrc]) > _WORTH_TELLING * max(self._told[ssrc], 1.0)
+            abs(bitrate - self._reported[ssrc]) > _SIGNIFICANT_CHANGE * max(self._reported[ssrc], 1.0)
             for ssrc, bitrate in bitrates.items()
         )
 
-    def _follow(self, now: float) -> None:
-        """Let the pacer follow the estimate."""
-        repairs, available = self._rate_of_repairs(now), self._estimator.target_bitrate
-        self._moved |= repairs != self._repair_bitrate or available != self._available
-        self._repair_bitrate, self._available = repairs, available
+    def _apply_estimate(self, now: float) -> None:
+        """Set the rate and probes of the pacer from the estimate."""
+        repairs, available = self._compute_retransmission_bitrate(now), self._estimator.target_bitrate
+        self._has_changed |= repairs != self._retransmission_bitrate or available != self._available
+        self._retransmission_bitrate, self._available = repairs, available
         self._pacer.set_bitrate(available, now, path_limited=self._estimator.path_limited)
         for cluster in self._estimator.take_probes():
             self._pacer.add_probe(cluster)
 
-    def _rate_of_repairs(self, now: float) -> float:
-        """Return what retransmissions take: of late while there is a queue, else on average."""
-        average, latest = self._repairs.bitrate(now), self._latest_repairs.bitrate(now)
+    def _compute_retransmission_bitrate(self, now: float) -> float:
+        """Return the bitrate of retransmissions: the latest while there is a queue, else the average."""
+        average, latest = self._retransmissions.bitrate(now), self._latest_retransmissions.bitrate(now)
         if latest > average and self._estimator.statistics().queue_delay >= _FULL_QUEUE:
             return latest
         return average
@@ -353,7 +353,7 @@ def _by_number(result: tuple[int, float | None]) -> int:
 
 
 class _DecayingRate:
-    """Exponentially decaying rate, of which what is older than some seconds counts little."""
+    """Exponentially decaying rate."""
 
     def __init__(self, memory: float) -> None:
         self._memory = memory
@@ -369,7 +369,7 @@ class _DecayingRate:
 
 
 def _encodings(sections: Sequence[SendParameters]) -> list[tuple[SendParameters, Encoding]]:
-    """Return what is sent, the layers of a simulcast from the smallest pictures on, in whatever order they came."""
+    """Return the encodings of all sections, the layers of a simulcast from the smallest resolution on."""
     return [
         (section, encoding)
         for section in sections
@@ -382,7 +382,7 @@ def _shares(pairs: Sequence[tuple[SendParameters, Encoding]], most: float) -> li
     shares = []
     for section, encoding in pairs:
         ceiling = _ceiling(section, encoding)
-        least = _with_headers("audio", _LEAST_AUDIO) if section.kind == "audio" else _LEAST_VIDEO
+        least = _with_headers("audio", _MIN_AUDIO_BITRATE) if section.kind == "audio" else _MIN_VIDEO_BITRATE
         shares.append(
             Share(
                 min(least, ceiling, most),
@@ -396,7 +396,7 @@ def _shares(pairs: Sequence[tuple[SendParameters, Encoding]], most: float) -> li
 
 
 def _with_headers(kind: str, media: float) -> float:
-    """Return the bits a second on the path of a stream with so much media.
+    """Return the bitrate on the path of a stream with a bitrate of media.
 
     A frame takes at least one packet, and half a packet more than its media fills, on average.
     """
@@ -406,11 +406,11 @@ def _with_headers(kind: str, media: float) -> float:
 
 
 def _without_headers(section: SendParameters, encoding: Encoding, total: float) -> float:
-    """Return the bits a second of media that fit into a share of the path.
+    """Return the bitrate of media that fits into a bitrate on the path.
 
-    Video gets at least half of it (as in goog_cc), audio what Opus codes at least.
+    Video gets at least half of it (as in goog_cc), audio at least the minimum of Opus.
     """
-    least = total / 2 if section.kind == "video" else min(_LEAST_AUDIO, total / 2)
+    least = total / 2 if section.kind == "video" else min(_MIN_AUDIO_BITRATE, total / 2)
     header_bits, frame_rate = 8 * _HEADERS, _FRAME_RATES[section.kind]
     of_one_packet = total - header_bits * frame_rate
     of_several = (total - header_bits * frame_rate / 2) / (1 + _HEADERS / _FULL_PAYLOAD)
@@ -418,12 +418,12 @@ def _without_headers(section: SendParameters, encoding: Encoding, total: float) 
 
 
 def _ceiling(section: SendParameters, encoding: Encoding) -> float:
-    """Return the share of the path that a stream can use at most."""
+    """Return the maximum bitrate of a stream on the path."""
     return _with_headers(section.kind, _media_ceiling(section, encoding))
 
 
 def _media_ceiling(section: SendParameters, encoding: Encoding) -> float:
-    """Return what a stream can use at most: what it needs, and its part of what the peer takes in its section.
+    """Return the maximum bitrate of a stream's media: what it needs, limited by its part of the section's limit.
 
     Neither W3C's ``maxBitrate`` nor a peer's limit counts headers (RFC 3890).
     """
@@ -435,7 +435,7 @@ def _media_ceiling(section: SendParameters, encoding: Encoding) -> float:
 
 
 def _needed(section: SendParameters, encoding: Encoding) -> float:
-    """Return what a stream can use: if nobody says, the smaller of two layers needs less for its pixels."""
+    """Return the bitrate that a stream needs: its maximum, else a default by kind and resolution."""
     if encoding.max_bitrate is not None:
         return float(encoding.max_bitrate)
     if section.kind == "audio":

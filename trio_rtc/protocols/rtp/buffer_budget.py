@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from .options import RtpOptions
 
 PACKET_OVERHEAD: Final = 512
-"""Bytes that a buffered packet counts beside its payload: the objects of a packet take about as much (CPython)."""
+"""Bytes that a buffered packet counts in addition to its payload: about the size of its objects in CPython."""
 
 
 class Buffer(Protocol):
@@ -22,27 +22,27 @@ class Buffer(Protocol):
 
 
 BufferChoice = Callable[[Mapping[Buffer, int]], Buffer]
-"""Returns which buffer to discard, of the sizes of those that are not empty, in the order in which they filled."""
+"""Returns the buffer to discard, of the sizes of those that are not empty, in the order in which they filled."""
 
 
 def oldest(sizes: Mapping[Buffer, int]) -> Buffer:
-    """Return the buffer that has not been empty for the longest time."""
+    """Return the buffer that has been non-empty for the longest time."""
     return next(iter(sizes))
 
 
 def largest(sizes: Mapping[Buffer, int]) -> Buffer:
-    """Return the buffer that holds most; of several the oldest."""
+    """Return the largest buffer; of several the oldest."""
     return max(sizes, key=sizes.__getitem__)
 
 
 class SharedLimit:
-    """A bound that every buffer obeys by itself: the one that adds makes room from what it holds.
+    """A bound that each buffer applies to itself: the one that adds makes room by releasing its own items.
 
     Args:
-        max_bytes: What all buffers may hold together.
+        max_bytes: The bound for the sum of all buffers.
 
     Attributes:
-        size: Bytes that all buffers hold now.
+        size: The bytes in all buffers; each buffer adds and subtracts its own.
     """
 
     __slots__ = ("_max_bytes", "size")
@@ -53,7 +53,7 @@ class SharedLimit:
 
     @property
     def is_exceeded(self) -> bool:
-        """Whether the buffers hold more than they may."""
+        """Whether the buffers exceed the bound."""
         return self.size > self._max_bytes
 
 
@@ -61,12 +61,12 @@ class BufferBudget:
     """The bound for the buffers of one kind.
 
     Args:
-        max_bytes: What all buffers may hold together.
-        choice: Which buffer is discarded when they hold more.
+        max_bytes: The bound for the sum of all buffers.
+        choice: Selects the buffer to discard when they exceed it.
 
     Attributes:
-        size: Bytes that all buffers hold now; at most ``max_bytes`` whenever ``add`` has returned.
-        discarded: How many buffers were discarded.
+        size: The bytes in all buffers; at most ``max_bytes`` whenever ``add`` has returned.
+        discarded: The number of discarded buffers.
     """
 
     __slots__ = ("_choice", "_max_bytes", "_sizes", "discarded", "size")
@@ -79,7 +79,7 @@ class BufferBudget:
         self._sizes: dict[Buffer, int] = {}
 
     def add(self, buffer: Buffer, size: int) -> None:
-        """Record bytes that a buffer has added; discard buffers, this one perhaps, until all fit the budget."""
+        """Record bytes that a buffer has added; discard buffers, perhaps this one, until all fit the budget."""
         self._sizes[buffer] = self._sizes.get(buffer, 0) + size
         self.size += size
         while self.size > self._max_bytes:
@@ -101,16 +101,16 @@ class BufferBudget:
 
 
 class ReceiveBudgets:
-    """The budgets of one session.
+    """The budgets that the received streams of a session share.
 
     Args:
-        options: Of the session.
+        options: Options of the session.
 
     Attributes:
-        early_media: For the first packets of video that nobody wants yet.
-        assembly: For the packets of video whose frame is not complete.
-        held: For the frames of video that are complete and wait for the audio.
-        fec: For the packets that forward error correction needs to recover others.
+        early_media: The first packets of video without demand (:mod:`.receive.early_media`).
+        assembly: The packets of incomplete video frames.
+        held: The complete video frames that wait for audio.
+        fec: The packets kept for forward error correction.
     """
 
     __slots__ = ("assembly", "early_media", "fec", "held")
@@ -122,7 +122,7 @@ class ReceiveBudgets:
         self.fec = BufferBudget(options.max_fec_bytes, largest)
 
     def counters(self) -> dict[str, float]:
-        """Return what was counted, by names for statistics."""
+        """Return the counters, by names for statistics."""
         return {
             "early_media_dropped": self.early_media.discarded,
             "assembly_dropped": self.assembly.discarded,

@@ -1,4 +1,4 @@
-"""What the RTP session tells."""
+"""The events of an RTP session."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -36,12 +36,12 @@ class ReceivedTelephoneEvent:
 
 @attrs.frozen
 class StreamStarted:
-    """The first packet of a source has come.
+    """The first packet of a stream was received.
 
     Attributes:
-        mid: The section it belongs to.
-        ssrc: The source.
-        rid: Its simulcast layer, if it says one.
+        mid: The section.
+        ssrc: The SSRC.
+        rid: The simulcast layer, if its packets name one.
     """
 
     mid: str
@@ -51,7 +51,7 @@ class StreamStarted:
 
 @attrs.frozen
 class StreamEnded:
-    """A source has said goodbye, or was not heard for long."""
+    """A stream has ended: by BYE, silence, replacement or negotiation."""
 
     mid: str
     ssrc: int
@@ -60,7 +60,7 @@ class StreamEnded:
 
 @attrs.frozen
 class PacketsReceived:
-    """Packets of one source, for those who forward them; repaired ones among them."""
+    """Packets of one stream to forward, retransmitted and recovered ones among them."""
 
     mid: str
     rid: str | None
@@ -69,7 +69,7 @@ class PacketsReceived:
 
 @attrs.frozen
 class FramesReceived:
-    """Frames of one source, complete and in their order; of sound also what is to be made up."""
+    """Complete frames of one stream in decode order; of audio also concealments."""
 
     mid: str
     rid: str | None
@@ -77,15 +77,15 @@ class FramesReceived:
 
 
 @attrs.frozen
-class Opened:
-    """There are keys: packets can leave from now on."""
+class RtpOpened:
+    """The SRTP keys are set: packets can be sent."""
 
 
 @attrs.frozen
 class KeyframeRequested:
-    """The next frame that is sent must be a keyframe.
+    """The next frame of a stream that we send must be a keyframe.
 
-    The peer has sent a PLI or FIR, or a frame was dropped on this side, before it reached the network.
+    The peer has sent a PLI or FIR, or a frame was dropped on this side before it reached the network.
     """
 
     mid: str
@@ -94,11 +94,11 @@ class KeyframeRequested:
 
 @attrs.frozen
 class BitratesChanged:
-    """What each outgoing stream may use has changed.
+    """The bitrates of the streams that we send have changed.
 
     Attributes:
-        bitrates: SSRC → bits a second.
-        available: Bits a second of them all together, as estimated.
+        bitrates: SSRC → bits per second.
+        available: The estimated bandwidth of all together, in bits per second.
     """
 
     bitrates: Mapping[int, float]
@@ -107,26 +107,26 @@ class BitratesChanged:
 
 @attrs.frozen
 class TelephoneEventReceived:
-    """A telephone event of one source has begun, or is over."""
+    """A telephone event of one stream has begun or ended."""
 
     mid: str
     rid: str | None
-    heard: ReceivedTelephoneEvent
+    event: ReceivedTelephoneEvent
 
 
 @attrs.frozen
-class Closed:
-    """The session has ended: nothing comes and nothing goes."""
+class RtpClosed:
+    """The session has ended: no packet is sent or received any more."""
 
 
 RtpEvent = (
     StreamStarted
     | StreamEnded
     | PacketsReceived
-    | Opened
+    | RtpOpened
     | FramesReceived
     | KeyframeRequested
     | BitratesChanged
     | TelephoneEventReceived
-    | Closed
+    | RtpClosed
 )

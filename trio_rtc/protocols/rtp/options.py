@@ -1,4 +1,4 @@
-"""Options of RTP."""
+"""Options of RTP: plain values, of the parts and of the session. Times are in seconds."""
 
 from typing import Final
 
@@ -15,12 +15,12 @@ MAX_RED_BLOCKS: Final = 32
 
 @attrs.frozen
 class StatisticsOptions:
-    """Which sequence numbers are believed (RFC 3550 appendix A.1).
+    """Validation of sequence numbers (RFC 3550 appendix A.1).
 
     Attributes:
         max_dropout: A number this much ahead, or more, is a jump.
         max_misorder: A number this much behind, or more, is a jump.
-        min_sequential: How many packets in a row a source must send before any is taken. 1 for sources that were
+        min_sequential: Consecutive packets that an SSRC must send before one is accepted. 1 for SSRCs that were
             announced and are authenticated, where the first packet may begin a keyframe.
     """
 
@@ -31,21 +31,20 @@ class StatisticsOptions:
 
 @attrs.frozen
 class FrameAssemblerOptions:
-    """How long video waits for what is missing, and how much of it is kept.
+    """The wait of video for missing packets, and the limits of its buffer.
 
     Attributes:
-        max_wait: How long a frame waits for a packet that may still be retransmitted or recovered, until a keyframe is
-            asked for.
-        longest_wait: How long at most where the way is so long that the answer to a second request for the packet
-            takes more time; and how long the keyframe is waited for at most.
-        last_wait: How much longer it waits then at least, while the keyframe is under way.
-        min_wait: How long it waits for reordering when nothing is retransmitted, and the measured jitter is less.
-        max_packets: How many packets are kept; beyond, all are dropped and a keyframe is asked for. A sequence number
-            that is this far from those that are next_expected is a new beginning.
-        max_bytes: How many bytes of payload are kept; beyond, likewise.
-        keyframe_interval: Time until a keyframe that was asked for is asked for again; half as long again each time.
-        max_keyframe_interval: The longest it gets.
-        restart_silence: When nothing has been of use for this long, a keyframe is taken whatever its number.
+        max_wait: The wait for a packet that may still be retransmitted or recovered, until a keyframe is requested.
+        longest_wait: The maximum wait where the path is so long that the answer to a second request for the packet
+            takes more time; also the maximum wait for the requested keyframe.
+        last_wait: The additional minimum wait while the requested keyframe is in flight.
+        min_wait: The minimum wait for reordered packets where lost packets are not retransmitted.
+        max_packets: The buffered packets; beyond, all are dropped and a keyframe is requested. A sequence number this
+            far from the next expected one is a restart of the stream.
+        max_bytes: The buffered bytes of payload; beyond, likewise.
+        keyframe_interval: The time until a keyframe request is repeated; half as long again each time.
+        max_keyframe_interval: The maximum of that time.
+        restart_silence: When no packet was useful for this long, a keyframe with any sequence number is accepted.
     """
 
     max_wait: float = attrs.field(default=0.5, validator=validators.ge(0))
@@ -61,23 +60,23 @@ class FrameAssemblerOptions:
 
 @attrs.frozen
 class JitterOptions:
-    """How the target delay follows the measured variation of delay.
+    """The estimate of the target delay from the measured variation of delay.
 
     Attributes:
-        percentile: Part of the frames that are to come in time.
-        window: How many of the last frames are looked at.
-        remembered: For how many frames a long delay that does not come again makes others wait.
-        peak_interval: Seconds of which only the longest delay counts as a peak; 0 for no peaks.
-        peaks: How many of the last peaks are looked at.
-        peak_percentile: Part of the peaks that are to come in time.
-        peak_patience: Peaks of a height are over when it was not reached for so many intervals, and as many more as
-            there were at most from one of them to the next.
-        longest_peak: A peak that is more than this above the least delay is not looked at.
-        peak_margin: What is added to the peaks: playing is not exactly as late as it should be.
-        peak_reserve: Part of the peaks that is added to them: the next may be higher than the few that are known.
-        min_delay: Least target.
-        max_delay: Greatest target.
-        max_jump: A delay that differs so much from the one before is a new beginning.
+        percentile: The part of the frames that should arrive in time.
+        window: The number of last frames that are used.
+        remembered: The number of frames for which a long delay that does not recur increases the target.
+        peak_interval: The interval of which only the longest delay is used as a peak; 0 for no peaks.
+        peaks: The number of last peaks that are used.
+        peak_percentile: The part of the peaks that should arrive in time.
+        peak_patience: Peaks of a height are over when it was not reached for this many intervals, and as many more as
+            were between two of them at most.
+        longest_peak: A peak that is more than this above the minimum delay is not used.
+        peak_margin: Added to the peaks, for playout is not exactly on time.
+        peak_reserve: The part of the peaks that is added to them: the next may be higher than the few known ones.
+        min_delay: The minimum target.
+        max_delay: The maximum target.
+        max_jump: A delay that differs so much from the one before resets the estimate.
     """
 
     percentile: float = attrs.field(default=0.97, validator=[validators.gt(0), validators.le(1)])
@@ -97,20 +96,19 @@ class JitterOptions:
 
 @attrs.frozen
 class AudioPlayoutOptions:
-    """How sound is buffered.
+    """The playout buffer of audio.
 
     Attributes:
-        jitter: How the target delay is found.
-        max_frames: How many frames wait at most; the oldest is dropped.
-        tolerance: How far the delay may be above the target before frames are skipped. At least a frame's duration is
-            tolerated in any case.
-        adjustment_interval: Least time between two frames that are skipped or inserted.
+        jitter: The estimate of the target delay.
+        max_frames: The maximum of buffered frames; the oldest is dropped.
+        tolerance: The delay above the target at which frames are skipped; at least a frame's duration.
+        adjustment_interval: The minimum time between two skipped or inserted frames.
         max_excess: A delay this much above the target is corrected at once.
-        max_silence: After nothing has come for this long, nothing is put in its place any more.
-        max_lag: A puller that comes later than this has slept: what it slept through is dropped.
-        max_gap: A timestamp this far ahead of, or behind, the one that is due, is a new beginning.
-        repeat_memory: For how long after a loss frames wait for their next ones, where those carry them once more
-            (Opus in-band FEC); 0 for not at all.
+        max_silence: After this long without a frame, there is no concealment any more.
+        max_lag: Audio that is due longer than this when the application reads is dropped.
+        max_gap: A timestamp this far ahead of, or behind, the due one is a restart.
+        repeat_memory: The time after a loss for which frames wait for the next ones, where those carry them again
+            (Opus in-band FEC); 0 for never.
     """
 
     jitter: JitterOptions = attrs.field(
@@ -135,17 +133,17 @@ class AudioPlayoutOptions:
 
 @attrs.frozen
 class LipSyncOptions:
-    """How timestamps are mapped to the sender's clock, and streams delayed for each other.
+    """Synchronization of audio and video: the mapping of timestamps to the sender's clock, and extra delays.
 
     Attributes:
-        max_reports: How many sender reports a mapping is made of.
-        max_deviation: A report that is so far off the mapping is an outlier.
-        max_outliers: After so many outliers in a row they are the truth, and the mapping begins anew.
-        max_extra_delay: What a stream is made to wait at most; beyond, the streams are not of one clock.
-        step: By how much the extra delay of a stream changes at most at a time.
-        tolerance: A stream waits for slower ones from this difference on (libwebrtc: 30 ms). Nobody notices less (ITU-R
-            BT.1359: audio that is 45 ms early or 125 ms late). Video waits until no more than this is left. Audio waits
-            for all of it, and until the difference is half of this: audio that is early is noticed sooner.
+        max_reports: The number of sender reports that a mapping is fitted to.
+        max_deviation: A report that deviates more from the mapping is an outlier.
+        max_outliers: After this many outliers in a row the mapping is reset.
+        max_extra_delay: The maximum extra delay of a stream; beyond, the streams are not of one clock.
+        step: The maximum change of an extra delay at a time.
+        tolerance: A stream waits for slower ones from this difference on (libwebrtc: 30 ms). Viewers do not notice less
+            (ITU-R BT.1359: audio that is 45 ms early or 125 ms late). Video waits until no more than this is left.
+            Audio waits for all of it, and until the difference is half of this: early audio is noticed sooner.
     """
 
     max_reports: int = attrs.field(default=20, validator=validators.ge(2))
@@ -158,17 +156,17 @@ class LipSyncOptions:
 
 @attrs.frozen
 class NackOptions:
-    """How lost packets are asked for. Times are in seconds.
+    """Requests for lost packets.
 
     Attributes:
-        max_missing: How many numbers may be missing at once; when there are more, all are given up.
-        max_requests: How often a packet is asked for at most.
-        max_age: How long a packet is asked for at most.
+        max_missing: The maximum of missing packets; when there are more, all are given up.
+        max_requests: The maximum number of requests for a packet.
+        max_age: The maximum time for which a packet is requested.
         initial_round_trip: The round-trip time before one is known.
-        min_interval: Least time between two requests for a packet.
-        backoff: By what the interval grows with each request.
-        min_tolerance: Least time that a hole is left alone before it is asked for.
-        max_tolerance: The longest that measured reordering may make it.
+        min_interval: The minimum time between two requests for a packet.
+        backoff: The factor by which the interval grows with each request.
+        min_tolerance: The minimum time after which a missing packet is requested.
+        max_tolerance: The maximum of that time, which follows the measured reordering.
     """
 
     max_missing: int = attrs.field(default=500, validator=validators.ge(1))
@@ -183,14 +181,14 @@ class NackOptions:
 
 @attrs.frozen
 class FecOptions:
-    """How packets are protected, and how much is kept to get them back.
+    """Forward error correction (FlexFEC, ULPFEC).
 
     Attributes:
-        protection: Repair packets for each media packet, 0 to 1.
-        max_frames: After so many frames repair packets are made, even if there is less than one to make.
-        max_packets: How many media packets are kept to get others back; the oldest is forgotten. Less than half of
-            the sequence numbers there are.
-        max_repairs: How many repair packets are kept that cannot be used yet; the oldest is forgotten.
+        protection: FEC packets per media packet, 0 to 1.
+        max_frames: After this many frames FEC packets are made, even if they are less than one.
+        max_packets: The media packets kept to recover others; the oldest is dropped. Less than half of the sequence
+            number space.
+        max_repairs: The FEC packets kept that cannot be used yet; the oldest is dropped.
     """
 
     protection: float = attrs.field(default=0.2, validator=[validators.ge(0), validators.le(1)])
@@ -201,12 +199,12 @@ class FecOptions:
 
 @attrs.frozen
 class RedOptions:
-    """How much redundancy is sent, and how much of what came is remembered.
+    """Redundant audio (RED).
 
     Attributes:
-        redundancy: How many earlier payloads each packet carries.
-        max_payload_size: Bytes; the oldest redundant blocks are left out of a payload that would be larger.
-        max_remembered: How many sequence numbers and timestamps of received packets are remembered.
+        redundancy: The earlier payloads that each packet carries.
+        max_payload_size: Bytes; the oldest redundant blocks are omitted from a payload that would be larger.
+        max_remembered: The sequence numbers and timestamps of received packets that are kept.
     """
 
     redundancy: int = attrs.field(default=1, validator=[validators.ge(0), validators.lt(MAX_RED_BLOCKS)])
@@ -216,12 +214,12 @@ class RedOptions:
 
 @attrs.frozen
 class HistoryOptions:
-    """How much of what was sent is kept.
+    """The history of sent packets for retransmission.
 
     Attributes:
-        max_packets: How many packets at most; the oldest is forgotten.
-        max_age: How long, in seconds. Longer ago than this nobody waits for a packet any more.
-        min_resend_interval: Least time between two retransmissions of a packet, in seconds.
+        max_packets: The maximum of packets; the oldest is dropped.
+        max_age: The maximum age; no receiver waits longer for a packet.
+        min_resend_interval: The minimum time between two retransmissions of a packet.
     """
 
     max_packets: int = attrs.field(default=1024, validator=validators.ge(1))
@@ -231,41 +229,43 @@ class HistoryOptions:
 
 @attrs.frozen
 class RtpOptions:
-    """How the RTP session behaves.
+    """Options of the RTP session.
 
     Attributes:
-        max_packet_size: Bytes of a packet with everything but SRTP's tag: 1200 less what SRTP and RTX may add.
-        max_streams: Incoming sources that are followed at once. Beyond, the packets of new ones are dropped and
-            counted (``too many streams``); the table of a peer's sources must not grow without bound.
-        report_interval_audio: Seconds between reports of a session without video (RFC 3550 section 6.2).
-        report_interval_video: Seconds between reports of one with video.
-        source_timeout: Seconds of silence after which an incoming source is forgotten (RFC 3550 section 6.3.5).
-        keyframe_interval: Seconds that pass at least between two requests for a keyframe of one source.
-        max_early_packets: Packets that are kept until the keys are there, which may come a moment later.
-        max_early_media_bytes: What the first packets of video that nobody wants yet may take, of all sources together:
-            their payloads, and 512 bytes for each packet. Beyond, the source whose first packets are the oldest loses
-            them, and a keyframe is requested once somebody wants its video (``early_media_dropped``).
-        max_assembly_bytes: What packets of video whose frame is not complete may take, of all sources together: their
-            payloads, and 512 bytes for each packet. Beyond, the source that has most loses all of them, and a keyframe
-            is requested (``assembly_dropped``).
-        max_held_bytes: What frames of video that wait for their audio may take, of all sources together. Beyond, those
-            of the source that adds one are shown at once.
-        max_fec_bytes: What the packets kept for forward error correction may take, of all sources together: all of
-            each, and 512 bytes beside it. Beyond, the source that has most loses all of them (``fec_dropped``).
-        max_idle_sources: Sources without a stream whose replay windows are kept.
-        red_loss: Part of our packets, 0 to 1, that must be lost so that sound is sent with redundancy where that was
-            negotiated; it is left off again at half of that.
-        fec_loss: Part of our packets that must be lost so that video is sent with forward error correction where that
-            was negotiated; likewise.
-        history: What is kept for retransmission.
-        red: How much redundancy sound has.
-        fec: How much is kept to get video back, and of how many frames it is protected together.
-        nack: How what is missing is asked for.
-        assembler: How frames of video wait for what is missing.
-        playout: How sound is buffered.
-        lip_sync: How sound and picture are kept together.
+        max_packet_size: The maximum size of a packet in bytes without SRTP's authentication tag: 1200 less what SRTP
+            and RTX may add.
+        max_streams: The maximum of received streams. Beyond, the packets of new SSRCs are dropped and counted
+            (``too many streams``).
+        report_interval_audio: The time between reports of a session without video (RFC 3550 section 6.2).
+        report_interval_video: The time between reports of a session with video.
+        source_timeout: The silence after which a received stream ends (RFC 3550 section 6.3.5).
+        keyframe_interval: The minimum time between two keyframe requests for a stream.
+        max_early_packets: The received packets that are kept until the keys are set.
+        max_early_media_bytes: The size of the first packets of video without demand, of all streams together: their
+            payloads, and 512 bytes for each packet. Beyond, the stream whose first packets are the oldest drops them,
+            and a keyframe is requested when its video is consumed (``early_media_dropped``).
+        max_assembly_bytes: The size of the packets of incomplete video frames, of all streams together: their payloads,
+            and 512 bytes for each packet. Beyond, the stream that has most drops all of them, and a keyframe is
+            requested (``assembly_dropped``).
+        max_held_bytes: The size of the video frames that wait for their audio, of all streams together. Beyond, those
+            of the stream that adds one are released at once.
+        max_fec_bytes: The size of the packets kept for forward error correction, of all streams together: all of each
+            packet, and 512 bytes beside it. Beyond, the stream that has most drops all of them (``fec_dropped``).
+        max_idle_sources: The SSRCs without a stream whose records and replay windows are kept
+            (:mod:`.demux.ssrc_table`).
+        red_loss: The lost part of our packets, 0 to 1, at which audio is sent with redundancy where that was
+            negotiated; redundancy stops at half of it.
+        fec_loss: The lost part of our packets at which video is sent with forward error correction where that was
+            negotiated; likewise.
+        history: The history for retransmission.
+        red: The redundancy of audio.
+        fec: The forward error correction of video.
+        nack: The requests for lost packets.
+        assembler: The wait of video for missing packets.
+        playout: The playout buffer of audio.
+        lip_sync: The synchronization of audio and video.
         congestion: Bandwidth estimation, pacing, feedback.
-        srtp: Bounds of SRTP.
+        srtp: The bounds of SRTP.
     """
 
     max_packet_size: int = attrs.field(default=1160, validator=[ge(300), attrs.validators.le(1400)])

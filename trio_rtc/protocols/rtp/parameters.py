@@ -1,4 +1,4 @@
-"""What was negotiated for RTP: plain values that the session of the offers and answers hands down."""
+"""The negotiated parameters of RTP: plain values from the offer/answer exchange."""
 
 import enum
 from collections.abc import Mapping
@@ -20,11 +20,11 @@ COMFORT_NOISE = "cn"
 
 
 class CodecRole(enum.Enum):
-    """What packets of a payload type are for."""
+    """The role of the packets of a payload type."""
 
     MEDIA = "media"
     BETWEEN = "between"
-    """Telephone events and comfort noise, in the stream of the sound but not part of it."""
+    """Telephone events and comfort noise, which share the stream of the audio."""
     RTX = RTX
     RED = RED
     ULPFEC = ULPFEC
@@ -43,18 +43,18 @@ _ROLES = {
 
 @attrs.frozen
 class Codec:
-    """A payload type and what it stands for in one section.
+    """A payload type of one section.
 
     Attributes:
         payload_type: 0 to 127.
-        name: Name of the encoding, as in SDP.
-        clock_rate: Units of the RTP timestamp in a second.
-        channels: For audio.
-        parameters: Of ``a=fmtp``, by name.
+        name: The encoding name as in SDP.
+        clock_rate: Units of the RTP timestamp per second.
+        channels: The channels of audio.
+        parameters: The parameters of ``a=fmtp`` by name.
         feedback: The kinds of ``a=rtcp-fb``, such as ``"nack pli"``.
-        rtx_payload_type: Under which retransmissions of it are sent; ``None`` for none.
-        role: What its packets are for.
-        is_media: Whether it carries media itself, and not repair of other packets, events or noise.
+        rtx_payload_type: The payload type of its retransmissions; ``None`` for none.
+        role: The role of its packets.
+        is_media: Whether it carries media, not retransmissions, error correction, events or noise.
     """
 
     payload_type: int
@@ -67,7 +67,7 @@ class Codec:
     role: CodecRole = attrs.field(init=False, eq=False, repr=False)
     is_media: bool = attrs.field(init=False, eq=False, repr=False)
 
-    # Asked with every packet.
+    # Computed once, because they are read with every packet.
     @role.default
     def _find_role(self) -> CodecRole:
         return _ROLES.get(self.name.lower(), CodecRole.MEDIA)
@@ -79,18 +79,18 @@ class Codec:
 
 @attrs.frozen
 class ReceiveParameters:
-    """One section, as far as we receive in it.
+    """The receive parameters of one section.
 
     Attributes:
-        mid: Its name.
+        mid: The MID.
         kind: ``"audio"`` or ``"video"``.
-        codecs: What the peer may send, by our payload types.
-        extensions: Header extensions: number → URI.
-        ssrcs: Sources that the peer has announced: SSRC → the layer's RID or ``None``.
+        codecs: The codecs that the peer may send, with our payload types.
+        extensions: Header extensions: id → URI.
+        ssrcs: The announced SSRCs of the peer: SSRC → RID of the layer, or ``None``.
         rtx_ssrcs: RTX SSRC → SSRC that it retransmits.
         fec_ssrcs: FlexFEC SSRC → SSRC that it protects.
         active: Whether the direction lets the peer send.
-        sync_group: Sections of the same group are played together; ``None`` for one that is played by itself.
+        sync_group: The name of the group of sections that are played in sync; ``None`` for none.
     """
 
     mid: str
@@ -106,18 +106,18 @@ class ReceiveParameters:
 
 @attrs.frozen
 class Encoding:
-    """One outgoing stream of a section: the only one, or a layer of simulcast.
+    """A stream that a section sends: the only one, or a layer of simulcast.
 
     Attributes:
-        ssrc: Its source.
-        rtx_ssrc: The source of its retransmissions.
-        rid: The layer's name.
-        active: Whether it is to be sent at present.
-        max_bitrate: Bits a second at most; ``None`` for what its kind needs.
-        priority: W3C's priority, by which streams share what there is.
-        fec_ssrc: The source of its FlexFEC, ``None`` for none.
-        scale_down_by: Divides the width and the height of the source's video frames.
-        max_framerate: Video frames a second at most; ``None`` for all.
+        ssrc: Its SSRC.
+        rtx_ssrc: The SSRC of its retransmissions.
+        rid: The RID of the layer.
+        active: Whether it is sent at present.
+        max_bitrate: The maximum bitrate in bits per second; ``None`` for the default of its kind.
+        priority: W3C's priority, by which streams share the bandwidth.
+        fec_ssrc: The SSRC of its FlexFEC packets, ``None`` for none.
+        scale_down_by: The factor by which width and height are smaller than those of the track.
+        max_framerate: The maximum frame rate in frames per second; ``None`` for no limit.
     """
 
     ssrc: int
@@ -133,17 +133,17 @@ class Encoding:
 
 @attrs.frozen
 class SendParameters:
-    """One section, as far as we send in it.
+    """The send parameters of one section.
 
     Attributes:
-        mid: Its name.
+        mid: The MID.
         kind: ``"audio"`` or ``"video"``.
-        codecs: What the peer takes, by its payload types, the preferred one first.
+        codecs: The codecs that the peer receives, with its payload types, the preferred one first.
         encodings: The streams.
-        extensions: Header extensions: number → URI.
-        reduced_size_rtcp: Whether the peer takes feedback that stands alone (RFC 5506).
+        extensions: Header extensions: id → URI.
+        reduced_size_rtcp: Whether reduced-size RTCP (RFC 5506) was negotiated.
         active: Whether the direction lets us send.
-        max_bitrate: What the peer takes at most in this section (``b=``), in bits a second.
+        max_bitrate: The peer's limit of the section (``b=``), in bits per second.
     """
 
     mid: str

@@ -1,13 +1,13 @@
-"""When reports are sent, and what is told of the sources (RFC 3550 sections 6.2 to 6.5).
+"""RTCP reports: their schedule and their compound packets (RFC 3550 sections 6.2 to 6.5).
 
-The bandwidth rule of RFC 3550 is for groups of thousands; between two peers the interval is a constant, as in the
-browsers: a second with video, five without, each time between half and one and a half of it, so that reports of
-many connections do not fall together.
+The bandwidth rule of RFC 3550 is for groups of thousands; between two peers the interval is a constant, as in
+browsers: a second with video, five without, each time between half and one and a half of it, so that the reports of
+many connections are not sent at the same time.
 
-Each media section has datagrams of its own, as in libwebrtc: reports of our sources of the section, with blocks of the
-peer's sources of the same section. Janus and others find the stream that a compound is about by the SSRC of its sender,
-else by its first report block, and drop what they cannot find. So feedback that may not stand alone begins with the
-report block of the source that it is about (:func:`feedback_head`); RFC 3550 section 6.1 would allow an empty report.
+Each media section has datagrams of its own, as in libwebrtc: reports of our SSRCs of the section, with blocks of the
+peer's SSRCs of the same section. Janus and others find the stream of a compound by the SSRC of its sender, else by its
+first report block, and drop it if they find none. So feedback without reduced-size RTCP begins with the report block of
+the SSRC that it is about (:func:`feedback_head`); RFC 3550 section 6.1 would allow an empty report.
 """
 
 import math
@@ -26,24 +26,24 @@ from trio_rtc.protocols.rtcp import (
 from trio_rtc.protocols.rtcp.source_description import ItemType
 
 MAX_BLOCKS = 31
-"""What one packet can count: report blocks, sources of a goodbye."""
+"""The maximum count of a packet: report blocks, or SSRCs of a BYE."""
 MAX_DATAGRAM = 1150
-"""Bytes of RTCP in a datagram."""
+"""The maximum size of a datagram of RTCP in bytes."""
 MAX_FEEDBACK = 850
-"""Bytes of a packet of feedback: so many are left behind a report block and the longest CNAME."""
-_MAX_NAMES_SIZE = 800
-"""Bytes of the chunks in one source description."""
+"""The maximum size of a feedback packet in bytes: what is left behind a report block and the longest CNAME."""
+_MAX_CHUNKS_SIZE = 800
+"""The maximum size of the chunks in a source description in bytes."""
 _FIRST_INTERVAL = 0.1
 
 
 class ReportSchedule:
-    """Says when the next report is due.
+    """The schedule of reports.
 
     Args:
         rng: Spreads the reports.
 
     Attributes:
-        due: When the next one is; ``math.inf`` while there is nothing to report.
+        due: When the next report is due; ``math.inf`` while there is nothing to report.
     """
 
     def __init__(self, rng: random.Random) -> None:
@@ -51,19 +51,19 @@ class ReportSchedule:
         self.due = math.inf
 
     def start(self, now: float) -> None:
-        """Begin to report, soon: the first one carries the clock and the name that the peer synchronizes by."""
+        """Start to report, soon: the first report has the clock and the CNAME for the peer's synchronization."""
         if self.due == math.inf:
             self.due = now + _FIRST_INTERVAL * (0.5 + self._rng.random())
 
     def take(self, now: float, interval: float) -> bool:
-        """Return whether a report is due, and set the time of the next."""
+        """Return whether a report is due, and schedule the next."""
         if now < self.due:
             return False
         self.due = now + interval * (0.5 + self._rng.random())
         return True
 
     def stop(self) -> None:
-        """Report no more."""
+        """Stop reporting."""
         self.due = math.inf
 
 
@@ -74,14 +74,14 @@ def compound(
     cname: str,
     sources: Iterable[int],
 ) -> list[RtcpPacket]:
-    """Return the packets of a report: the blocks behind the first sender report, the rest in receiver reports.
+    """Return the packets of a report: blocks in the sender reports, the rest of them in receiver reports.
 
     Args:
-        own_ssrc: Who reports when there is no sender report.
-        reports: Of our streams.
-        blocks: Of the peer's.
-        cname: The name that joins our streams.
-        sources: Our sources, whose name that is.
+        own_ssrc: Our SSRC if there is no sender report.
+        reports: The reports of our streams.
+        blocks: The blocks of the peer's streams.
+        cname: The CNAME of our streams.
+        sources: Our SSRCs, for the source description.
     """
     packets: list[RtcpPacket] = []
     rest = list(blocks)
@@ -104,27 +104,27 @@ def compound(
 
 
 def describe(sources: Sequence[int], cname: str) -> list[RtcpPacket]:
-    """Return the source descriptions that give our sources their CNAME, in as many packets as are needed."""
+    """Return the source descriptions with the CNAME of our SSRCs, in as many packets as are needed."""
     items = ((int(ItemType.CNAME), cname.encode()[:255]),)
     chunks = [SourceDescriptionChunk(ssrc, items) for ssrc in sources]
     # SSRC, type, length, and one to four zeros behind the text (RFC 3550 section 6.5).
     size = 4 * ((4 + 2 + len(items[0][1])) // 4 + 1)
-    count = min(MAX_BLOCKS, _MAX_NAMES_SIZE // size)
+    count = min(MAX_BLOCKS, _MAX_CHUNKS_SIZE // size)
     return [SourceDescription(tuple(chunks[at : at + count])) for at in range(0, len(chunks), count)]
 
 
 def feedback_head(sender_ssrc: int, cname: str, block: ReportBlock | None) -> list[RtcpPacket]:
-    """Return what feedback is sent behind where it may not stand alone: a report and a CNAME.
+    """Return the packets in front of feedback without reduced-size RTCP: a report and a CNAME.
 
     Args:
-        sender_ssrc: Our SSRC in the section of the source.
-        cname: Its CNAME.
-        block: Of the source that the feedback is about; ``None`` if it is about no source that is received.
+        sender_ssrc: Our SSRC in the section.
+        cname: Our CNAME.
+        block: The block of the stream that the feedback is about; ``None`` if it is about no received stream.
     """
     return compound(sender_ssrc, (), () if block is None else (block,), cname, ())
 
 
-def goodbye(own_ssrc: int, cname: str, sources: Sequence[int]) -> list[RtcpPacket]:
-    """Return the packets that say that our sources leave."""
+def make_bye(own_ssrc: int, cname: str, sources: Sequence[int]) -> list[RtcpPacket]:
+    """Return the compound with BYE for our SSRCs."""
     parts = [tuple(sources[at : at + MAX_BLOCKS]) for at in range(0, len(sources), MAX_BLOCKS)]
     return [*compound(own_ssrc, (), (), cname, sources), *map(Bye, parts)]

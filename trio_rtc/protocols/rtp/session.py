@@ -1,17 +1,21 @@
-"""The RTP session of a bundle, without input or output of its own: all media of both sides over one transport.
+"""The RTP session of a BUNDLE group, without I/O of its own: all media of both peers over one transport.
 
-RFC 3550 as the profile SAVPF (RFC 5124) has it, over DTLS-SRTP (RFC 5764), with everything multiplexed on one port (RFC
-5761, RFC 9143). The session is made when a media section is negotiated and lives as long as the transport. Until the
-DTLS handshake brings the keys it sends nothing and keeps a few of the packets that come; ``set_keys`` opens it.
+It implements RFC 3550 with the profile SAVPF (RFC 5124) over DTLS-SRTP (RFC 5764), with RTP and RTCP of all sections
+multiplexed on one port (RFC 5761, RFC 9143). Its states are:
 
-Packets that come are decrypted, sorted to their stream (:mod:`.router`), and leave as events: packets for those who
-forward, whole frames for those who watch. Frames that are to be sent are cut into packets, wait in the pacer and are
-stamped and encrypted as they leave. Between the two, RTCP: reports go out at an interval (:mod:`.reports`), requests
-and congestion feedback as soon as they are due, alone where the peer takes that (RFC 5506), else behind a report of the
-source that they are about.
+1. *Without keys*, from its creation, when a media section is negotiated, until the DTLS handshake has finished: it
+   sends nothing, drops frames, and keeps a few received packets.
+2. *Open*, from ``set_keys`` on (:class:`.RtpOpened`).
+3. *Closed*, after ``close``, which sends BYE, or ``lower_closed`` (:class:`.RtpClosed`).
 
-``close`` says BYE. Left out: groups of more than two, RTP and RTCP on separate ports, SSRC collisions (the peers of an
-authenticated connection choose 32 random bits each, and a collision is refused by SDP).
+Received packets are decrypted, routed to their stream (:mod:`.demux`, :mod:`.receive`), and returned as events: packets
+to forward, and complete frames. Frames to send are packetized, wait in the pacer, and are serialized and encrypted when
+they are sent (:mod:`.send`). RTCP connects both: reports are sent at an interval (:mod:`.reports`), requests and
+bandwidth feedback as soon as they are due, alone with reduced-size RTCP (RFC 5506), else behind a report block of the
+stream that they are about.
+
+Not implemented: groups of more than two participants, RTP and RTCP on separate ports, SSRC collisions (the peers of an
+authenticated connection choose 32 random bits each, and SDP refuses a collision).
 """
 
 import itertools
@@ -46,41 +50,42 @@ from trio_rtc.protocols.rtcp import (
 from trio_rtc.protocols.srtp import SrtpSession
 
 from .bandwidth import Bandwidth
-from .events import BitratesChanged, Closed, Opened, RtpEvent
+from .events import BitratesChanged, RtpClosed, RtpEvent, RtpOpened
 from .options import RtpOptions
 from .packet.frame import EncodedFrame
 from .packet.packet import RtpPacket
 from .parameters import FEEDBACK_CCFB, FEEDBACK_TRANSPORT, ReceiveParameters, SendParameters
 from .receive.receiver import Demand, RtpReceiver, StreamFeedback
-from .reports import MAX_DATAGRAM, MAX_FEEDBACK, ReportSchedule, compound, feedback_head, goodbye
+from .reports import MAX_DATAGRAM, MAX_FEEDBACK, ReportSchedule, compound, feedback_head, make_bye
 from .send.sender import RtpSender
 from .stats import Totals, add_to, numbers_of
 
 _MEDIA_TIMEOUT = 2.0
-"""Seconds after the last packet of media until the path is left to data."""
+"""Seconds after the last media packet until data may use the whole path."""
 _RTCP_TYPES = range(192, 224)
 _MAX_PATH_FEEDBACK = 16
-"""Packets of feedback about the path that are used of a datagram: each moves the estimate, and peers send one."""
+"""Bandwidth feedback packets that are used of a datagram: each updates the estimate, and peers send one."""
 _MAX_NACKED = 1024
-"""Sequence numbers that are read of a NACK, which has room for thousands: as many as the history has packets."""
+"""Sequence numbers that are used of a NACK, which has room for thousands: as many as the history has packets."""
 
 
 class RtpSession:
     """All media of one transport, in the contract of :class:`trio_rtc.protocols._contract.Core`.
 
     Args:
-        options: See :class:`.RtpOptions`.
-        rng: Source of the first numbers and of the spread of reports.
-        wall_clock: What to add to ``now`` to have the Unix time.
-        cname: The name that joins our streams.
+        options: Options of the session.
+        rng: Source of the first sequence numbers and timestamps, and of the spread of reports.
+        wall_clock: The seconds to add to ``now`` to have the Unix time.
+        cname: The CNAME of our streams.
 
     Attributes:
-        sender: Our streams.
-        receiver: The peer's.
-        bandwidth: The estimate of the path.
-        srtp: Encryption, ``None`` before there are keys.
-        dropped: Packets that were dropped, by reason.
-        ccfb_received: How many packets of RFC 8888 have come.
+        sender: The send half.
+        receiver: The receive half.
+        bandwidth: The bandwidth estimate.
+        srtp: The SRTP session, ``None`` before the keys are set.
+        dropped: Dropped packets by reason.
+        ccfb_received: Congestion control feedback packets (RFC 8888) received.
+        closed: Whether the session has ended.
     """
 
     def __init__(self, options: RtpOptions, *, rng: random.Random, wall_clock: float, cname: str) -> None:
@@ -94,11 +99,11 @@ class RtpSession:
         self.srtp: SrtpSession | None = None
         self.dropped: Counter[str] = Counter()
         self.ccfb_received = 0
-        self._path_feedback = 0
+        self._bandwidth_feedback = 0
         self.closed = False
         self._own_ssrc = rng.getrandbits(32)
         self._schedule = ReportSchedule(rng)
-        # The sections in which feedback may stand alone, and our SSRC in each.
+        # The sections with reduced-size RTCP, and our SSRC in each section.
         self._reduced_size: set[str] = set()
         self._senders: dict[str, int] = {}
         self._has_video = False
@@ -108,23 +113,23 @@ class RtpSession:
 
     @property
     def is_open(self) -> bool:
-        """Whether packets can leave: there are keys, and the session has not ended."""
+        """Whether packets can be sent: the keys are set, and the session has not ended."""
         return self.srtp is not None and not self.closed
 
     @property
     def packets_decrypted(self) -> int:
-        """How many packets of the peer's were authentic."""
+        """The number of authentic packets received."""
         counters = None if self.srtp is None else self.srtp.counters
         return 0 if counters is None else counters.rtp.unprotected + counters.rtcp.unprotected
 
-    # -- what is negotiated --------------------------------------------------------------------------------------
+    # -- negotiation --------------------------------------------------------------------------------------
 
     def set_keys(self, srtp: SrtpSession, now: float) -> None:
-        """Take what encrypts, and the packets that have been waiting for it."""
+        """Set the SRTP session, and receive the packets that were kept for it."""
         if self.closed:
             return
         self.srtp = srtp
-        self._events.append(Opened())
+        self._events.append(RtpOpened())
         self._events += self.sender.missed_keyframes(now)
         early, self._early = self._early, []
         self.receive(early, now)
@@ -132,10 +137,10 @@ class RtpSession:
     def set_sections(
         self, sending: Sequence[SendParameters], receiving: Sequence[ReceiveParameters], now: float
     ) -> None:
-        """Replace what is sent and what may be received."""
-        gone = self.sender.set_sections(sending)
-        if gone:
-            self._send_goodbye(gone)
+        """Replace the negotiated sections."""
+        ended = self.sender.set_sections(sending)
+        if ended:
+            self._send_bye(ended)
         self.receiver.set_sections(receiving)
         active = [section for section in sending if section.active]
         feedback = {kind for section in active for codec in section.codecs for kind in codec.feedback}
@@ -152,17 +157,17 @@ class RtpSession:
         self._update_bitrates(now)
 
     def set_demand(self, mid: str, *, frames: bool, packets: bool, min_delay: float = 0.0) -> None:
-        """Say what is wanted of a section that is received.
+        """Set what the application consumes of a section.
 
         Args:
             mid: The section.
-            frames: Whether frames are wanted.
-            packets: Whether packets are wanted.
-            min_delay: How long frames have to wait at least, in seconds, although the network may need less.
+            frames: Whether it consumes frames.
+            packets: Whether it consumes packets.
+            min_delay: The minimum playout delay of frames in seconds.
         """
         self.receiver.set_demand(mid, Demand(frames, packets, min_delay))
 
-    # -- what the application does -------------------------------------------------------------------------------
+    # -- sending -------------------------------------------------------------------------------
 
     def send_frame(
         self,
@@ -173,24 +178,24 @@ class RtpSession:
         rid: str | None = None,
         captured: float | None = None,
     ) -> None:
-        """Queue a frame. Before the keys are there it is dropped.
+        """Queue a frame. Before the keys are set it is dropped.
 
-        Whenever a video frame is dropped here, those that refer to it are dropped too, and a keyframe is requested
-        (:class:`KeyframeRequested`); of those dropped before the keys, when the keys are there.
+        When a video frame is dropped, the frames that refer to it are dropped too, and a keyframe is requested
+        (:class:`KeyframeRequested`); for frames dropped before the keys are set, when they are set.
 
         Args:
             mid: The section.
-            frame: What is sent.
+            frame: The frame.
             now: Seconds.
-            rid: Which layer.
-            captured: When it was captured, in the same seconds: reports tell that of its timestamp, so that a peer
-                does not take the time that encoding takes for a part of the picture's time. ``None`` for now.
+            rid: The simulcast layer.
+            captured: Its capture time in the same seconds, ``None`` for now. Sender reports relate the timestamp to
+                it, so that the peer does not include the time of encoding.
 
         Raises:
-            ValueError: It is not of the codec that was negotiated.
+            ValueError: The frame is not of the negotiated codec.
         """
         if self.is_open:
-            self._tell(self.sender.send_frame(mid, frame, rid, now, captured))
+            self._emit(self.sender.send_frame(mid, frame, rid, now, captured))
             self._schedule.start(now)
         else:
             self.sender.refuse(mid, rid)
@@ -200,17 +205,17 @@ class RtpSession:
     ) -> None:
         """Queue packets of another stream as ones of ours."""
         if self.is_open:
-            self._tell(self.sender.send_packets(mid, packets, rid, now))
+            self._emit(self.sender.send_packets(mid, packets, rid, now))
             self._schedule.start(now)
         else:
             self.sender.refuse(mid, rid, len(packets))
 
     def refuse_frame(self, mid: str, rid: str | None) -> None:
-        """Record that a frame was dropped because packets cannot leave yet."""
+        """Record that a frame was dropped because packets cannot be sent yet."""
         self.sender.refuse(mid, rid)
 
     def begin_source(self, mid: str, rid: str | None) -> None:
-        """Require a keyframe next: the frames to come are of another source, or do not follow on the last one sent."""
+        """Require a keyframe next: the next frames are of another source, or do not follow the last one sent."""
         self.sender.begin_source(mid, rid)
 
     def waits_for_keyframe(self, mid: str, rid: str | None) -> bool:
@@ -219,7 +224,7 @@ class RtpSession:
 
     def lose_frame(self, mid: str, rid: str | None, now: float) -> None:
         """Record that a video frame was dropped after it was encoded: the next frame must be a keyframe."""
-        self._tell(self.sender.lose_frame(mid, rid, now))
+        self._emit(self.sender.lose_frame(mid, rid, now))
 
     def path_restored(self, now: float) -> None:
         """Request keyframes, since packets were lost while there was no path to the peer, or the peer had no keys."""
@@ -227,32 +232,32 @@ class RtpSession:
             self._events += self.sender.path_restored(now)
 
     def send_event(self, mid: str, code: int, elapsed: float, now: float, *, end: bool = False) -> None:
-        """Queue what tells that a telephone event goes on, or has ended (RFC 4733).
+        """Queue a packet of a telephone event (RFC 4733).
 
         Args:
             mid: The section.
-            code: Which event.
-            elapsed: Seconds since it began. With 0 it takes the place of the sound and is not told yet.
+            code: The event.
+            elapsed: Seconds since its beginning. With 0 it replaces the audio, and no packet is sent yet.
             now: Seconds.
-            end: Whether it is over; said three times against loss.
+            end: Whether it ends. Call three times with ``True`` against loss.
         """
         if self.srtp is not None and not self.closed:
             self.sender.send_event(mid, code, elapsed, now, end=end)
             self._schedule.start(now)
 
     def request_keyframe(self, mid: str, rid: str | None, now: float) -> None:
-        """Ask the peer for a keyframe."""
+        """Request a keyframe from the peer."""
         self.receiver.request_keyframe(mid, rid)
 
     # -- the contract of a core ----------------------------------------------------------------------------------
 
     def receive(self, batch: Sequence[bytes], now: float, arrivals: Sequence[float] = ()) -> None:
-        """Take packets of SRTP and SRTCP. Never raises for what the peer did.
+        """Receive SRTP and SRTCP packets. Never raises for packets of the peer.
 
         Args:
             batch: The packets.
             now: Seconds.
-            arrivals: When each of them came, if that is known better than by ``now``.
+            arrivals: The arrival time of each packet, if it is known more precisely than by ``now``.
         """
         srtp = self.srtp
         if self.closed:
@@ -287,7 +292,7 @@ class RtpSession:
             self._update_bitrates(now)
 
     def handle_timer(self, now: float) -> None:
-        """Act on what is due."""
+        """Handle the deadlines that have passed."""
         if self.closed:
             return
         self.bandwidth.handle_timer(now)
@@ -306,7 +311,7 @@ class RtpSession:
         return deadline if self.srtp is None else min(deadline, self.bandwidth.next_timer())
 
     def datagrams_to_send(self, now: float) -> list[bytes]:
-        """Take packets, encrypted."""
+        """Return the encrypted packets to send."""
         srtp = self.srtp
         if srtp is None:
             return []
@@ -320,40 +325,40 @@ class RtpSession:
         if self.closed:
             return datagrams
         protect = srtp.protect
-        for packet in self.sender.take(now):
+        for packet in self.sender.packets_to_send(now):
             try:
                 datagrams.append(protect(packet))
             except ValueError:
-                # Forwarded and too large, or asked for again when it had become too old.
+                # A forwarded packet that is too large, or a retransmission that has become too old for SRTP.
                 self.dropped["not protected"] += 1
         return datagrams
 
     def left_for_data(self, now: float) -> float | None:
-        """Return how many bits a second data may take on the same path; ``None`` while no media is sent."""
+        """Return the bits per second that data may use on the same path; ``None`` while no media is sent."""
         return self.bandwidth.left_for_data if now - self.sender.sent_at < _MEDIA_TIMEOUT else None
 
     def events(self) -> list[RtpEvent]:
-        """Take what has happened."""
+        """Return the events since the last call."""
         events = self._events.copy()
         self._events.clear()
         return events
 
     def close(self, now: float) -> None:
-        """Say BYE, if there is anybody to hear it, and end. Idempotent."""
+        """Send BYE for the SSRCs that have sent packets, and end. Idempotent."""
         if not self.closed:
             ssrcs = self.sender.ssrcs
             if ssrcs:
-                self._send_goodbye(ssrcs)
+                self._send_bye(ssrcs)
             self._end()
 
     def lower_closed(self, now: float) -> None:
-        """Hear that the transport is gone: end without a word."""
+        """End without BYE: the transport has closed."""
         self._control.clear()
         if not self.closed:
             self._end()
 
     def counters(self) -> Mapping[str, Mapping[str, float]]:
-        """Return what was counted, for each of the layers ``rtp``, ``srtp`` and ``congestion``."""
+        """Return the counters of each of the layers ``rtp``, ``srtp`` and ``congestion``."""
         rtp: Totals = {}
         for counters in (self.sender.counters(), self.receiver.counters(), self.dropped):
             add_to(rtp, counters)
@@ -367,50 +372,50 @@ class RtpSession:
 
     def _receive_rtcp(self, packets: Iterable[RtcpPacket], now: float) -> None:
         sender, receiver = self.sender, self.receiver
-        self._path_feedback = 0
+        self._bandwidth_feedback = 0
         for packet in packets:
             match packet:
                 case SenderReport():
                     receiver.handle_sender_report(packet, now)
-                    self._take_blocks(packet.blocks, now)
+                    self._handle_blocks(packet.blocks, now)
                 case ReceiverReport():
-                    self._take_blocks(packet.blocks, now)
+                    self._handle_blocks(packet.blocks, now)
                 case GenericNack():
                     numbers = itertools.islice(packet.iter_sequence_numbers(), _MAX_NACKED)
-                    self._tell(sender.handle_nack(packet.media_ssrc, numbers, now))
+                    self._emit(sender.handle_nack(packet.media_ssrc, numbers, now))
                 case TransportFeedback() | CongestionControlFeedback() | ReceiverEstimatedMaximumBitrate():
-                    self._take_path_feedback(packet, now)
+                    self._handle_bandwidth_feedback(packet, now)
                 case PictureLossIndication():
-                    self._tell(sender.handle_picture_loss(packet.media_ssrc))
+                    self._emit(sender.handle_pli(packet.media_ssrc))
                 case FullIntraRequest():
                     for ssrc, number in packet.requests:
-                        self._tell(sender.handle_full_intra_request(ssrc, number))
+                        self._emit(sender.handle_fir(ssrc, number))
                 case Bye():
                     receiver.handle_bye(packet.ssrcs, now)
                 case ExtendedReport():
-                    self._take_extended(packet, now)
+                    self._handle_extended_report(packet, now)
                 case _:
-                    pass  # names are in the descriptions; what else there is has no meaning here
+                    pass  # SDES items are in SDP; other packets have no effect
 
-    def _take_path_feedback(
+    def _handle_bandwidth_feedback(
         self,
         packet: TransportFeedback | CongestionControlFeedback | ReceiverEstimatedMaximumBitrate,
         now: float,
     ) -> None:
-        self._path_feedback += 1
-        if self._path_feedback > _MAX_PATH_FEEDBACK:
+        self._bandwidth_feedback += 1
+        if self._bandwidth_feedback > _MAX_PATH_FEEDBACK:
             self.dropped["path feedback"] += 1
             return
         match packet:
             case TransportFeedback():
-                self.bandwidth.feedback(packet, now)
+                self.bandwidth.handle_transport_feedback(packet, now)
             case CongestionControlFeedback():
                 self.ccfb_received += 1
-                self.bandwidth.feedback_of_sources(packet, now)
+                self.bandwidth.handle_congestion_control_feedback(packet, now)
             case ReceiverEstimatedMaximumBitrate():
-                self.bandwidth.remb_received(packet.bitrate, now)
+                self.bandwidth.handle_remb(packet.bitrate, now)
 
-    def _take_blocks(self, blocks: Iterable[ReportBlock], now: float) -> None:
+    def _handle_blocks(self, blocks: Iterable[ReportBlock], now: float) -> None:
         at = self._compact(now)
         latest: float | None = None
         for block in blocks:
@@ -420,11 +425,11 @@ class RtpSession:
         if latest is not None:
             self.receiver.set_round_trip(latest)
 
-    def _take_extended(self, report: ExtendedReport, now: float) -> None:
+    def _handle_extended_report(self, report: ExtendedReport, now: float) -> None:
         if report.reference_time is not None:
             self._reference_time = (report.ssrc, compact_ntp(report.reference_time), now)
         at = self._compact(now)
-        # Only the first DLRR block is used: more in a report, which nobody sends, would say the same.
+        # Only the first DLRR block is used: further ones, which no known peer sends, would have the same values.
         for delay in report.delays[:1]:
             round_trip = round_trip_time(at, delay.last_receiver_report, delay.delay)
             if round_trip is not None:
@@ -434,7 +439,7 @@ class RtpSession:
         reports = self.sender.reports(now, now + self._wall_clock)
         blocks = self.receiver.report_blocks(now)
         sends = bool(reports)
-        # A session in which nothing is sent or received reports, too.
+        # A session that sends and receives nothing reports, too.
         for mid in dict.fromkeys([*reports, *blocks]) or [""]:
             sender, own = self._sender_of(mid), reports.get(mid, [])
             sources = [report.ssrc for report in own]
@@ -442,12 +447,12 @@ class RtpSession:
             extended = self._extended_report(sender, now, sends=sends)
             if extended is not None:
                 packets.append(extended)
-            # One reference time is enough.
+            # One reference time per report is enough.
             sends = True
             self._send_compound(packets, feedback_head(sender, self._cname, None))
 
     def _extended_report(self, sender_ssrc: int, now: float, *, sends: bool) -> ExtendedReport | None:
-        """Return what gives a side that only receives its round-trip time (RFC 3611 sections 4.4 and 4.5)."""
+        """Return the report that lets a receive-only side measure its round-trip time (RFC 3611 sections 4.4, 4.5)."""
         reference = None if sends else ntp_from_unix(now + self._wall_clock)
         delays: tuple[DelaySinceLastReceiverReport, ...] = ()
         if self._reference_time is not None:
@@ -459,11 +464,11 @@ class RtpSession:
         return ExtendedReport(sender_ssrc, reference, delays)
 
     def _sender_of(self, mid: str | None) -> int:
-        """Return our SSRC in a section: of what is sent there, else one that no media has."""
+        """Return our SSRC in a section: that of a stream, else one without media."""
         return self._own_ssrc if mid is None else self._senders.get(mid, self._own_ssrc)
 
     def _send_feedback(self, feedback: StreamFeedback, now: float) -> None:
-        """Send feedback by itself where that was negotiated (RFC 5506), else behind a report of its source."""
+        """Send feedback alone with reduced-size RTCP (RFC 5506), else behind a report block of its stream."""
         stream = feedback.stream
         if stream is not None and stream.mid in self._reduced_size:
             self._control += encode_datagrams(feedback.packets, MAX_DATAGRAM)
@@ -472,8 +477,10 @@ class RtpSession:
         head = feedback_head(sender, self._cname, None if stream is None else stream.report_block(now))
         self._send_compound([*head, *feedback.packets], head)
 
-    def _send_goodbye(self, ssrcs: Sequence[int]) -> None:
-        self._send_compound(goodbye(ssrcs[0], self._cname, ssrcs), feedback_head(ssrcs[0], self._cname, None))
+    def _send_bye(self, ssrcs: Sequence[int]) -> None:
+        self._send_compound(
+            make_bye(ssrcs[0], self._cname, ssrcs), feedback_head(ssrcs[0], self._cname, None)
+        )
 
     def _send_compound(self, packets: Sequence[RtcpPacket], head: Sequence[RtcpPacket]) -> None:
         self._control += encode_datagrams(packets, MAX_DATAGRAM, head=head)
@@ -483,18 +490,18 @@ class RtpSession:
 
     # -- events --------------------------------------------------------------------------------------------------
 
-    def _tell(self, event: RtpEvent | None) -> None:
+    def _emit(self, event: RtpEvent | None) -> None:
         if event is not None:
             self._events.append(event)
 
     def _update_bitrates(self, now: float) -> None:
         bitrates = self.bandwidth.take_changes()
         if bitrates:
-            self.sender.set_shares(bitrates, self.bandwidth.limited, now)
+            self.sender.set_bitrates(bitrates, self.bandwidth.limited, now)
             self._events.append(BitratesChanged(bitrates, self.bandwidth.available))
 
     def _end(self) -> None:
         self.closed = True
         self._schedule.stop()
         self._early.clear()
-        self._events.append(Closed())
+        self._events.append(RtpClosed())

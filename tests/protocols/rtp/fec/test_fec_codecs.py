@@ -88,7 +88,7 @@ def test_rows_that_no_mask_can_hold() -> None:
         build_flexfec(FecPacket([MediaKey(SSRC, 0), MediaKey(SSRC, 109)], 0, 0))
     with pytest.raises(ValueError, match="apart"):
         build_ulpfec(FecPacket([MediaKey(SSRC, 0), MediaKey(SSRC, 48)], 0, 0))
-    with pytest.raises(ValueError, match="sources"):
+    with pytest.raises(ValueError, match="1 to 16 SSRCs"):
         build_flexfec(FecPacket([MediaKey(ssrc, 0) for ssrc in range(17)], 0, 0))
 
 
@@ -230,7 +230,7 @@ def test_ulpfec_gets_back_what_is_lost(sizes: list[int], start: int, data: st.Da
         if index != lost:
             out += take_ulpfec(decoder, item)
     assert sorted(out) == sorted(packets)
-    assert (decoder.recovered, decoder.repairs) == (1, len(repairs))
+    assert (decoder.recovered, decoder.fec_packets) == (1, len(repairs))
 
 
 def take_ulpfec(decoder: FecDecoder, data: bytes) -> list[bytes]:
@@ -242,7 +242,7 @@ def take_ulpfec(decoder: FecDecoder, data: bytes) -> list[bytes]:
     return [inner, *decoder.media_received(inner)]
 
 
-def test_several_frames_with_few_packets_share_a_repair_packet() -> None:
+def test_several_frames_with_few_packets_share_a_fec_packet() -> None:
     encoder = flexfec_encoder(FecOptions(protection=0.1, max_frames=4))
     counts = [len(encoder.protect(media(n), marker=True)) for n in range(8)]
     assert counts == [0, 0, 0, 1, 0, 0, 0, 1]

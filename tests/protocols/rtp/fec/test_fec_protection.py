@@ -82,9 +82,9 @@ def test_a_report_counts_by_the_time_that_it_covers() -> None:
     """A second of 2 % loss comes to the same in one report and in fifty, one of which has the only loss."""
     once, often = LossLevel(0.01), LossLevel(0.01)
     for _ in range(10):
-        once.note(0.02)
+        once.record(0.02)
         for index in range(50):
-            often.note(1.0 if index == 25 else 0.0, 1 / 50)
+            often.record(1.0 if index == 25 else 0.0, 1 / 50)
     assert once.loss == pytest.approx(0.02, rel=0.01)
     assert often.loss == pytest.approx(0.02, rel=0.25)
 
@@ -105,6 +105,6 @@ def test_the_level_of_loss_does_not_flutter() -> None:
     level = LossLevel(0.1)
     changes = []
     for fraction in [0.0, 0.3, 0.0, 0.15, 0.05, 0.05, 0.0, 0.0, 0.0, 0.0]:
-        level.note(fraction)
+        level.record(fraction)
         changes.append(level.is_lossy)
     assert changes == [False, True, True, True, True, True, False, False, False, False]

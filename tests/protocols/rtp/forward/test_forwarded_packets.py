@@ -40,7 +40,7 @@ from trio_rtc.protocols.rtp.packet.extensions import (
     encode_abs_capture_time,
     encode_playout_delay,
 )
-from trio_rtc.protocols.rtp.packet.sequence_window import SequenceWindow
+from trio_rtc.protocols.rtp.packet.sequence_numbers import SequenceWindow
 
 OTHER = "urn:example:negotiated-by-both"
 FIRST_HOP = {
@@ -99,7 +99,9 @@ def test_what_is_about_the_media_goes_on_under_the_numbers_of_the_next_hop() -> 
 def test_what_is_about_a_hop_stays_there() -> None:
     theirs = ExtensionMap(FIRST_HOP)
     every = tuple((number, bytes([number])) for number in FIRST_HOP)
-    carried = ExtensionMapper(theirs).carry(RtpPacket(96, 1, 2, 3, extensions=every, extension_map=theirs))
+    carried = ExtensionMapper(theirs).map_elements(
+        RtpPacket(96, 1, 2, 3, extensions=every, extension_map=theirs)
+    )
     assert {FIRST_HOP[number] for number, _ in carried} == set(FIRST_HOP.values()) - HOP_BY_HOP
     assert all(value == bytes([number]) for number, value in carried)
 
@@ -107,12 +109,12 @@ def test_what_is_about_a_hop_stays_there() -> None:
 def test_what_only_one_side_has_negotiated_is_left_out() -> None:
     theirs = ExtensionMap(FIRST_HOP)
     packet = RtpPacket(96, 1, 2, 3, extensions=((12, b"x"), (13, b"y"), (15, b"z")), extension_map=theirs)
-    assert ExtensionMapper(ExtensionMap(SECOND_HOP)).carry(packet) == ((9, b"x"),)
+    assert ExtensionMapper(ExtensionMap(SECOND_HOP)).map_elements(packet) == ((9, b"x"),)
 
 
 def test_without_a_map_nothing_is_carried() -> None:
     packet = RtpPacket(96, 1, 2, 3, extensions=((3, b"x"),))
-    assert ExtensionMapper(ExtensionMap(SECOND_HOP)).carry(packet) == ()
+    assert ExtensionMapper(ExtensionMap(SECOND_HOP)).map_elements(packet) == ()
     assert packet.header_values().rotation is None
 
 
@@ -120,7 +122,7 @@ def test_each_source_is_read_by_its_own_map() -> None:
     carrier = ExtensionMapper(ExtensionMap(SECOND_HOP))
     one = RtpPacket(96, 1, 2, 3, extensions=((12, b"x"),), extension_map=ExtensionMap(FIRST_HOP))
     other = attrs.evolve(one, extension_map=ExtensionMap({12: PLAYOUT_DELAY}))
-    assert [carrier.carry(packet) for packet in (one, other, one)] == [
+    assert [carrier.map_elements(packet) for packet in (one, other, one)] == [
         ((9, b"x"),),
         ((6, b"x"),),
         ((9, b"x"),),
@@ -131,21 +133,21 @@ def test_how_far_another_clock_is_off_is_left_out() -> None:
     theirs = ExtensionMap(FIRST_HOP)
     extensions = ((5, encode_playout_delay(0.1, 0.2)), (6, encode_abs_capture_time(3.9e9, 0.25)))
     packet = RtpPacket(96, 1, 2, 3, extensions=extensions, extension_map=theirs)
-    carried = ExtensionMapper(ExtensionMap(SECOND_HOP)).carry(packet)
+    carried = ExtensionMapper(ExtensionMap(SECOND_HOP)).map_elements(packet)
     assert carried == ((6, encode_playout_delay(0.1, 0.2)), (7, encode_abs_capture_time(3.9e9)))
 
 
 @pytest.mark.parametrize("value", [b"", bytes(17), bytes(255)])
 def test_what_does_not_fit_the_short_form_is_left_out(value: bytes) -> None:
     packet = RtpPacket(96, 1, 2, 3, extensions=((12, value),), extension_map=ExtensionMap(FIRST_HOP))
-    assert ExtensionMapper(ExtensionMap(SECOND_HOP)).carry(packet) == ()
+    assert ExtensionMapper(ExtensionMap(SECOND_HOP)).map_elements(packet) == ()
 
 
 def test_what_is_sent_again_says_the_same() -> None:
     """The orientation of a picture is told by its last packet only, as the standard has it."""
     pair = hop(FIRST_HOP)
     pair.run(2.5, video=30)
-    assert pair.alice.session.sender.streams[0][0].names.announced
+    assert pair.alice.session.sender.streams[0][0].identifiers.acknowledged
     pair.drop = lambda datagram: ssrc_of(datagram) == VIDEO_SSRC
     frame = attrs.evolve(video_frame(1000, pair.now), rotation=180)
     pair.alice.session.send_frame(VIDEO, frame, pair.now)
@@ -205,7 +207,7 @@ def test_a_number_is_new_once(numbers: list[int], seen_up_to: int | None) -> Non
     highest = -1000 if seen_up_to is None else seen_up_to
     before = set() if seen_up_to is None else set(range(seen_up_to + 1))
     for number in numbers:
-        assert seen.take(number) == (number not in before and number > highest - 64)
+        assert seen.add(number) == (number not in before and number > highest - 64)
         before.add(number)
         highest = max(highest, number)
 

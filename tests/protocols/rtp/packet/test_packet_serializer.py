@@ -35,7 +35,7 @@ def test_marks_are_what_they_would_be_if_written_one_by_one(
     time_element, number_element = elements
     uris = {time_element: EXTENSIONS[2], number_element: EXTENSIONS[3]}
     extensions = ExtensionMap({key: uri for key, uri in uris.items() if key is not None})
-    written = RtpPacket.parse(PacketSerializer(extensions).stamp(packet, number, now))
+    written = RtpPacket.parse(PacketSerializer(extensions).serialize(packet, number, now))
     marks = []
     if number_element is not None and number is not None:
         marks.append((number_element, (number & 0xFFFF).to_bytes(2, "big")))

@@ -36,18 +36,18 @@ def stream(*codecs: Codec) -> RtpSendStream:
 
 def send(made: RtpSendStream, number: int, size: int) -> None:
     for packet in made.packetize(video_frame(number, number / 30, size), 1160, number / 30):
-        made.note_sent(packet, packet.encode(), number / 30)
+        made.record_sent(packet, packet.encode(), number / 30)
 
 
 def test_it_is_the_newest_packet_that_fits() -> None:
     made = stream(VP8, VP8_RTX)
-    assert made.retransmissions.padding(1000) is None
+    assert made.retransmitter.padding(1000) is None
     for number, size in enumerate((500, 200, 900)):
         send(made, number, size)
-    large, small = made.retransmissions.padding(1000), made.retransmissions.padding(400)
+    large, small = made.retransmitter.padding(1000), made.retransmitter.padding(400)
     assert large is not None
     assert small is not None
-    assert made.retransmissions.padding(100) is None
+    assert made.retransmitter.padding(100) is None
     assert (large.ssrc, large.payload_type) == (RTX_SSRC, VP8_RTX.payload_type)
     # RFC 4588 section 4: the original number is in front, and the stream counts by itself.
     assert len(small.payload) < 400 < 900 < len(large.payload)
@@ -59,19 +59,19 @@ def test_it_is_the_newest_packet_that_fits() -> None:
 def test_without_rtx_there_is_none() -> None:
     made = stream(VP8_ALONE)
     send(made, 0, 500)
-    assert made.retransmissions.padding(10_000) is None
+    assert made.retransmitter.padding(10_000) is None
 
 
 def test_it_is_counted_by_itself() -> None:
     made = stream(VP8, VP8_RTX)
     send(made, 0, 500)
-    padding = made.retransmissions.padding(1000)
+    padding = made.retransmitter.padding(1000)
     assert padding is not None
-    made.note_repeated(padding, len(padding.encode()), padding=True)
+    made.record_repeated(padding, len(padding.encode()), padding=True)
     counters = made.counters
     assert (counters.padding_packets_sent, counters.retransmitted_packets_sent) == (1, 0)
     assert counters.padding_bytes_sent == len(padding.payload) - 2 == counters.bytes_sent
-    assert made.retransmissions.counters()["history_resent"] == 0
+    assert made.retransmitter.counters()["history_resent"] == 0
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ class Source:
 
     def send(self, payload_type: int = 96, mark: bytes = b"") -> RtpPacket:
         """Send a packet, with a mark that it gets on its way out."""
-        packet = RtpPacket(payload_type, self.numbers.take() & 0xFFFF, 9000, VIDEO_SSRC, b"payload")
+        packet = RtpPacket(payload_type, self.numbers.allocate() & 0xFFFF, 9000, VIDEO_SSRC, b"payload")
         self.again.keep(packet, packet.with_extensions(((3, mark),) if mark else ()).encode(), 0.0)
         return packet
 
@@ -39,10 +39,10 @@ class Source:
 def test_rtx_is_a_stream_of_its_own() -> None:
     source = Source()
     source.configure([VP8, VP8_RTX], VP8)
-    assert source.again.are_apart
-    assert source.again.are_possible
+    assert source.again.uses_rtx
+    assert source.again.is_enabled
     sent = [source.send(mark=b"x") for _ in range(3)]
-    again = source.again.answer([sent[0].sequence_number, sent[2].sequence_number], 0.05, 0.1)
+    again = source.again.retransmit([sent[0].sequence_number, sent[2].sequence_number], 0.05, 0.1)
     assert [packet.payload for packet in again] == [
         packet.sequence_number.to_bytes(2, "big") + packet.payload for packet in (sent[0], sent[2])
     ]
@@ -58,9 +58,9 @@ def test_rtx_is_a_stream_of_its_own() -> None:
 def test_without_rtx_the_very_bytes_are_repeated() -> None:
     source = Source()
     source.configure([VP8_ALONE], VP8_ALONE)
-    assert not source.again.are_apart
+    assert not source.again.uses_rtx
     sent = source.send(mark=b"x")
-    (again,) = source.again.answer([sent.sequence_number], 0.05, 0.1)
+    (again,) = source.again.retransmit([sent.sequence_number], 0.05, 0.1)
     assert again.encode() == sent.with_extensions(((3, b"x"),)).encode()
     assert source.again.padding(100) is None
 
@@ -68,10 +68,10 @@ def test_without_rtx_the_very_bytes_are_repeated() -> None:
 def test_nothing_is_kept_that_nobody_may_ask_for() -> None:
     source = Source()
     source.configure([], attrs.evolve(VP8_ALONE, feedback=frozenset()))
-    assert not source.again.are_possible
+    assert not source.again.is_enabled
     sent = source.send()
     source.configure([VP8_ALONE], VP8_ALONE)
-    assert source.again.answer([sent.sequence_number], 0.05, 0.1) == []
+    assert source.again.retransmit([sent.sequence_number], 0.05, 0.1) == []
     assert source.again.counters() == {"history_resent": 0, "history_unknown": 1, "history_suppressed": 0}
 
 
@@ -80,7 +80,7 @@ def test_what_was_kept_for_rtx_is_never_repeated_without_it() -> None:
     source.configure([VP8, VP8_RTX], VP8)
     sent = source.send(mark=b"x")
     source.configure([VP8_ALONE], VP8_ALONE)
-    assert source.again.answer([sent.sequence_number], 0.05, 0.1) == []
+    assert source.again.retransmit([sent.sequence_number], 0.05, 0.1) == []
 
 
 def test_what_another_codec_has_sent_goes_again_as_the_present_one_if_it_must() -> None:
@@ -88,20 +88,20 @@ def test_what_another_codec_has_sent_goes_again_as_the_present_one_if_it_must() 
     source.configure([VP8, VP8_RTX], VP8)
     sent = source.send()
     source.configure([OTHER, VP8], OTHER)
-    (still_known,) = source.again.answer([sent.sequence_number], 0.05, 0.1)
+    (still_known,) = source.again.retransmit([sent.sequence_number], 0.05, 0.1)
     assert still_known.payload_type == 97
     source.configure([OTHER], OTHER)
-    (unknown,) = source.again.answer([sent.sequence_number], 0.05, 0.2)
+    (unknown,) = source.again.retransmit([sent.sequence_number], 0.05, 0.2)
     assert unknown.payload_type == 99
 
 
 def test_numbers_on_the_wire_are_found_behind_their_wrap() -> None:
     source = Source()
     source.configure([VP8, VP8_RTX], VP8)
-    source.numbers.take(0xFFFE - source.numbers.next)
+    source.numbers.allocate(0xFFFE - source.numbers.next)
     before = source.send()
     assert [source.send().sequence_number for _ in range(3)] == [0xFFFF, 0, 1]
-    (again,) = source.again.answer([before.sequence_number], 0.05, 0.1)
+    (again,) = source.again.retransmit([before.sequence_number], 0.05, 0.1)
     assert again.payload[:2] == before.sequence_number.to_bytes(2, "big")
 
 
@@ -109,8 +109,8 @@ def test_forgotten_is_forgotten() -> None:
     source = Source()
     source.configure([VP8, VP8_RTX], VP8)
     sent = source.send()
-    source.again.forget()
-    assert source.again.answer([sent.sequence_number], 0.05, 0.1) == []
+    source.again.clear()
+    assert source.again.retransmit([sent.sequence_number], 0.05, 0.1) == []
     assert source.again.padding(100) is None
 
 
@@ -118,7 +118,7 @@ def test_copies_of_a_retransmission_have_numbers_of_their_own() -> None:
     source = Source()
     source.configure([VP8, VP8_RTX], VP8)
     sent = [source.send() for _ in range(2)]
-    again = source.again.answer([packet.sequence_number for packet in sent], 0.05, 0.1)
+    again = source.again.retransmit([packet.sequence_number for packet in sent], 0.05, 0.1)
     copies = source.again.repeat(again, 1)
     assert [packet.payload for packet in copies] == [packet.payload for packet in again]
     numbers = [packet.sequence_number for packet in (*again, *copies)]
@@ -129,5 +129,5 @@ def test_copies_of_a_retransmission_have_numbers_of_their_own() -> None:
 def test_without_rtx_copies_are_the_same_packet() -> None:
     source = Source()
     source.configure([VP8_ALONE], VP8_ALONE)
-    again = source.again.answer([source.send().sequence_number], 0.05, 0.1)
+    again = source.again.retransmit([source.send().sequence_number], 0.05, 0.1)
     assert source.again.repeat(again, 1) == again

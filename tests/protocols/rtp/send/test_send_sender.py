@@ -48,12 +48,12 @@ def test_packets_of_a_frame_are_numbered_and_marked() -> None:
     assert first < 1 << 15
     assert {packet.timestamp for packet in packets} == {packets[0].timestamp}
     assert (4, VIDEO.encode()) in packets[0].extensions
-    made.names.announced = True
+    made.identifiers.acknowledged = True
     assert made.packetize(video_frame(1, 0.1), 1160, 0.1)[0].extensions == ()
 
 
 def test_a_frame_of_another_codec_is_refused() -> None:
-    with pytest.raises(ValueError, match="VP8 was negotiated"):
+    with pytest.raises(ValueError, match=r"negotiated codec \(VP8\)"):
         stream().packetize(EncodedFrame(b"x", 0, 90000, "H264"), 1160, 0.0)
 
 
@@ -61,14 +61,14 @@ def test_retransmissions_name_what_they_repair() -> None:
     made = stream()
     packets = made.packetize(video_frame(0, 0.0, 3000), 1160, 0.0)
     for packet in packets:
-        made.note_sent(packet, packet.encode(), 0.0)
+        made.record_sent(packet, packet.encode(), 0.0)
     wanted = packets[1].sequence_number
     (again,) = made.retransmit([wanted, wanted + 500], 0.05, 0.1)
     assert (again.ssrc, again.payload_type) == (1001, 97)
     assert again.payload == wanted.to_bytes(2, "big") + packets[1].payload
     # Asked for within the round trip, it is on its way.
     assert made.retransmit([wanted], 0.05, 0.12) == []
-    padding = made.retransmissions.padding(10_000)
+    padding = made.retransmitter.padding(10_000)
     assert padding is not None
     assert padding.ssrc == 1001
     assert padding.sequence_number == again.sequence_number + 1
@@ -83,10 +83,10 @@ def test_sections_that_do_not_send_refuse() -> None:
     side.set_sections([video_section(encodings=(Encoding(VIDEO_SSRC, active=False),))])
     side.send_frame(VIDEO, video_frame(0, 0.0), None, 0.0)
     assert side.packets_refused == 4
-    assert side.take(0.0) == []
+    assert side.packets_to_send(0.0) == []
     side.set_sections([video_section()])
     side.send_frame(VIDEO, video_frame(0, 0.0), None, 0.0)
-    assert side.take(0.1)
+    assert side.packets_to_send(0.1)
     assert side.ssrcs == [VIDEO_SSRC]
     assert side.set_sections([]) == [VIDEO_SSRC]
 
@@ -97,7 +97,7 @@ def test_layers_are_sent_by_their_names() -> None:
     side.set_sections([video_section(encodings=layers)])
     for rid in ("q", "h", "f", "x"):
         side.send_frame(VIDEO, video_frame(0, 0.0, 10), rid, 0.0)
-    packets = [RtpPacket.parse(data) for data in side.take(0.0) + side.take(0.1)]
+    packets = [RtpPacket.parse(data) for data in side.packets_to_send(0.0) + side.packets_to_send(0.1)]
     assert {packet.ssrc for packet in packets} == {1, 3}
     assert {dict(packet.extensions)[10] for packet in packets} == {b"q", b"f"}
     assert side.packets_refused == 2
@@ -110,7 +110,7 @@ def test_what_is_forwarded_keeps_its_kind() -> None:
     side.set_sections([parameters])
     for number, payload_type in enumerate((111, 110, 96)):
         side.send_packets(AUDIO, [RtpPacket(payload_type, number, 0, 5, b"x")], None, 0.0)
-    sent = [RtpPacket.parse(data).payload_type for data in side.take(0.0)]
+    sent = [RtpPacket.parse(data).payload_type for data in side.packets_to_send(0.0)]
     assert sent == [111, 110, 111]
 
 

@@ -108,7 +108,7 @@ class SsrcTable(Generic[StreamT]):
         return entry
 
     def activate(self, entry: SsrcEntry[StreamT], stream: StreamT) -> None:
-        """Give a record a stream. The record may have been evicted while streams before it ended."""
+        """Set the stream of a record. The record may have been evicted while streams before it ended."""
         entry.stream = self.streams[entry.ssrc] = stream
         entry.state = SsrcState.ACTIVE
         self.entries[entry.ssrc] = entry

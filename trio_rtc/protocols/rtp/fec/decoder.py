@@ -1,7 +1,7 @@
-"""Getting back packets from those that have come and from sums over them, for FlexFEC and ULPFEC alike.
+"""The FEC decoder of FlexFEC and ULPFEC: recovers lost packets from received ones and FEC packets.
 
-A repair packet of which one packet is missing gives that one. One of which several are missing waits for all but one of
-them, which may be got back with others: each packet that comes is struck off what waits for it.
+An FEC packet with one missing packet recovers it. An FEC packet with several waits until all but one of them have
+arrived, or were recovered by others: each packet is removed from the missing ones of the FEC packets that wait for it.
 """
 
 import sys
@@ -16,35 +16,35 @@ from trio_rtc.protocols.rtp.stats import FecCounters
 from .fec_packet import FecPacket, MediaKey, media_bits, media_key, restore_packet, zero_elements
 
 _KEY_OVERHEAD: Final = 256
-"""Bytes that a repair packet counts for each packet that it protects: the objects by which it is found."""
+"""Bytes that an FEC packet counts for each packet that it protects: the objects by which it is found."""
 
 
-class _Repair:
-    """A repair packet that cannot be used yet."""
+class _Waiting:
+    """An FEC packet of which several packets are missing."""
 
-    __slots__ = ("born", "counters", "missing", "row")
+    __slots__ = ("born", "counters", "missing", "packet")
 
     def __init__(
-        self, row: FecPacket, missing: set[MediaKey], counters: FecCounters | None, born: int
+        self, packet: FecPacket, missing: set[MediaKey], counters: FecCounters | None, born: int
     ) -> None:
-        self.row = row
+        self.packet = packet
         self.missing = missing
         self.counters = counters
         self.born = born
 
 
 class FecDecoder:
-    """Gets back packets from those that have come and sums over them.
+    """Recovers lost packets.
 
     Args:
-        options: How much is kept.
-        mutable_extensions: Header extension elements whose bytes are not protected.
-        budget: For the packets that all streams of the session keep; ``None`` for a stream by itself.
+        options: The limits of what is kept.
+        mutable_extensions: The ids of the extensions that are not protected.
+        budget: Shared with the other streams of the session; ``None`` for a stream by itself.
 
     Attributes:
-        recovered: How many packets were got back.
-        repairs: How many repair packets came.
-        unused: How many of them were of no use: nothing was missing, or too much for too long.
+        recovered: Recovered packets.
+        fec_packets: FEC packets received.
+        unused: FEC packets that recovered nothing: no packet was missing, or too many for too long.
     """
 
     __slots__ = (
@@ -53,10 +53,10 @@ class FecDecoder:
         "_media",
         "_mutable",
         "_options",
-        "_repairs",
+        "_pending",
         "_waiting",
+        "fec_packets",
         "recovered",
-        "repairs",
         "unused",
     )
 
@@ -70,18 +70,18 @@ class FecDecoder:
         self._budget = budget or BufferBudget(sys.maxsize, largest)
         self._options = options or FecOptions()
         self._mutable = mutable_extensions
-        # Its front is at hand even when much was taken from there, unlike that of a plain dictionary.
+        # Unlike a plain dictionary, it pops its first entry in constant time after many others were popped.
         self._media: OrderedDict[MediaKey, bytes] = OrderedDict()
         self._count = 0
-        # In order of arrival, with what each counts in the budget; a dictionary, so that any can be taken out.
-        self._repairs: dict[_Repair, int] = {}
-        self._waiting: dict[MediaKey, list[_Repair]] = {}
+        # In order of arrival, each with its cost in the budget; a dictionary, so that any entry can be removed.
+        self._pending: dict[_Waiting, int] = {}
+        self._waiting: dict[MediaKey, list[_Waiting]] = {}
         self.recovered = 0
-        self.repairs = 0
+        self.fec_packets = 0
         self.unused = 0
 
     def media_received(self, data: bytes) -> list[bytes]:
-        """Take the bytes of a protected packet; return those of packets that can be got back now.
+        """Receive the bytes of a protected packet; return the bytes of the packets that this recovers.
 
         Raises:
             ProtocolError: It is not an RTP packet.
@@ -94,25 +94,25 @@ class FecDecoder:
             return []
         return self._resolve(key)
 
-    def fec_received(self, row: FecPacket, counters: FecCounters | None = None) -> list[bytes]:
-        """Take what a repair packet tells; return the bytes of packets that can be got back now.
+    def fec_received(self, packet: FecPacket, counters: FecCounters | None = None) -> list[bytes]:
+        """Receive an FEC packet; return the bytes of the packets that this recovers.
 
         Args:
-            row: What it tells.
-            counters: Those in which it counts as of no use, as soon as it is.
+            packet: The FEC packet.
+            counters: The counters in which it is counted as discarded, as soon as it is.
         """
-        self.repairs += 1
-        missing = {key for key in row.keys if key not in self._media}
-        repair = _Repair(row, missing, counters, self._count)
+        self.fec_packets += 1
+        missing = {key for key in packet.keys if key not in self._media}
+        waiting = _Waiting(packet, missing, counters, self._count)
         if not missing:
-            return self._discard(repair)
+            return self._discard(waiting)
         if len(missing) == 1:
-            return self._recover(repair)
-        cost = self._repairs[repair] = row.size + PACKET_OVERHEAD + _KEY_OVERHEAD * len(row.keys)
+            return self._recover(waiting)
+        cost = self._pending[waiting] = packet.size + PACKET_OVERHEAD + _KEY_OVERHEAD * len(packet.keys)
         for key in missing:
-            self._waiting.setdefault(key, []).append(repair)
-        if len(self._repairs) > self._options.max_repairs:
-            self._give_up(next(iter(self._repairs)))
+            self._waiting.setdefault(key, []).append(waiting)
+        if len(self._pending) > self._options.max_repairs:
+            self._give_up(next(iter(self._pending)))
         self._budget.add(self, cost)
         return []
 
@@ -122,71 +122,71 @@ class FecDecoder:
         if len(self._media) > self._options.max_packets:
             _, oldest_data = self._media.popitem(last=False)
             self._budget.remove(self, len(oldest_data) + PACKET_OVERHEAD)
-        if self._repairs:
-            oldest = next(iter(self._repairs))
-            # What it could be used with is forgotten by now, and its sequence numbers will come again.
+        if self._pending:
+            oldest = next(iter(self._pending))
+            # The packets that it protects are removed by now, and their sequence numbers will be used again.
             if self._count - oldest.born > self._options.max_packets:
                 self._give_up(oldest)
         self._budget.add(self, len(data) + PACKET_OVERHEAD)
 
     def discard(self) -> None:
-        """Drop all that is kept, for want of room in the session or because the stream has ended."""
-        for repair in list(self._repairs):
-            self._give_up(repair)
+        """Drop all packets, because the session exceeds its budget or the stream has ended."""
+        for waiting in list(self._pending):
+            self._give_up(waiting)
         self._media.clear()
         self._budget.release(self)
 
-    def _recover(self, repair: _Repair) -> list[bytes]:
-        """Return the one packet that is missing of a repair packet, and what can be got back with that."""
-        (key,) = repair.missing
+    def _recover(self, waiting: _Waiting) -> list[bytes]:
+        """Return the only missing packet of an FEC packet, and the packets that it helps to recover."""
+        (key,) = waiting.missing
         if key in self._media:
-            return self._discard(repair)
-        bits = repair.row.bits
-        for other in repair.row.keys:
+            return self._discard(waiting)
+        bits = waiting.packet.bits
+        for other in waiting.packet.keys:
             if other != key:
                 data = self._media.get(other)
                 if data is None:
-                    return self._discard(repair)
+                    return self._discard(waiting)
                 bits ^= media_bits(data)
         try:
-            data = restore_packet(bits, repair.row.size, key)
+            data = restore_packet(bits, waiting.packet.size, key)
         except (ProtocolError, OverflowError):
-            return self._discard(repair)
+            return self._discard(waiting)
         self.recovered += 1
         self._keep(key, data)
         return [data, *self._resolve(key)]
 
     def _resolve(self, key: MediaKey) -> list[bytes]:
-        """Strike a packet that has come off what waits for it; get back what is then the only one missing."""
+        """Remove a packet from the missing ones, and recover the packets that are then the only missing ones."""
         recovered: list[bytes] = []
-        for repair in self._waiting.pop(key, ()):
-            if repair not in self._repairs:
-                # One before it has recovered a packet for which all was discarded.
+        for waiting in self._waiting.pop(key, ()):
+            if waiting not in self._pending:
+                # An earlier one has recovered a packet whose cost made the budget discard all.
                 continue
-            repair.missing.discard(key)
-            if len(repair.missing) == 1:
-                self._forget(repair)
-                recovered += self._recover(repair)
+            waiting.missing.discard(key)
+            if len(waiting.missing) == 1:
+                self._remove(waiting)
+                recovered += self._recover(waiting)
         return recovered
 
-    def _give_up(self, repair: _Repair) -> None:
-        self._discard(repair)
-        self._forget(repair)
+    def _give_up(self, waiting: _Waiting) -> None:
+        self._discard(waiting)
+        self._remove(waiting)
 
-    def _discard(self, repair: _Repair) -> list[bytes]:
-        """Count a repair packet that nothing was got back with; return just that."""
+    def _discard(self, waiting: _Waiting) -> list[bytes]:
+        """Count an FEC packet as unused; return no packets."""
         self.unused += 1
-        if repair.counters is not None:
-            repair.counters.discarded += 1
+        if waiting.counters is not None:
+            waiting.counters.discarded += 1
         return []
 
-    def _forget(self, repair: _Repair) -> None:
-        cost = self._repairs.pop(repair, 0)
+    def _remove(self, waiting: _Waiting) -> None:
+        cost = self._pending.pop(waiting, 0)
         if cost:
             self._budget.remove(self, cost)
-        for key in repair.missing:
-            waiting = self._waiting.get(key)
-            if waiting is not None:
-                waiting.remove(repair)
-                if not waiting:
+        for key in waiting.missing:
+            others = self._waiting.get(key)
+            if others is not None:
+                others.remove(waiting)
+                if not others:
                     del self._waiting[key]

@@ -1,12 +1,12 @@
-"""Making repair packets, for FlexFEC and ULPFEC alike: which packets one protects, and the sum over them.
+"""The FEC encoder of FlexFEC and ULPFEC: which packets an FEC packet protects, and the exclusive-or over them.
 
-Neither RFC 5109 nor the FlexFEC drafts say which packets a repair packet must protect: its mask tells the receiver,
-whatever was chosen. Packet ``i`` of a group with ``n`` repair packets is in row ``i % n``, which RFC 8627 section 1.1.2
-calls interleaved, or column, protection: a burst of as many lost packets as there are repair packets is recovered.
-In addition it is in one or two later rows, others in each round of ``n`` packets, so that hardly two packets are in the
-same set of rows. Then two packets lost at random are recovered too, where plain interleaving fails if both are in one
-row: with six repair packets for twelve packets and 10 % of all lost, 6 % of the groups stay incomplete instead of 16 %.
-A packet's additional rows are later ones only, so that a burst can still be recovered from its first row on.
+Neither RFC 5109 nor the FlexFEC drafts define which packets an FEC packet protects: its mask names them. Packet ``i``
+of a group with ``n`` FEC packets is in row ``i % n``, which RFC 8627 section 1.1.2 calls interleaved, or column,
+protection: a burst of ``n`` lost packets is recovered. In addition it is in one or two later rows, others in each round
+of ``n`` packets, so that few packets are in the same set of rows. Then two packets lost at random are recovered too,
+where plain interleaving fails if both are in one row: with six FEC packets for twelve packets and 10 % of all lost, 6 %
+of the groups stay incomplete instead of 16 %. A packet's additional rows are later ones only, so that a burst can still
+be recovered from its first row on.
 """
 
 from collections.abc import Callable, Iterable
@@ -18,20 +18,20 @@ from trio_rtc.protocols.rtp.packet.packet import HEADER_SIZE
 from .fec_packet import FecPacket, MediaKey, media_bits, media_key, zero_elements
 
 _LATER_ROWS: Final = ((1,), (2,), (1, 2), (), (3,), (1, 3))
-"""How far behind its first row the other rows of a packet are, in each round of packets."""
+"""The distances from the first row of a packet to its other rows, in each round of packets."""
 
 
 class FecEncoder:
-    """Gathers the packets of one or several frames, and protects them together.
+    """Collects the packets of one or several frames, and protects them together.
 
     Args:
-        build: Writes down a row, as the format has it.
-        max_span: How far from the first sequence number its masks reach.
-        options: How packets are protected.
-        mutable_extensions: Header extension elements whose bytes are not protected.
+        build: Encodes an FEC packet in the format.
+        max_span: The number of sequence numbers that its masks cover.
+        options: Options of error correction.
+        mutable_extensions: The ids of the extensions that are not protected.
 
     Attributes:
-        protection: Repair packets for each media packet, 0 to 1; taken from the options and free to be set.
+        protection: FEC packets per media packet, 0 to 1; initially that of the options.
     """
 
     __slots__ = ("_bases", "_build", "_frames", "_max_span", "_mutable", "_options", "_packets", "protection")
@@ -54,10 +54,10 @@ class FecEncoder:
         self.protection = self._options.protection
 
     def protect(self, data: bytes, *, marker: bool) -> list[bytes]:
-        """Take the bytes of a packet that is being sent; return the payloads of repair packets to send behind it.
+        """Protect a packet that is being sent; return the payloads of the FEC packets to send behind it.
 
         Args:
-            data: The packet, in order of sending.
+            data: The bytes of the packet.
             marker: Whether it ends a frame.
         """
         return [self._build(row) for row in self._add(zero_elements(data, self._mutable), marker=marker)]
@@ -75,13 +75,13 @@ class FecEncoder:
         self._packets.append((key, media_bits(data), len(data) - HEADER_SIZE))
         if marker:
             self._frames += 1
-            # Less than one repair packet is none; then some more frames are protected together.
+            # Less than one FEC packet is none; then more frames are protected together.
             if len(self._packets) * self.protection >= 0.75 or self._frames >= self._options.max_frames:
                 rows += self._flush()
         return rows
 
     def _flush(self) -> list[FecPacket]:
-        """Return what protects the packets since the last time."""
+        """Return the FEC packets for the packets since the last flush."""
         packets = self._packets
         self._packets = []
         self._bases = {}
@@ -93,17 +93,17 @@ class FecEncoder:
         for index, packet in enumerate(packets):
             for row in rows_of(index, count):
                 rows[row].append(packet)
-        return [_sum_up(row) for row in rows]
+        return [_combine(row) for row in rows]
 
 
 def rows_of(index: int, count: int) -> list[int]:
-    """Return which of ``count`` repair packets protect the packet at an index of a group."""
+    """Return which of ``count`` FEC packets protect the packet at an index of a group."""
     turn, first = divmod(index, count)
     later = _LATER_ROWS[turn % len(_LATER_ROWS)]
     return [first, *(first + step for step in later if first + step < count)]
 
 
-def _sum_up(packets: Iterable[tuple[MediaKey, int, int]]) -> FecPacket:
+def _combine(packets: Iterable[tuple[MediaKey, int, int]]) -> FecPacket:
     keys = []
     bits = size = 0
     for key, packet_bits, packet_size in packets:

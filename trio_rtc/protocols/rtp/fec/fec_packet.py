@@ -1,15 +1,15 @@
-"""What FlexFEC and ULPFEC share: exclusive-or over packets, and what is a packet again of it.
+"""The common part of FlexFEC and ULPFEC: the exclusive-or over packets, and the recovery of a packet from it.
 
-Of each protected packet goes into the sum: the first two bytes of its header without the version, how long it is beyond
-the fixed header, its timestamp, and everything behind the fixed header (RFC 5109 section 8.1, and the FlexFEC drafts).
-Here that is one integer, the first byte the least significant, so that packets of different length line up and
-trailing zeros cost nothing. Sequence number and source of a packet that is got back come from the mask.
+The bit string of a protected packet consists of the first two bytes of its header without the version, its length
+beyond the fixed header, its timestamp, and all bytes behind the fixed header (RFC 5109 section 8.1, and the FlexFEC
+drafts). Here it is one integer with the first byte least significant, so that packets of different length are aligned
+and trailing zeros cost nothing. The sequence number and SSRC of a recovered packet come from the mask.
 
-Some header extension elements are written when a packet is on its way out (send time, transport-wide sequence number).
-Their bytes count as zero on both sides.
+Some header extension elements are written when a packet is sent (send time, transport-wide sequence number). Their
+bytes count as zero on both sides.
 
-The two formats differ in how they write down a :class:`FecPacket`: :mod:`.flexfec`, :mod:`.ulpfec`. What makes the rows
-is :mod:`.erasure_encoder`, what gets packets back with them :mod:`.erasure_decoder`.
+The two formats differ in the encoding of a :class:`FecPacket`: :mod:`.flexfec`, :mod:`.ulpfec`. FEC packets are made by
+:mod:`.encoder` and used by :mod:`.decoder`.
 """
 
 import struct
@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols.rtp.packet.packet import HEADER_SIZE
 
-# What of a packet precedes its body in the sum.
+# The part of the bit string that precedes the body of a packet.
 RECOVERY_HEADER: Final = struct.Struct("!BBHI")
 _TIMESTAMP: Final = struct.Struct("!I")
 _RTP_START: Final = struct.Struct("!BBHII")
@@ -30,19 +30,19 @@ _EXTENSION_BIT: Final = 0x10
 
 
 class MediaKey(NamedTuple):
-    """Which packet: its source and its sequence number of 16 bits."""
+    """The identity of a packet: its SSRC and its sequence number of 16 bits."""
 
     ssrc: int
     sequence_number: int
 
 
 class FecPacket(NamedTuple):
-    """What one repair packet tells.
+    """The content of an FEC packet.
 
     Attributes:
-        keys: Of the packets that it protects.
-        bits: The sum over them.
-        size: Bytes of its body.
+        keys: The packets that it protects.
+        bits: The exclusive-or of their bit strings.
+        size: The size of its body in bytes.
     """
 
     keys: Sequence[MediaKey]
@@ -51,36 +51,36 @@ class FecPacket(NamedTuple):
 
 
 def media_key(data: bytes) -> MediaKey:
-    """Return which packet these bytes are.
+    """Return the identity of a packet.
 
     Raises:
-        ProtocolError: There are too few bytes.
+        ProtocolError: The packet is shorter than an RTP header.
     """
     if len(data) < HEADER_SIZE:
-        raise ProtocolError(f"{len(data)} bytes are too few for an RTP packet")
+        raise ProtocolError(f"an RTP packet must have at least {HEADER_SIZE} bytes, not {len(data)}")
     sequence_number, ssrc = _SEQUENCE_AND_SSRC.unpack_from(data)
     return MediaKey(ssrc, sequence_number)
 
 
 def media_bits(data: bytes) -> int:
-    """Return what of a packet goes into the sum."""
+    """Return the bit string of a packet."""
     (timestamp,) = _TIMESTAMP.unpack_from(data, 4)
     head = RECOVERY_HEADER.pack(data[0] & _WITHOUT_VERSION, data[1], len(data) - HEADER_SIZE, timestamp)
     return int.from_bytes(head + data[HEADER_SIZE:], "little")
 
 
-def repair_bits(first: int, second: int, length: int, timestamp: int, body: bytes) -> int:
-    """Return the sum that the header fields of a repair packet and its body tell."""
+def fec_bits(first: int, second: int, length: int, timestamp: int, body: bytes) -> int:
+    """Return the exclusive-or of the protected packets from the header fields and the body of an FEC packet."""
     head = RECOVERY_HEADER.pack(first & _WITHOUT_VERSION, second, length, timestamp)
     return int.from_bytes(head + body, "little")
 
 
 def split_bits(bits: int, size: int) -> tuple[int, int, int, int, bytes]:
-    """Return the header fields and the body that a sum over packets is sent as.
+    """Return the header fields and the body of an FEC packet.
 
     Args:
-        bits: The sum.
-        size: Bytes of the body: those of the longest packet beyond its fixed header.
+        bits: The exclusive-or of the protected packets.
+        size: The size of the body in bytes: that of the longest packet beyond its fixed header.
     """
     data = bits.to_bytes(RECOVERY_HEADER.size + size, "little")
     first, second, length, timestamp = RECOVERY_HEADER.unpack_from(data)
@@ -88,19 +88,19 @@ def split_bits(bits: int, size: int) -> tuple[int, int, int, int, bytes]:
 
 
 def restore_packet(bits: int, size: int, key: MediaKey) -> bytes:
-    """Return the packet that is left of a sum.
+    """Return the packet of a bit string.
 
     Args:
-        bits: What is left.
-        size: Bytes of the sum's body.
-        key: Which packet it is.
+        bits: The bit string.
+        size: The size of the FEC packet's body in bytes.
+        key: The identity of the packet.
 
     Raises:
-        ProtocolError: It is not a packet: what it was got from does not belong together.
+        ProtocolError: It is not a packet: the packets that it was recovered from do not belong together.
     """
     first, second, length, timestamp, body = split_bits(bits, size)
     if length > size or any(body[length:]):
-        raise ProtocolError(f"a recovered packet of {length} bytes from a repair packet of {size}")
+        raise ProtocolError(f"a packet of {length} bytes cannot be recovered from an FEC packet of {size}")
     return (
         _RTP_START.pack(first | _VERSION_2, second, key.sequence_number, timestamp, key.ssrc) + body[:length]
     )
@@ -110,18 +110,18 @@ def zero_elements(data: bytes, numbers: frozenset[int]) -> bytes:
     """Return the packet with the bytes of some header extension elements set to zero.
 
     Raises:
-        ProtocolError: Its header runs over its end.
+        ProtocolError: Its header exceeds the packet.
     """
     if not numbers or not data[0] & _EXTENSION_BIT:
         return data
     start = HEADER_SIZE + 4 * (data[0] & 0x0F)
     if len(data) < start + 4:
-        raise ProtocolError("a header extension runs over the end of the packet")
+        raise ProtocolError("an RTP header extension exceeds the packet")
     profile = int.from_bytes(data[start : start + 2], "big")
     offset = start + 4
     end = offset + 4 * int.from_bytes(data[start + 2 : offset], "big")
     if end > len(data):
-        raise ProtocolError("a header extension runs over the end of the packet")
+        raise ProtocolError("an RTP header extension exceeds the packet")
     if profile != 0xBEDE and profile & 0xFFF0 != 0x1000:
         return data
     changed = bytearray(data)
@@ -134,11 +134,11 @@ def zero_elements(data: bytes, numbers: frozenset[int]) -> bytes:
         else:
             number, length, body = head, data[offset + 1] if head and offset + 1 < end else 0, offset + 2
         if not head:
-            # Padding between elements is one byte, whatever the form.
+            # Padding between elements is one byte in both forms.
             offset += 1
             continue
         if body + length > end:
-            raise ProtocolError(f"header extension element {number} runs over the end of the extension")
+            raise ProtocolError(f"header extension element {number} exceeds the extension")
         if number in numbers:
             changed[body : body + length] = bytes(length)
         offset = body + length

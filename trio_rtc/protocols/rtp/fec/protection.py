@@ -1,12 +1,12 @@
-"""What is sent against loss that the peer reports: redundant audio, and for video repair packets and repeated answers.
+"""Protection of the streams that we send: RED for audio, and for video FEC packets and repeated retransmissions.
 
-Redundancy and repair packets are made only of what was negotiated, and only while they help. The level follows the
-fraction lost of the peer's reports, smoothed, and is left again at half of the threshold so that it does not flutter.
+Protection is sent only where it was negotiated, and only while the peer reports loss. The loss is the smoothed fraction
+lost of the peer's reports; protection starts at a threshold and stops at half of it, so that it does not oscillate.
 
-Video is protected as far as retransmissions come too late. A frame that is ``_DEADLINE`` late is seen as a freeze
-(webrtc-stats, ``freezeCount``). The round trip says how many requests can be answered before it, the loss how likely
-all of these fail. If that leaves more than ``_TOLERATED`` of the packets, retransmissions are sent twice, and if that
-does not suffice, there are as many repair packets as it takes.
+Video is protected as far as retransmissions arrive too late. A frame that is ``_DEADLINE`` late is seen as a freeze
+(webrtc-stats, ``freezeCount``). The round-trip time determines how many requests can be answered before, the loss how
+likely all of them fail. If more than ``_TOLERATED`` of the packets remain lost, retransmissions are sent twice, and if
+that does not suffice, as many FEC packets as it takes.
 """
 
 import math
@@ -29,26 +29,26 @@ _SMOOTHING: Final = 0.5
 _MIN_PROTECTION: Final = 0.05
 _MAX_PROTECTION: Final = 0.5
 _LOSS_FACTOR: Final = 5.0
-"""Repair packets for each packet that is lost, at most."""
+"""The maximum of FEC packets for each lost packet."""
 _DEADLINE: Final = 0.15
-"""Seconds that a packet may be late without a visible freeze."""
+"""Seconds by which a packet may be late without a visible freeze."""
 _REACTION: Final = 0.02
-"""Seconds from a loss to its request: libwebrtc looks every 20 ms."""
+"""Seconds from a loss to its request: libwebrtc processes NACKs every 20 ms."""
 _REPEATED_REQUEST: Final = 0.1
-"""Seconds between two requests for the same packet, at least: libwebrtc, while it does not know the round trip."""
+"""The minimum seconds between two requests for a packet: libwebrtc's before it knows the round-trip time."""
 _TOLERATED: Final = 0.0001
-"""Part of the packets that may come after the deadline."""
+"""The part of the packets that may arrive after the deadline."""
 
 
 class LossLevel:
-    """Follows the loss of one stream.
+    """The smoothed loss of one stream, compared with a threshold.
 
     Args:
-        threshold: Part that must be lost so that something is done against it.
+        threshold: The lost part of the packets at which protection starts.
 
     Attributes:
-        loss: Smoothed, 0 to 1.
-        is_lossy: Whether something is to be done.
+        loss: The smoothed loss, 0 to 1.
+        is_lossy: Whether the stream is protected.
     """
 
     __slots__ = ("_threshold", "is_lossy", "loss")
@@ -58,13 +58,13 @@ class LossLevel:
         self.loss = 0.0
         self.is_lossy = threshold <= 0
 
-    def note(self, fraction: float, covered: float = 1.0) -> None:
+    def record(self, fraction: float, covered: float = 1.0) -> None:
         """Update the loss from a report.
 
         Args:
-            fraction: Part of the packets that was lost.
-            covered: Which part of the usual interval between two reports this one is about. Feedback may bring a report
-                block every few milliseconds (RFC 4585 section 3.1), each of a few packets.
+            fraction: The lost part of the packets.
+            covered: The part of the usual report interval that this report covers. Feedback may contain a report block
+                every few milliseconds (RFC 4585 section 3.1), each about a few packets.
         """
         self.loss += (1 - (1 - _SMOOTHING) ** covered) * (fraction - self.loss)
         limit = self._threshold / 2 if self.is_lossy else self._threshold
@@ -73,11 +73,11 @@ class LossLevel:
 
 @attrs.frozen
 class LossResponse:
-    """What is done against the loss of a stream of video.
+    """The response to the loss of a video stream.
 
     Attributes:
-        factor: Repair packets for each media packet.
-        copies: How often a retransmission is sent.
+        factor: FEC packets per media packet.
+        copies: How often each retransmission is sent.
     """
 
     factor: float = 0.0
@@ -87,13 +87,13 @@ class LossResponse:
 def respond_to_loss(
     loss: float, round_trip: float | None, *, retransmits: bool, corrects: bool = True
 ) -> LossResponse:
-    """Return what keeps the packets that are late within ``_TOLERATED``, or as much of it as is worth its cost.
+    """Return the response that keeps the late packets within ``_TOLERATED``, as far as it is worth its cost.
 
     Args:
-        loss: Part of the packets that is lost.
-        round_trip: Seconds, ``None`` if not known.
-        retransmits: Whether lost packets are sent again.
-        corrects: Whether repair packets were negotiated.
+        loss: The lost part of the packets.
+        round_trip: The round-trip time in seconds, ``None`` if not known.
+        retransmits: Whether lost packets are retransmitted.
+        corrects: Whether FEC was negotiated.
     """
     rounds = _rounds_before_deadline(round_trip) if retransmits else 0
     copies = 2 if retransmits and loss * _failure(loss, 1) ** rounds > _TOLERATED else 1
@@ -104,7 +104,7 @@ def respond_to_loss(
 
 
 def _rounds_before_deadline(round_trip: float | None) -> int:
-    """Return how many requests for a packet can be answered before its deadline."""
+    """Return the number of requests for a packet that can be answered before its deadline."""
     left = 0.0 if round_trip is None else _DEADLINE - _REACTION - round_trip
     if round_trip is None or left < 0:
         return 0
@@ -112,32 +112,32 @@ def _rounds_before_deadline(round_trip: float | None) -> int:
 
 
 def _failure(loss: float, copies: int) -> float:
-    """Return how likely a request or all copies of its answer are lost."""
+    """Return the probability that a request or all copies of its answer are lost."""
     return 1 - (1 - loss) * (1 - loss**copies)
 
 
 def _protection_factor(loss: float, late: float) -> float:
-    """Return how many repair packets each media packet needs.
+    """Return the FEC packets that each media packet needs.
 
     Args:
-        loss: Part of the packets that is lost.
-        late: Part of the lost packets that no retransmission replaces in time.
+        loss: The lost part of the packets.
+        late: The part of the lost packets that no retransmission replaces in time.
     """
     wanted = _MIN_PROTECTION
     tolerated = _TOLERATED / (loss * late)
     if tolerated < 1:
-        # A packet is recovered if its repair packet and the others that it protects arrive.
+        # A packet is recovered if its FEC packet and the other packets that it protects arrive.
         wanted = math.log1p(-min(loss, _MAX_PROTECTION)) / math.log1p(-tolerated)
     most = min(max(_LOSS_FACTOR * loss, _MIN_PROTECTION), _MAX_PROTECTION)
     return min(max(wanted, _MIN_PROTECTION), most)
 
 
 class AudioRedundancy:
-    """Puts the payloads before into each packet of a stream of sound (RFC 2198), while there is loss.
+    """Adds the payloads before to each packet of an audio stream (RED, RFC 2198), while there is loss.
 
     Args:
-        payload_type: Of RED.
-        options: Of the session.
+        payload_type: The payload type of RED.
+        options: Options of the session.
     """
 
     def __init__(self, payload_type: int, options: RtpOptions) -> None:
@@ -148,17 +148,17 @@ class AudioRedundancy:
 
     @property
     def overhead(self) -> float:
-        """How much is added, as a part of what there is without."""
+        """The added payloads per payload."""
         return float(self._options.red.redundancy) if self._level.is_lossy else 0.0
 
     def set_loss(self, fraction: float, covered: float = 1.0) -> None:
-        """Update the loss from a report of the peer; see :meth:`LossLevel.note`."""
-        self._level.note(fraction, covered)
+        """Update the loss from a report of the peer; see :meth:`LossLevel.record`."""
+        self._level.record(fraction, covered)
 
     def wrap(self, packet: RtpPacket, timestamp: int) -> RtpPacket:
-        """Return what to send for a packet, whose unwrapped timestamp is given."""
+        """Return the packet to send in place of a packet with an unwrapped timestamp."""
         if not self._level.is_lossy:
-            # What was sent before must not count as the packet just before the next redundant one.
+            # Payloads sent before must not be taken for the one directly before the next RED packet.
             self._sender = RedEncoder(self._options.red)
             return packet
         payload = self._sender.wrap(timestamp, packet.payload_type, packet.payload)
@@ -166,18 +166,20 @@ class AudioRedundancy:
 
 
 class VideoProtection:
-    """Makes repair packets for a stream of video: FlexFEC where it has a source of its own, else ULPFEC in RED.
+    """Makes FEC packets for a video stream: FlexFEC where it has an SSRC, else ULPFEC in RED.
 
     Args:
-        parameters: What was negotiated for the section.
+        parameters: The negotiated parameters of the section.
         encoding: The stream.
         media: The codec of the stream.
-        options: Of the session.
-        numbers: The sequence numbers of our sources.
+        options: Options of the session.
+        numbers: The sequence numbers of our SSRCs.
 
     Attributes:
-        factor: Repair packets for each media packet at present.
-        copies: How often a retransmission is sent at present.
+        factor: FEC packets per media packet at present.
+        copies: How often each retransmission is sent at present.
+        red: The payload type of RED, ``None`` if it was not negotiated.
+        ssrc: The SSRC of FlexFEC, ``None`` without FlexFEC.
     """
 
     def __init__(
@@ -192,7 +194,7 @@ class VideoProtection:
         extensions = ExtensionMap(parameters.extensions)
         fec = FecOptions(0.0, options.fec.max_frames, options.fec.max_packets, options.fec.max_repairs)
         mutable = extensions.mutable_elements()
-        self._stamper = PacketSerializer(extensions)
+        self._serializer = PacketSerializer(extensions)
         self._media = media.payload_type
         self._level = LossLevel(options.fec_loss)
         self._encoder: FecEncoder | None = None
@@ -213,8 +215,8 @@ class VideoProtection:
     def set_loss(
         self, fraction: float, round_trip: float | None, *, retransmits: bool, covered: float = 1.0
     ) -> None:
-        """Update the protection from a report of the peer; see :meth:`LossLevel.note`."""
-        self._level.note(fraction, covered)
+        """Update the protection from a report of the peer; see :meth:`LossLevel.record`."""
+        self._level.record(fraction, covered)
         response = LossResponse()
         if self._level.is_lossy:
             response = respond_to_loss(
@@ -226,66 +228,66 @@ class VideoProtection:
 
     @property
     def is_negotiated(self) -> bool:
-        """Whether there can be repair packets at all."""
+        """Whether FEC was negotiated."""
         return self._encoder is not None
 
     @property
     def in_band(self) -> bool:
-        """Whether repair packets take sequence numbers of the media."""
+        """Whether FEC packets use sequence numbers of the media stream."""
         return self.ssrc is None
 
     def protect(self, packets: list[RtpPacket]) -> list[bytes]:
-        """Return the payloads of the repair packets to send behind the packets of a frame."""
+        """Return the payloads of the FEC packets to send behind the packets of a frame."""
         encoder = self._encoder
         if encoder is None or not self.factor:
             return []
-        repairs: list[bytes] = []
+        payloads: list[bytes] = []
         for packet in packets:
-            repairs += encoder.protect(self._stamper.blank(packet), marker=packet.marker)
-        return repairs
+            payloads += encoder.protect(self._serializer.serialize_for_fec(packet), marker=packet.marker)
+        return payloads
 
     def wrap(self, packet: RtpPacket) -> RtpPacket:
-        """Return a media packet as it is sent while the stream is protected: in RED, if ULPFEC protects it."""
+        """Return a media packet as it is sent while the stream is protected: in RED with ULPFEC."""
         if self.red is None or not self.in_band or not self.factor:
             return packet
         return _with_payload(packet, self.red, bytes([packet.payload_type]) + packet.payload)
 
-    def is_repair(self, packet: RtpPacket) -> bool:
-        """Return whether a packet as it is sent is a repair packet."""
+    def is_fec_packet(self, packet: RtpPacket) -> bool:
+        """Return whether a packet, as it is sent, is an FEC packet."""
         if packet.ssrc == self.ssrc:
             return True
         return self.red == packet.payload_type and packet.payload[:1] != bytes([self._media])
 
     def unwrap(self, packet: RtpPacket) -> RtpPacket | None:
-        """Return the media packet in RED; ``None`` for a repair packet."""
+        """Return the media packet in a RED packet; ``None`` for an FEC packet."""
         if packet.payload[:1] != bytes([self._media]):
             return None
         return _with_payload(packet, self._media, packet.payload[1:])
 
-    def repair_packet(
-        self, payload: bytes, number: int, like: RtpPacket, names: tuple[tuple[int, bytes], ...]
+    def fec_packet(
+        self, payload: bytes, number: int, like: RtpPacket, identifiers: tuple[tuple[int, bytes], ...]
     ) -> RtpPacket:
-        """Return a repair packet.
+        """Return an FEC packet.
 
         Args:
-            payload: As ``protect`` has it.
-            number: Its sequence number, where it is one of the media's.
+            payload: A payload that ``protect`` has returned.
+            number: Its sequence number, if FEC packets use those of the media stream.
             like: The last media packet before it.
-            names: Header extension elements that say where it belongs.
+            identifiers: Its MID and RID elements.
         """
         if self.ssrc is not None and self._flexfec is not None:
-            number = self._numbers.of(self.ssrc).take()
+            number = self._numbers.of(self.ssrc).allocate()
             return RtpPacket(
-                self._flexfec, number & 0xFFFF, like.timestamp, self.ssrc, payload, extensions=names
+                self._flexfec, number & 0xFFFF, like.timestamp, self.ssrc, payload, extensions=identifiers
             )
         assert self.red is not None
         assert self._ulpfec is not None
         in_red = bytes([self._ulpfec]) + payload
-        return RtpPacket(self.red, number & 0xFFFF, like.timestamp, like.ssrc, in_red, extensions=names)
+        return RtpPacket(self.red, number & 0xFFFF, like.timestamp, like.ssrc, in_red, extensions=identifiers)
 
 
 def _fits_retransmission(parameters: SendParameters, media: Codec) -> bool:
-    """Return whether a lost repair packet, which leaves a hole among the media's numbers, can be sent again."""
+    """Return whether a lost FEC packet, which leaves a gap in the media's sequence numbers, can be retransmitted."""
     red = next((codec for codec in parameters.codecs if codec.role is CodecRole.RED), None)
     return media.rtx_payload_type is None or (red is not None and red.rtx_payload_type is not None)
 

@@ -1,7 +1,7 @@
-"""Redundant audio data (RFC 2198): each packet carries the payloads of the packets before it once more.
+"""Redundant audio data (RED, RFC 2198): each packet carries the payloads of the packets before it again.
 
-A payload is a list of blocks. All but the last are redundant and have a header of four bytes: a bit that says that
-another header follows, payload type, how much older they are in clock units, and length. The last, primary one has
+A payload is a list of blocks. All but the last are redundant and have a header of four bytes: a bit that is 1 because
+another header follows, the payload type, the timestamp offset in clock units, and the length. The last, primary one has
 only its payload type.
 """
 
@@ -20,11 +20,11 @@ _BLOCK_HEADER_SIZE: Final = 4
 
 
 class RedBlock(NamedTuple):
-    """One block of a payload.
+    """A block of a payload.
 
     Attributes:
-        timestamp_offset: How much older than the packet it is, in clock units; 0 for the primary one.
-        payload_type: What ``data`` is.
+        timestamp_offset: Clock units by which it is older than the packet; 0 for the primary one.
+        payload_type: The payload type of ``data``.
         data: The payload.
     """
 
@@ -37,13 +37,14 @@ def build_red(redundant: Sequence[RedBlock], payload_type: int, data: bytes) -> 
     """Return a payload with redundant blocks, the oldest first, and the primary one behind them.
 
     Raises:
-        ValueError: A redundant block is older or larger than its header can tell.
+        ValueError: A redundant block is older or larger than its header can express.
     """
     headers = []
     for block in redundant:
         if not 0 <= block.timestamp_offset <= MAX_OFFSET or len(block.data) > MAX_BLOCK_SIZE:
             raise ValueError(
-                f"{len(block.data)} bytes, {block.timestamp_offset} units old, fit no redundant block"
+                f"a RED block can have at most {MAX_BLOCK_SIZE} bytes and an offset up to {MAX_OFFSET}, not "
+                f"{len(block.data)} and {block.timestamp_offset}"
             )
         word = (_FOLLOWS | block.payload_type) << 24 | block.timestamp_offset << 10 | len(block.data)
         headers.append(word.to_bytes(_BLOCK_HEADER_SIZE, "big"))
@@ -61,11 +62,11 @@ def parse_red(payload: bytes) -> list[RedBlock]:
     size = len(payload)
     while True:
         if offset >= size:
-            raise ProtocolError("a redundant payload ends within its headers")
+            raise ProtocolError("a RED payload ends within its headers")
         if not payload[offset] & _FOLLOWS:
             break
         if offset + _BLOCK_HEADER_SIZE > size or len(headers) >= MAX_RED_BLOCKS:
-            raise ProtocolError("a redundant payload has too many headers")
+            raise ProtocolError(f"a RED payload must have at most {MAX_RED_BLOCKS} complete headers")
         header = int.from_bytes(payload[offset : offset + _BLOCK_HEADER_SIZE], "big")
         headers.append((header >> 10 & MAX_OFFSET, header >> 24 & 0x7F, header & MAX_BLOCK_SIZE))
         offset += _BLOCK_HEADER_SIZE
@@ -74,7 +75,7 @@ def parse_red(payload: bytes) -> list[RedBlock]:
     blocks = []
     for timestamp_offset, payload_type, length in headers:
         if offset + length > size:
-            raise ProtocolError(f"a redundant block of {length} bytes runs over the end of the payload")
+            raise ProtocolError(f"a RED block of {length} bytes exceeds the payload")
         blocks.append(RedBlock(timestamp_offset, payload_type, payload[offset : offset + length]))
         offset += length
     blocks.append(RedBlock(0, primary_type, payload[offset:]))
@@ -82,7 +83,7 @@ def parse_red(payload: bytes) -> list[RedBlock]:
 
 
 class RedEncoder:
-    """Adds to each payload of one stream those before it."""
+    """Adds to each payload of one stream the payloads before it."""
 
     __slots__ = ("_earlier", "_options")
 
@@ -91,11 +92,11 @@ class RedEncoder:
         self._earlier: deque[tuple[int, int, bytes]] = deque(maxlen=self._options.redundancy)
 
     def wrap(self, timestamp: int, payload_type: int, payload: bytes) -> bytes:
-        """Return the redundant payload that carries ``payload``.
+        """Return the RED payload that carries ``payload``.
 
         Args:
-            timestamp: Unwrapped, of the packet.
-            payload_type: Of ``payload``.
+            timestamp: The unwrapped timestamp of the packet.
+            payload_type: The payload type of ``payload``.
             payload: The primary encoding.
         """
         redundant: list[RedBlock] = []
@@ -103,7 +104,7 @@ class RedEncoder:
         for earlier, earlier_type, data in reversed(self._earlier):
             offset = timestamp - earlier
             room -= len(data) + _BLOCK_HEADER_SIZE
-            # A block that does not fit ends it: the receiver counts sequence numbers back, block by block.
+            # A block that does not fit ends the loop: the receiver counts sequence numbers back block by block.
             if not 0 < offset <= MAX_OFFSET or not 0 < len(data) <= MAX_BLOCK_SIZE or room < 0:
                 break
             redundant.append(RedBlock(offset, earlier_type, data))
@@ -112,14 +113,14 @@ class RedEncoder:
 
 
 class RedPayload(NamedTuple):
-    """A payload taken out of a redundant packet.
+    """A payload unpacked from a RED packet.
 
     Attributes:
-        sequence_number: Unwrapped, of the packet that it is, or was to be, the primary payload of.
-        timestamp: Unwrapped.
-        payload_type: Of ``payload``.
-        payload: The encoded sound.
-        recovered: Whether its own packet has not come.
+        sequence_number: The unwrapped number of the packet whose primary payload it is.
+        timestamp: The unwrapped timestamp.
+        payload_type: The payload type of ``payload``.
+        payload: The encoded audio.
+        recovered: Whether that packet was not received.
     """
 
     sequence_number: int
@@ -130,15 +131,15 @@ class RedPayload(NamedTuple):
 
 
 class RedPayloadReader:
-    """Takes what is new out of the redundant packets of one stream.
+    """Unpacks the new payloads of the RED packets of one stream.
 
-    A redundant block belongs to the packet as many numbers before as it is blocks before the primary one. It is
-    dropped if that packet has come, or anything of its timestamp: a sender that leaves out a block, or was silent in
-    between, must not make a sound be heard twice.
+    The n-th redundant block before the primary one belongs to the packet with the sequence number n below. It is
+    dropped if that packet was received, or any payload with its timestamp: a sender that omits a block, or was silent
+    in between, must not cause audio to be played twice.
 
     Attributes:
-        recovered: How many payloads were recovered.
-        duplicates: How many redundant blocks were not needed.
+        recovered: Recovered payloads.
+        duplicates: Redundant blocks that were not needed.
     """
 
     __slots__ = ("_numbers", "_options", "_order", "_timestamps", "duplicates", "recovered")
@@ -154,16 +155,16 @@ class RedPayloadReader:
     def received(
         self, sequence_number: int, timestamp: int, payload: bytes, counters: FecCounters | None = None
     ) -> list[RedPayload]:
-        """Return what a packet brings, in order of time.
+        """Return the new payloads of a packet, the oldest first.
 
         Args:
-            sequence_number: Unwrapped.
-            timestamp: Unwrapped.
-            payload: Of the RTP packet.
-            counters: In which redundant blocks count.
+            sequence_number: Its unwrapped sequence number.
+            timestamp: Its unwrapped timestamp.
+            payload: Its payload.
+            counters: The counters of redundant blocks.
 
         Raises:
-            ProtocolError: It is malformed.
+            ProtocolError: The payload is malformed.
         """
         counters = counters or FecCounters()
         blocks = parse_red(payload)
@@ -178,22 +179,22 @@ class RedPayloadReader:
             counters.packets += redundant
             counters.bytes += len(block.data) * redundant
             number_known, timestamp_known = number in self._numbers, block_timestamp in self._timestamps
-            # A primary payload is what its number says; that of a redundant one is only counted back.
+            # The number of a redundant payload is only counted back; that of a primary one is its packet's.
             if (number_known or timestamp_known) if redundant else (number_known and timestamp_known):
                 self.duplicates += 1
                 counters.discarded += redundant
                 continue
-            self._remember(number, block_timestamp)
+            self._record(number, block_timestamp)
             self.recovered += redundant
             new.append(RedPayload(number, block_timestamp, block.payload_type, block.data, redundant))
         return new
 
     def media_received(self, sequence_number: int, timestamp: int) -> None:
-        """Hear of a packet of the stream that came without redundancy; both numbers are unwrapped."""
+        """Record a packet that was received without RED; sequence number and timestamp are unwrapped."""
         if sequence_number not in self._numbers:
-            self._remember(sequence_number, timestamp)
+            self._record(sequence_number, timestamp)
 
-    def _remember(self, sequence_number: int, timestamp: int) -> None:
+    def _record(self, sequence_number: int, timestamp: int) -> None:
         self._order.append((sequence_number, timestamp))
         self._numbers.add(sequence_number)
         self._timestamps[timestamp] = self._timestamps.get(timestamp, 0) + 1

@@ -1,8 +1,7 @@
-"""Media out of redundant packets (RFC 2198): of sound with its predecessors, of video with ULPFEC beside it.
+"""Decoders of RED packets (RFC 2198): audio with redundant payloads, and video with ULPFEC.
 
-Both take a packet of RED's payload type and return the packets of media that it brings, its own and those that are got
-back, each as it would have come without redundancy. What RED carries is told by payload types that were negotiated;
-what they do not tell is left out.
+Both return the media packets of a RED packet, its own and the recovered ones, each as it would be without RED. Blocks
+with payload types that were not negotiated are ignored.
 """
 
 from collections.abc import Mapping
@@ -19,11 +18,11 @@ from .ulpfec import parse_ulpfec, unwrap_red
 
 
 class UnpackedPacket(NamedTuple):
-    """A packet of media.
+    """A media packet from a RED packet.
 
     Attributes:
-        packet: As it would have come without redundancy.
-        recovered: Whether it is another one than the one that has come.
+        packet: The packet as it would be without RED.
+        recovered: Whether it is another packet than the received one.
     """
 
     packet: RtpPacket
@@ -31,17 +30,17 @@ class UnpackedPacket(NamedTuple):
 
 
 class RedDecoder:
-    """Unpacks the redundant packets of one stream of sound."""
+    """Decodes the RED packets of one audio stream."""
 
     def __init__(self, options: RedOptions) -> None:
         self._receiver = RedPayloadReader(options)
 
     def media_received(self, number: int, timestamp: int) -> None:
-        """Hear of a packet that came without redundancy."""
+        """Record a packet that was received without RED."""
         self._receiver.media_received(number, timestamp)
 
     def counters(self) -> dict[str, float]:
-        """Return what was counted, by names for statistics."""
+        """Return the counters, by names for statistics."""
         return {"red_recovered": self._receiver.recovered, "red_duplicates": self._receiver.duplicates}
 
     def unpack(
@@ -52,17 +51,17 @@ class RedDecoder:
         codecs: Mapping[int, Codec],
         counters: FecCounters,
     ) -> list[UnpackedPacket]:
-        """Return what is new in a packet, the oldest first.
+        """Return the new media packets of a RED packet, the oldest first.
 
         Args:
-            packet: As it came.
-            number: Its sequence number, unwrapped.
-            timestamp: The same.
-            codecs: Of the section, by payload type.
-            counters: In which redundant blocks count.
+            packet: The RED packet.
+            number: Its unwrapped sequence number.
+            timestamp: Its unwrapped timestamp.
+            codecs: The codecs of the section by payload type.
+            counters: The counters of redundant blocks.
 
         Raises:
-            ProtocolError: It is malformed.
+            ProtocolError: Its payload is malformed.
         """
         unpacked = []
         for part in self._receiver.received(number, timestamp, packet.payload, counters):
@@ -85,11 +84,11 @@ class RedDecoder:
 
 
 class UlpfecDecoder:
-    """Unpacks the packets of one stream of video that is protected by ULPFEC.
+    """Decodes the RED packets of one video stream that is protected by ULPFEC.
 
     Args:
-        ulpfec: Its payload type.
-        decoder: Recovers packets.
+        ulpfec: The payload type of ULPFEC.
+        decoder: The decoder that recovers packets.
     """
 
     def __init__(self, ulpfec: int, decoder: FecDecoder) -> None:
@@ -97,26 +96,26 @@ class UlpfecDecoder:
         self._decoder = decoder
 
     def end(self) -> None:
-        """Drop what is kept to recover packets."""
+        """Release the packets kept for recovery."""
         self._decoder.discard()
 
     def counters(self) -> dict[str, float]:
-        """Return what was counted, by names for statistics."""
+        """Return the counters, by names for statistics."""
         return fec_counters("ulpfec", self._decoder)
 
     def unpack(
         self, packet: RtpPacket, data: bytes, codecs: Mapping[int, Codec], counters: FecCounters
     ) -> list[UnpackedPacket]:
-        """Return the media in a packet, and what it helps to get back; nothing of media for a repair packet.
+        """Return the media packet in a RED packet, unless it is an FEC packet, and the packets that it recovers.
 
         Args:
-            packet: As it came.
+            packet: The RED packet.
             data: Its bytes.
-            codecs: Of the section, by payload type.
-            counters: In which repair packets count.
+            codecs: The codecs of the section by payload type.
+            counters: The counters of FEC packets.
 
         Raises:
-            ProtocolError: It is malformed.
+            ProtocolError: Its payload is malformed.
         """
         inner = unwrap_red(data)
         own = RtpPacket.parse(inner)
@@ -139,9 +138,9 @@ class UlpfecDecoder:
 
 
 def fec_counters(name: str, decoder: FecDecoder) -> dict[str, float]:
-    """Return what an erasure decoder has counted, by names for statistics."""
+    """Return the counters of an FEC decoder, by names for statistics."""
     return {
         f"{name}_recovered": decoder.recovered,
-        f"{name}_repairs": decoder.repairs,
+        f"{name}_repairs": decoder.fec_packets,
         f"{name}_unused": decoder.unused,
     }

@@ -1,9 +1,9 @@
-"""ULPFEC (RFC 5109) in redundant payloads (RFC 2198), as browsers use it for video.
+"""ULPFEC (RFC 5109) in RED (RFC 2198), as browsers use it for video.
 
-Every packet of the stream is of RED's payload type, with one block: of the codec's payload type, or of ULPFEC's.
-Media and repair packets share a stream and its sequence numbers. Protected is the packet as it is without RED.
+Every packet of the stream has RED's payload type and one block: of the codec's payload type, or of ULPFEC's. Media and
+FEC packets share a stream and its sequence numbers. FEC protects the packets without RED.
 
-Left out: levels of protection beyond the first, and several blocks in a payload, which nobody sends.
+Not implemented: levels of protection beyond the first, and several blocks in a payload, which no known sender uses.
 """
 
 import struct
@@ -12,7 +12,7 @@ from typing import Final
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols.rtp.packet.packet import HEADER_SIZE
 
-from .fec_packet import FecPacket, MediaKey, repair_bits, split_bits
+from .fec_packet import FecPacket, MediaKey, fec_bits, split_bits
 
 _HEADER: Final = struct.Struct("!BBHIH")
 _LEVEL: Final = struct.Struct("!H")
@@ -25,47 +25,51 @@ _MORE_BLOCKS: Final = 0x80
 
 
 def parse_ulpfec(payload: bytes, ssrc: int) -> FecPacket:
-    """Return what the payload of a repair packet tells.
+    """Parse the payload of an FEC packet.
 
     Args:
-        payload: Without RED.
-        ssrc: Of the stream.
+        payload: The payload without RED.
+        ssrc: The SSRC of the stream.
 
     Raises:
         ProtocolError: It is malformed.
     """
     if len(payload) < _HEADER.size + _LEVEL.size:
-        raise ProtocolError(f"{len(payload)} bytes are too few for an ULPFEC packet")
+        raise ProtocolError(
+            f"a ULPFEC packet must have at least {_HEADER.size + _LEVEL.size} bytes, not {len(payload)}"
+        )
     first, second, base, timestamp, length = _HEADER.unpack_from(payload)
     if first & _EXTENDED:
-        raise ProtocolError("an ULPFEC packet of a later version")
+        raise ProtocolError("the E bit of a ULPFEC packet must be 0")
     (size,) = _LEVEL.unpack_from(payload, _HEADER.size)
     mask_bits = _LONG_BITS if first & _LONG_MASK else _SHORT_BITS
     mask_start = _HEADER.size + _LEVEL.size
     start = mask_start + mask_bits // 8
     if len(payload) < start + size:
-        raise ProtocolError(f"an ULPFEC packet of {len(payload)} bytes protects {size}")
+        raise ProtocolError(
+            f"a ULPFEC packet of {len(payload)} bytes is too short for its protection length {size}"
+        )
     mask = int.from_bytes(payload[mask_start:start], "big")
     keys = [
         MediaKey(ssrc, (base + bit) & 0xFFFF) for bit in range(mask_bits) if mask >> (mask_bits - 1 - bit) & 1
     ]
     if not keys:
-        raise ProtocolError("an ULPFEC packet protects nothing")
-    return FecPacket(keys, repair_bits(first, second, length, timestamp, payload[start : start + size]), size)
+        raise ProtocolError("the mask of a ULPFEC packet must name at least one packet")
+    return FecPacket(keys, fec_bits(first, second, length, timestamp, payload[start : start + size]), size)
 
 
-def build_ulpfec(row: FecPacket) -> bytes:
-    """Return the payload of a repair packet, without RED.
+def build_ulpfec(packet: FecPacket) -> bytes:
+    """Return the payload of an FEC packet, without RED.
 
     Raises:
         ValueError: The packets are too far from each other for a mask.
     """
-    first, second, length, timestamp, body = split_bits(row.bits, row.size)
-    base = row.keys[0].sequence_number
-    offsets = [(key.sequence_number - base) & 0xFFFF for key in row.keys]
+    first, second, length, timestamp, body = split_bits(packet.bits, packet.size)
+    base = packet.keys[0].sequence_number
+    offsets = [(key.sequence_number - base) & 0xFFFF for key in packet.keys]
     last = max(offsets)
     if last >= _LONG_BITS:
-        raise ValueError(f"packets {last} apart in an ULPFEC packet")
+        raise ValueError(f"the packets of a ULPFEC packet must be less than {_LONG_BITS} apart, not {last}")
     mask_bits = _LONG_BITS if last >= _SHORT_BITS else _SHORT_BITS
     if mask_bits == _LONG_BITS:
         first |= _LONG_MASK
@@ -73,26 +77,26 @@ def build_ulpfec(row: FecPacket) -> bytes:
     for offset in offsets:
         mask |= 1 << (mask_bits - 1 - offset)
     header = _HEADER.pack(first, second, base, timestamp, length)
-    return header + _LEVEL.pack(row.size) + mask.to_bytes(mask_bits // 8, "big") + body
+    return header + _LEVEL.pack(packet.size) + mask.to_bytes(mask_bits // 8, "big") + body
 
 
 def unwrap_red(data: bytes) -> bytes:
-    """Return the packet as it would be without RED: of media, or of ULPFEC.
+    """Return the packet without RED: a media packet, or an FEC packet.
 
     Args:
-        data: The bytes of a packet of RED's payload type.
+        data: The bytes of a RED packet.
 
     Raises:
         ProtocolError: It has several blocks, or none.
     """
     if len(data) < HEADER_SIZE:
-        raise ProtocolError(f"{len(data)} bytes are too few for an RTP packet")
+        raise ProtocolError(f"an RTP packet must have at least {HEADER_SIZE} bytes, not {len(data)}")
     start = HEADER_SIZE + 4 * (data[0] & 0x0F)
     if data[0] & 0x10 and len(data) >= start + 4:
         start += 4 + 4 * int.from_bytes(data[start + 2 : start + 4], "big")
     if start >= len(data):
-        raise ProtocolError("a redundant packet has no payload")
+        raise ProtocolError("a RED packet must have a payload")
     payload_type = data[start]
     if payload_type & _MORE_BLOCKS:
-        raise ProtocolError("a redundant payload of video has several blocks")
+        raise ProtocolError("a RED payload of video must have one block")
     return b"".join([data[:1], bytes([data[1] & 0x80 | payload_type]), data[2:start], data[start + 1 :]])

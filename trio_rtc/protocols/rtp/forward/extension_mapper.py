@@ -34,14 +34,14 @@ HOP_BY_HOP: Final = frozenset(
 
 _CAPTURE_TIME_SIZE: Final = 8
 _MAX_SIZE: Final = 16
-"""Bytes of the longest element that fits the one-byte form, the one that every peer takes."""
+"""Bytes of the longest element of the one-byte form, which every peer supports."""
 
 
 class ExtensionMapper:
-    """Finds what packets of another stream say that ours are to say, too.
+    """Maps the end-to-end elements of packets of another stream to our ids.
 
     Args:
-        ours: What was negotiated for the packets that leave.
+        ours: The negotiated extensions of the packets that we send.
     """
 
     __slots__ = ("_capture_time", "_numbers", "_ours", "_theirs")
@@ -52,8 +52,8 @@ class ExtensionMapper:
         self._theirs: ExtensionMap | None = None
         self._numbers: dict[int, int] = {}
 
-    def carry(self, packet: RtpPacket) -> tuple[tuple[int, bytes], ...]:
-        """Return the elements of a packet that go on, under our numbers."""
+    def map_elements(self, packet: RtpPacket) -> tuple[tuple[int, bytes], ...]:
+        """Return the elements of a packet that are forwarded, with our ids."""
         theirs = packet.extension_map
         if theirs is None:
             return ()
@@ -64,7 +64,7 @@ class ExtensionMapper:
             if number in numbers:
                 break
         else:
-            # Most packets of video say nothing but what concerns the way.
+            # Most video packets have only elements that concern one hop.
             return ()
         return tuple(
             [

@@ -1,13 +1,13 @@
-"""Packets of another stream, given a place in ours: for those who forward without decoding.
+"""Packets of another stream as packets of ours, for applications that forward without decoding.
 
-Sequence numbers and timestamps go on without a gap when the source changes (another layer, another camera). Within one
-source, gaps and reordering stay as they are: they are losses for the receiver to repair, and repairs that may come.
+Sequence numbers and timestamps continue without a gap when the source changes (another layer, another camera). Within a
+source, gaps and reordering stay as they are: the receiver requests the lost packets, and they may arrive later.
 """
 
 import attrs
 
 from trio_rtc.protocols.rtp.packet.packet import RtpPacket
-from trio_rtc.protocols.rtp.packet.sequence_window import SequenceWindow
+from trio_rtc.protocols.rtp.packet.sequence_numbers import SequenceWindow
 from trio_rtc.protocols.serial import serial_difference
 
 _MAX_REORDERING = 512
@@ -15,7 +15,7 @@ _MAX_REORDERING = 512
 
 @attrs.define
 class _Source:
-    """How the source that is forwarded at present maps to ours."""
+    """The mapping of the SSRC that is forwarded at present."""
 
     ssrc: int
     first: int
@@ -25,11 +25,11 @@ class _Source:
 
 
 class RtpForwarder:
-    """Maps sequence numbers and timestamps of what is forwarded.
+    """Maps the sequence numbers and timestamps of forwarded packets.
 
     Args:
-        next_sequence_number: Where ours begins.
-        timestamp: Where our timestamps begin.
+        next_sequence_number: The first sequence number of ours.
+        timestamp: The first timestamp of ours.
     """
 
     def __init__(self, next_sequence_number: int, timestamp: int) -> None:
@@ -37,30 +37,32 @@ class RtpForwarder:
         self._timestamp = timestamp
         self._timestamp_at: float | None = None
         self._source: _Source | None = None
-        self._given = SequenceWindow(2 * _MAX_REORDERING)
+        self._used = SequenceWindow(2 * _MAX_REORDERING)
 
     def rewrite(self, packet: RtpPacket, clock_rate: int, now: float) -> tuple[int, int] | None:
-        """Return our sequence number, unwrapped, and timestamp for a packet.
+        """Return our unwrapped sequence number and our timestamp for a packet.
 
-        ``None`` for one from before the first packet of its source that was forwarded, and for one that was forwarded
-        before: the same number must not be encrypted twice (RFC 3711 section 9.1), and repairs may bring packets again.
+        Returns:
+            ``None`` for a packet from before the first forwarded one of its source, and for one that was forwarded
+            before: RTX may deliver packets twice, and SRTP must not encrypt two packets with the same number (RFC 3711
+            section 9.1).
         """
         source = self._source
         if source is None or source.ssrc != packet.ssrc:
             source = self._switch(packet, clock_rate, now)
         step = serial_difference(packet.sequence_number, source.highest & 0xFFFF, 16)
         if abs(step) > _MAX_REORDERING:
-            # The sender began anew, or so much was lost that nothing can be repaired.
+            # The sender has restarted, or so many packets are lost that they cannot be retransmitted.
             source = self._switch(packet, clock_rate, now)
             step = 0
         number = source.highest + step
         if number < source.first:
-            # Its number is taken by the source before.
+            # Its number was used for the source before.
             return None
         source.highest = max(number, source.highest)
         ours = number + source.sequence_offset
         timestamp = (packet.timestamp + source.timestamp_offset) & 0xFFFFFFFF
-        if not self._given.take(ours):
+        if not self._used.add(ours):
             return None
         if ours >= self._next:
             self._next = ours + 1

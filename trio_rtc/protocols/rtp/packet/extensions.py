@@ -1,7 +1,7 @@
-"""Header extensions that are understood: their URIs, and their elements as values.
+"""The supported header extensions: their URIs, and their elements as values.
 
-Which number an extension has is negotiated (RFC 8285 section 5); :class:`ExtensionMap` holds the outcome for one
-media section. An element that is malformed is as if it were not there.
+The id of an extension is negotiated (RFC 8285 section 5); :class:`ExtensionMap` contains the result for one media
+section. A malformed element is ignored.
 """
 
 import struct
@@ -23,7 +23,7 @@ VIDEO_ORIENTATION: Final = "urn:3gpp:video-orientation"
 PLAYOUT_DELAY: Final = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"
 TRANSMISSION_OFFSET: Final = "urn:ietf:params:rtp-hdrext:toffset"
 SEND_TIME_UNITS: Final = 1 << 18
-"""Units of ``send_time`` in a second; it wraps after 64 seconds."""
+"""Units of ``send_time`` per second; it wraps after 64 seconds."""
 _MAX_CSRCS: Final = 15
 _PLAYOUT_DELAY_UNITS: Final = 100
 _MAX_PLAYOUT_DELAY: Final = 0xFFF
@@ -35,23 +35,23 @@ _CAPTURE_TIME_AND_OFFSET: Final = struct.Struct("!Qq")
 
 @attrs.define
 class HeaderValues:
-    """What the header extensions of a packet tell; ``None`` where there is nothing, or nothing that can be read.
+    """The values of the header extensions of a packet; ``None`` where an element is missing or malformed.
 
     Attributes:
-        mid: Identification of the media section (RFC 8843 section 15).
-        rid: RTP stream id: which simulcast layer (RFC 8852).
+        mid: The identification of the media section (RFC 8843 section 15).
+        rid: The RTP stream id, which names a simulcast layer (RFC 8852).
         repaired_rid: The RTP stream id of the stream that this packet repairs.
-        audio_level: AudioLevelMeter in -dBov, 0 the loudest and 127 silence (RFC 6464).
-        voice: Whether the sender believes that it is voice.
-        csrc_audio_levels: AudioLevelMeter of each contributing source (RFC 6465).
-        send_time: When it left the sender, 24 bits in units of 2**-18 seconds.
-        transport_sequence_number: Counts packets over all streams of the transport, 16 bits.
-        capture_time: When it was captured, in seconds since 1900 in the capturing clock.
-        capture_clock_offset: Seconds to add to have the capture time in the clock of the sender of the packet.
-        rotation: Degrees clockwise by which a picture is to be turned: 0, 90, 180 or 270.
+        audio_level: The audio level in -dBov, 0 the loudest and 127 silence (RFC 6464).
+        voice: Whether the sender has detected voice.
+        csrc_audio_levels: The audio level of each contributing source (RFC 6465).
+        send_time: The send time, 24 bits in units of 2**-18 seconds.
+        transport_sequence_number: The sequence number over all streams of the transport, 16 bits.
+        capture_time: The capture time in seconds since 1900 of the capturing clock.
+        capture_clock_offset: Seconds to add to the capture time to have it in the clock of the sender of the packet.
+        rotation: The clockwise rotation to apply to a video frame: 0, 90, 180 or 270 degrees.
         playout_delay_min: Seconds.
         playout_delay_max: Seconds.
-        transmission_offset: When it left the sender, in units of the RTP timestamp after it (RFC 5450).
+        transmission_offset: The send time, in units of the RTP timestamp after it (RFC 5450).
     """
 
     mid: str | None = None
@@ -107,7 +107,7 @@ def _read_send_time(values: HeaderValues, value: bytes) -> None:
 
 
 def _read_transport_sequence_number(values: HeaderValues, value: bytes) -> None:
-    # Version 2 of the extension has two bytes more, which ask for feedback; the number is the same.
+    # Version 2 of the extension has two more bytes, which request feedback; the number is the same.
     if len(value) in (2, 4):
         values.transport_sequence_number = value[0] << 8 | value[1]
 
@@ -157,7 +157,7 @@ _READERS: Final[dict[str, _Reader]] = {
 }
 
 SUPPORTED: Final = tuple(_READERS)
-"""Every URI that is understood."""
+"""The URIs of the supported extensions."""
 
 
 def _read_only(uris: Mapping[int, str] | Iterable[tuple[int, str]]) -> Mapping[int, str]:
@@ -166,11 +166,11 @@ def _read_only(uris: Mapping[int, str] | Iterable[tuple[int, str]]) -> Mapping[i
 
 @attrs.frozen
 class ExtensionMap:
-    """The extensions of a media section: number and URI of each, as negotiated.
+    """The negotiated extensions of a media section: the id and URI of each.
 
     Attributes:
-        uris: The URI of each number; unknown ones are kept, and not read. Of several numbers of a URI the
-            first is the one to write. May be given as pairs too, of which the last of a number counts.
+        uris: The URI of each id; unsupported ones are kept, and not read. Of several ids of a URI the first is
+            written. Pairs are accepted too; the last pair of an id is used.
     """
 
     uris: Mapping[int, str] = attrs.field(factory=dict, converter=_read_only, hash=False)
@@ -186,20 +186,20 @@ class ExtensionMap:
         return {number: _READERS[uri] for number, uri in self.uris.items() if uri in _READERS}
 
     def uri(self, number: int) -> str | None:
-        """Return the URI of a number."""
+        """Return the URI of an id."""
         return self.uris.get(number)
 
     def number(self, uri: str) -> int | None:
-        """Return the number of a URI."""
+        """Return the id of a URI."""
         return self._numbers.get(uri)
 
     def mutable_elements(self) -> frozenset[int]:
-        """Return the numbers of what is written as a packet leaves, and so is not protected by error correction."""
+        """Return the ids of the elements that are written when a packet is sent, and so are not protected by FEC."""
         numbers = (self.number(uri) for uri in (ABS_SEND_TIME, TRANSMISSION_OFFSET, TRANSPORT_WIDE_CC))
         return frozenset(number for number in numbers if number is not None)
 
     def read(self, extensions: Iterable[tuple[int, bytes]]) -> HeaderValues:
-        """Return what the elements of a packet tell; of one that comes twice the last counts."""
+        """Return the values of the elements of a packet; of one that is present twice the last is used."""
         values = HeaderValues()
         readers = self._readers
         for number, value in extensions:
@@ -209,12 +209,12 @@ class ExtensionMap:
 
 
 def encode_text(text: str) -> bytes:
-    """Return the element of a MID or an RTP stream id, either kind."""
+    """Return the element of a MID, an RTP stream id or a repaired RTP stream id."""
     return text.encode()
 
 
 def encode_audio_level(level: int, voice: bool) -> bytes:
-    """Return the element of the audio level: -dBov from 0 to 127, and whether it is voice."""
+    """Return the element of the audio level, -dBov from 0 to 127, and whether it is voice."""
     return bytes([level | 0x80 if voice else level])
 
 
@@ -224,7 +224,7 @@ def encode_csrc_audio_levels(levels: Iterable[int]) -> bytes:
 
 
 def encode_abs_send_time(seconds: float) -> bytes:
-    """Return the element of the time at which a packet is sent, in seconds of any clock."""
+    """Return the element of the absolute send time, in seconds of any clock."""
     return (int(seconds * SEND_TIME_UNITS) & 0xFF_FFFF).to_bytes(3, "big")
 
 
@@ -237,9 +237,9 @@ def encode_abs_capture_time(seconds: float, clock_offset: float | None = None) -
     """Return the element of the capture time.
 
     Args:
-        seconds: Since 1900, in the capturing clock.
-        clock_offset: What a mixer or forwarder estimates that must be added to ``seconds`` to have them in its own
-            clock, the one of its sender reports; ``None`` when it is the same clock or is not known.
+        seconds: The seconds since 1900 of the capturing clock.
+        clock_offset: The estimate of a mixer or forwarder of the seconds to add to have the time in its own clock, the
+            one of its sender reports; ``None`` if it is the same clock or is not known.
     """
     time = round(seconds * _NTP_FRACTION) & 0xFFFF_FFFF_FFFF_FFFF
     if clock_offset is None:
@@ -248,12 +248,12 @@ def encode_abs_capture_time(seconds: float, clock_offset: float | None = None) -
 
 
 def encode_video_orientation(rotation: int) -> bytes:
-    """Return the element of the degrees clockwise, a multiple of 90, by which a picture is to be turned."""
+    """Return the element of the clockwise rotation of a video frame, a multiple of 90 degrees."""
     return bytes([rotation // 90 & 3])
 
 
 def encode_playout_delay(shortest: float, longest: float) -> bytes:
-    """Return the element of the limits of the playout delay, in seconds; they are kept within 0 and 40.95."""
+    """Return the element of the limits of the playout delay, in seconds, clamped to 0 and 40.95."""
     low, high = (
         min(max(round(seconds * _PLAYOUT_DELAY_UNITS), 0), _MAX_PLAYOUT_DELAY)
         for seconds in (shortest, longest)

@@ -1,4 +1,4 @@
-"""What travels in RTP: a frame as an encoder made it or as it was put together from packets."""
+"""The media that RTP carries: encoded frames, and the concealment that audio playout has in place of missing ones."""
 
 import enum
 from typing import TypeAlias
@@ -8,29 +8,28 @@ import attrs
 
 @attrs.frozen
 class EncodedFrame:
-    """One encoded picture, or the encoded sound of a few milliseconds.
+    """An encoded video frame, or some milliseconds of encoded audio.
 
     Attributes:
-        payload: The bytes, as the codec's decoder takes them (for H.264 and H.265 with start codes, for AV1 a temporal
-            unit in the low-overhead format).
-        timestamp: When it is to be shown or heard, in units of ``clock_rate``, counted on over the wrap of RTP's
-            32 bits.
-        clock_rate: Units of ``timestamp`` in a second.
-        codec: Name of the encoding, as in SDP: ``"VP8"``, ``"opus"``.
-        keyframe: Whether it can be decoded without any frame before it. Always so for audio.
-        spatial_id: The highest spatial layer in it, if the codec tells.
-        temporal_id: The temporal layer, if the codec tells.
-        rid: Which simulcast layer it belongs to.
-        ssrc: The source it came from; ``None`` for one that is to be sent.
+        payload: The bytes in the format of the codec's decoder (for H.264 and H.265 with start codes, for AV1 a
+            temporal unit in the low-overhead format).
+        timestamp: The presentation time in units of ``clock_rate``, unwrapped beyond RTP's 32 bits.
+        clock_rate: Units of ``timestamp`` per second.
+        codec: The encoding name as in SDP: ``"VP8"``, ``"opus"``.
+        keyframe: Whether it can be decoded without any frame before it. Always true for audio.
+        spatial_id: The highest spatial layer in it, if the codec has them.
+        temporal_id: The temporal layer, if the codec has them.
+        rid: The simulcast layer.
+        ssrc: The SSRC of a received frame; ``None`` for one to send.
         width: Pixels, if known.
         height: Pixels, if known.
-        audio_level: AudioLevelMeter in -dBov, 0 the loudest and 127 silence (RFC 6464), if told.
-        capture_time: When it was captured, seconds since 1900 in the sender's clock, if told.
-        rotation: Degrees clockwise by which a picture is to be turned (video orientation).
+        audio_level: The audio level in -dBov, 0 the loudest and 127 silence (RFC 6464), if the sender has sent it.
+        capture_time: The capture time in seconds since 1900 of the sender's clock, if the sender has sent it.
+        rotation: The clockwise rotation to apply to a video frame, in degrees (video orientation).
         marker: For audio, whether a talkspurt begins.
-        contributing_sources: Who is heard in it, by CSRC.
-        quantizer: How coarsely a video frame of our encoder is quantized, in the unit of the codec's bitstream: of VP8
-            0 to 127, of VP9 and AV1 0 to 255, of H.264 0 to 51; ``None`` if the encoder does not tell.
+        contributing_sources: The contributing sources, by CSRC.
+        quantizer: The quantizer of a video frame of our encoder, in the unit of the codec's bitstream: of VP8 0 to 127,
+            of VP9 and AV1 0 to 255, of H.264 0 to 51; ``None`` if the encoder does not report it.
     """
 
     payload: bytes
@@ -53,28 +52,28 @@ class EncodedFrame:
 
 
 class ConcealmentKind(enum.Enum):
-    """Why there is nothing to play."""
+    """The reason for a concealment."""
 
     LOST = "lost"
-    """The frame has not come, but later ones have."""
+    """The frame is missing, but later ones have arrived."""
     LATE = "late"
-    """Nothing has come; it may be late, lost, or not sent."""
+    """No frame has arrived; the next may be late, lost, or not sent."""
     SILENCE = "silence"
-    """The sender has sent nothing, on purpose."""
+    """The sender has paused (discontinuous transmission)."""
     INSERTED = "inserted"
-    """Nothing is missing: the delay must grow."""
+    """No frame is missing: the delay must grow."""
 
 
 @attrs.frozen
 class Concealment:
-    """What is to be played where there is no frame.
+    """Audio to play in place of a frame.
 
     Attributes:
-        timestamp: In clock units, following on what was played before.
-        duration: In clock units.
-        kind: Why.
-        following: The payload of the frame directly after, if that is here, and of the same codec as before: it may
-            carry this one once more (Opus in-band FEC). As it came: an encoded transform has not seen it.
+        timestamp: The timestamp in clock units, following what was played before.
+        duration: The duration in clock units.
+        kind: The reason.
+        following: The payload of the next frame, if that has arrived and is of the same codec: it may carry this one
+            again (Opus in-band FEC). It is as received, before any encoded transform.
     """
 
     timestamp: int

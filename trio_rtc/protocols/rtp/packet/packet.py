@@ -1,8 +1,8 @@
 """RTP packets (RFC 3550 section 5.1) with their header extensions (RFC 8285), as bytes and as values.
 
-A packet's extension elements stay as they came, a number and its bytes each. What the numbers mean is negotiated, by
-each connection for itself; so a packet that was received has the map of its own (:mod:`.extensions`) with it, wherever
-it goes. Elements are written in the one-byte form when all fit it, otherwise in the two-byte form.
+A packet's extension elements are pairs of id and bytes. The meaning of an id is negotiated by each connection; so a
+received packet refers to the map of its connection (:mod:`.extensions`). Elements are encoded in the one-byte form if
+all fit it, else in the two-byte form.
 """
 
 import struct
@@ -19,7 +19,7 @@ HEADER_SIZE: Final = 12
 _HEADER: Final = struct.Struct("!BBHII")
 _EXTENSION_HEADER: Final = struct.Struct("!HH")
 _ONE_BYTE_PROFILE: Final = 0xBEDE
-# RFC 8285 section 4.3: the lower four bits are for the application, and ignored.
+# RFC 8285 section 4.3: the lower four bits are for the application, and are ignored.
 _TWO_BYTE_PROFILE: Final = 0x1000
 _TWO_BYTE_MASK: Final = 0xFFF0
 _RESERVED_ONE_BYTE_ID: Final = 15
@@ -27,20 +27,20 @@ _RESERVED_ONE_BYTE_ID: Final = 15
 
 @attrs.frozen
 class RtpPacket:
-    """One RTP packet.
+    """An RTP packet.
 
     Attributes:
-        payload_type: 0 to 127; what it stands for is negotiated.
+        payload_type: 0 to 127; its codec is negotiated.
         sequence_number: 16 bits.
         timestamp: 32 bits, in units of the clock rate of the payload type.
-        ssrc: 32 bits: the source.
-        payload: What it carries, without padding.
+        ssrc: The synchronization source, 32 bits.
+        payload: The payload without padding.
         marker: For video the end of a frame, for audio the beginning of a talkspurt.
         csrcs: Contributing sources, at most 15.
-        extensions: Header extension elements: number and bytes.
-        padding_size: Bytes of padding behind the payload, the last one counted, at most 255.
-        extension_map: What the numbers of ``extensions`` mean; ``None`` where nobody has said. Packets that say the
-            same by other numbers are not equal, whatever their maps.
+        extensions: Header extension elements: id and bytes.
+        padding_size: Bytes of padding behind the payload, with the last one that contains the size, at most 255.
+        extension_map: The meaning of the ids in ``extensions``; ``None`` if it is not known. It does not count for
+            equality.
     """
 
     payload_type: int
@@ -56,27 +56,29 @@ class RtpPacket:
 
     @classmethod
     def parse(cls, data: bytes, extension_map: ExtensionMap | None = None) -> "RtpPacket":
-        """Read a packet.
+        """Parse a packet.
 
         Args:
-            data: All of it.
-            extension_map: What was negotiated for where it came from.
+            data: The bytes of the packet.
+            extension_map: The negotiated extensions of its connection.
 
         Raises:
-            ProtocolError: It is malformed.
+            ProtocolError: The packet is malformed.
         """
         size = len(data)
         if size < HEADER_SIZE:
-            raise ProtocolError(f"{size} bytes are too few for an RTP packet")
+            raise ProtocolError(f"an RTP packet must have at least {HEADER_SIZE} bytes, not {size}")
         first, second, sequence_number, timestamp, ssrc = _HEADER.unpack_from(data)
         if first >> 6 != VERSION:
-            raise ProtocolError(f"RTP version {first >> 6}")
+            raise ProtocolError(f"the RTP version must be {VERSION}, not {first >> 6}")
         start = HEADER_SIZE
         csrcs: tuple[int, ...] = ()
         if csrc_count := first & 0x0F:
             start += 4 * csrc_count
             if start > size:
-                raise ProtocolError(f"{csrc_count} contributing sources in {size} bytes")
+                raise ProtocolError(
+                    f"an RTP packet of {size} bytes is too short for {csrc_count} contributing sources"
+                )
             csrcs = struct.unpack_from(f"!{csrc_count}I", data, HEADER_SIZE)
         extensions: tuple[tuple[int, bytes], ...] = ()
         if first & 0x10:
@@ -87,7 +89,9 @@ class RtpPacket:
             padding_size = data[-1]
             end -= padding_size
             if not padding_size or end < start:
-                raise ProtocolError(f"{padding_size} bytes of padding in {size - start} bytes")
+                raise ProtocolError(
+                    f"an RTP packet with a body of {size - start} bytes cannot have {padding_size} bytes of padding"
+                )
         return cls(
             second & 0x7F,
             sequence_number,
@@ -154,11 +158,11 @@ class RtpPacket:
         )
 
     def header_values(self) -> HeaderValues:
-        """Return what the header extensions tell that are understood: loudness, orientation, times."""
+        """Return the values of the supported header extensions: audio level, orientation, times."""
         return HeaderValues() if self.extension_map is None else self.extension_map.read(self.extensions)
 
     def extension(self, number: int | None) -> bytes | None:
-        """Return the bytes of an extension element, ``None`` when the packet does not have it."""
+        """Return the bytes of an extension element, ``None`` if the packet does not have it."""
         for element, value in self.extensions:
             if element == number:
                 return value
@@ -166,19 +170,19 @@ class RtpPacket:
 
 
 def _parse_extensions(data: bytes, start: int) -> tuple[tuple[tuple[int, bytes], ...], int]:
-    """Return the elements of the header extension at ``start``, and where the payload begins."""
+    """Return the elements of the header extension at ``start``, and the offset of the payload."""
     body = start + _EXTENSION_HEADER.size
     if body > len(data):
-        raise ProtocolError("an RTP header extension runs over the end of the packet")
+        raise ProtocolError("an RTP header extension exceeds the packet")
     profile, words = _EXTENSION_HEADER.unpack_from(data, start)
     end = body + 4 * words
     if end > len(data):
-        raise ProtocolError("an RTP header extension runs over the end of the packet")
+        raise ProtocolError("an RTP header extension exceeds the packet")
     if profile == _ONE_BYTE_PROFILE:
         return _parse_one_byte_elements(data, body, end), end
     if profile & _TWO_BYTE_MASK == _TWO_BYTE_PROFILE:
         return _parse_two_byte_elements(data, body, end), end
-    # RFC 3550 section 5.3.1: an extension of a kind that is not known is skipped.
+    # RFC 3550 section 5.3.1: an extension of an unknown profile is skipped.
     return (), end
 
 
@@ -191,10 +195,10 @@ def _parse_one_byte_elements(data: bytes, offset: int, end: int) -> tuple[tuple[
             continue
         number, length = head >> 4, (head & 0x0F) + 1
         if number == _RESERVED_ONE_BYTE_ID:
-            # RFC 8285 section 4.2: nothing behind it may be processed.
+            # RFC 8285 section 4.2: elements behind it must not be processed.
             break
         if offset + length > end:
-            raise ProtocolError(f"header extension element {number} runs over the end of the extension")
+            raise ProtocolError(f"header extension element {number} exceeds the extension")
         elements.append((number, data[offset : offset + length]))
         offset += length
     return tuple(elements)
@@ -208,7 +212,7 @@ def _parse_two_byte_elements(data: bytes, offset: int, end: int) -> tuple[tuple[
         if not number:
             continue
         if offset >= end or offset + 1 + data[offset] > end:
-            raise ProtocolError(f"header extension element {number} runs over the end of the extension")
+            raise ProtocolError(f"header extension element {number} exceeds the extension")
         length = data[offset]
         offset += 1
         elements.append((number, data[offset : offset + length]))

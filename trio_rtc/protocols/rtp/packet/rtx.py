@@ -1,4 +1,4 @@
-"""Retransmission in a stream of its own (RFC 4588): the packet again, its number in front of its payload."""
+"""The RTX payload format (RFC 4588): a packet again, with its original sequence number in front of its payload."""
 
 import struct
 from typing import Final
@@ -15,10 +15,10 @@ def wrap(packet: RtpPacket, *, ssrc: int, payload_type: int, sequence_number: in
     Timestamp, marker, contributing sources and header extension elements are those of the original.
 
     Args:
-        packet: What is sent again.
-        ssrc: Of the retransmission stream.
-        payload_type: Of the retransmission stream.
-        sequence_number: The next of the retransmission stream, 16 bits.
+        packet: The original.
+        ssrc: The SSRC of the RTX stream.
+        payload_type: The payload type of the RTX stream.
+        sequence_number: The next sequence number of the RTX stream, 16 bits.
     """
     return RtpPacket(
         payload_type,
@@ -33,12 +33,12 @@ def wrap(packet: RtpPacket, *, ssrc: int, payload_type: int, sequence_number: in
 
 
 def unwrap(packet: RtpPacket, *, ssrc: int, payload_type: int) -> RtpPacket | None:
-    """Return the original of a retransmission, ``None`` for one that has none and is only padding.
+    """Return the original of a retransmission, ``None`` for one that is only padding.
 
     Args:
-        packet: As it came on the retransmission stream.
-        ssrc: Of the original stream.
-        payload_type: Of the original, which the retransmission's payload type stands for.
+        packet: The packet of the RTX stream.
+        ssrc: The SSRC of the original stream.
+        payload_type: The payload type of the original (``apt``).
     """
     if len(packet.payload) < OVERHEAD:
         return None

@@ -1,9 +1,4 @@
-"""The sequence numbers of our sources, which outlive their streams.
-
-SRTP makes its nonce of source and sequence number (RFC 3711 section 9.1, RFC 7714 section 8.1), and the keys stay for
-as long as the connection does. So a source that ends and begins again, because it was negotiated away and back, goes on
-behind the numbers that it has had.
-"""
+"""Sequence numbers: the counters of the SSRCs that we send, and a window of numbers already seen."""
 
 import random
 from typing import Final
@@ -12,10 +7,10 @@ _FIRST_NUMBERS: Final = 1 << 15
 
 
 class SequenceCounter:
-    """The numbers of one source.
+    """The sequence numbers of one SSRC.
 
     Attributes:
-        next: The first one that was not used yet, unwrapped.
+        next: The first unused number, unwrapped.
     """
 
     __slots__ = ("next",)
@@ -23,35 +18,73 @@ class SequenceCounter:
     def __init__(self, first: int) -> None:
         self.next = first
 
-    def take(self, count: int = 1) -> int:
-        """Return the first of some numbers that nothing else will have."""
+    def allocate(self, count: int = 1) -> int:
+        """Return the first of ``count`` unused numbers, which are used from now on."""
         number = self.next
         self.next += count
         return number
 
     def nearest(self, wire_number: int) -> int:
-        """Return the number nearest to the last one used that a number on the wire stands for."""
+        """Return the unwrapped number of 16 bits on the wire that is nearest to the last used one."""
         newest = self.next - 1
         return newest + (wire_number - newest + 0x8000 & 0xFFFF) - 0x8000
 
 
 class SequenceCounters:
-    """The numbers of all sources that ever were.
+    """The sequence numbers of all SSRCs that were ever sent, which outlive their streams.
+
+    SRTP derives its nonce from SSRC and sequence number (RFC 3711 section 9.1, RFC 7714 section 8.1), and its keys last
+    as long as the connection. So an SSRC that ends and starts again, because its section was removed and added again,
+    continues behind the numbers that it has used.
 
     Args:
         rng: Source of the first numbers.
     """
 
-    __slots__ = ("_rng", "_sources")
+    __slots__ = ("_counters", "_rng")
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
-        self._sources: dict[int, SequenceCounter] = {}
+        self._counters: dict[int, SequenceCounter] = {}
 
     def of(self, ssrc: int) -> SequenceCounter:
-        """Return the numbers of a source."""
-        numbers = self._sources.get(ssrc)
-        if numbers is None:
+        """Return the counter of an SSRC."""
+        counter = self._counters.get(ssrc)
+        if counter is None:
             # RFC 3711 section 3.3.1: below 2^15, so that the first loss cannot mislead the peer about the roll-over.
-            numbers = self._sources[ssrc] = SequenceCounter(self._rng.randrange(1, _FIRST_NUMBERS))
-        return numbers
+            counter = self._counters[ssrc] = SequenceCounter(self._rng.randrange(1, _FIRST_NUMBERS))
+        return counter
+
+
+class SequenceWindow:
+    """A sliding window of the sequence numbers that were seen, one bit each.
+
+    Args:
+        window: How far a number may be behind the highest; older ones count as seen.
+        seen_up_to: The highest number that counts as seen, with all below it; ``None`` for none.
+    """
+
+    __slots__ = ("_bits", "_highest", "_mask", "_window")
+
+    def __init__(self, window: int, seen_up_to: int | None = None) -> None:
+        self._window = window
+        self._mask = (1 << window) - 1
+        self._highest = seen_up_to
+        # The lowest bit is the highest number.
+        self._bits = 1 if seen_up_to is None else self._mask
+
+    def add(self, number: int) -> bool:
+        """Record an unwrapped number, and return whether it is new."""
+        highest = self._highest
+        if highest is None:
+            self._highest = number
+            return True
+        ahead = number - highest
+        if ahead > 0:
+            self._highest = number
+            self._bits = (self._bits << min(ahead, self._window) | 1) & self._mask
+            return True
+        if -ahead >= self._window or self._bits >> -ahead & 1:
+            return False
+        self._bits |= 1 << -ahead
+        return True

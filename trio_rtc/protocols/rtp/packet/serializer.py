@@ -1,7 +1,7 @@
-"""A packet's bytes as it leaves, with the marks by which the peer measures the path.
+"""Serialization of packets when they are sent, with the header extensions that are written at that time.
 
-The marks, transport-wide number and send time, are header extension elements that stand behind all others. Most packets
-have no others; theirs are written in one go.
+These are the transport-wide sequence number and the absolute send time; their elements stand behind all others. Most
+packets have no other elements, and are packed by one struct.
 """
 
 import struct
@@ -26,25 +26,25 @@ _EXTENDED: Final = VERSION << 6 | 0x10
 
 
 class PacketSerializer:
-    """Writes the packets of one section.
+    """Serializes the packets of one section.
 
     Args:
-        extensions: What was negotiated.
+        extensions: The negotiated extensions.
 
     Attributes:
-        numbers: Whether packets have a transport-wide number.
+        has_transport_number: Whether packets have a transport-wide sequence number.
     """
 
-    __slots__ = ("_number", "_simple", "_time", "numbers")
+    __slots__ = ("_number", "_simple", "_time", "has_transport_number")
 
     def __init__(self, extensions: ExtensionMap) -> None:
         self._number = extensions.number(TRANSPORT_WIDE_CC)
         self._time = extensions.number(ABS_SEND_TIME)
         self._simple = max(self._number or 0, self._time or 0) <= _MAX_ONE_BYTE
-        self.numbers = self._number is not None
+        self.has_transport_number = self._number is not None
 
-    def stamp(self, packet: RtpPacket, number: int | None, now: float) -> bytes:
-        """Return the bytes of a packet that leaves now, under a transport-wide number if it is to have one."""
+    def serialize(self, packet: RtpPacket, number: int | None, now: float) -> bytes:
+        """Return the bytes of a packet that is sent now, with a transport-wide sequence number or ``None``."""
         if packet.extensions or packet.csrcs or packet.padding_size or not self._simple:
             return self._encode(packet, number, now)
         second = packet.payload_type | 0x80 if packet.marker else packet.payload_type
@@ -54,19 +54,19 @@ class PacketSerializer:
                 return packet.encode()
             return _NUMBER.pack(*head, 1, self._number << 4 | 1, number & 0xFFFF) + packet.payload
         time = int(now * SEND_TIME_UNITS) & 0xFF_FFFF
-        stamp = (self._time << 4 | 2, time >> 16, time & 0xFFFF)
+        send_time = (self._time << 4 | 2, time >> 16, time & 0xFFFF)
         if self._number is None or number is None:
-            return _TIME.pack(*head, 1, *stamp) + packet.payload
-        return _BOTH.pack(*head, 2, self._number << 4 | 1, number & 0xFFFF, *stamp) + packet.payload
+            return _TIME.pack(*head, 1, *send_time) + packet.payload
+        return _BOTH.pack(*head, 2, self._number << 4 | 1, number & 0xFFFF, *send_time) + packet.payload
 
-    def blank(self, packet: RtpPacket) -> bytes:
-        """Return the bytes of a packet with other marks than it will leave with: error correction leaves them out."""
-        return self.stamp(packet, 0, 0.0)
+    def serialize_for_fec(self, packet: RtpPacket) -> bytes:
+        """Return the bytes of a packet with zero for the elements written at sending, which FEC does not protect."""
+        return self.serialize(packet, 0, 0.0)
 
     def _encode(self, packet: RtpPacket, number: int | None, now: float) -> bytes:
-        marks: tuple[tuple[int, bytes], ...] = ()
+        elements: tuple[tuple[int, bytes], ...] = ()
         if self._number is not None and number is not None:
-            marks += ((self._number, encode_transport_sequence_number(number)),)
+            elements += ((self._number, encode_transport_sequence_number(number)),)
         if self._time is not None:
-            marks += ((self._time, encode_abs_send_time(now)),)
-        return packet.encode_with(packet.extensions + marks)
+            elements += ((self._time, encode_abs_send_time(now)),)
+        return packet.encode_with(packet.extensions + elements)

@@ -73,7 +73,7 @@ class BandwidthFeedback:
     Attributes:
         transport_element: The id of the extension whose element ``numbered_packet_received`` handles, or ``None``.
         send_time_element: The id of the extension whose element ``timed_packet_received`` handles, or ``None``.
-        reports_arrivals: Whether ``packet_received`` is to be called for every packet without a transport-wide number.
+        reports_arrivals: Whether ``packet_received`` must be called for every packet without a transport-wide number.
         ccfb_sent: How many packets of RFC 8888 were made.
     """
 

@@ -1,20 +1,20 @@
-"""How long to wait with playing, by how much the delay of what arrives varies.
+"""Estimation of the target playout delay from the variation of the delay of frames.
 
-The delay of a frame is its arrival less its timestamp in seconds. Nobody knows it absolutely, but the least one of the
-last few hundred frames is that of an empty network, and what the others have more is what waiting has to make up for.
-The target is a high percentile of it. The window is kept sorted, so a frame costs two binary searches; clock drift of
-100 ppm moves a window of ten seconds by one millisecond, and so needs no model of its own.
+The delay of a frame is its arrival time less its timestamp in seconds. Its absolute value is not known, but the minimum
+of the last few hundred frames is that of an empty network, and playout must compensate the excess of the others over
+it. The target is a high percentile of the excess. The window is kept sorted, so a frame costs two binary searches;
+clock drift of 100 ppm moves a window of ten seconds by one millisecond, and so needs no model of its own.
 
-A percentile wants many frames, and what a full queue has done to half a second of them would stay in it for nearly all
-of the window. So the target is no more than the longest delay of the last few seconds: jitter that goes on shows its
-percentile there again and again, a queue that is gone does not.
+A percentile requires many frames, and a full queue that has delayed half a second of them would affect it for nearly
+all of the window. So the target is at most the longest delay of the last few seconds: continuing jitter reaches its
+percentile there again and again, a queue that has drained does not.
 
-Audio that is late is heard, so a percentile of its frames is not enough: at 50 frames a second, 3 % of them are late
-more than once a second. As in libwebrtc's NetEq the longest delay of each half second counts, and 19 of 20 such peaks
-must be in time. Where media fills a slow link, bursts come every few seconds, and so peaks are remembered for 20
-seconds. Peaks so long that waiting for them would disturb a conversation are not among them. Peaks that do not come
-again are forgotten sooner: those of a height that was not reached for four seconds longer than ever between two of
-them. So the queue of the first second of a call, or of a link that was slow for a while, does not delay what follows.
+Late audio is audible, so a percentile of its frames is not enough: at 50 frames per second, 3 % of them are late more
+than once a second. As in libwebrtc's NetEq the longest delay of each half second is used, and 19 of 20 such peaks must
+be in time. Where media fills a slow link, bursts arrive every few seconds, and so peaks are kept for 20 seconds, except
+peaks so long that waiting for them would disturb a conversation. Peaks that do not recur are dropped sooner: those of a
+height that was not reached for four seconds longer than ever between two of them. So the queue of the first second of a
+call, or of a link that was slow for a while, does not delay later audio.
 
 This is not the interarrival jitter of RFC 3550, which is a mean of differences and for reports only.
 """
@@ -28,10 +28,10 @@ from trio_rtc.protocols.rtp.options import JitterOptions
 
 
 class DelayPeaks:
-    """The longest delays of the last intervals of equal length, beyond the least one.
+    """The longest delays of the last intervals of equal length, in excess of the minimum delay.
 
     Attributes:
-        percentile: What the wanted part of them does not exceed, in seconds.
+        percentile: The percentile of them in seconds.
     """
 
     __slots__ = ("_began", "_closed", "_options", "_present", "_repeated", "percentile")
@@ -41,12 +41,12 @@ class DelayPeaks:
         self._closed: deque[float] = deque(maxlen=options.peaks)
         self._began = -math.inf
         self._present = math.inf
-        # The greatest height that peaks still reach.
+        # The greatest height that recurs.
         self._repeated = math.inf
         self.percentile = 0.0
 
     def update(self, excess: float, arrival: float) -> None:
-        """Record by how much the delay of a frame is beyond the least one."""
+        """Record the excess of a frame's delay over the minimum delay."""
         options = self._options
         if arrival - self._began >= options.peak_interval:
             self.close_interval()
@@ -58,14 +58,14 @@ class DelayPeaks:
             self.percentile = min(peaks[rank], max(self._repeated, excess)) if peaks else 0.0
 
     def close_interval(self) -> None:
-        """End the present interval: the next frame begins another."""
+        """Close the present interval: the next frame opens another."""
         if 0 <= self._present <= self._options.longest_peak:
             self._closed.append(self._present)
             self._repeated = self._find_repeated()
         self._began, self._present = -math.inf, math.inf
 
     def _find_repeated(self) -> float:
-        """Return the greatest height that peaks still reach, ``math.inf`` if all of them may come again."""
+        """Return the greatest height that recurs, ``math.inf`` if all peaks may recur."""
         highest = 0.0
         for silence, peak in enumerate(reversed(self._closed)):
             if peak > highest:
@@ -75,13 +75,13 @@ class DelayPeaks:
         return math.inf
 
     def _longest_pause(self, height: float) -> int:
-        """Return after how many intervals at most there was another peak above a height."""
+        """Return the maximum number of intervals between two peaks above a height."""
         above = [index for index, peak in enumerate(self._closed) if peak > height]
         return max((later - sooner for sooner, later in pairwise(above)), default=1)
 
 
 class JitterEstimator:
-    """Measures how the delay of the frames of one stream varies."""
+    """Measures the variation of the delay of the frames of one stream."""
 
     __slots__ = ("_count", "_last", "_longest", "_options", "_peaks", "_recent", "_sorted")
 
@@ -89,8 +89,8 @@ class JitterEstimator:
         self._options = options or JitterOptions()
         self._recent: deque[float] = deque()
         self._sorted: list[float] = []
-        # Delays that fall from left to right, with their numbers: the first is the longest of the last few seconds,
-        # each next one the longest behind it.
+        # Decreasing delays, with their numbers: the first is the longest of the last few seconds, each next one the
+        # longest behind it.
         self._longest: deque[tuple[int, float]] = deque()
         self._peaks = DelayPeaks(self._options) if self._options.peak_interval else None
         self._count = 0
@@ -98,7 +98,7 @@ class JitterEstimator:
 
     @property
     def base_delay(self) -> float | None:
-        """The least delay in the window, arrival less media time, in seconds; ``None`` before the first frame."""
+        """The minimum delay in the window, arrival less media time, in seconds; ``None`` before the first frame."""
         return self._sorted[0] if self._sorted else None
 
     @property
@@ -108,7 +108,7 @@ class JitterEstimator:
 
     @property
     def target_delay(self) -> float:
-        """How long after the earliest frames of their age frames are to be played, in seconds."""
+        """The delay of playout after the arrival of the fastest frames, in seconds."""
         options = self._options
         delays = self._sorted
         if not delays:
@@ -121,18 +121,18 @@ class JitterEstimator:
         return min(max(wanted, options.min_delay), options.max_delay)
 
     def update(self, media_time: float, arrival: float) -> float:
-        """Hear that a frame has come.
+        """Record a frame.
 
         Args:
             media_time: Its timestamp in seconds.
-            arrival: When it came, whole.
+            arrival: When it was complete.
 
         Returns:
-            Its delay beyond the base delay, in seconds.
+            Its delay in excess of the base delay, in seconds.
         """
         delay = arrival - media_time
         if self._recent and abs(delay - self._last) > self._options.max_jump:
-            # A sender that has started again, or a clock that was set: nothing before compares with it.
+            # The sender has restarted, or a clock was set: earlier delays cannot be compared.
             self.reset()
         self._last = delay
         if len(self._recent) >= self._options.window:
@@ -140,20 +140,20 @@ class JitterEstimator:
             del self._sorted[bisect_left(self._sorted, oldest)]
         self._recent.append(delay)
         insort(self._sorted, delay)
-        self._note_longest(delay)
+        self._record_longest(delay)
         if self._peaks is not None:
             self._peaks.update(delay - self._sorted[0], arrival)
         return delay - self._sorted[0]
 
     def reset(self) -> None:
-        """Forget all frames, but not the peaks: whatever the sender's clock does, the network is the same."""
+        """Remove all frames, but not the peaks: the network is the same, even if the sender's clock is not."""
         self._recent.clear()
         self._sorted.clear()
         self._longest.clear()
         if self._peaks is not None:
             self._peaks.close_interval()
 
-    def _note_longest(self, delay: float) -> None:
+    def _record_longest(self, delay: float) -> None:
         longest = self._longest
         self._count += 1
         while longest and longest[-1][1] <= delay:

@@ -66,7 +66,7 @@ class StreamFeedback:
 
 @attrs.define
 class Demand:
-    """What the application consumes of a section.
+    """The demand of the application for a section.
 
     Attributes:
         frames: Whether it consumes frames.
@@ -172,7 +172,7 @@ class RtpReceiver:
 
     @property
     def ccfb_sent(self) -> int:
-        """How many congestion control feedback packets (RFC 8888) were sent."""
+        """The number of congestion control feedback packets (RFC 8888) that were sent."""
         return self._feedback.ccfb_sent
 
     # -- negotiation and demand ----------------------------------------------------------------------------------

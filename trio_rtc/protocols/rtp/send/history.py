@@ -1,4 +1,4 @@
-"""What was sent lately, so that it can be sent again when the peer asks for it (RFC 4585 section 6.2.1)."""
+"""The packets sent recently, kept for retransmission (RFC 4585 section 6.2.1)."""
 
 import math
 from collections import OrderedDict
@@ -7,7 +7,7 @@ from trio_rtc.protocols.rtp.options import HistoryOptions
 from trio_rtc.protocols.rtp.packet.packet import RtpPacket
 
 _CLEANING_INTERVAL = 0.1
-"""Seconds between two looks for packets that are too old: one with each packet would cost more than they do."""
+"""Seconds between two searches for packets that are too old: a search with each packet would cost too much."""
 
 
 class _Sent:
@@ -20,12 +20,12 @@ class _Sent:
 
 
 class PacketHistory:
-    """The packets of one stream that may be asked for, bounded in time and number.
+    """The packets of one stream that may be requested, bounded in time and number.
 
     Attributes:
-        resent: How many packets were handed out to be sent again.
-        unknown: How many were asked for that are not, or no longer, here.
-        suppressed: How many were asked for again within a round trip.
+        resent: Packets returned for retransmission.
+        unknown: Requested packets that are not, or no longer, kept.
+        suppressed: Packets requested again within a round trip.
     """
 
     __slots__ = ("_cleaned_at", "_max_packets", "_options", "_packets", "resent", "suppressed", "unknown")
@@ -34,7 +34,7 @@ class PacketHistory:
         self._options = options or HistoryOptions()
         self._max_packets = self._options.max_packets
         self._cleaned_at = -math.inf
-        # Its front is at hand even when much was taken from there, unlike that of a plain dictionary.
+        # Unlike a plain dictionary, it pops its first entry in constant time after many others were popped.
         self._packets: OrderedDict[int, _Sent] = OrderedDict()
         self.resent = 0
         self.unknown = 0
@@ -44,14 +44,14 @@ class PacketHistory:
         return len(self._packets)
 
     def clear(self) -> None:
-        """Forget all packets."""
+        """Remove all packets."""
         self._packets.clear()
 
     def store(self, sequence_number: int, packet: RtpPacket, now: float) -> None:
-        """Keep a packet that is being sent; forget the oldest ones."""
+        """Store a packet that is being sent, and remove the oldest ones."""
         packets = self._packets
         if sequence_number in packets:
-            # One that is stored again moves to the end, which keeps the dictionary in order of time.
+            # A packet that is stored again moves to the end, which keeps the dictionary in order of time.
             del packets[sequence_number]
         packets[sequence_number] = _Sent(packet, now)
         if len(packets) > self._max_packets:
@@ -60,20 +60,20 @@ class PacketHistory:
             self._clean(now)
 
     def _clean(self, now: float) -> None:
-        """Forget what is too old. Until then it takes room, but is not given out."""
+        """Remove the packets that are too old. Until then they are kept, but not returned."""
         self._cleaned_at = now
         packets, horizon = self._packets, now - self._options.max_age
         while packets[next(iter(packets))].sent_at < horizon:
             packets.popitem(last=False)
 
     def get(self, sequence_number: int, now: float, round_trip: float) -> RtpPacket | None:
-        """Return a packet to send again, which counts as sent again.
+        """Return a packet for retransmission, and record it as retransmitted.
 
         Args:
-            sequence_number: As it was stored.
-            now: When it was asked for.
-            round_trip: Seconds. Within this time after a retransmission another request for the same packet must
-                have been sent before the retransmission arrived, and is not answered.
+            sequence_number: The number with which it was stored.
+            now: When it was requested.
+            round_trip: Seconds. A request within this time after a retransmission was sent before the retransmission
+                arrived, and is not answered.
         """
         entry = self._packets.get(sequence_number)
         if entry is None or now - entry.sent_at > self._options.max_age:
@@ -88,7 +88,7 @@ class PacketHistory:
         return entry.packet
 
     def newest_that_fits(self, size: int) -> RtpPacket | None:
-        """Return the newest packet whose payload has at most ``size`` bytes, to be sent as padding."""
+        """Return the newest packet whose payload has at most ``size`` bytes, to send as padding."""
         for entry in reversed(self._packets.values()):
             if len(entry.packet.payload) <= size:
                 return entry.packet

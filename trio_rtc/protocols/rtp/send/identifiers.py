@@ -1,7 +1,7 @@
-"""How the packets of a stream say where they belong: by MID and RID (RFC 8852, RFC 9143), as long as that is needed.
+"""The MID and RID elements by which the packets of a stream name their section and layer (RFC 8852, RFC 9143).
 
-A peer that has told of a source knows where it belongs, and need not hear it again. Of a source that sends repairs it
-does not tell.
+They are sent until the peer has reported on the SSRC, which shows that it knows the section. The peer does not report
+on the SSRC of RTX or FlexFEC.
 """
 
 from typing import Final
@@ -9,54 +9,55 @@ from typing import Final
 from trio_rtc.protocols.rtp.packet.extensions import MID, REPAIRED_RTP_STREAM_ID, RTP_STREAM_ID, ExtensionMap
 
 Elements = tuple[tuple[int, bytes], ...]
-"""Header extension elements: number and bytes."""
+"""Header extension elements: id and bytes."""
 
 _MAX_NAME: Final = 16
-"""Bytes of the longest MID or RID that is said in packets, as the short form of header extensions has it. The peer has
-chosen a longer one, and has to do with the SSRC and the payload type."""
+"""Bytes of the longest MID or RID that is sent, the limit of the one-byte form of header extensions. A peer that has
+chosen a longer one must use the SSRC and the payload type."""
 
 
 class StreamIdentifiers:
-    """The names of one stream and of its repairs, as header extension elements.
+    """The identifying elements of one stream and of its RTX and FlexFEC streams.
 
     Args:
-        mid: The section.
-        rid: The simulcast layer, ``None`` where there is only one.
-        extensions: What was negotiated.
+        mid: The MID of the section.
+        rid: The simulcast layer, ``None`` without simulcast.
+        extensions: The negotiated extensions.
 
     Attributes:
-        announced: Whether the peer has shown to know the stream.
+        acknowledged: Whether the peer has reported on the stream.
     """
 
-    __slots__ = ("_is_layer", "_numbers", "_of_media", "_of_repairs", "announced")
+    __slots__ = ("_is_layer", "_media_elements", "_numbers", "_repair_elements", "acknowledged")
 
     def __init__(
-        self, mid: str, rid: str | None, extensions: ExtensionMap, *, announced: bool = False
+        self, mid: str, rid: str | None, extensions: ExtensionMap, *, acknowledged: bool = False
     ) -> None:
         section = extensions.number(MID), mid.encode()
         layer = (rid or "").encode()
         self._is_layer = rid is not None
-        self._of_media = _elements(section, (extensions.number(RTP_STREAM_ID), layer))
-        self._of_repairs = _elements(section, (extensions.number(REPAIRED_RTP_STREAM_ID), layer))
-        self._numbers = frozenset(number for number, _ in self._of_media)
-        self.announced = announced
+        self._media_elements = _elements(section, (extensions.number(RTP_STREAM_ID), layer))
+        self._repair_elements = _elements(section, (extensions.number(REPAIRED_RTP_STREAM_ID), layer))
+        self._numbers = frozenset(number for number, _ in self._media_elements)
+        self.acknowledged = acknowledged
 
     @property
-    def of_media(self) -> Elements:
-        """What a packet of the media says."""
-        return () if self.announced else self._of_media
+    def media_elements(self) -> Elements:
+        """The elements of a media packet."""
+        return () if self.acknowledged else self._media_elements
 
     @property
-    def of_repairs(self) -> Elements:
-        """What a packet says that repairs one of the media from a source of its own.
+    def repair_elements(self) -> Elements:
+        """The elements of an RTX or FlexFEC packet.
 
-        The source that repairs a layer is in no description, and may be heard for the first time long after the layer.
+        The SSRC that repairs a simulcast layer is in no description, and its first packet may arrive long after the
+        first of the layer.
         """
-        return () if self.announced and not self._is_layer else self._of_repairs
+        return () if self.acknowledged and not self._is_layer else self._repair_elements
 
-    def renamed_for_repair(self, elements: Elements) -> Elements:
-        """Return the elements of a packet of the media as those of a packet that repairs it."""
-        return self.of_repairs + tuple([each for each in elements if each[0] not in self._numbers])
+    def convert_for_repair(self, elements: Elements) -> Elements:
+        """Return the elements of a media packet as those of a packet that repairs it."""
+        return self.repair_elements + tuple([each for each in elements if each[0] not in self._numbers])
 
 
 def _elements(*named: tuple[int | None, bytes]) -> Elements:

@@ -1,8 +1,8 @@
-"""Holds back the frames of a video stream that no receiver could decode.
+"""Withholds the frames of a video stream that no receiver could decode.
 
-A frame that is dropped between encoder and network leaves no gap in the sequence numbers: the receiver neither asks
-for it again nor notices that the next one refers to it. And a receiver may be unable to ask for a keyframe, since PLI
-(RFC 4585 section 6.3.1) and FIR (RFC 5104 section 4.3.1) are optional. So the sender has to go on with a keyframe.
+A frame that is dropped between encoder and network leaves no gap in the sequence numbers: the receiver neither requests
+it again nor detects that the next one refers to it. And a receiver may be unable to request a keyframe, since PLI
+(RFC 4585 section 6.3.1) and FIR (RFC 5104 section 4.3.1) are optional. So the next frame must be a keyframe.
 """
 
 import math
@@ -10,16 +10,16 @@ import math
 import attrs
 
 _INTERVAL = 0.3
-"""Seconds between two requests: an encoder needs some time to answer the first, and may fail to."""
+"""Seconds between two requests: an encoder takes some time to answer the first, and may drop its keyframe."""
 
 
 @attrs.define
 class KeyframeGate:
-    """Whether the next frame of a stream must be a keyframe: at first, and whenever a frame was dropped.
+    """The state of a stream whose next frame must be a keyframe: at first, and whenever a frame was dropped.
 
     Attributes:
         is_shut: Whether only a keyframe may pass.
-        has_missed: Whether anything was dropped before packets could leave.
+        has_missed: Whether a frame was dropped before packets could be sent.
     """
 
     is_shut: bool = True
@@ -31,7 +31,7 @@ class KeyframeGate:
 
         Args:
             now: Seconds.
-            again: Whether the answer to a request of just now was lost, too.
+            again: Whether to request one although the interval is not over, because the answer to the last was lost.
         """
         if now < self._requested_at + _INTERVAL and not again:
             return False
@@ -39,6 +39,6 @@ class KeyframeGate:
         return True
 
     def take_missed(self) -> bool:
-        """Return whether anything was dropped before packets could leave, once."""
+        """Return whether a frame was dropped before packets could be sent, and reset that."""
         missed, self.has_missed = self.has_missed, False
         return missed

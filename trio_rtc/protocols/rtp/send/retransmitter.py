@@ -1,8 +1,8 @@
-"""What one stream sends again: packets that the peer has missed, and ones that it has not, to probe the path.
+"""Retransmissions of one stream: packets that the peer requests, and packets repeated as padding to probe the path.
 
-Where RTX was negotiated (RFC 4588), retransmissions are a stream of their own. If not, they are the very packets once
-more and must not be changed: SRTP would encrypt other bytes under the same nonce (RFC 7714 section 8.1). So for RTX a
-packet is kept as it was before it got the marks of its way out, else exactly as it has left.
+With RTX (RFC 4588), retransmissions are a stream of their own. Without, they are the same packets again and must not be
+changed: SRTP would encrypt other bytes with the same nonce (RFC 7714 section 8.1). So for RTX a packet is kept as it
+was before serialization, else exactly as it was sent.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,38 +21,38 @@ from .identifiers import StreamIdentifiers
 
 @attrs.frozen
 class _RtxStream:
-    """The stream of retransmissions.
+    """The RTX stream.
 
     Attributes:
-        ssrc: Its source.
-        payload_types: Payload type of the media → payload type under which it is sent again.
-        payload_type: The one of what is sent at present.
-        names: What packets say of where they belong.
+        ssrc: Its SSRC.
+        payload_types: Payload type of the media → payload type of its retransmissions.
+        payload_type: The payload type of retransmissions of the present codec.
+        identifiers: The MID and RID elements.
     """
 
     ssrc: int
     payload_types: Mapping[int, int]
     payload_type: int
-    names: StreamIdentifiers
+    identifiers: StreamIdentifiers
 
     def wrap(self, packet: RtpPacket, number: int) -> RtpPacket:
-        """Return a packet of the media as the one of some number here."""
-        # What was kept before another codec was negotiated is repeated under the payload type of the present one.
+        """Return the retransmission of a media packet."""
+        # Packets of a codec that is not negotiated any more have the payload type of the present one.
         payload_type = self.payload_types.get(packet.payload_type, self.payload_type)
         wrapped = wrap(packet, ssrc=self.ssrc, payload_type=payload_type, sequence_number=number & 0xFFFF)
-        return wrapped.with_extensions(self.names.renamed_for_repair(packet.extensions))
+        return wrapped.with_extensions(self.identifiers.convert_for_repair(packet.extensions))
 
 
 class Retransmitter:
-    """Keeps what one source has sent, and sends it again.
+    """Keeps the packets of one SSRC, and makes their retransmissions.
 
     Args:
-        ssrc: The source.
-        history: Where packets are kept.
-        numbers: The sequence numbers of our sources.
+        ssrc: The SSRC.
+        history: The packet history.
+        numbers: The sequence numbers of our SSRCs.
 
     Attributes:
-        are_possible: Whether anything is sent again; if not, nothing is kept.
+        is_enabled: Whether retransmission was negotiated; if not, no packets are kept.
     """
 
     def __init__(self, ssrc: int, history: PacketHistory, numbers: SequenceCounters) -> None:
@@ -61,11 +61,11 @@ class Retransmitter:
         self._numbers = numbers.of(ssrc)
         self._rtx: _RtxStream | None = None
         self._protection: VideoProtection | None = None
-        self.are_possible = False
+        self.is_enabled = False
 
     @property
-    def are_apart(self) -> bool:
-        """Whether they are a stream of their own."""
+    def uses_rtx(self) -> bool:
+        """Whether retransmissions are a stream of their own."""
         return self._rtx is not None
 
     def configure(
@@ -73,57 +73,57 @@ class Retransmitter:
         codecs: Iterable[Codec],
         codec: Codec | None,
         rtx_ssrc: int | None,
-        names: StreamIdentifiers,
+        identifiers: StreamIdentifiers,
         protection: VideoProtection | None,
     ) -> None:
-        """Set what was negotiated.
+        """Set the negotiated parameters.
 
         Args:
-            codecs: Of the section.
-            codec: What is sent.
-            rtx_ssrc: The source of RTX, ``None`` for none.
-            names: What packets say of where they belong.
-            protection: Puts packets of the media in RED, where that was negotiated.
+            codecs: The codecs of the section.
+            codec: The codec that is sent.
+            rtx_ssrc: The SSRC of RTX, ``None`` for none.
+            identifiers: The MID and RID elements.
+            protection: The protection, which sends media packets in RED where that was negotiated.
         """
         self._protection = protection
         types = {each.payload_type: each.rtx_payload_type for each in codecs}
         payload_types = {number: again for number, again in types.items() if again is not None}
         before, self._rtx = self._rtx, None
         if codec is not None and rtx_ssrc is not None and codec.payload_type in payload_types:
-            self._rtx = _RtxStream(rtx_ssrc, payload_types, payload_types[codec.payload_type], names)
+            self._rtx = _RtxStream(rtx_ssrc, payload_types, payload_types[codec.payload_type], identifiers)
         if (self._rtx is None) is not (before is None):
-            # What was kept for RTX lacks the marks with which it has left: it could not be repeated exactly.
+            # Packets kept for RTX lack the elements written at sending: they could not be repeated exactly.
             self._history.clear()
-        self.are_possible = codec is not None and (self.are_apart or FEEDBACK_NACK in codec.feedback)
+        self.is_enabled = codec is not None and (self.uses_rtx or FEEDBACK_NACK in codec.feedback)
 
     def keep(self, packet: RtpPacket, data: bytes, now: float) -> None:
-        """Remember a packet of the source that leaves.
+        """Keep a packet that is being sent.
 
         Args:
-            packet: The packet, without the marks of its way out.
-            data: The bytes of all of it.
-            now: When it leaves.
+            packet: The packet, without the elements written at sending.
+            data: Its bytes as sent.
+            now: Its send time.
         """
-        if not self.are_possible:
+        if not self.is_enabled:
             return
         kept = RtpPacket.parse(data) if self._rtx is None else self._wrappable(packet, self._rtx)
         if kept is not None:
             self._history.store(self._numbers.nearest(packet.sequence_number), kept, now)
 
     def _wrappable(self, packet: RtpPacket, rtx: _RtxStream) -> RtpPacket | None:
-        """Return a packet as RTX can repeat it: in RED only where there is RTX for RED."""
+        """Return a packet as RTX can retransmit it: in RED only where RTX for RED was negotiated."""
         protection = self._protection
         if packet.payload_type in rtx.payload_types or protection is None:
             return packet
         return protection.unwrap(packet) if packet.payload_type == protection.red else packet
 
-    def answer(self, sequence_numbers: Iterable[int], round_trip: float, now: float) -> list[RtpPacket]:
-        """Return what the peer has missed, as far as it is remembered.
+    def retransmit(self, sequence_numbers: Iterable[int], round_trip: float, now: float) -> list[RtpPacket]:
+        """Return the retransmissions of requested packets, as far as they are kept.
 
         Args:
-            sequence_numbers: As on the wire.
-            round_trip: Seconds; see :meth:`.PacketHistory.get`.
-            now: When it was asked for.
+            sequence_numbers: The requested numbers, 16 bits each.
+            round_trip: The round-trip time in seconds; see :meth:`.PacketHistory.get`.
+            now: The time of the request.
         """
         nearest, get = self._numbers.nearest, self._history.get
         kept = [get(nearest(number), now, round_trip) for number in sequence_numbers]
@@ -132,29 +132,29 @@ class Retransmitter:
         return packets if rtx is None else [self._wrap(packet, rtx) for packet in packets]
 
     def repeat(self, packets: Sequence[RtpPacket], times: int) -> list[RtpPacket]:
-        """Return retransmissions so many times more: under numbers of their own where they are a stream of their own.
+        """Return ``times`` copies of retransmissions; with RTX, each has a sequence number of its own.
 
-        Without RTX they are the very same packets: the receiver's replay protection drops what comes twice.
+        Without RTX they are the same packets: the receiver's replay protection drops the second that arrives.
         """
         again = [packet for _ in range(times) for packet in packets]
         rtx = self._rtx
         if rtx is None:
             return again
         numbers = self._all_numbers.of(rtx.ssrc)
-        return [attrs.evolve(packet, sequence_number=numbers.take() & 0xFFFF) for packet in again]
+        return [attrs.evolve(packet, sequence_number=numbers.allocate() & 0xFFFF) for packet in again]
 
     def padding(self, size: int) -> RtpPacket | None:
-        """Return the newest packet once more whose payload fits ``size`` bytes, or nothing where there is no RTX."""
+        """Return a retransmission of the newest packet with at most ``size`` bytes of payload; ``None`` without RTX."""
         rtx = self._rtx
         packet = None if rtx is None else self._history.newest_that_fits(size)
         return None if rtx is None or packet is None else self._wrap(packet, rtx)
 
-    def forget(self) -> None:
-        """Send nothing again of what was sent until now: a keyframe is to come."""
+    def clear(self) -> None:
+        """Remove all packets: a keyframe makes their retransmission useless."""
         self._history.clear()
 
     def counters(self) -> dict[str, float]:
-        """Return what the history has counted."""
+        """Return the counters of the history."""
         history = self._history
         return {
             "history_resent": history.resent,
@@ -163,4 +163,4 @@ class Retransmitter:
         }
 
     def _wrap(self, packet: RtpPacket, rtx: _RtxStream) -> RtpPacket:
-        return rtx.wrap(packet, self._all_numbers.of(rtx.ssrc).take())
+        return rtx.wrap(packet, self._all_numbers.of(rtx.ssrc).allocate())

@@ -1,7 +1,8 @@
-"""One outgoing stream: what is sent under one SSRC, and its repairs under others.
+"""One stream that we send: the packets of an SSRC, with retransmissions and FEC packets of other SSRCs.
 
-The stream numbers, stamps and counts. What its packets say of where they belong is the matter of :mod:`.stream_names`,
-what is sent again that of :mod:`.retransmissions`, and what is added against loss that of :mod:`.protection`.
+The stream packetizes frames, or adopts packets of other streams, and assigns sequence numbers and timestamps. Its
+packets name their section and layer by :mod:`.identifiers`; they are kept and sent again by :mod:`.retransmitter`, and
+protected against loss by :mod:`..fec.protection`.
 """
 
 from collections.abc import Iterable
@@ -34,21 +35,20 @@ from .retransmitter import Retransmitter
 from .telephone_events import TelephoneEventSender
 
 _HUGE = 2.5
-"""How much larger than the average a frame is that W3C calls huge."""
+"""The factor from the average size to that of a huge frame (webrtc-stats, ``hugeFramesSent``)."""
 _PROTECTION_ROOM = 64
-"""Bytes that a repair packet may be larger than the packets that it protects, and RED in front of these."""
+"""Bytes by which an FEC packet may be larger than the packets that it protects, with RED in front of these."""
 _ELEMENT_ROOM = 40
-"""Bytes that header extensions take at most in what we send, their own header included."""
+"""The maximum size in bytes of the header extensions that we send, with their header."""
 
 
 @attrs.define
 class SendCounters:
-    """What has left (RFC 3550 section 6.4.1 and W3C webrtc-stats). Bytes are those of payloads.
+    """Counters of sent packets (RFC 3550 section 6.4.1 and W3C webrtc-stats). Bytes are those of payloads.
 
-    Repair packets are also among what was sent where they share the stream of the media, as ULPFEC does.
-    Padding is media once more, to probe the path. ``header_bytes_sent`` is what else was in all of these packets,
-    without what SRTP adds.
-    ``packet_send_delay`` is how long the packets have waited for the pacer, in seconds, all together.
+    FEC packets that share the stream of the media, as in ULPFEC, are also counted as sent packets. Padding packets
+    repeat media to probe the path. ``header_bytes_sent`` are the other bytes of all these packets, without those of
+    SRTP. ``packet_send_delay`` is the time that the packets have waited for the pacer, in seconds, summed up.
     """
 
     packets_sent: int = 0
@@ -72,12 +72,12 @@ class SendCounters:
 
 @attrs.frozen
 class TimestampPoint:
-    """What the RTP clock showed when (RFC 3550 section 6.4.1).
+    """A timestamp of the RTP clock at some time (RFC 3550 section 6.4.1).
 
     Attributes:
         timestamp: 32 bits.
-        at: Seconds.
-        clock_rate: Units of the timestamp in a second.
+        at: The time in seconds.
+        clock_rate: Units of the timestamp per second.
     """
 
     timestamp: int
@@ -85,31 +85,31 @@ class TimestampPoint:
     clock_rate: int
 
     def extrapolate(self, now: float) -> int:
-        """Return what it shows now."""
+        """Return the timestamp at another time."""
         return (self.timestamp + round((now - self.at) * self.clock_rate)) & 0xFFFFFFFF
 
 
 class RtpSendStream:
-    """Numbers, stamps and counts the packets of one encoding.
+    """Sends one encoding.
 
     Args:
-        mid: The section.
-        encoding: Its sources and its name.
-        history: Where packets are kept for retransmission.
-        numbers: The sequence numbers of our sources.
-        timestamp_offset: What is added to the timestamps of frames.
+        mid: The MID of the section.
+        encoding: Its SSRCs and its RID.
+        history: The packet history for retransmission.
+        numbers: The sequence numbers of our SSRCs.
+        timestamp_offset: The random offset of RTP timestamps from those of frames.
 
     Attributes:
-        encoding: As given.
-        counters: What has left.
-        codec: What is sent at present; ``None`` before it is negotiated.
-        limitation: What keeps it below the quality that it may have.
-        target_bitrate: What it may use at present, in bits a second; ``None`` before that is known.
-        rate: How many frames are sent.
-        size: Width and height of the last frame that told, in pixels.
-        clock: What the RTP clock showed last; ``None`` before the first packet.
-        names: What its packets say of where they belong.
-        retransmissions: What is sent again.
+        encoding: Its SSRCs and its RID.
+        counters: Counters of sent packets.
+        codec: The codec; ``None`` before it is negotiated.
+        limitation: The reason that limits its quality.
+        target_bitrate: Its target bitrate in bits per second; ``None`` before it is known.
+        rate: The frame rate.
+        size: The width and height of the last frame with known dimensions, in pixels.
+        clock: The last timestamp of the RTP clock; ``None`` before the first packet.
+        identifiers: The MID and RID elements of its packets.
+        retransmitter: Its retransmissions.
     """
 
     def __init__(
@@ -125,20 +125,20 @@ class RtpSendStream:
         self.counters = SendCounters()
         self.codec: Codec | None = None
         self.clock: TimestampPoint | None = None
-        self.names = StreamIdentifiers(mid, encoding.rid, ExtensionMap())
-        self.retransmissions = Retransmitter(encoding.ssrc, history, numbers)
+        self.identifiers = StreamIdentifiers(mid, encoding.rid, ExtensionMap())
+        self.retransmitter = Retransmitter(encoding.ssrc, history, numbers)
         self.limitation = QualityLimitation()
         self.target_bitrate: float | None = None
         self.rate = FrameRate()
         self.size: tuple[int, int] | None = None
         self._numbers = numbers.of(encoding.ssrc)
         self._timestamp_offset = timestamp_offset
-        self._rewriter: RtpForwarder | None = None
+        self._forwarder: RtpForwarder | None = None
         self._packetizer: Packetizer | None = None
         self._event: TelephoneEventSender | None = None
         self._extensions = ExtensionMap()
-        self._carrier = ExtensionMapper(self._extensions)
-        self._sound: AudioRedundancy | None = None
+        self._extension_mapper = ExtensionMapper(self._extensions)
+        self._redundancy: AudioRedundancy | None = None
         self._protection: VideoProtection | None = None
 
     def configure(
@@ -146,57 +146,63 @@ class RtpSendStream:
         parameters: SendParameters,
         codec: Codec | None,
         packetizer: Packetizer | None,
-        sound: AudioRedundancy | None,
+        redundancy: AudioRedundancy | None,
         protection: VideoProtection | None,
     ) -> None:
-        """Set what was negotiated.
+        """Set the negotiated parameters.
 
         Args:
-            parameters: Of the section.
-            codec: What is to be sent.
-            packetizer: Cuts its frames.
-            sound: Adds redundancy to sound, where that was negotiated.
-            protection: Protects video, where that was negotiated.
+            parameters: The parameters of the section.
+            codec: The codec to send.
+            packetizer: The packetizer of the codec.
+            redundancy: The redundancy of audio, where that was negotiated.
+            protection: The protection of video.
         """
         self.codec, self._packetizer = codec, packetizer
-        self._sound, self._protection = sound, protection
+        self._redundancy, self._protection = redundancy, protection
         extensions = self._extensions = ExtensionMap(parameters.extensions)
-        self._carrier = ExtensionMapper(extensions)
-        announced = self.names.announced
-        self.names = StreamIdentifiers(self.mid, self.encoding.rid, extensions, announced=announced)
-        self.retransmissions.configure(
-            parameters.codecs, codec, self.encoding.rtx_ssrc, self.names, protection
+        self._extension_mapper = ExtensionMapper(extensions)
+        announced = self.identifiers.acknowledged
+        self.identifiers = StreamIdentifiers(self.mid, self.encoding.rid, extensions, acknowledged=announced)
+        self.retransmitter.configure(
+            parameters.codecs, codec, self.encoding.rtx_ssrc, self.identifiers, protection
         )
 
     @property
     def packetizer(self) -> Packetizer | None:
-        """What cuts frames, ``None`` before a codec is negotiated."""
+        """The packetizer, ``None`` before a codec is negotiated."""
         return self._packetizer
 
     def packetize(
         self, frame: EncodedFrame, max_packet_size: int, now: float, captured: float | None = None
     ) -> list[RtpPacket]:
-        """Return the packets of a frame that was captured at some time, by default now.
+        """Return the packets of a frame.
+
+        Args:
+            frame: The frame.
+            max_packet_size: The maximum size of a packet in bytes, without SRTP.
+            now: Seconds.
+            captured: Its capture time in seconds, ``None`` for now.
 
         Raises:
-            ValueError: It is not of the codec that was negotiated.
+            ValueError: The frame is not of the negotiated codec.
         """
         codec, packetizer = self.codec, self._packetizer
         if codec is None or packetizer is None or frame.codec.lower() != codec.name.lower():
-            wanted = "nothing" if codec is None else codec.name
-            raise ValueError(f"a frame of {frame.codec}; {wanted} was negotiated")
+            negotiated = "no codec" if codec is None else codec.name
+            raise ValueError(f"frame.codec must be the negotiated codec ({negotiated}), not {frame.codec!r}")
         room = max_packet_size - HEADER_SIZE - _ELEMENT_ROOM
         protection = self._protection
         if protection is not None and protection.factor:
             room -= _PROTECTION_ROOM
         payloads = packetizer.packetize(frame, room)
         timestamp = (frame.timestamp + self._timestamp_offset) & 0xFFFFFFFF
-        # RFC 3550 section 6.4.1: a timestamp stands for the moment of sampling, not for the end of encoding.
+        # RFC 3550 section 5.1: a timestamp is the instant of sampling, not of the end of encoding.
         self.clock = TimestampPoint(timestamp, now if captured is None else captured, codec.clock_rate)
         extensions = self._frame_elements(frame)
         is_video = frame.codec.lower() not in _AUDIO_MARKS
         last = len(payloads) - 1
-        number = self._take_numbers(len(payloads))
+        number = self._allocate_numbers(len(payloads))
         self._count(frame, now)
         packets = [
             RtpPacket(
@@ -211,75 +217,75 @@ class RtpSendStream:
             )
             for index, payload in enumerate(payloads)
         ]
-        if self._sound is not None:
-            return [self._sound.wrap(packet, frame.timestamp) for packet in packets]
+        if self._redundancy is not None:
+            return [self._redundancy.wrap(packet, frame.timestamp) for packet in packets]
         if protection is not None and protection.factor and packets:
             return self._protect(packets, protection)
         return packets
 
-    def give_back(self, packet: RtpPacket) -> None:
-        """Let the numbers behind a packet of the last frame be taken anew: neither it nor what follows was sent."""
-        # Repair packets to come may protect them under the numbers that they have.
+    def release_numbers(self, packet: RtpPacket) -> None:
+        """Release the sequence numbers from a packet of the last frame on: it and the packets behind were not sent."""
+        # Later FEC packets may protect these packets with their present numbers.
         is_protected = self._protection is not None and self._protection.factor > 0
         if packet.ssrc == self.encoding.ssrc and not is_protected:
             newest = self._numbers.next - 1
             self._numbers.next -= (newest - packet.sequence_number) & 0xFFFF
 
     def _protect(self, packets: list[RtpPacket], protection: VideoProtection) -> list[RtpPacket]:
-        """Return the packets of a frame as they are protected, and the repair packets behind them."""
-        repairs = protection.protect(packets)
+        """Return the packets of a frame as they are sent with protection, and the FEC packets behind them."""
+        payloads = protection.protect(packets)
         if protection.in_band:
-            number, names = self._take_numbers(len(repairs)), self.names.of_media
+            number, identifiers = self._allocate_numbers(len(payloads)), self.identifiers.media_elements
         else:
-            number, names = 0, self.names.of_repairs
+            number, identifiers = 0, self.identifiers.repair_elements
         return [
             *(protection.wrap(packet) for packet in packets),
             *(
-                protection.repair_packet(repair, number + index, packets[-1], names)
-                for index, repair in enumerate(repairs)
+                protection.fec_packet(payload, number + index, packets[-1], identifiers)
+                for index, payload in enumerate(payloads)
             ),
         ]
 
     @property
     def overhead(self) -> float:
-        """How much redundancy is added, as a part of what is sent without."""
-        if self._sound is not None:
-            return self._sound.overhead
+        """The bitrate of redundancy relative to that of the media."""
+        if self._redundancy is not None:
+            return self._redundancy.overhead
         return 0.0 if self._protection is None else self._protection.factor
 
     @property
     def copies(self) -> int:
-        """How often a retransmission is sent."""
+        """The number of times that each retransmission is sent."""
         return 1 if self._protection is None else self._protection.copies
 
     def set_loss(self, fraction: float, round_trip: float | None, covered: float = 1.0) -> None:
         """Update the protection from a report of the peer.
 
         Args:
-            fraction: Part of the packets that was lost.
-            round_trip: In seconds.
-            covered: Which part of the usual interval between two reports this one is about.
+            fraction: The lost part of the packets.
+            round_trip: The round-trip time in seconds.
+            covered: The part of the usual report interval that this report covers.
         """
-        if self._sound is not None:
-            self._sound.set_loss(fraction, covered)
+        if self._redundancy is not None:
+            self._redundancy.set_loss(fraction, covered)
         if self._protection is not None:
-            retransmits = self.retransmissions.are_possible
+            retransmits = self.retransmitter.is_enabled
             self._protection.set_loss(fraction, round_trip, retransmits=retransmits, covered=covered)
 
     def adopt(self, packet: RtpPacket, payload_type: int, clock_rate: int, now: float) -> RtpPacket | None:
-        """Return a packet of another stream as one of ours; ``None`` for one that comes too late for that."""
-        if self._rewriter is None:
+        """Return a packet of another stream as one of ours; ``None`` if it is a repetition or too late."""
+        if self._forwarder is None:
             first = self._timestamp_offset if self.clock is None else self.clock.extrapolate(now)
-            self._rewriter = RtpForwarder(self._numbers.next, first)
-        place = self._rewriter.rewrite(packet, clock_rate, now)
-        if place is None:
+            self._forwarder = RtpForwarder(self._numbers.next, first)
+        rewritten = self._forwarder.rewrite(packet, clock_rate, now)
+        if rewritten is None:
             return None
-        number, timestamp = place
+        number, timestamp = rewritten
         if number >= self._numbers.next:
             self._numbers.next = number + 1
         if self.clock is None or self.clock.timestamp != timestamp:
             self.clock = TimestampPoint(timestamp, now, clock_rate)
-        names = self.names.of_media
+        identifiers = self.identifiers.media_elements
         return RtpPacket(
             payload_type,
             number & 0xFFFF,
@@ -288,15 +294,15 @@ class RtpSendStream:
             packet.payload,
             packet.marker,
             packet.csrcs,
-            names + self._carrier.carry(packet) if packet.extensions else names,
+            identifiers + self._extension_mapper.map_elements(packet) if packet.extensions else identifiers,
         )
 
-    def correct(self, packet: RtpPacket, max_packet_size: int) -> list[RtpPacket]:
-        """Return the repair packets to send behind one that is forwarded.
+    def protect_forwarded(self, packet: RtpPacket, max_packet_size: int) -> list[RtpPacket]:
+        """Return the FEC packets to send behind a forwarded packet.
 
-        Only FlexFEC, which is a stream of its own: the numbers of the media are those that its source has counted, and
-        leave no room. What comes late is a repair itself; what is so large that its repair packets would not fit is
-        not protected.
+        Only FlexFEC is sent, which is a stream of its own: the sequence numbers of the media are those of its source,
+        without gaps for FEC packets. Late packets, which are retransmissions themselves, and packets so large that
+        their FEC packets would not fit are not protected.
         """
         protection = self._protection
         if protection is None or not protection.factor or protection.in_band:
@@ -304,32 +310,32 @@ class RtpSendStream:
         is_newest = packet.sequence_number == self._numbers.next - 1 & 0xFFFF
         if not is_newest or len(packet.payload) > max_packet_size - _PROTECTION_ROOM:
             return []
-        names = self.names.of_repairs
-        return [protection.repair_packet(each, 0, packet, names) for each in protection.protect([packet])]
+        identifiers = self.identifiers.repair_elements
+        return [protection.fec_packet(each, 0, packet, identifiers) for each in protection.protect([packet])]
 
     @property
-    def plays_event(self) -> bool:
-        """Whether a telephone event stands in the place of the sound at present."""
+    def sends_event(self) -> bool:
+        """Whether a telephone event replaces the audio at present."""
         return self._event is not None and not self._event.ended
 
     def continue_event(
         self, code: int, elapsed: float, codec: Codec, now: float, *, end: bool
     ) -> list[RtpPacket]:
-        """Return the packets of a telephone event that has lasted for some time (RFC 4733 section 2.5.1).
+        """Return the packets of a telephone event at some time of it (RFC 4733 section 2.5.1).
 
         Args:
-            code: Which event.
-            elapsed: Seconds since it began; a new one begins when the one before has ended.
-            codec: That of telephone events.
+            code: The event; a new one begins when the one before has ended.
+            elapsed: Seconds since its beginning.
+            codec: The codec of telephone events.
             now: Seconds.
-            end: Whether the event is over. Said again, the last packet is repeated.
+            end: Whether the event ends. A further call with ``True`` repeats the last packet.
         """
         event = self._event
         if event is None or (event.ended and not end):
             event = self._event = TelephoneEventSender(code, self._clock_at(now - elapsed), codec.clock_rate)
         packets = event.packets(elapsed, end=end)
-        number = self._take_numbers(len(packets))
-        names = self.names.of_media
+        number = self._allocate_numbers(len(packets))
+        identifiers = self.identifiers.media_elements
         return [
             RtpPacket(
                 codec.payload_type,
@@ -339,19 +345,19 @@ class RtpSendStream:
                 packet.payload,
                 packet.marker,
                 (),
-                names,
+                identifiers,
             )
             for index, packet in enumerate(packets)
         ]
 
-    def _take_numbers(self, count: int) -> int:
-        """Return the first of some sequence numbers that are not used yet."""
-        # What is forwarded goes on behind them: no number may be used twice (RFC 3711 section 9.1).
-        self._rewriter = None
-        return self._numbers.take(count)
+    def _allocate_numbers(self, count: int) -> int:
+        """Return the first of ``count`` unused sequence numbers."""
+        # Forwarded packets continue behind them: no number may be used twice (RFC 3711 section 9.1).
+        self._forwarder = None
+        return self._numbers.allocate(count)
 
     def _clock_at(self, at: float) -> int:
-        """Return what the RTP clock shows at a time, that of the sound where there has been any."""
+        """Return the RTP timestamp of a time, by the clock of the audio if any was sent."""
         if self.clock is None:
             rate = 8000 if self.codec is None else self.codec.clock_rate
             self.clock = TimestampPoint(self._timestamp_offset, at, rate)
@@ -369,20 +375,20 @@ class RtpSendStream:
         if frame.width and frame.height:
             self.size = frame.width, frame.height
 
-    def note_sent(self, packet: RtpPacket, data: bytes, now: float, *, waited: float = 0.0) -> None:
-        """Count and remember a packet exactly as it leaves.
+    def record_sent(self, packet: RtpPacket, data: bytes, now: float, *, waited: float = 0.0) -> None:
+        """Count a packet that is sent, and keep it for retransmission.
 
         Args:
-            packet: The packet, without the marks of its way out.
-            data: The bytes of all of it.
-            now: When it leaves.
-            waited: For how many seconds the pacer has kept it.
+            packet: The packet, without the elements written at sending.
+            data: Its bytes as sent.
+            now: Its send time.
+            waited: Seconds that it has waited for the pacer.
         """
         counters = self.counters
         payload_size = len(packet.payload)
         counters.packet_send_delay += waited
         protection = self._protection
-        if protection is not None and protection.is_repair(packet):
+        if protection is not None and protection.is_fec_packet(packet):
             counters.fec_packets_sent += 1
             counters.fec_bytes_sent += payload_size
         if packet.ssrc != self.encoding.ssrc:
@@ -391,10 +397,10 @@ class RtpSendStream:
         counters.packets_sent += 1
         counters.bytes_sent += payload_size
         counters.header_bytes_sent += len(data) - payload_size
-        self.retransmissions.keep(packet, data, now)
+        self.retransmitter.keep(packet, data, now)
 
-    def note_repeated(self, packet: RtpPacket, size: int, *, padding: bool) -> None:
-        """Count a packet that leaves once more, because the peer has missed it or to probe the path."""
+    def record_repeated(self, packet: RtpPacket, size: int, *, padding: bool) -> None:
+        """Count a packet that is sent again, as a retransmission or as padding to probe the path."""
         counters = self.counters
         payload = len(packet.payload) - (OVERHEAD if packet.ssrc != self.encoding.ssrc else 0)
         counters.header_bytes_sent += size - payload
@@ -406,13 +412,13 @@ class RtpSendStream:
             counters.retransmitted_bytes_sent += payload
 
     def retransmit(self, sequence_numbers: Iterable[int], round_trip: float, now: float) -> list[RtpPacket]:
-        """Return what the peer has missed, as far as it is remembered; as RTX where that was negotiated."""
+        """Return the retransmissions of packets that a NACK requests, as far as they are kept."""
         self.counters.nacks_received += 1
-        return self.retransmissions.answer(sequence_numbers, round_trip, now)
+        return self.retransmitter.retransmit(sequence_numbers, round_trip, now)
 
     def _frame_elements(self, frame: EncodedFrame) -> tuple[tuple[int, bytes], ...]:
         number = self._extensions.number
-        elements = list(self.names.of_media)
+        elements = list(self.identifiers.media_elements)
         if frame.audio_level is not None and (element := number(AUDIO_LEVEL)) is not None:
             elements.append((element, encode_audio_level(frame.audio_level, frame.audio_level < 127)))
         if frame.rotation and (element := number(VIDEO_ORIENTATION)) is not None:
@@ -428,4 +434,4 @@ _AUDIO_MARKS = frozenset({"opus", "pcmu", "pcma", "g722", "red", "telephone-even
 
 def send_totals(stream: RtpSendStream) -> Totals:
     """Return what one outgoing stream has counted."""
-    return {**numbers_of(stream.counters, "outgoing_"), **stream.retransmissions.counters()}
+    return {**numbers_of(stream.counters, "outgoing_"), **stream.retransmitter.counters()}

@@ -1,4 +1,8 @@
-"""TODO."""
+"""Telephone events to send (RFC 4733 section 2.5).
+
+All packets of an event have the timestamp of its beginning and its duration so far. An event that lasts longer than the
+duration field continues in another segment, which begins where the one before ends (section 2.5.1.3).
+"""
 
 from typing import NamedTuple
 
@@ -7,7 +11,7 @@ from trio_rtc.protocols.rtp.payload.telephone_event import MAX_DURATION
 
 
 class TelephoneEventPacket(NamedTuple):
-    """What a packet of an event is to say.
+    """The variable parts of a packet of an event.
 
     Attributes:
         timestamp: 32 bits.
@@ -21,12 +25,15 @@ class TelephoneEventPacket(NamedTuple):
 
 
 class TelephoneEventSender:
-    """Counts the duration of one event.
+    """Makes the packets of one event.
 
     Args:
-        code: Which event: 0 to 255.
-        timestamp: What the RTP clock showed when it began.
-        clock_rate: In which durations are told.
+        code: The event, 0 to 255.
+        timestamp: The RTP timestamp of its beginning.
+        clock_rate: The clock rate of durations.
+
+    Attributes:
+        ended: Whether the end was sent.
     """
 
     __slots__ = ("_clock_rate", "_code", "_segment", "_started", "_timestamp", "ended")
@@ -40,11 +47,11 @@ class TelephoneEventSender:
         self.ended = False
 
     def packets(self, elapsed: float, *, end: bool) -> list[TelephoneEventPacket]:
-        """Return what to send when the event has lasted for some time.
+        """Return the packets to send at some time of the event.
 
         Args:
-            elapsed: Seconds since it began.
-            end: Whether that is all of it.
+            elapsed: Seconds since its beginning.
+            end: Whether it ends now.
         """
         duration = round(elapsed * self._clock_rate)
         packets = []

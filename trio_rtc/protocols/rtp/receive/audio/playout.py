@@ -1,25 +1,25 @@
-"""When sound is played: a buffer whose delay follows the network, and what to play when there is nothing.
+"""The audio playout buffer: its delay follows the network, and missing frames are concealed.
 
-Two clocks run beside each other. The *source* timestamp says which part of the sound comes next, the *output*
-timestamp goes on without gaps, and each thing that is played takes both on by its duration. They part where time is
-stretched or shortened:
+Two clocks run beside each other. The *source* timestamp is that of the next audio of the sender, the *output* timestamp
+continues without gaps, and each played frame advances both by its duration. They separate where time is stretched or
+shortened:
 
-* A frame that is missing while later ones are here is lost: a concealment takes its place. If the sequence numbers show
-  that nothing was sent (DTX), it is silence and not a loss.
-* When nothing is here at all, a concealment is played in the hope that the frame is only late. If it comes then, it is
-  played after all and everything after it so much later; that is how the buffer grows at once when it must.
-* The delay that there should be is that of the quickest frame, and the target of :class:`.JitterEstimator`, and what
-  the other streams need (lip-sync). While frames get lost that the next ones carry once more (Opus in-band FEC), it is
-  a frame longer: without jitter the next one would always come too late to be of use.
-* When the delay is off, a frame is skipped or a concealment inserted, not too many at a time. It grows as soon as a
-  quarter of a frame is missing. It shrinks when it is a frame too long, and all frames of the last few seconds would
-  still have been in time: else the next ones of a burst would be late again. Silence is shortened first, for nobody
-  hears it.
-* A frame that comes late when nothing was left to play is the next one, if its sequence number is beyond the last one
-  that was played, and however late its timestamp looks: nothing was played in its place that had come. Either the
-  network has held it up, and what was sent behind it comes with it; or the sender's clock stood still in a pause, and
-  all that follows is as late. A quarter of a second shows which; until then nothing is skipped. In the second case the
-  delays from before the pause count no more, and lip-sync is told (:meth:`AudioPlayout.take_clock_shift`).
+* A frame that is missing while later ones have arrived is lost: a concealment replaces it. If the sequence numbers show
+  that nothing was sent (DTX), the concealment is silence and not a loss.
+* When the buffer is empty, a concealment is played while the frame may only be late. If it arrives then, it is played
+  after all and everything after it so much later; so the buffer grows at once when it must.
+* The target delay is that of the fastest frame, plus the target of :class:`.JitterEstimator`, plus the extra delay of
+  synchronization. While frames are lost that the next ones carry again (Opus in-band FEC), it is a frame longer:
+  without jitter the next one would always arrive too late to be of use.
+* When the delay is off the target, a frame is skipped or a concealment inserted, not too often. It increases as soon as
+  a quarter of a frame is missing. It decreases when it is a frame too long, and all frames of the last few seconds
+  would still have been in time: else the next ones of a burst would be late again. Silence is shortened first, for that
+  is inaudible.
+* A frame that arrives late when the buffer was empty is the next one, if its sequence number is above the last played
+  one, however late its timestamp is: no received frame was played in its place. Either the network has delayed it, and
+  the frames behind it arrive with it; or the sender's clock has stood still in a pause, and all following frames are as
+  late. A quarter of a second shows which; until then nothing is skipped. In the second case the delays from before the
+  pause are not used any more, and synchronization is notified (:meth:`AudioPlayout.take_clock_shift`).
 
 The buffer is bounded; when it is full the oldest frame is dropped.
 """
@@ -39,7 +39,7 @@ from trio_rtc.protocols.rtp.stats import PlayoutCounters
 _MIN_CONCEALMENT: Final = 0.01
 _MAX_OBSERVED: Final = 256
 _PAUSE_OBSERVATION: Final = 0.25
-"""For how long frames are looked at behind one that was late: longer than a burst of what was held up takes."""
+"""Seconds for which frames behind a late one are observed: longer than a burst of delayed frames takes."""
 
 
 @attrs.frozen
@@ -53,26 +53,26 @@ class _Entry:
 
 @attrs.define
 class _Playing:
-    # What comes next, in the sender's timestamps.
+    # The next timestamp of the sender.
     source: int
     # When it is due.
     due: float
-    # Up to here, in the sender's timestamps, sound was played or given up for lost. Since then: only hope.
+    # The sender's timestamp up to which audio was played or given up as lost; behind it, frames may be late.
     settled: int
-    # Of what was played last.
+    # The duration, sequence number and codec of the last played frame.
     duration: int
     sequence_number: int | None = None
     codec: str | None = None
-    # What was played since there is nothing: whether it was silence or loss, the next frame tells.
-    hoped: int = 0
+    # Concealment played since the buffer is empty: the next frame shows whether it was silence or loss.
+    uncertain: int = 0
     concealing: bool = False
 
     def precedes(self, sequence_number: int | None) -> bool:
-        """Return whether nothing was sent between what was played last and a frame of this number."""
+        """Return whether the sender sent no frame between the last played one and a frame of this number."""
         return self.sequence_number is not None and sequence_number == self.sequence_number + 1
 
     def is_before(self, sequence_number: int | None) -> bool:
-        """Return whether a frame of this number was surely sent after what was played last."""
+        """Return whether a frame of this number was surely sent after the last played one."""
         return (
             self.sequence_number is not None
             and sequence_number is not None
@@ -82,12 +82,12 @@ class _Playing:
 
 @attrs.define
 class _Pause:
-    """What is known since a frame came late when nothing was left to play.
+    """The frames observed since one arrived late when the buffer was empty.
 
     Attributes:
-        since: When it came.
-        base_delay: The least delay before.
-        frames: The media time and the arrival of each that has come since, with it.
+        since: When it arrived.
+        base_delay: The minimum delay before.
+        frames: The media time and the arrival time of it and of each frame since.
     """
 
     since: float
@@ -96,19 +96,19 @@ class _Pause:
 
     @property
     def min_delay(self) -> float:
-        """The least delay since."""
+        """The minimum delay since."""
         return min(arrival - media_time for media_time, arrival in self.frames)
 
 
 class AudioPlayout:
-    """Says what of one audio stream is to be played now.
+    """The playout buffer of one audio stream.
 
     Attributes:
-        counters: What was played.
+        counters: Counters of played audio.
     """
 
     def __init__(self, options: AudioPlayoutOptions | None = None) -> None:
-        # That of the frames; all of them have the same, until the codec changes.
+        # The clock rate of all frames, until the codec changes.
         self._clock_rate = 1
         self._options = options or AudioPlayoutOptions()
         self._jitter = JitterEstimator(self._options.jitter)
@@ -118,7 +118,7 @@ class AudioPlayout:
         self._output: int | None = None
         self._extra_delay = 0.0
         self._min_delay = 0.0
-        # How long frames wait for their next ones, and until when they do.
+        # The delay by which frames wait for the next ones, and until when they do.
         self._repeat_delay = 0.0
         self._repeats_wanted_until = -math.inf
         self._last_adjustment = -math.inf
@@ -128,34 +128,34 @@ class AudioPlayout:
 
     @property
     def buffered(self) -> int:
-        """How many frames wait."""
+        """The number of buffered frames."""
         return len(self._entries)
 
     @property
     def target_delay(self) -> float:
-        """How long after the quickest frames of their age frames are to be played, in seconds."""
+        """The delay of playout after the arrival of the fastest frames, in seconds."""
         return self._needed_delay + self._extra_delay
 
     @property
     def timestamp_offset(self) -> int:
-        """What is added to the sender's timestamps to get those of what is played."""
+        """The offset from the sender's timestamps to those of the output."""
         return 0 if self._playing is None or self._output is None else self._output - self._playing.source
 
     def set_extra_delay(self, delay: float) -> None:
-        """Tell how much longer this stream has to wait for the picture, in seconds."""
+        """Set the extra delay for synchronization with video, in seconds."""
         self._extra_delay = delay
 
     def set_min_delay(self, delay: float) -> None:
-        """Tell how long to wait at least, in seconds, although the network may need less."""
+        """Set the application's minimum delay, in seconds."""
         self._min_delay = delay
 
     def take_clock_shift(self) -> float:
-        """Return for how long the sender's clock stood still, or seemed to, since the last call; in seconds."""
+        """Return the time for which the sender's clock has apparently stood still since the last call, in seconds."""
         shift, self._clock_shift = self._clock_shift, 0.0
         return shift
 
     def play_time(self, timestamp: int) -> float | None:
-        """Return when a timestamp of the sender would be played without extra delay; ``None`` if not known."""
+        """Return the playout time of a timestamp of the sender without extra delay; ``None`` if it is not known."""
         base = self._jitter.base_delay
         return None if base is None else timestamp / self._clock_rate + base + self._needed_delay
 
@@ -170,22 +170,22 @@ class AudioPlayout:
         recovered: bool = False,
         repeats_previous: bool = False,
     ) -> None:
-        """Take a frame.
+        """Insert a frame.
 
         Args:
-            timestamp: Unwrapped.
-            duration: In clock units, more than 0.
-            frame: What is to be decoded.
-            now: When it came.
-            sequence_number: Unwrapped; without it, silence cannot be told from loss.
-            recovered: It came by redundancy or retransmission, and tells nothing about the network's delay.
-            repeats_previous: It carries the one before it once more.
+            timestamp: Its unwrapped timestamp.
+            duration: Its duration in clock units, more than 0.
+            frame: The frame.
+            now: Its arrival time.
+            sequence_number: Its unwrapped number; without it, silence cannot be distinguished from loss.
+            recovered: It was received by redundancy or retransmission, and does not show the network's delay.
+            repeats_previous: It carries the frame before it again.
 
         Raises:
             ValueError: The duration is not more than 0.
         """
         if duration <= 0:
-            raise ValueError(f"a frame of {duration} clock units")
+            raise ValueError(f"duration must be more than 0 clock units, not {duration}")
         if frame.clock_rate != self._clock_rate:
             self._change_clock(frame.clock_rate)
         playing = self._playing
@@ -199,7 +199,7 @@ class AudioPlayout:
         elif abs(timestamp - playing.source) > self._units(self._options.max_gap):
             self._restart(playing, timestamp, now)
         elif timestamp < playing.settled and playing.precedes(sequence_number) and not self._timestamps:
-            # Its clock was set back; nothing of what was played can be this frame.
+            # The sender's clock was set back: this frame was not played before.
             self._restart(playing, timestamp, now)
         if timestamp < playing.source and not self._rewind(playing, timestamp, sequence_number):
             self.counters.late += 1
@@ -214,7 +214,7 @@ class AudioPlayout:
             self.counters.overflows += 1
 
     def pull(self, now: float) -> EncodedFrame | Concealment | None:
-        """Return what is to be played now, ``None`` before it is time. To be called until it is ``None``."""
+        """Return the frame or concealment that is due, ``None`` if none is. Call it until it returns ``None``."""
         playing = self._playing
         if playing is None or now < playing.due:
             return None
@@ -231,19 +231,19 @@ class AudioPlayout:
             return self._conceal(playing, duration, ConcealmentKind.INSERTED)
         if not self._timestamps:
             return self._play_nothing(playing)
-        if playing.hoped:
-            self._note_loss(playing, self._entries[self._timestamps[0]], now)
+        if playing.uncertain:
+            self._handle_loss(playing, self._entries[self._timestamps[0]], now)
             self._settle(playing, self._entries[self._timestamps[0]].sequence_number)
         if self._timestamps[0] > playing.source:
-            self._note_loss(playing, self._entries[self._timestamps[0]], now)
+            self._handle_loss(playing, self._entries[self._timestamps[0]], now)
             return self._play_gap(playing, self._timestamps[0])
         return self._play_frame(playing, now)
 
     def next_timer(self) -> float:
-        """Return when :meth:`pull` has something, ``math.inf`` if nothing is to come."""
+        """Return when :meth:`pull` returns the next frame, ``math.inf`` without playout."""
         return math.inf if self._playing is None else self._playing.due
 
-    # What is played
+    # Playout
 
     def _play_frame(self, playing: _Playing, now: float) -> EncodedFrame:
         timestamp = self._timestamps.pop(0)
@@ -261,7 +261,7 @@ class AudioPlayout:
         return entry.frame if entry.frame.timestamp == output else attrs.evolve(entry.frame, timestamp=output)
 
     def _play_gap(self, playing: _Playing, following: int) -> Concealment:
-        """Fill what is missing in front of a frame that is here."""
+        """Conceal the gap in front of a buffered frame."""
         duration = min(self._concealed_duration(playing), following - playing.source)
         playing.source += duration
         playing.settled = playing.source
@@ -279,30 +279,30 @@ class AudioPlayout:
 
     def _play_nothing(self, playing: _Playing) -> Concealment | None:
         duration = self._concealed_duration(playing)
-        if playing.hoped > self._units(self._options.max_silence):
-            self._count_concealed(playing, playing.hoped)
+        if playing.uncertain > self._units(self._options.max_silence):
+            self._count_concealed(playing, playing.uncertain)
             self._playing = None
             return None
-        playing.hoped += duration
+        playing.uncertain += duration
         playing.source += duration
         return self._conceal(playing, duration, ConcealmentKind.LATE)
 
-    def _note_loss(self, playing: _Playing, next_frame: _Entry, now: float) -> None:
-        """Let frames wait for their next ones, if something is lost that the next one carries."""
+    def _handle_loss(self, playing: _Playing, next_frame: _Entry, now: float) -> None:
+        """Delay frames for the next ones, if a frame is lost that the next one carries."""
         if next_frame.repeats_previous and not playing.precedes(next_frame.sequence_number):
             self._repeat_delay = next_frame.duration / self._clock_rate
             self._repeats_wanted_until = now + self._options.repeat_memory
 
     def _settle(self, playing: _Playing, sequence_number: int | None) -> None:
-        """Count what was played while there was nothing, now that the next frame is here."""
+        """Count the concealment of an empty buffer, now that the next frame has arrived."""
         if playing.precedes(sequence_number):
-            self.counters.silence += playing.hoped
+            self.counters.silence += playing.uncertain
         else:
-            self._count_concealed(playing, playing.hoped)
-        playing.hoped = 0
+            self._count_concealed(playing, playing.uncertain)
+        playing.uncertain = 0
 
     def _concealed_duration(self, playing: _Playing) -> int:
-        # Frames of one sample must not make the puller run thousands of times a second.
+        # Frames of one sample must not make the caller run thousands of times per second.
         return max(playing.duration, self._units(_MIN_CONCEALMENT))
 
     def _conceal(
@@ -318,26 +318,26 @@ class AudioPlayout:
         playing.concealing = True
 
     def _advance(self, playing: _Playing, duration: int) -> int:
-        """Let the output go on by a duration; return its timestamp before."""
+        """Advance the output by a duration; return its timestamp before."""
         assert self._output is not None
         output = self._output
         self._output = output + duration
         playing.due += duration / self._clock_rate
         return output
 
-    # Where the source is
+    # The source clock
 
     def _observe(self, playing: _Playing | None, timestamp: int, duration: int, now: float) -> None:
-        """Measure the delay of a frame, and find out whether the sender's clock stood still before it."""
+        """Measure the delay of a frame, and detect whether the sender's clock has stood still before it."""
         self._judge_pause(now)
         media_time = timestamp / self._clock_rate
         pause = self._pause
         base = self._jitter.base_delay if pause is None else pause.min_delay
-        is_dry = not self._timestamps and (playing is None or playing.hoped > 0)
+        is_empty = not self._timestamps and (playing is None or playing.uncertain > 0)
         tolerated = self.target_delay + max(self._options.tolerance, duration / self._clock_rate)
-        if is_dry and base is not None and now - media_time - base > tolerated:
+        if is_empty and base is not None and now - media_time - base > tolerated:
             if pause is not None:
-                # Another pause: nothing that was held up has come.
+                # Another pause: no delayed frames have arrived.
                 self._end_pause(pause)
             base = self._jitter.base_delay
             assert base is not None
@@ -348,13 +348,13 @@ class AudioPlayout:
             pause.frames.append((media_time, now))
 
     def _judge_pause(self, now: float) -> None:
-        """Find out, when it is time, whether the sender's clock stood still."""
+        """End the observation of a pause when its time is over."""
         pause = self._pause
         if pause is not None and now - pause.since >= _PAUSE_OBSERVATION:
             self._end_pause(pause)
 
     def _end_pause(self, pause: _Pause) -> None:
-        """Forget the delays of before a pause, if all frames since were late: they are of another clock."""
+        """Reset the delays from before a pause, if all frames since were late: they are of another clock."""
         self._pause = None
         shift = pause.min_delay - pause.base_delay
         if shift > self._options.tolerance:
@@ -365,7 +365,7 @@ class AudioPlayout:
             self._jitter.update(media_time, arrival)
 
     def _rewind(self, playing: _Playing, timestamp: int, sequence_number: int | None) -> bool:
-        """Go back to a frame whose time is over, if nothing was played since; return whether it could be done."""
+        """Go back to a late frame, if no frame was played since its time; return whether that was possible."""
         options = self._options
         lateness = (playing.source - timestamp) / self._clock_rate
         if timestamp < playing.settled:
@@ -374,16 +374,16 @@ class AudioPlayout:
             sequence_number
         ):
             return False
-        # What was played beyond the frame stood in for it; what was played before it may be silence.
-        overshot = min(playing.source - timestamp, playing.hoped)
+        # Concealment behind the frame's time replaced it; concealment before may be silence.
+        overshot = min(playing.source - timestamp, playing.uncertain)
         playing.source = timestamp
         self._count_concealed(playing, overshot)
-        playing.hoped -= overshot
+        playing.uncertain -= overshot
         self._settle(playing, sequence_number)
         return True
 
     def _change_clock(self, clock_rate: int) -> None:
-        """Begin anew with frames of another clock; what was played goes on in its units."""
+        """Restart with frames of another clock rate; the output continues in its units."""
         if self._output is not None:
             self._output = self._output * clock_rate // self._clock_rate
         self._clock_rate = clock_rate
@@ -394,7 +394,7 @@ class AudioPlayout:
         self._playing = None
 
     def _restart(self, playing: _Playing, timestamp: int, now: float) -> None:
-        """Go on at a timestamp that has nothing to do with those before, when it is due."""
+        """Continue at a timestamp that is unrelated to those before, when it is due."""
         self.counters.restarts += 1
         self._entries.clear()
         self._timestamps.clear()
@@ -406,22 +406,22 @@ class AudioPlayout:
         playing.sequence_number = None
 
     def _leap(self, playing: _Playing, units: int) -> None:
-        """Leave out what is next, without anything in its place."""
+        """Skip the next audio without a replacement."""
         playing.source += units
         playing.settled = max(playing.settled, playing.source)
         self.counters.removed += units
         while self._timestamps and self._timestamps[0] < playing.source:
             self._entries.pop(self._timestamps.pop(0))
 
-    # How late it is played
+    # Delay
 
     @property
     def _needed_delay(self) -> float:
-        """What the network and its losses need, in seconds."""
+        """The delay that the network and its losses require, in seconds."""
         return max(self._jitter.target_delay + self._repeat_delay, self._min_delay)
 
     def _adjust(self, playing: _Playing, now: float) -> bool:
-        """Shorten what is next if the delay is too long; return whether to insert something because it is too short."""
+        """Skip audio if the delay is too long; return whether to insert a concealment because it is too short."""
         self._judge_pause(now)
         base = self._jitter.base_delay
         if base is None or not self._timestamps or self._pause is not None:

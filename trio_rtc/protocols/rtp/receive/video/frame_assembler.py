@@ -21,10 +21,10 @@ queue, and one by one. So the wait grows with the length of the queue, and conti
 keyframe would go through the same queue, and take more of the link than the retransmissions.
 
 A missing number need not have carried media: ULPFEC and padding have numbers of the same stream. Between a complete
-frame and the first packet of another, the codec's picture numbers show that (:mod:`.frame_continuity`): if the next
-picture follows the last, the assembler continues behind the missing numbers at once, as libwebrtc does. Where the codec
-has no picture numbers, timestamps that leave no room for another frame show it: at once if the frames come at even
-intervals, else when a retransmission would have arrived. If one arrives later after all, a keyframe is requested.
+frame and the first packet of another, the codec's picture numbers show that (:mod:`.frame_continuity`): if the
+picture id follows the last, the assembler continues behind the missing numbers at once, as libwebrtc does. Where the
+codec has no picture numbers, timestamps that leave no room for another frame show it: at once if the frames come at
+even intervals, else when a retransmission would have arrived. If one arrives later after all, a keyframe is requested.
 
 Errors of the peer cost frames, not the stream. A frame with malformed payloads is dropped and a keyframe requested. A
 sequence number far ahead is a restart. One behind is late and dropped, unless it begins a keyframe and is far behind,
@@ -561,7 +561,7 @@ class FrameAssembler:
         return gap.keyframe_follows
 
     def _skip(self, gap: _Gap, state: _Gathering, now: float) -> None:
-        """Give up a gap, and the frames that need it."""
+        """Skip a gap that is given up, and the frames that need it."""
         self._retransmission_gave_up = False
         if gap.succession.continuity is Continuity.DECODABLE:
             self._pass_over(gap, state)

@@ -1,4 +1,4 @@
-"""Which frames can be decoded although packets before them are missing.
+"""Detection of the frames that can be decoded although packets before them are missing.
 
 Missing sequence numbers need not have carried media. :class:`FrameSuccession` determines whether the frame behind them
 follows directly on the last one: by the codec's picture numbers, else by timestamps (:class:`FrameIntervals`).
@@ -92,25 +92,25 @@ class FrameSuccession:
     Args:
         buffer: The buffered packets.
         depacketizer: The depacketizer of the payload format.
-        pictures: The tracker of picture numbers, if the format has them.
+        tracker: The tracker of picture numbers, if the format has them.
     """
 
-    __slots__ = ("_buffer", "_depacketizer", "_doubted", "_intervals", "_pictures")
+    __slots__ = ("_buffer", "_depacketizer", "_doubted", "_intervals", "_tracker")
 
     def __init__(
-        self, buffer: PacketBuffer, depacketizer: Depacketizer, pictures: ContinuityTracker | None
+        self, buffer: PacketBuffer, depacketizer: Depacketizer, tracker: ContinuityTracker | None
     ) -> None:
         self._buffer = buffer
         self._depacketizer = depacketizer
-        self._pictures = pictures
+        self._tracker = tracker
         self._intervals = FrameIntervals()
         # Numbers that were passed over because of timestamps only, and may carry media after all.
         self._doubted: deque[int] = deque(maxlen=_MAX_DOUBTED)
 
     def record(self, payloads: Sequence[bytes], timestamp: int, *, adjacent: bool) -> None:
         """Record a complete frame, and whether it surely followed directly on the one before."""
-        if self._pictures is not None:
-            self._pictures.record(payloads)
+        if self._tracker is not None:
+            self._tracker.record(payloads)
         self._intervals.record(timestamp, adjacent=adjacent)
 
     def check(self, missing: int, behind: int) -> Succession:
@@ -125,8 +125,8 @@ class FrameSuccession:
         if not self._depacketizer.starts_frame(packets[behind].packet.payload):
             return NOT_A_SUCCESSOR
         known = Continuity.UNKNOWN
-        if self._pictures is not None:
-            known = self._pictures.check(self._first_payloads(behind), behind - missing)
+        if self._tracker is not None:
+            known = self._tracker.check(self._first_payloads(behind), behind - missing)
         doubtful = known is Continuity.UNKNOWN
         if known in (Continuity.NEXT, Continuity.BROKEN):
             return Succession(known)
@@ -189,7 +189,7 @@ ReadLayerPosition = Callable[[bytes], LayerPosition | None]
 class TemporalContinuity:
     """Tracks which frames can be decoded after a loss, by their temporal layers.
 
-    Formats that number the pictures of their base layer (``TL0PICIDX``, RFC 7741 section 4.2, RFC 9628 section 4.2)
+    Formats that number the frames of their base layer (``TL0PICIDX``, RFC 7741 section 4.2, RFC 9628 section 4.2)
     show whether a lost frame belongs to a higher layer, on which nothing below depends.
     """
 
@@ -237,7 +237,7 @@ class TemporalContinuity:
         elif position.layer_sync:
             self._usable.add(position.temporal_id)
         if position.switching_up_point:
-            # RFC 9628 section 4.2: from here on, higher layers depend on no earlier picture of theirs.
+            # RFC 9628 section 4.2: from here on, higher layers depend on no earlier frame of theirs.
             self._usable.update(range(position.temporal_id + 1, _MAX_TEMPORAL_ID + 1))
 
 
