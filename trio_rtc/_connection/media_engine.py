@@ -11,12 +11,12 @@ import attrs
 
 from trio_rtc.protocols.rtp import (
     BitratesChanged,
-    RtpClosed,
     FramesReceived,
     KeyframeRequested,
-    RtpOpened,
     PacketsReceived,
+    RtpClosed,
     RtpEvent,
+    RtpOpened,
     StreamEnded,
     StreamStarted,
     TelephoneEventReceived,
