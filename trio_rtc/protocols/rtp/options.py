@@ -251,8 +251,7 @@ class RtpOptions:
             of the stream that adds one are released at once.
         max_fec_bytes: The size of the packets kept for forward error correction, of all streams together: all of each
             packet, and 512 bytes beside it. Beyond, the stream that has most drops all of them (``fec_dropped``).
-        max_idle_sources: The SSRCs without a stream whose records and replay windows are kept
-            (:mod:`.demux.ssrc_table`).
+        max_idle_sources: The SSRCs without a stream whose records and replay windows are kept.
         red_loss: The lost part of our packets, 0 to 1, at which audio is sent with redundancy where that was
             negotiated; redundancy stops at half of it.
         fec_loss: The lost part of our packets at which video is sent with forward error correction where that was
