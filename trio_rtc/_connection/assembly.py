@@ -106,7 +106,7 @@ class ConnectionAssembly:
         )
         context.collect_stats = self.statistics.collect_section
         for transport in self.transports:
-            self.channels.attach(transport.stack)
+            self.channels.set_stack(transport.stack)
 
     def close(self) -> None:
         """Close everything at once and silently; the transports go on until their peers are notified."""

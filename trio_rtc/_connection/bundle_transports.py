@@ -112,6 +112,6 @@ class BundleTransports:
         events = TransportEvents(number, self.states)
         others = [transport.stack.agent.local_parameters for transport in self]
         stack = self._open_stack(events, others[0] if others else None)
-        events.traffic.attach(stack.ice)
+        events.traffic.counter = stack.ice
         self._transports[number] = BundleTransport(stack, events)
         return self._transports[number]

@@ -364,7 +364,7 @@ class Negotiation:
         channels = self.states.channels
         if channels.stack is transport.stack:
             remaining = [each for each in self.transports if each is not transport]
-            channels.attach(remaining[0].stack)
+            channels.set_stack(remaining[0].stack)
         self.transports.drop(transport.number)
 
     def _settle(self, applied: ApplyResult) -> None:
@@ -432,7 +432,7 @@ class Negotiation:
         for plan in applied.transports:
             transport = self.transports.get(plan.number)
             if transport is not None and plan.remote_sctp_port is not None:
-                self.states.channels.attach(transport.stack)
+                self.states.channels.set_stack(transport.stack)
                 transport.stack.start_sctp(plan.remote_sctp_port)
         self.states.channels.stack.flush_channel_control()
 

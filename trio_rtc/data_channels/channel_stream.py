@@ -1,14 +1,27 @@
 """A stream of bytes over a data channel, so that TLS, HTTP or any protocol written for trio runs over it."""
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import trio
 
-if TYPE_CHECKING:
-    from .data_channel import RTCDataChannel
-
 _PIECE_SIZE = 65536
-"""Bytes of the largest message that a stream sends: every WebRTC implementation takes this (RFC 8841 section 6)."""
+"""Bytes of the largest message of a stream: every implementation accepts them (RFC 8841 section 6)."""
+
+
+class MessageChannel(Protocol):
+    """An ``RTCDataChannel``, its one implementer: a channel creates its stream, so that this module is below it."""
+
+    async def send(self, data: str | bytes | bytearray | memoryview) -> None:
+        """Send a message."""
+
+    async def wait_for_room(self) -> None:
+        """Wait until ``send`` would not have to wait."""
+
+    async def receive(self) -> str | bytes:
+        """Wait for the next message."""
+
+    async def aclose(self) -> None:
+        """Close the channel."""
 
 
 class ChannelStream(trio.abc.HalfCloseableStream):
@@ -17,10 +30,10 @@ class ChannelStream(trio.abc.HalfCloseableStream):
     The end of one direction (``send_eof``) travels as an empty binary message.
 
     Attributes:
-        channel: The channel underneath.
+        channel: The ``RTCDataChannel`` underneath.
     """
 
-    def __init__(self, channel: "RTCDataChannel") -> None:
+    def __init__(self, channel: MessageChannel) -> None:
         self.channel = channel
         # Acquiring a lock is a checkpoint, which each method needs where there is nothing to wait for.
         self._sending = trio.StrictFIFOLock()
@@ -60,7 +73,7 @@ class ChannelStream(trio.abc.HalfCloseableStream):
             await self.channel.wait_for_room()
 
     async def send_eof(self) -> None:
-        """Say that nothing more will be sent. Receiving goes on. Harmless when repeated.
+        """Announce the end of this direction; receiving goes on. Idempotent.
 
         Raises:
             trio.BusyResourceError: Another task is sending.
@@ -78,10 +91,10 @@ class ChannelStream(trio.abc.HalfCloseableStream):
         """Wait for bytes.
 
         Args:
-            max_bytes: The most to return; ``None``: as many as one message has.
+            max_bytes: At most so many; ``None``: those of one message.
 
         Returns:
-            Some bytes, or ``b""`` when the peer has said that no more will come.
+            Some bytes, or ``b""`` after the peer's ``send_eof``.
 
         Raises:
             ValueError: ``max_bytes`` is less than 1.

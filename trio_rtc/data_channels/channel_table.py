@@ -1,4 +1,4 @@
-"""The data channels of a peer connection: making them, and telling each what has happened to it."""
+"""The data channels of a peer connection: creating them, and dispatching the events of the core."""
 
 import weakref
 from collections import deque
@@ -22,21 +22,21 @@ from trio_rtc.protocols.datachannel import (
 from trio_rtc.transports.sctp import SctpTransport
 from trio_rtc.transports.stack import TransportStack
 
-from .data_channel import ChannelCarrier, RTCDataChannel, failure_of_channel
+from .data_channel import ChannelDelegate, RTCDataChannel, failure_of_channel
 
 _CLOSED_AT_ONCE = 32
 """Channels that are closed in one turn of the scheduler. A peer can have tens of thousands end at once."""
 
 
 class ChannelTable:
-    """Keeps W3C's channel objects beside the core's table of channels.
+    """W3C's channel objects beside the core's table of channels.
 
-    When an association ends, its channels are closed a few on each turn, in the order in which they were made. Each has
-    its events in its own task in W3C as well, so only the turn differs.
+    When an association ends, its channels are closed a few on each turn, in the order of their creation. Each has its
+    events in its own task in W3C as well, so only the turn differs.
 
     Attributes:
-        opened: How many channels have ever been open, for ``get_stats``.
-        closed: How many of those have closed.
+        opened: The number of channels that have ever been open, for ``get_stats``.
+        closed: The number of those that have closed.
     """
 
     def __init__(
@@ -47,20 +47,20 @@ class ChannelTable:
     ) -> None:
         self._runner = runner
         self._announce = announce
-        self._carrier = ChannelCarrier(self._close_channel, max_message_size)
+        self._delegate = ChannelDelegate(self._close_channel, max_message_size)
         self._channels: dict[int, RTCDataChannel] = {}
-        # Their end waits in the queue of tasks.
+        # Channels whose end is in the queue of tasks.
         self._ended: dict[int, RTCDataChannel] = {}
-        # The keys and reasons of those that are closed a few on each turn.
+        # The keys and reasons of channels that are closed a few on each turn.
         self._closing: deque[tuple[int, str | None]] = deque()
-        # Closed ones whose asynchronous handlers still get what arrived before.
+        # Closed channels whose asynchronous handlers still get earlier messages.
         self._draining: weakref.WeakSet[RTCDataChannel] = weakref.WeakSet()
         self._stack: TransportStack | None = None
         self._failure: RTCError | None = None
         self.opened = 0
         self.closed = 0
 
-    def attach(self, stack: TransportStack) -> None:
+    def set_stack(self, stack: TransportStack) -> None:
         """Set the transport of the data channels; existing channels move to it."""
         if self._stack is not None and self._stack is not stack:
             stack.move_channels_from(self._stack)
@@ -80,14 +80,14 @@ class ChannelTable:
     def create(
         self, parameters: ChannelParameters, *, negotiated: bool, stream_id: int | None
     ) -> RTCDataChannel:
-        """Make a channel of ours.
+        """Create a channel.
 
         Raises:
             OperationError: The identifier is in use or too high.
         """
         assert self._stack is not None
         channel = RTCDataChannel(
-            parameters, negotiated=negotiated, stream_id=stream_id, carrier=self._carrier, runner=self._runner
+            parameters, negotiated=negotiated, stream_id=stream_id, delegate=self._delegate, runner=self._runner
         )
         control = self._stack.control
         with self._runner:
@@ -100,11 +100,11 @@ class ChannelTable:
         return channel
 
     def fail_with(self, error: RTCError) -> None:
-        """Remember why the transport ended, for the channels that end with it. What failed first is the reason."""
+        """Record the error of the transport, for the channels that end with it. The first one counts."""
         self._failure = self._failure or error
 
     def forget_failure(self) -> None:
-        """A new association begins, with channels of its own."""
+        """Clear the error for a new association, which has channels of its own."""
         self._failure = None
 
     def handle_event(self, event: DataChannelEvent) -> None:
@@ -121,7 +121,7 @@ class ChannelTable:
             case ChannelClosing():
                 self._runner.run_task(self._channels[event.key]._become_closing)
             case ChannelClosed():
-                # At once, so that it is no reason for negotiation any more.
+                # At once, so that negotiation no longer counts it.
                 self._ended[event.key] = self._channels.pop(event.key)
                 if self._closing:
                     self._closing.append((event.key, event.reason))
@@ -133,7 +133,7 @@ class ChannelTable:
                 pass
 
     def close_silently(self) -> None:
-        """The peer connection was closed."""
+        """Close all channels without events, for the end of the connection."""
         channels = deque([*self._draining, *self._ended.values(), *self._channels.values()])
         self._draining.clear()
         self._ended.clear()
@@ -142,7 +142,7 @@ class ChannelTable:
         self._close_some_silently(channels)
 
     def _close_some_silently(self, channels: deque[RTCDataChannel]) -> None:
-        """Close the first few, and the others on later turns: all of them say already that they are closed."""
+        """Close the first few, and the others on later turns: the state of all of them is ``closed`` already."""
         for _ in range(min(len(channels), _CLOSED_AT_ONCE)):
             channels.popleft()._close_silently()
         if channels:
@@ -150,7 +150,7 @@ class ChannelTable:
 
     def _end_all(self, keys: tuple[int, ...]) -> None:
         was_closing = bool(self._closing)
-        # All that are left are the association's: those of one before it have ended with that.
+        # All remaining channels belong to this association: those of the one before have ended with it.
         self._ended.update(self._channels)
         self._channels.clear()
         self._closing.extend(zip(keys, repeat(None)))
@@ -158,7 +158,7 @@ class ChannelTable:
             self._runner.run_task(self._begin_to_close)
 
     def _begin_to_close(self) -> None:
-        # What fails later is no reason for these.
+        # A later failure is not the reason of these.
         self._close_some(self._failure)
 
     def _close_some(self, failure: RTCError | None) -> None:
@@ -180,7 +180,7 @@ class ChannelTable:
             event.parameters,
             negotiated=False,
             stream_id=event.stream_id,
-            carrier=self._carrier,
+            delegate=self._delegate,
             runner=self._runner,
         )
         channel._key = event.key

@@ -20,7 +20,7 @@ from .message_encoding import EMPTY_MESSAGE, RetainedMessages, decode_message, e
 
 
 @attrs.define
-class ChannelCarrier:
+class ChannelDelegate:
     """What a channel needs of the connection it belongs to.
 
     Attributes:
@@ -59,14 +59,14 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
         *,
         negotiated: bool,
         stream_id: int | None,
-        carrier: ChannelCarrier,
+        delegate: ChannelDelegate,
         runner: HandlerRunner,
     ) -> None:
         super().__init__(runner)
         self._parameters = parameters
         self._negotiated = negotiated
         self._stream_id = stream_id
-        self._carrier = carrier
+        self._delegate = delegate
         self._key = 0
         self._own_state = RTCDataChannelState.CONNECTING
         self._sctp: SctpTransport | None = None
@@ -304,7 +304,7 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
         if self._state is not RTCDataChannelState.CLOSING:
             self._own_state = RTCDataChannelState.CLOSING
             self._discard_messages()
-            self._carrier.close_channel(self._key)
+            self._delegate.close_channel(self._key)
         self._wake_all()
 
     async def aclose(self) -> None:
@@ -337,7 +337,7 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
 
     def _encode(self, data: str | bytes | bytearray | memoryview) -> tuple[int, bytes]:
         kind, payload = encode_message(data)
-        limit = self._carrier.max_message_size()
+        limit = self._delegate.max_message_size()
         if len(payload) > limit:
             raise TypeError(f"a message of {len(payload)} bytes; the peer takes at most {int(limit)}")
         return kind, payload

@@ -1,4 +1,4 @@
-"""How much of a transport's traffic was whose: the bytes and packets while each candidate pair was selected."""
+"""The traffic of each candidate pair: a transport's bytes and packets while the pair was selected."""
 
 from typing import Protocol
 
@@ -9,12 +9,12 @@ from trio_rtc.protocols.ice import CandidatePair
 _MAX_PAIRS = 64
 
 PairKey = tuple[tuple[str, int], tuple[str, int]]
-"""What identifies a pair: the address it is sent from, and the one it is sent to."""
+"""The local base and the remote address of a pair."""
 
 
 @attrs.frozen
 class Traffic:
-    """Bytes and packets in both directions, those of the layers above ICE."""
+    """Bytes and packets in both directions, of the layers above ICE."""
 
     bytes_sent: int = 0
     bytes_received: int = 0
@@ -27,8 +27,8 @@ class Traffic:
         return Traffic(*(a + sign * b for a, b in zip(mine, theirs, strict=True)))
 
 
-class Counter(Protocol):
-    """Whoever counts the traffic of all pairs together: ICE's shell."""
+class TrafficCounter(Protocol):
+    """The counters of a transport: ICE's shell, its one implementer, which is in a higher layer."""
 
     bytes_sent: int
     bytes_received: int
@@ -38,24 +38,21 @@ class Counter(Protocol):
 
 @attrs.define(eq=False)
 class CandidatePairTraffic:
-    """Shares the counters of a transport out among its pairs, the last 64 that were selected.
+    """The traffic of the last 64 selected pairs of a transport.
 
     Attributes:
-        changes: How often another pair was selected, or none.
+        counter: The counters of the transport; ``None`` before it has some.
+        changes: The number of selections, of no pair included.
     """
 
-    _counter: Counter | None = None
+    counter: TrafficCounter | None = None
     _selected: PairKey | None = None
     _total_at_selection: Traffic = Traffic()
     _before: dict[PairKey, Traffic] = attrs.field(factory=dict)
     changes: int = 0
 
-    def attach(self, counter: Counter) -> None:
-        """Say whose counters to share out."""
-        self._counter = counter
-
     def select(self, pair: CandidatePair | None) -> None:
-        """Hear that another pair is selected from now on."""
+        """Record that another pair, or none, is selected from now on."""
         self.changes += 1
         if self._selected is not None:
             self._before[self._selected] = self.of(self._selected)
@@ -72,7 +69,7 @@ class CandidatePairTraffic:
         return before.plus(self._total()).plus(self._total_at_selection, sign=-1)
 
     def _total(self) -> Traffic:
-        counter = self._counter
+        counter = self.counter
         if counter is None:
             return Traffic()
         return Traffic(

@@ -64,7 +64,7 @@ _CONNECTED = (RTCIceTransportState.CONNECTED, RTCIceTransportState.COMPLETED)
 
 
 class StackDelegate(Protocol):
-    """Handler of the events of a stack. A Protocol because the peer connection is in a higher layer."""
+    """Handler of the events of a stack. A Protocol, because its one implementer is in a higher layer."""
 
     def handle_ice_event(self, event: IceEvent) -> None:
         """Handle an ICE event."""
