@@ -138,7 +138,7 @@ class HelloOffer:
 
 
 class Version(Protocol):
-    """A version of DTLS. The second implementation is the one that the tests have, until there is DTLS 1.3."""
+    """A version of DTLS. Its second implementer is in the tests, until there is DTLS 1.3."""
 
     @property
     def number(self) -> int:

@@ -30,7 +30,7 @@ class DeliverySample(NamedTuple):
 class CongestionController(Protocol):
     """A congestion controller of one association.
 
-    This package has one implementation; the interface exists for others, which applications may provide.
+    This package has one implementer; applications may provide others, and the tests have one that paces.
 
     Attributes:
         congestion_window: Bytes that may be in flight.
