@@ -38,7 +38,7 @@ _FLUSH_TIMEOUT = 1.0
 
 
 class StreamReader(Protocol):
-    """Receiver of a stream's messages. A Protocol, because its one implementer, RTCDataChannel, is in a higher layer."""
+    """Receiver of a stream's messages. A Protocol: its one implementer, RTCDataChannel, is in a higher layer."""
 
     def messages_available(self) -> None:
         """Handle available messages, which ``receive_message`` returns."""
