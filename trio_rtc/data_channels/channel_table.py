@@ -87,7 +87,11 @@ class ChannelTable:
         """
         assert self._stack is not None
         channel = RTCDataChannel(
-            parameters, negotiated=negotiated, stream_id=stream_id, delegate=self._delegate, runner=self._runner
+            parameters,
+            negotiated=negotiated,
+            stream_id=stream_id,
+            delegate=self._delegate,
+            runner=self._runner,
         )
         control = self._stack.control
         with self._runner:
