@@ -1,8 +1,8 @@
-"""Congestion control of media: bandwidth estimation at the sender, pacing, feedback from the receiver.
+"""Congestion control of media: send-side bandwidth estimation, pacing, bitrate allocation, receiver feedback.
 
-``BandwidthEstimator`` turns feedback into a target, ``Pacer`` spreads packets in time, ``allocate`` divides the target
-among streams, ``FeedbackGenerator`` says at the receiving side what arrived when. All are pure and know nothing of
-RTP: packets are transport-wide sequence numbers (unwrapped) and sizes.
+``BandwidthEstimator`` computes a target bitrate from feedback, ``Pacer`` paces packets, ``allocate`` divides the target
+among streams, ``FeedbackGenerator`` reports arrival times at the receiver. All are pure and independent of RTP: packets
+are unwrapped transport-wide sequence numbers and sizes.
 """
 
 from .allocation import PRIORITY_WEIGHTS, Encoding, allocate

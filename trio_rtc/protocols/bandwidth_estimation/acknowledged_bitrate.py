@@ -1,29 +1,29 @@
-"""The acknowledged bitrate: what arrives at the peer, by the peer's clock."""
+"""The acknowledged bitrate: the rate at which packets arrive at the peer, by the peer's clock."""
 
 from collections.abc import Sequence
 
 from .options import BandwidthEstimationOptions
 from .sent_packets import ReceivedPacket
 
-# goog_cc's constants of the Bayesian average, in kbit/s: how uncertain a sample is in proportion to its distance
-# from the estimate, and how much the estimate itself may have moved since the last sample.
+# goog_cc's constants of the Bayesian estimate, in kbit/s: the uncertainty of a sample in proportion to its distance
+# from the estimate, and the variance that the estimate gains between two samples.
 _UNCERTAINTY = 10.0
 _DRIFT = 5.0
 _INITIAL_VARIANCE = 50.0
-# A window with less than this part of the average, or with more than this multiple, is not noise any more.
+# A sample below this part of the estimate, or above this multiple, is no noise.
 _FALLING = 0.7
 _RISING = 2.0
-# What a window that is not over yet needs to be believed: so many packets, and less than this part of the average.
+# A window in progress is used if it has so many packets and is below this part of the estimate.
 _ENOUGH_PACKETS = 5
 _COLLAPSED = 0.5
 
 
 class AcknowledgedBitrateEstimator:
-    """Measures rates over short windows and averages them, the less the further they are off.
+    """Bayesian estimate of the rates of short windows: outliers have less weight.
 
     Attributes:
-        bitrate: In bits a second; ``None`` before the first window has passed.
-        sample: What the last window alone says.
+        bitrate: The estimate in bits a second; ``None`` before the end of the first window.
+        sample: The rate of the last window.
     """
 
     def __init__(self, options: BandwidthEstimationOptions) -> None:
@@ -39,18 +39,18 @@ class AcknowledgedBitrateEstimator:
         self.sample: float | None = None
 
     def received(self, packets: Sequence[ReceivedPacket]) -> None:
-        """Take packets in order of arrival."""
-        # Hot path: of every packet that is sent comes word here.
+        """Record packets in order of arrival."""
+        # Hot path: called for every packet sent.
         started, last, total, count = self._started, self._last, self._bytes, self._packets
         window = self._first_window if self.bitrate is None else self._window
         for _, _, arrival_time, size, _ in packets:
             if started is None or abs(arrival_time - last) > self._max_jump:
-                # The first one begins the window and is not part of it; so does one after a jump of the clock.
+                # The first packet starts the window and is not counted; so does one after a jump of the clock.
                 started = last = arrival_time
                 total = count = 0
                 continue
             if arrival_time < started:
-                # Of a window that is over: the feedback was overtaken.
+                # It belongs to a finished window: the feedback was reordered.
                 continue
             last = max(last, arrival_time)
             total += size
@@ -63,14 +63,14 @@ class AcknowledgedBitrateEstimator:
         self._started, self._last, self._bytes, self._packets = started, last, total, count
 
     def interrupted(self) -> None:
-        """Hear that some of what arrived is not known, as where feedback was lost: begin another window."""
+        """Start another window, because arrivals are unknown, as when feedback was lost."""
         self._started = None
 
     @property
     def latest(self) -> float | None:
-        """The average, or what the last window alone says where that is so different that the average lags behind.
+        """The estimate, or the rate of the last window if that is so different that the estimate lags behind.
 
-        Of a window that is not over yet half of it is enough to tell that much less arrives, if that is some packets.
+        Half of a window in progress, with enough packets, suffices to detect a collapse of the rate.
         """
         if self.bitrate is None or self.sample is None or self._started is None:
             return self.bitrate

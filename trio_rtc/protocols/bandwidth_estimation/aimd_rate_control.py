@@ -1,8 +1,8 @@
-"""The delay-based rate: grows while the path is normal, falls when it is overused (GCC section 5.5).
+"""AIMD rate control of the delay-based estimate (GCC section 5.5).
 
 Three states. *Increase*: by 8 % a second while the capacity is unknown, by about a packet per response time near a
-known one. *Decrease*: to 85 % of what arrives, then *hold* until queues have drained: underuse keeps it there,
-normal lets it increase again.
+known one. *Decrease*: to 85 % of the acknowledged bitrate, then *hold* until queues have drained: the underuse signal
+keeps it there, the normal signal leads to *increase*.
 """
 
 import math
@@ -14,8 +14,8 @@ from .state import OveruseState, RateState
 _FRAME_RATE = 30.0
 _PACKET_BITS = 1200 * 8
 _MIN_INCREASE = 4000.0  # bits a second, a second (goog_cc)
-_RESPONSE_TIME = 0.1  # over a round trip: how long overuse takes to be noticed (GCC section 5.5)
-_MAX_STEP = 1.0  # longest time that an increase makes up for
+_RESPONSE_TIME = 0.1  # in addition to a round trip: time to detect overuse (GCC section 5.5)
+_MAX_STEP = 1.0  # longest time for which one update increases the rate
 _SAME_CAPACITY = 0.9
 _INCREASE_OFFSET = 10_000.0
 
@@ -25,9 +25,9 @@ class AimdRateControl:
 
     Attributes:
         bitrate: The rate, in bits a second.
-        state: What it does.
-        capacity: What is known of the path.
-        decreased_at: When it fell last; ``-inf`` before.
+        state: The current state.
+        capacity: The link capacity estimate.
+        decreased_at: Time of the last decrease; ``-inf`` before.
     """
 
     def __init__(self, options: BandwidthEstimationOptions) -> None:
@@ -40,12 +40,12 @@ class AimdRateControl:
         self._changed_at: float | None = None
 
     def set_bitrate(self, bitrate: float, now: float) -> None:
-        """Take a rate that was measured otherwise, by a probe."""
+        """Set the rate to the result of a probe."""
         self.bitrate = bitrate
         self._changed_at = now
 
     def may_decrease(self, acknowledged: float | None, now: float) -> bool:
-        """Return whether the last decrease has had its effect, or was much too small."""
+        """Return whether the last decrease has taken effect, or was much too small."""
         if now - self.decreased_at >= min(max(self.round_trip, 0.01), 0.2):
             return True
         return acknowledged is not None and acknowledged < self.bitrate / 2
@@ -53,12 +53,12 @@ class AimdRateControl:
     def update(
         self, overuse: OveruseState, acknowledged: float | None, application_limited: bool, now: float
     ) -> float:
-        """Act on the state of the path; return the new rate.
+        """Update the rate by the overuse signal, and return it.
 
         Args:
-            overuse: What the detector says.
-            acknowledged: What arrives, in bits a second, ``None`` when unknown.
-            application_limited: Whether the application sends too little for growth to be proven.
+            overuse: Signal of the overuse detector.
+            acknowledged: Acknowledged bitrate in bits a second, ``None`` if unknown.
+            application_limited: Whether the application sends too little to test a higher rate.
             now: Monotonic time in seconds.
         """
         self._change_state(overuse, now)
@@ -95,7 +95,7 @@ class AimdRateControl:
         self.bitrate = max(self.bitrate, min(grown, limit))
 
     def additive_increase(self) -> float:
-        """Return the growth near the capacity, in bits a second, a second: a packet per response time."""
+        """Return the additive increase, in bits a second per second: a packet per response time."""
         frame_bits = self.bitrate / _FRAME_RATE
         packet_bits = frame_bits / math.ceil(max(frame_bits, 1.0) / _PACKET_BITS)
         return max(_MIN_INCREASE, packet_bits / (self.round_trip + _RESPONSE_TIME))
@@ -104,7 +104,7 @@ class AimdRateControl:
         measured = acknowledged if acknowledged is not None else self.bitrate
         known = self.capacity.estimate
         if known is not None and _SAME_CAPACITY * known < measured < known:
-            # The difference is noise of the measurement; the average is better.
+            # The difference is noise of the measurement; the average is more precise.
             measured = known
         lowered = self._options.backoff * measured
         if lowered > self.bitrate and self.capacity.estimate is not None:

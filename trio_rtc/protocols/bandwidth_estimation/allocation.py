@@ -1,4 +1,4 @@
-"""How a target is divided among streams and their simulcast layers."""
+"""Bitrate allocation: divides a target among streams and their simulcast layers."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -14,14 +14,14 @@ PRIORITY_WEIGHTS: Final[Mapping[str, float]] = MappingProxyType(
 
 @attrs.frozen
 class Encoding:
-    """One encoding that wants a part of the target.
+    """One encoding to which a bitrate is allocated.
 
     Attributes:
-        min_bitrate: Below it the encoding is not worth sending, in bits a second.
-        max_bitrate: More it cannot use, in bits a second.
-        weight: Relative to others when there is not enough for all; see ``PRIORITY_WEIGHTS``.
-        stream: Encodings of one stream are layers of its simulcast, in order from the lowest; ``None`` stands
-            alone. The stream's weight is that of its first layer.
+        min_bitrate: Bits a second below which the encoding is not sent.
+        max_bitrate: Bits a second that it can use at most.
+        weight: Relative weight if the target does not suffice for all; see ``PRIORITY_WEIGHTS``.
+        stream: Encodings of one stream are its simulcast layers, from the lowest; ``None`` is a stream of its own. The
+            stream's weight is that of its first layer.
         active: Whether it may be sent.
     """
 
@@ -33,17 +33,20 @@ class Encoding:
 
     def __attrs_post_init__(self) -> None:
         if not 0 <= self.min_bitrate <= self.max_bitrate:
-            raise ValueError(f"bitrates out of order: {self.min_bitrate}, {self.max_bitrate}")
+            raise ValueError(
+                "bitrates must be in order, 0 <= min_bitrate <= max_bitrate, "
+                f"not {self.min_bitrate}, {self.max_bitrate}"
+            )
         if not self.weight > 0:
-            raise ValueError(f"a weight must be positive, not {self.weight}")
+            raise ValueError(f"weight must be positive, not {self.weight}")
 
 
 def allocate(target: float, encodings: Sequence[Encoding]) -> list[float]:
-    """Return a bitrate for each encoding, in the same order, in bits a second; 0 is not to be sent.
+    """Return a bitrate for each encoding, in the same order, in bits a second; 0 means not sent.
 
-    The lowest layer of every stream first gets its minimum, streams with more weight first; one for which it does
-    not suffice is not sent. The rest goes to the streams by weight, up to what each can use. Inside a stream the
-    lower layers are filled first; a higher one begins when its minimum is there. The sum never exceeds ``target``.
+    First the lowest layer of each stream gets its minimum, in order of weight; a stream for which the rest does not
+    suffice is not sent. The remaining bitrate is divided among the streams by weight, up to their maximum. Inside a
+    stream, lower layers are filled first; a higher one is sent from its minimum on. The sum never exceeds ``target``.
     """
     streams = _streams(encodings)
     bitrates = [0.0] * len(encodings)
@@ -54,7 +57,7 @@ def allocate(target: float, encodings: Sequence[Encoding]) -> list[float]:
         if minimum <= remaining:
             shares[index] = minimum
             remaining -= minimum
-    # What a stream cannot use, as a next layer's minimum is not there, is offered to the others again.
+    # The part that a stream cannot use, below the minimum of its next layer, is offered to the others again.
     open_streams = set(shares)
     while open_streams and remaining > 1e-6:
         offered = _water_fill(remaining, open_streams, shares, streams, encodings)
@@ -97,7 +100,7 @@ def _water_fill(
     streams: Sequence[Sequence[int]],
     encodings: Sequence[Encoding],
 ) -> dict[int, float]:
-    """Divide ``amount`` by weight on top of ``shares``, none above its maximum; full streams are closed."""
+    """Divide ``amount`` by weight in addition to ``shares``, up to each maximum; remove full streams."""
     result = {index: shares[index] for index in open_streams}
     while amount > 1e-6 and open_streams:
         weights = {index: encodings[streams[index][0]].weight for index in open_streams}

@@ -1,14 +1,14 @@
-"""Application-limited regions: whether the application sends much less than it may."""
+"""Detection of application-limited regions (ALR), in which the application sends much less than the target."""
 
 from .options import BandwidthEstimationOptions
 
 
 class AlrDetector:
-    """A budget that fills with a part of the target and is emptied by what is sent (goog_cc's detector).
+    """A budget that grows by a part of the target and is reduced by bytes sent (goog_cc's ``AlrDetector``).
 
     Attributes:
-        since: When the region began; ``None`` outside of one.
-        ended_at: When the last one ended; ``None`` before.
+        since: Start of the current region; ``None`` outside of one.
+        ended_at: End of the last region; ``None`` before.
     """
 
     def __init__(self, options: BandwidthEstimationOptions) -> None:
@@ -20,11 +20,11 @@ class AlrDetector:
         self.ended_at: float | None = None
 
     def set_target(self, bitrate: float) -> None:
-        """Take the rate, in bits a second, that the application may send."""
+        """Set the target, in bits a second."""
         self._target = bitrate
 
     def sent(self, size: int, now: float) -> None:
-        """Take a packet of ``size`` bytes; 0 only lets time pass."""
+        """Record ``size`` bytes sent; 0 only updates the budget."""
         options = self._options
         rate = options.alr_usage * self._target / 8
         maximum = rate * options.alr_window

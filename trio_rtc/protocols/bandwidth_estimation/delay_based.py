@@ -1,4 +1,4 @@
-"""The delay-based part: groups, trend, detector and rate control in a row (GCC section 5)."""
+"""Delay-based estimation: inter-arrival, trendline, overuse detector and rate control (GCC section 5)."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -11,11 +11,11 @@ from .sent_packets import ReceivedPacket
 from .state import OveruseState
 from .trendline import TrendlineEstimator
 
-# goog_cc: feedback that pauses longer than this makes the trend before it meaningless.
+# goog_cc: after a longer pause of feedback the trendline starts again.
 _STREAM_TIMEOUT = 2.0
-# Probes whose feedback may still be on its way.
+# Probes whose feedback may be outstanding.
 _MAX_PROBE_TIMES = 8
-# goog_cc: while nothing is known of what arrives, overuse halves the rate.
+# goog_cc: overuse halves the rate while the acknowledged bitrate is unknown.
 _BLIND_BACKOFF = 0.5
 
 
@@ -42,21 +42,21 @@ class DelayBasedEstimator:
 
     @property
     def overuse(self) -> OveruseState:
-        """What the detector says."""
+        """State of the overuse detector."""
         return self._detector.state
 
     @property
     def congested(self) -> bool:
-        """Whether the queue grows, or is still long."""
+        """Whether the queue is growing or still long."""
         return self.overuse is OveruseState.OVERUSING or self._queue > self._options.drain_threshold / 2
 
     @property
     def queue_delay(self) -> float:
-        """How much of the delay is a queue, in seconds; a lower bound."""
+        """Queueing delay in seconds; a lower bound."""
         return self._queue
 
     def probe_sent(self, now: float) -> None:
-        """Hear that a packet of a probe leaves now."""
+        """Record that a packet of a probe is sent now."""
         until = now + self._options.probe_guard
         times = self._probe_times
         if times and now <= times[-1][1]:
@@ -65,10 +65,10 @@ class DelayBasedEstimator:
             times.append((now, until))
 
     def draining_bitrate(self, unseen: float = 0.0) -> float:
-        """Return the rate, or as much less as it takes to drain what has been queued already.
+        """Return the rate, reduced while a queue must drain.
 
         Args:
-            unseen: Seconds of queue of which feedback cannot tell yet.
+            unseen: Seconds of queueing delay that feedback cannot show yet.
         """
         options, rate = self._options, self.rate.bitrate
         excess = (max(self._queue, unseen) - options.drain_threshold) / options.drain_time
@@ -83,13 +83,13 @@ class DelayBasedEstimator:
         application_limited: bool,
         now: float,
     ) -> float:
-        """Take the packets of one feedback, in order of arrival; return the rate.
+        """Update the rate from one feedback, and return it.
 
         Args:
-            received: Packets that arrived.
-            acknowledged: What arrives, in bits a second.
-            probe: What a probe measured, in bits a second, ``None`` without one.
-            application_limited: Whether the application sends much less than it may.
+            received: Packets received, in order of arrival.
+            acknowledged: Acknowledged bitrate in bits a second, ``None`` when unknown.
+            probe: Result of a probe in bits a second, ``None`` without one.
+            application_limited: Whether the application sends much less than the target.
             now: Monotonic time in seconds.
         """
         if self._feedback_at is not None and now - self._feedback_at > _STREAM_TIMEOUT:
@@ -99,10 +99,10 @@ class DelayBasedEstimator:
         overused = self._detect(received)
         state = OveruseState.OVERUSING if overused else self._detector.state
         if state is OveruseState.NORMAL and self._queue > max(self._options.queue_limit, before):
-            # Jitter has made the detector deaf, but no jitter makes so long a queue.
+            # Jitter has raised the threshold of the detector, but does not cause such a queue.
             state = OveruseState.OVERUSING
         if state is OveruseState.NORMAL and self._queue > self._options.drain_threshold:
-            # What is queued already must drain first: hold.
+            # Hold until the queue has drained.
             state = OveruseState.UNDERUSING
         return self._control(state, acknowledged, probe, application_limited, now)
 
@@ -115,7 +115,7 @@ class DelayBasedEstimator:
                 continue
             self._queue = self._queue_delay.add(delta.delay, delta.arrival_time)
             if self._belongs_to_probe(delta.send_time):
-                # This queue is of our own making: where it is not, it goes on growing behind the probe.
+                # The probe has caused this queue; a queue of another cause keeps growing after the probe.
                 continue
             trend = self._trendline.add(delta.send_delta, delta.arrival_delta, delta.arrival_time)
             state = self._detector.update(
@@ -142,7 +142,7 @@ class DelayBasedEstimator:
             if acknowledged is None:
                 acknowledged = rate.bitrate * _BLIND_BACKOFF / self._options.backoff
         elif probe is not None and probe > rate.bitrate:
-            # A probe only ever finds more: jitter makes its result too low much more often than too high.
+            # A probe only raises the rate: jitter makes its result too low much more often than too high.
             rate.set_bitrate(probe, now)
             return rate.bitrate
         return rate.update(state, acknowledged, application_limited, now)

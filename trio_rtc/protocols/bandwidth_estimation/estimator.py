@@ -1,20 +1,20 @@
-"""Send-side bandwidth estimation: how much may be sent, from what the peer says of what arrived.
+"""Send-side bandwidth estimation: computes a target bitrate from the peer's feedback.
 
-The sources are draft-ietf-rmcat-gcc-02 and what libwebrtc has made of it. With transport-wide feedback (or RFC 8888)
-three parts look at every packet: the delay-based one falls when queues grow, the loss-based one when more is lost
-than the path loses anyway, and probes measure what there is above. The target is the least of the first two, of the
-peer's REMB and of the application's bounds. A peer that has only receiver reports and perhaps REMB is served by the
-rule of two thresholds on the loss it reports. As soon as transport-wide feedback arrives, reports do not move the
-target any more.
+It follows draft-ietf-rmcat-gcc-02 and libwebrtc's goog_cc. Transport-wide feedback (or RFC 8888) of every packet is
+processed by three parts: the delay-based estimate falls when queues grow, the loss-based estimate falls when loss
+exceeds the inherent loss of the path, and probes find additional bandwidth. The target is the minimum of the first two,
+the peer's REMB and the application's bounds. For a peer that sends only receiver reports and perhaps REMB, the two loss
+thresholds of GCC section 6 apply. Once transport-wide feedback has arrived, receiver reports no longer affect the
+target.
 
-Silence is an answer too: when packets are on their way and no feedback comes, the target falls step by step, and
-what it was before is probed for when feedback returns.
+Without feedback while packets are in flight, the target falls step by step; when feedback returns, the previous target
+is probed for.
 
-The estimator neither sends nor paces: ``take_probes`` goes to the pacer, ``target_bitrate`` to pacer and encoders.
-Feedback tells of a queue as late as the queue is long: between a back-off and the first word of what was sent since,
-what is under way tells how long it is.
+The estimator neither sends nor paces: ``take_probes`` is for the pacer, ``target_bitrate`` for pacer and encoders.
+Feedback on a queue is delayed by that queue: between a back-off and the first feedback on packets sent after it, the
+bytes in flight show the length of the queue.
 
-Left out: pacing by a window, which goog_cc has as an experiment, and ECN.
+Left out: goog_cc's experimental congestion window pushback, and ECN.
 """
 
 import math
@@ -35,21 +35,21 @@ from .state import BandwidthEstimationStatistics, LimitedBy, LossState, OveruseS
 
 _ROUND_TRIP_SMOOTHING = 1 / 8  # RFC 6298 section 2.3
 _MAX_ROUND_TRIP = 10.0
-# How fast the least round-trip time is forgotten when all are longer: with every feedback by this part of the rest.
+# Part of the difference by which the least round-trip time grows with each longer one.
 _LEAST_FORGOTTEN = 0.002
 _INITIAL_ROUND_TRIP = 0.2
-# A target above this part of the application's bound is held down by it.
+# A target above this part of the application's maximum is limited by it.
 _AT_BOUND = 0.85
 
 
 class BandwidthEstimator:
-    """Joins history, delay, loss, probes and bounds into one target.
+    """Combines the delay-based and the loss-based estimate, probes, REMB and bounds into one target.
 
-    ``handle_feedback`` never raises for what the peer said. Arguments of our own caller are checked.
+    ``handle_feedback`` never raises for the peer's input. Arguments of the caller are validated.
     """
 
     def __init__(self, options: BandwidthEstimationOptions | None = None, probing: bool = True) -> None:
-        """Begin with ``start_bitrate``. Without transport-wide feedback, switch ``probing`` off: nothing measures."""
+        """Start with ``start_bitrate``. Disable ``probing`` without transport-wide feedback, which measures probes."""
         options = options or BandwidthEstimationOptions()
         self._options = options
         self._probing = probing
@@ -70,7 +70,7 @@ class BandwidthEstimator:
         self._remb: float | None = None
         self._remb_at = -math.inf
         self._feedback_seen = False
-        self._unanswered_since: float | None = None
+        self._feedback_missing_since: float | None = None
         self._decayed_at = -math.inf
         self._last_sent = -math.inf
         self._deadline = math.inf
@@ -78,7 +78,7 @@ class BandwidthEstimator:
         self._limited_by = LimitedBy.START
         self._target = options.start_bitrate
 
-    # What the caller tells.
+    # Input.
 
     def record_packet_sent(
         self,
@@ -88,81 +88,81 @@ class BandwidthEstimator:
         probe_cluster: int | None = None,
         padding: bool = False,
     ) -> None:
-        """Remember a packet that leaves now.
+        """Record a packet sent now.
 
         Args:
-            sequence_number: Transport-wide, unwrapped.
-            size: What it takes on the wire, in bytes.
+            sequence_number: Transport-wide sequence number, unwrapped.
+            size: Bytes on the wire.
             now: Monotonic time in seconds.
-            probe_cluster: The cluster that it belongs to, if any.
-            padding: Whether it carries nothing of the application.
+            probe_cluster: The probe cluster that it belongs to, if any.
+            padding: Whether it has only padding.
         """
         self.record_packets_sent(((sequence_number, size, padding),), now, probe_cluster)
 
     def record_packets_sent(
         self, packets: Iterable[tuple[int, int, bool]], now: float, probe_cluster: int | None = None
     ) -> None:
-        """Remember packets that leave now together: of each its number, its size and whether it is padding."""
+        """Record packets sent together now: sequence number, size and whether it is padding, of each."""
         if self._last_sent == -math.inf and self._probing:
             self._probes.start(self._target, self._max, now)
-        of_application = 0
+        media_bytes = 0
         sent = self._packets.sent
         for sequence_number, size, padding in packets:
             sent(sequence_number, size, now, probe_cluster)
             if not padding:
-                of_application += size
+                media_bytes += size
         if probe_cluster is not None:
             self._delay.probe_sent(now)
-        if of_application:
-            self._alr.sent(of_application, now)
+        if media_bytes:
+            self._alr.sent(media_bytes, now)
         self._last_sent = now
-        if self._unanswered_since is None:
-            self._unanswered_since = now
+        if self._feedback_missing_since is None:
+            self._feedback_missing_since = now
         if self._deadline == math.inf:
             self._deadline = now + self._options.process_interval
 
     def handle_feedback(
         self, results: Sequence[tuple[int, float | None]], round_trip: float | None, now: float
     ) -> None:
-        """Take one transport-wide feedback, decoded.
+        """Update the estimate from one decoded transport-wide feedback.
 
         Args:
-            results: Unwrapped sequence numbers with their time of arrival in seconds of the peer's clock, ``None``
-                for packets that have not arrived. Unknown and repeated ones are ignored.
-            round_trip: In seconds, when the caller has measured it otherwise; ``None`` takes the time from the
-                sending of the newest packet to its feedback, which includes how long the peer waited with it.
+            results: Unwrapped sequence numbers with their arrival time in seconds of the peer's clock, ``None`` for
+                packets that have not arrived. Unknown and repeated ones are ignored.
+            round_trip: In seconds, if the caller has measured it; ``None`` uses the time from the sending of the newest
+                packet to its feedback, which includes the delay of the feedback at the peer.
             now: Monotonic time in seconds.
         """
         feedback = self._packets.feedback(results, now)
         if not feedback.received and not feedback.lost:
             return
         if feedback.received:
-            self._unanswered_since = None
+            self._feedback_missing_since = None
             self._update_round_trip(now - feedback.newest if round_trip is None else round_trip)
         self._feedback_seen = True
         self._alr.sent(0, now)
         self._estimate(feedback, now)
-        # All that the timer would do has been done: while feedback comes, the timer need not.
+        # This has done the work of the timer, which need not expire while feedback arrives.
         self._deadline = self._next_deadline(now)
 
     def handle_receiver_report(self, fraction: float, now: float) -> None:
-        """Take the fraction of loss, 0 to 1, of a receiver report. Without effect where there is better feedback."""
+        """Update the estimate from the fraction lost, 0 to 1, of a receiver report, unless there is better feedback."""
         fraction = min(max(fraction, 0.0), 1.0) if math.isfinite(fraction) else 0.0
         self._reports.reported(fraction, self._round_trip or _INITIAL_ROUND_TRIP, now)
         self._combine(now)
 
     def update_round_trip(self, round_trip: float) -> None:
-        """Take a round-trip time in seconds, as sender and receiver reports give it."""
+        """Update the round-trip time, in seconds, from sender and receiver reports."""
         self._update_round_trip(round_trip)
 
     def handle_remb(self, bitrate: float, now: float) -> None:
-        """Take the limit, in bits a second, of a REMB message (draft-alvestrand-rmcat-remb-03)."""
+        """Apply the bitrate of a REMB message, in bits a second (draft-alvestrand-rmcat-remb-03)."""
         if not math.isfinite(bitrate) or bitrate < 0:
             return
         self._remb = bitrate
         self._remb_at = now
         if not self._feedback_seen and not self._reports.any_loss:
-            # Nothing else raises the target of such a peer so fast, and it has looked at what arrives.
+            # Receiver reports raise the target much more slowly, and REMB is based on arrivals.
             self._reports.bitrate = max(self._reports.bitrate, min(bitrate, self._max))
         self._combine(now)
 
@@ -170,9 +170,9 @@ class BandwidthEstimator:
         """Set the application's bounds in bits a second.
 
         Args:
-            minimum: The target does not fall below it.
-            start: The estimate to go on from; ``None`` keeps the present one.
-            maximum: The target does not rise above it.
+            minimum: Lower bound of the target.
+            start: New estimate; ``None`` keeps the current one.
+            maximum: Upper bound of the target.
             now: Monotonic time in seconds.
 
         Raises:
@@ -180,45 +180,48 @@ class BandwidthEstimator:
         """
         middle = minimum if start is None else start
         if not 0 < minimum <= middle <= maximum < math.inf:
-            raise ValueError(f"bitrates must be positive, finite and in order: {minimum}, {start}, {maximum}")
-        held_down = self._target >= _AT_BOUND * self._max
+            raise ValueError(
+                "bitrates must be positive, finite and in order, minimum <= start <= maximum, "
+                f"not {minimum}, {start}, {maximum}"
+            )
+        limited = self._target >= _AT_BOUND * self._max
         raised = maximum > self._max
         self._min, self._max = minimum, maximum
         if start is not None:
             self._delay.rate.set_bitrate(start, now)
             self._reports.bitrate = start
         self._combine(now)
-        if raised and held_down and self._feedback_seen and self._probing:
+        if raised and limited and self._feedback_seen and self._probing:
             self._probes.bound_raised(self._target, self._max, max(now, self._last_sent))
 
-    # What the caller is told.
+    # Output.
 
     @property
     def target_bitrate(self) -> float:
-        """How much to send, in bits a second, everything included that ``record_packet_sent`` is told of."""
+        """Bitrate to send, in bits a second, including all packets that are recorded as sent."""
         return self._target
 
     @property
     def path_limited(self) -> bool:
         """Whether a burst at the pacer's rate would queue on the path.
 
-        Not where the application's maximum limits the target, nor where trains of packets arrive much faster: jitter
-        and loss limit the target there, and not the capacity.
+        It would not if the application's maximum limits the target, or if packet trains arrive much faster: then jitter
+        and loss limit the target, and not the capacity.
         """
         return self._available <= self._max and not self._trains.have_room
 
     @property
     def round_trip_time(self) -> float | None:
-        """Smoothed round-trip time in seconds, ``None`` before it was measured."""
+        """Smoothed round-trip time in seconds; ``None`` before the first measurement."""
         return self._round_trip
 
     @property
     def current_round_trip(self) -> float:
-        """The smoothed round-trip time in seconds, or the latest where that is longer; 0 before it was measured."""
+        """The longer of the smoothed and the latest round-trip time, in seconds; 0 before the first measurement."""
         return max(self._round_trip or 0.0, self._latest_round_trip)
 
     def take_probes(self) -> list[ProbeCluster]:
-        """Take the probes that are to be sent: a second call returns none."""
+        """Return and remove the probes to send."""
         clusters = self._probes.take()
         for cluster in clusters:
             self._results.expect(cluster)
@@ -229,7 +232,7 @@ class BandwidthEstimator:
         return self._deadline
 
     def handle_timer(self, now: float) -> None:
-        """Let time pass: notice silence, begin probes. Acts only when it is due."""
+        """Handle missing feedback and start probes, if the timer has expired."""
         if now < self._deadline:
             return
         self._packets.forget(now)
@@ -240,7 +243,7 @@ class BandwidthEstimator:
         self._deadline = self._next_deadline(now)
 
     def statistics(self) -> BandwidthEstimationStatistics:
-        """Return what is known at the moment."""
+        """Return the current statistics."""
         loss_limited = math.isfinite(self._loss.bitrate)
         return BandwidthEstimationStatistics(
             target_bitrate=self._target,
@@ -257,11 +260,11 @@ class BandwidthEstimator:
             loss_fraction=self._loss.loss if self._feedback_seen else self._reports.fraction,
             bytes_in_flight=self._packets.bytes_in_flight,
             packets_forgotten=self._packets.forgotten,
-            probes_sent=self._probes.asked,
+            probes_sent=self._probes.created,
             probes_succeeded=self._results.succeeded,
         )
 
-    # How it is done.
+    # Estimation.
 
     def _estimate(self, feedback: FeedbackResults, now: float) -> None:
         if feedback.gap:
@@ -276,7 +279,7 @@ class BandwidthEstimator:
         rate = self._delay.rate
         rate.bitrate = max(rate.bitrate, self._min)
         delay_based = self._delay.update(
-            feedback.received, self._carried(), probe, self._alr.since is not None, now
+            feedback.received, self._delivered_bitrate(), probe, self._alr.since is not None, now
         )
         overusing = self._delay.overuse is OveruseState.OVERUSING
         if probe is not None and not overusing:
@@ -289,8 +292,8 @@ class BandwidthEstimator:
             self._probes.result(probe, self._results.error, self._max, now)
         self._process_probes(now)
 
-    def _carried(self) -> float | None:
-        """Return what passed the bottleneck: what arrived, and what the path lost without being full."""
+    def _delivered_bitrate(self) -> float | None:
+        """Return the rate that passed the bottleneck: the acknowledged bitrate plus the inherent loss of the path."""
         acknowledged = self._acknowledged.latest
         if acknowledged is None or self._loss.state is not LossState.UNLIMITED:
             return acknowledged
@@ -318,19 +321,19 @@ class BandwidthEstimator:
         self._probes.estimate_changed(self._target, now)
 
     def _unseen_queue(self) -> float:
-        """Return how long the queue is, in seconds, while no feedback tells of what was sent since the last back-off.
+        """Return the queueing delay, in seconds, until feedback on packets sent after the last back-off arrives.
 
-        What feedback tells is as old as the queue is long. What is under way is not, if some of it may be lost.
+        Feedback is delayed by the queue; the bytes in flight are current, although some of them may be lost.
         """
-        if not self._back_off_unanswered:
+        if not self._back_off_pending:
             return 0.0
         carried = self._delay.rate.bitrate / self._options.backoff
         usual = self._least_round_trip + self._options.feedback_interval_max
         return 8 * self._packets.bytes_behind_newest / carried - usual
 
     @property
-    def _back_off_unanswered(self) -> bool:
-        """Whether no feedback tells of what was sent since the last back-off."""
+    def _back_off_pending(self) -> bool:
+        """Whether there is no feedback on packets sent after the last back-off."""
         return self._packets.newest_acknowledged < self._delay.rate.decreased_at
 
     def _process_probes(self, now: float) -> None:
@@ -353,14 +356,14 @@ class BandwidthEstimator:
         if now > self._last_sent + self._options.idle_time:
             return math.inf
         options = self._options
-        # Only what is under way after a back-off has to be followed from one moment to the next.
-        deadline = now + (options.process_interval if self._back_off_unanswered else options.settled_interval)
-        silence = self._silence_noticed_at()
+        # Only the bytes in flight after a back-off must be examined frequently.
+        deadline = now + (options.process_interval if self._back_off_pending else options.settled_interval)
+        silence = self._next_decay()
         return silence if now < silence < deadline else deadline
 
-    def _silence_noticed_at(self) -> float:
-        """Return when the target falls next if the peer stays silent."""
-        since = self._unanswered_since
+    def _next_decay(self) -> float:
+        """Return when the target falls next without feedback."""
+        since = self._feedback_missing_since
         if not self._feedback_seen or since is None:
             return math.inf
         options = self._options
@@ -368,7 +371,7 @@ class BandwidthEstimator:
 
     def _decay(self, now: float) -> None:
         options = self._options
-        if now >= self._silence_noticed_at():
+        if now >= self._next_decay():
             self._decayed_at = now
             rate = self._delay.rate
             rate.set_bitrate(max(min(rate.bitrate, self._target) * options.feedback_decay, self._min), now)

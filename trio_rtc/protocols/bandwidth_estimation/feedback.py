@@ -1,9 +1,8 @@
-"""The receiving side: what has arrived when, and when to tell (TWCC section 4).
+"""Feedback at the receiver: arrival times, and when to report them (TWCC section 4).
 
-Feedback is due every 50 to 100 ms, less often when it would take more than 5 % of the received bandwidth or would
-tell of very few packets: both sides have the same work with a feedback, however little it says. Each feedback begins
-where the last one ended, or further back when a packet that was reported as missing has arrived since, and has an
-entry for every number in between.
+Feedback is due every 50 to 100 ms, less often if it would use more than 5 % of the received bandwidth or report very
+few packets, because each feedback costs both sides the same work. Each feedback starts after the end of the last one,
+or earlier if a packet that was reported as missing has arrived since, and has an entry for every sequence number.
 """
 
 import math
@@ -13,18 +12,18 @@ import attrs
 
 from .options import BandwidthEstimationOptions
 
-# What a feedback takes on the wire: headers of IP, UDP, SRTCP and RTCP, a few chunks and deltas (libwebrtc: 68 bytes).
+# Size of a feedback on the wire: headers of IP, UDP, SRTCP and RTCP, a few chunks and deltas (libwebrtc: 68 bytes).
 _MESSAGE_BITS = 68 * 8
 _RATE_SMOOTHING = 0.3
 
 
 @attrs.frozen
 class FeedbackToSend:
-    """One feedback message that is to be encoded.
+    """One feedback message to encode.
 
     Attributes:
-        feedback_count: Counts up from 0; unwrapped.
-        arrivals: Unwrapped consecutive sequence numbers, each with its time of arrival or ``None``.
+        feedback_count: Feedback packet count from 0 on, unwrapped.
+        arrivals: Consecutive unwrapped sequence numbers, each with its arrival time or ``None``.
     """
 
     feedback_count: int
@@ -32,14 +31,14 @@ class FeedbackToSend:
 
 
 class FeedbackGenerator:
-    """Collects arrivals and gives them out when feedback is due.
+    """Collects arrival times and creates feedback when it is due.
 
-    Bounded: of more than ``feedback_pending`` numbers the oldest are forgotten, and a jump of sequence numbers
-    by more than that begins anew. A forgotten number is not told of, which counts neither as received nor as lost.
+    At most ``feedback_pending`` sequence numbers are kept; the oldest are discarded. A larger jump of sequence numbers
+    resets the generator. A discarded number is not reported, which the sender counts neither as received nor as lost.
 
     Attributes:
-        forgotten: Number of arrivals that were forgotten before they were told.
-        jumps: Number of new beginnings.
+        forgotten: Number of arrivals discarded before they were reported.
+        jumps: Number of resets.
     """
 
     def __init__(self, options: BandwidthEstimationOptions | None = None) -> None:
@@ -60,12 +59,12 @@ class FeedbackGenerator:
         self.jumps = 0
 
     def record_arrival(self, sequence_number: int, arrival_time: float, size: int, now: float) -> None:
-        """Take a packet.
+        """Record the arrival of a packet.
 
         Args:
-            sequence_number: Transport-wide, unwrapped.
+            sequence_number: Transport-wide sequence number, unwrapped.
             arrival_time: In seconds, of any clock that does not jump.
-            size: What it took on the wire, in bytes.
+            size: Bytes on the wire.
             now: Monotonic time in seconds.
         """
         self._bytes += size
@@ -93,11 +92,11 @@ class FeedbackGenerator:
             self._deadline = max(now, self._sent_at + self._interval())
 
     def next_timer(self) -> float:
-        """Return when feedback is due; ``inf`` when there is nothing to tell."""
+        """Return when feedback is due; ``math.inf`` if there is nothing to report."""
         return self._deadline
 
     def feedback_to_send(self, now: float) -> list[FeedbackToSend]:
-        """Take the feedback that is due: nothing before ``next_timer``, and nothing twice."""
+        """Return and remove the feedback that is due; none before ``next_timer``."""
         if now < self._deadline or self._base is None:
             return []
         self._measure(now)
@@ -138,12 +137,12 @@ class FeedbackGenerator:
         if not self._rate:
             return options.feedback_interval_min
         affordable = _MESSAGE_BITS / (options.feedback_bandwidth * self._rate)
-        worth_telling = options.feedback_packets * self._packet_interval
-        wanted = max(affordable, worth_telling, options.feedback_interval_min)
-        return min(wanted, options.feedback_interval_max)
+        worthwhile = options.feedback_packets * self._packet_interval
+        interval = max(affordable, worthwhile, options.feedback_interval_min)
+        return min(interval, options.feedback_interval_max)
 
     def _discard_reported(self) -> None:
-        # By our own clock of arrivals, which need not be that of ``now``: the newest tells the time.
+        # Arrival times may be of another clock than ``now``, so age is relative to the newest.
         arrivals, oldest = self._arrivals, self._newest - self._options.feedback_history
         while arrivals and next(iter(arrivals.values())) < oldest:
             arrivals.popitem(last=False)

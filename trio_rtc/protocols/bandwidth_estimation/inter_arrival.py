@@ -1,4 +1,4 @@
-"""Groups of packets that were sent together, and how the time between groups changed on the way (GCC section 5.2)."""
+"""Groups of packets sent together, and the inter-arrival delay variation between groups (GCC section 5.2)."""
 
 from typing import NamedTuple
 
@@ -6,15 +6,14 @@ import attrs
 
 from .options import BandwidthEstimationOptions
 
-# goog_cc: so many groups in a row that seem to arrive before the one before them mean a jump of the peer's clock.
+# goog_cc: so many consecutive groups that seem to arrive before their predecessors mean a jump of the peer's clock.
 _MAX_REORDERED_GROUPS = 3
 
 
 class GroupDelta(NamedTuple):
-    """The difference between two consecutive groups.
+    """The differences between two consecutive groups.
 
-    ``send_time`` and ``arrival_time`` (on the peer's clock) are those of the later one; ``delay`` their difference:
-    an offset between two clocks plus the time on the way.
+    ``send_time`` and ``arrival_time`` (on the peer's clock) are those of the later one.
     """
 
     send_delta: float
@@ -24,7 +23,7 @@ class GroupDelta(NamedTuple):
 
     @property
     def delay(self) -> float:
-        """Time on the way of the later group, plus the offset between the clocks."""
+        """One-way delay of the later group, plus the offset between the clocks."""
         return self.arrival_time - self.send_time
 
 
@@ -37,7 +36,7 @@ class _Group:
 
 
 class InterArrival:
-    """Forms groups from packets in order of arrival, and gives the deltas between complete groups."""
+    """Groups packets in order of arrival, and computes the deltas between complete groups."""
 
     def __init__(self, options: BandwidthEstimationOptions) -> None:
         self._burst_time = options.burst_time
@@ -48,13 +47,13 @@ class InterArrival:
         self._reordered = 0
 
     def reset(self) -> None:
-        """Begin anew: nothing before is comparable with what follows."""
+        """Discard all groups, because later ones cannot be compared with them."""
         self._current = None
         self._previous = None
         self._reordered = 0
 
     def add(self, send_time: float, arrival_time: float) -> GroupDelta | None:
-        """Take a packet; return a delta when it is the first of a new group and two complete ones lie behind it."""
+        """Add a packet; return a delta if it starts a new group and two complete ones precede it."""
         group = self._current
         if group is None:
             self._current = _Group(send_time, send_time, arrival_time, arrival_time)
@@ -65,7 +64,7 @@ class InterArrival:
             self._current = _Group(send_time, send_time, arrival_time, arrival_time)
             return None
         if send_time < group.first_send_time:
-            # Sent before the group that is being formed: it was overtaken, its delay is not the queue's.
+            # Sent before the current group: it was reordered, its delay is not that of the queue.
             return None
         if self._belongs(group, send_time, arrival_time):
             group.last_send_time = max(group.last_send_time, send_time)
@@ -78,7 +77,7 @@ class InterArrival:
     def _belongs(self, group: _Group, send_time: float, arrival_time: float) -> bool:
         if send_time - group.first_send_time <= self._burst_time:
             return True
-        # Sent later, and yet arrived together: some hop held them back and let them go at once (GCC section 5.2).
+        # Sent later, but arrived together: a hop has delayed them and sent them as a burst (GCC section 5.2).
         arrival_delta = arrival_time - group.last_arrival_time
         propagation = arrival_delta - (send_time - group.last_send_time)
         return (

@@ -1,19 +1,19 @@
-"""What the path carried when it was last overused: an average with a deviation (goog_cc, GCC section 5.5)."""
+"""Link capacity estimate: average and deviation of the rates at overuse (goog_cc, GCC section 5.5)."""
 
 import math
 
 _SMOOTHING = 0.05
-# Bounds of the normalised variance: between 0.6 and 1.6 kbit/s at 1 kbit/s, as goog_cc has them.
+# Bounds of the normalised variance, as in goog_cc: deviations of 0.6 and 1.6 kbit/s at 1 kbit/s.
 _MIN_DEVIATION = 0.4
 _MAX_DEVIATION = 2.5
 _BOUND_DEVIATIONS = 3.0
 
 
 class LinkCapacityEstimator:
-    """An estimate of the capacity from the acknowledged rates at which overuse began.
+    """Estimates the link capacity from the acknowledged bitrates at which overuse was detected.
 
     Attributes:
-        estimate: In bits a second; ``None`` when nothing is known.
+        estimate: In bits a second; ``None`` if unknown.
     """
 
     def __init__(self) -> None:
@@ -21,21 +21,21 @@ class LinkCapacityEstimator:
         self._deviation = _MIN_DEVIATION
 
     def reset(self) -> None:
-        """Forget it: the path has changed."""
+        """Discard the estimate, because the path has changed."""
         self.estimate = None
 
     @property
     def upper_bound(self) -> float:
-        """A rate above it says that the path has changed; infinite when nothing is known."""
+        """Rate above which the path must have changed; infinite if the capacity is unknown."""
         return math.inf if self.estimate is None else self.estimate + _BOUND_DEVIATIONS * self._spread()
 
     @property
     def lower_bound(self) -> float:
-        """A rate below it says that the path has changed; 0 when nothing is known."""
+        """Rate below which the path must have changed; 0 if the capacity is unknown."""
         return 0.0 if self.estimate is None else max(0.0, self.estimate - _BOUND_DEVIATIONS * self._spread())
 
     def overuse_at(self, acknowledged: float) -> None:
-        """Take the rate that arrived when overuse was detected."""
+        """Update the estimate with the acknowledged bitrate at an overuse."""
         if self.estimate is None:
             self.estimate = acknowledged
         else:

@@ -1,13 +1,13 @@
-"""The rate that losses allow, by telling a path's own loss from the loss that a full queue makes.
+"""Loss-based estimation: separates the inherent loss of a path from the loss of a full queue (LossBasedBweV2).
 
-The rule of two thresholds (2 % and 10 %) cannot: at 10 % of random loss it gives way for ever. Like goog_cc of today
-this takes loss as drawn from a model of two unknowns, the loss of the path itself, p, and the rate b at which it
-is full: sending at s > b loses p + (1 - p)(s - b)/s. Every quarter of a second of sending is an observation; of a few
-candidates for b, each with its likeliest p, the likeliest wins, with a bias to the higher. Loss that does not
-change with the sending rate thus ends up in p, loss that comes with a higher rate in b.
+The two thresholds of GCC section 6 (2 % and 10 %) cannot do that: at 10 % of random loss the rate falls without end. As
+in goog_cc's LossBasedBweV2, loss is modelled with two unknowns, the inherent loss p and the bandwidth b: sending at s >
+b loses p + (1 - p)(s - b)/s. Each quarter of a second of sending is an observation. Of a few candidates for b, each
+with its most likely p, the one of maximum likelihood is chosen, with a bias to higher rates. So loss that is
+independent of the sending rate is attributed to p, loss that grows with the rate to b.
 
-What p may be is bounded, the less the higher the rate: a path that was full from the beginning, never observed at
-less, looks just like a lossy one.
+p is bounded, and the bound falls with the rate: a path that was full from the start, and never observed at a lower
+rate, cannot be distinguished from a lossy one.
 """
 
 import math
@@ -27,11 +27,11 @@ _BACKOFF = 0.85
 _MAX_GROWTH = 1.3
 _GROWTH_WINDOW = 0.3
 _BISECTIONS = 10
-# How much likelier, per weighed packet and natural logarithm of the rate, a higher rate is held to be beforehand.
+# Bias to higher rates: prior log-likelihood per weighted packet and natural logarithm of the rate.
 _BIAS = 0.004
-# How much likelier than no limit at all a limit must be, as a natural logarithm, not to be chance.
+# Difference of the log-likelihoods that a limit must have over no limit.
 _EVIDENCE = 4.0
-# Average loss that exceeds the path's by no more is the same.
+# Average loss up to this factor and offset above the inherent loss equals it.
 _SAME_LOSS_FACTOR = 1.2
 _SAME_LOSS = 0.01
 
@@ -44,13 +44,13 @@ class _Observation:
 
 
 class LossBasedEstimator:
-    """Estimates the rate at which no more is lost than the path loses anyway.
+    """Estimates the rate up to which there is only the inherent loss of the path.
 
     Attributes:
-        bitrate: In bits a second; infinite while losses do not limit.
-        state: Whether they limit.
-        inherent_loss: What the path itself loses, from 0 to 1.
-        loss: Recent loss.
+        bitrate: In bits a second; infinite while loss does not limit it.
+        state: Whether loss limits the rate.
+        inherent_loss: Inherent loss of the path, from 0 to 1.
+        loss: Recent average loss, from 0 to 1.
     """
 
     def __init__(self, options: BandwidthEstimationOptions) -> None:
@@ -70,7 +70,7 @@ class LossBasedEstimator:
         self.loss = 0.0
 
     def raise_to(self, bitrate: float) -> None:
-        """Take a rate that a probe has shown to be carried."""
+        """Raise the limit to the result of a probe."""
         if bitrate > self._limit:
             self._limit = bitrate
             self.bitrate = max(self.bitrate, bitrate)
@@ -82,7 +82,7 @@ class LossBasedEstimator:
         delay_based: float,
         acknowledged: float | None,
     ) -> float:
-        """Take the results of one feedback; return the rate, at most ``delay_based``."""
+        """Update the rate from one feedback, and return it, limited by ``delay_based``."""
         if not self._observe(received, lost) or len(self._observations) < _MIN_OBSERVATIONS:
             return min(self.bitrate, delay_based)
         self.loss = self._average_loss()
@@ -92,7 +92,7 @@ class LossBasedEstimator:
             best = current
         best = min(self._bound_growth(best, acknowledged), self._instant_bound(), delay_based)
         if acknowledged is not None:
-            # What arrives is carried: there is no reason to go below it by more than one back-off.
+            # The path carries the acknowledged bitrate: do not fall below it by more than one back-off.
             best = max(best, min(_BACKOFF * acknowledged, delay_based))
         self.inherent_loss = inherent
         self._settle(best, current, delay_based)
@@ -127,11 +127,11 @@ class LossBasedEstimator:
             return False
         self._observations.append(_Observation(self._packets, self._lost, 8 * self._bytes / duration))
         self._packets = self._lost = self._bytes = 0
-        # The next observation begins where this one ended, or its first packet would count for no time.
+        # The next observation starts where this one ended, so that its first packet has a duration.
         self._first_sent = self._last_sent
         return True
 
-    def _weighed(self) -> list[tuple[float, float, float]]:
+    def _weighted_observations(self) -> list[tuple[float, float, float]]:
         weight = 1.0
         result: list[tuple[float, float, float]] = []
         for observation in reversed(self._observations):
@@ -141,9 +141,9 @@ class LossBasedEstimator:
         return result
 
     def _average_loss(self) -> float:
-        weighed = self._weighed()
-        lost = sum(observation[0] for observation in weighed)
-        total = lost + sum(observation[1] for observation in weighed)
+        weighted = self._weighted_observations()
+        lost = sum(observation[0] for observation in weighted)
+        total = lost + sum(observation[1] for observation in weighted)
         return lost / total if total > 0 else 0.0
 
     def _best(self, current: float, delay_based: float, acknowledged: float | None) -> tuple[float, float]:
@@ -152,28 +152,28 @@ class LossBasedEstimator:
         if acknowledged is not None:
             candidates.add(acknowledged * _BACKOFF)
             candidates.add(acknowledged)
-        weighed = self._weighed()
+        weighted = self._weighted_observations()
         if not self.loss:
-            # The highest rate explains that best, and there is no need to compare it with others.
-            return delay_based, self._fit(_LossModel.at(delay_based, weighed), delay_based)
-        packets = sum(lost + received for lost, received, _ in weighed)
+            # Without loss the highest rate has the maximum likelihood.
+            return delay_based, self._fit(_LossModel.at(delay_based, weighted), delay_based)
+        packets = sum(lost + received for lost, received, _ in weighted)
         best = (-math.inf, current, self.inherent_loss)
         for candidate in candidates:
             rate = min(max(candidate, self._options.min_bitrate), delay_based)
-            explained = _LossModel.at(rate, weighed)
-            inherent = self._fit(explained, rate)
-            objective = explained.likelihood(inherent) + _BIAS * packets * math.log(rate)
+            model = _LossModel.at(rate, weighted)
+            inherent = self._fit(model, rate)
+            objective = model.likelihood(inherent) + _BIAS * packets * math.log(rate)
             if rate >= delay_based:
                 objective += _EVIDENCE
             best = max(best, (objective, rate, inherent))
         return best[1], best[2]
 
-    def _fit(self, explained: "_LossModel", rate: float) -> float:
-        """Return the likeliest loss of the path if it is full at ``rate``."""
+    def _fit(self, model: "_LossModel", rate: float) -> float:
+        """Return the most likely inherent loss if the bandwidth is ``rate``."""
         low, high = _MIN_INHERENT, self._max_inherent(rate)
         for _ in range(_BISECTIONS):
             middle = (low + high) / 2
-            if explained.slope(middle) > 0:
+            if model.slope(middle) > 0:
                 low = middle
             else:
                 high = middle
@@ -197,14 +197,14 @@ class LossBasedEstimator:
 
 @attrs.frozen
 class _LossModel:
-    """What was observed, as a path that is full at some rate would explain it.
+    """The observations under the assumption of a bandwidth.
 
-    Most observations are of less than the path carries, and have but the path's own loss. They count together.
+    Observations below the bandwidth, which are most of them, have only inherent loss and are summed up.
 
     Attributes:
-        free_lost: Packets lost while the path was not full, weighed.
-        free_received: Packets that came then, weighed.
-        full: Of each other observation: packets lost and received, weighed, and the part that there was no room for.
+        free_lost: Weighted packets lost below the bandwidth.
+        free_received: Weighted packets received below the bandwidth.
+        full: For each observation above the bandwidth: weighted packets lost and received, and the excess part.
     """
 
     free_lost: float
@@ -212,11 +212,11 @@ class _LossModel:
     full: list[tuple[float, float, float]]
 
     @classmethod
-    def at(cls, rate: float, weighed: list[tuple[float, float, float]]) -> "_LossModel":
-        """Return the explanation; of each observation come packets lost and received, weighed, and the rate."""
+    def at(cls, rate: float, weighted: list[tuple[float, float, float]]) -> "_LossModel":
+        """Return the model of a bandwidth from weighted packets lost and received and the rate, of each observation."""
         free_lost = free_received = 0.0
         full: list[tuple[float, float, float]] = []
-        for lost, received, sending_rate in weighed:
+        for lost, received, sending_rate in weighted:
             if sending_rate > rate:
                 full.append((lost, received, (sending_rate - rate) / sending_rate))
             else:
@@ -225,7 +225,7 @@ class _LossModel:
         return cls(free_lost, free_received, full)
 
     def likelihood(self, inherent: float) -> float:
-        """Return how likely it is, as a logarithm, if the path itself loses so much."""
+        """Return the log-likelihood of an inherent loss."""
         total = self.free_lost * math.log(inherent) + self.free_received * math.log(1 - inherent)
         for lost, received, part in self.full:
             loss = inherent + (1 - inherent) * part
@@ -233,7 +233,7 @@ class _LossModel:
         return total
 
     def slope(self, inherent: float) -> float:
-        """Return the derivative of the likelihood by the loss of the path itself."""
+        """Return the derivative of the log-likelihood by the inherent loss."""
         passed = 1 - inherent
         total = self.free_lost / inherent - self.free_received / passed
         for lost, received, part in self.full:

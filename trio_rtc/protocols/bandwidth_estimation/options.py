@@ -45,121 +45,118 @@ def _at_least_three(instance: object, attribute: "attrs.Attribute[int]", value: 
 
 @attrs.frozen
 class BandwidthEstimationOptions:
-    """What can be chosen. Times are in seconds, rates in bits a second, sizes in bytes.
+    """Options of bandwidth estimation. Times are in seconds, rates in bits a second, sizes in bytes.
 
-    "GCC" is draft-ietf-rmcat-gcc-02, "goog_cc" what libwebrtc has made of it since, "TWCC" is
+    "GCC" is draft-ietf-rmcat-gcc-02, "goog_cc" libwebrtc's implementation, "TWCC" is
     draft-holmer-rmcat-transport-wide-cc-extensions-01.
 
     Attributes:
-        min_bitrate: Least target.
-        start_bitrate: First target (300 kbit/s in libwebrtc).
-        max_bitrate: Largest target.
-        history_time: How long a sent packet waits for feedback, then it is forgotten.
-        history_packets: Most packets that wait; the oldest is forgotten. At most half of the 16-bit number space.
-        loss_delay: How much later another packet must have been sent, and have arrived, for one that the peer
-            misses to count as lost. Tolerates reordering.
-        burst_time: Packets that are sent within it are one group (GCC section 5.2: 5 ms).
+        min_bitrate: Lower bound of the target.
+        start_bitrate: Initial target (libwebrtc: 300 kbit/s).
+        max_bitrate: Upper bound of the target.
+        history_time: How long a sent packet waits for feedback.
+        history_packets: Packets that wait for feedback at most; the oldest is discarded. Up to half of the 16-bit
+            range.
+        loss_delay: A packet reported as missing is lost when one sent later by this time has arrived. Tolerates
+            reordering.
+        burst_time: Packets sent within this time are one group (GCC section 5.2: 5 ms).
         max_burst_duration: Longest group that arrives as one burst (goog_cc: 100 ms).
-        max_arrival_jump: Groups whose arrival differs this much from their sending mean that the clock of the
-            peer jumped (goog_cc: 3 s).
+        max_arrival_jump: Difference of arrival and send deltas that means a jump of the peer's clock (goog_cc: 3 s).
         trendline_window: Number of groups that the trend is fitted to (goog_cc: 20).
-        trendline_smoothing: Weight of the past in the smoothed delay (goog_cc: 0.9).
-        trendline_gain: What the trend is multiplied by for the threshold (goog_cc: 4).
-        trendline_max_deltas: The trend counts more with the number of deltas, up to this one (goog_cc: 60).
-        threshold_initial: First threshold of the weighed trend (GCC section 5.4: 12.5, in ms there).
-        threshold_min: Least threshold (GCC section 5.4: 6).
-        threshold_max: Largest threshold (GCC section 5.4: 600).
-        threshold_gain_up: How fast the threshold grows, per millisecond (goog_cc: 0.0087).
-        threshold_gain_down: How fast it shrinks, per millisecond (goog_cc: 0.039).
-        threshold_max_excess: A trend this far above the threshold does not move it (GCC section 5.4: 15).
-        overuse_time: How long the trend must stay above the threshold (GCC section 5.4: 10 ms).
-        queue_gate: Queueing delay below which a rising trend is taken as jitter; what exceeds the least delay of
-            the last ``base_delay_window``. Ours: it tells random jitter from a growing queue.
-        queue_gate_groups: Number of groups of which the least delay counts for it.
-        queue_jump: Jitter that is believed at most: the queueing delay is no less than what the least delay of the
-            last ``queue_jump_groups`` has on top of it. Ours: when a link falls to a fraction, the groups that are
-            needed to tell jitter from a queue take a second to arrive.
-        queue_jump_least: Jitter that is believed where none was seen: what a keyframe may queue.
-        queue_jump_groups: Number of groups for it.
-        base_delay_window: How long the least delay of the path is remembered; bounds what clock skew does.
-        backoff: Part of the acknowledged rate that is left by a decrease (GCC section 5.5: 0.85).
+        trendline_smoothing: Weight of the previous smoothed delay (goog_cc: 0.9).
+        trendline_gain: Gain of the trend before it is compared with the threshold (goog_cc: 4).
+        trendline_max_deltas: The weight of the trend grows with the number of deltas up to this one (goog_cc: 60).
+        threshold_initial: Initial threshold of the weighted trend (GCC section 5.4: 12.5 ms).
+        threshold_min: Lower bound of the threshold (GCC section 5.4: 6).
+        threshold_max: Upper bound of the threshold (GCC section 5.4: 600).
+        threshold_gain_up: Gain of an increasing threshold, per millisecond (goog_cc: 0.0087).
+        threshold_gain_down: Gain of a decreasing threshold, per millisecond (goog_cc: 0.039).
+        threshold_max_excess: A trend that exceeds the threshold by more does not change it (GCC section 5.4: 15).
+        overuse_time: How long the trend must exceed the threshold (GCC section 5.4: 10 ms).
+        queue_gate: Queueing delay, above the least delay of the last ``base_delay_window``, below which a rising trend
+            counts as jitter. An addition to goog_cc, which distinguishes random jitter from a growing queue.
+        queue_gate_groups: Number of groups whose least delay is used for it.
+        queue_jump: Upper bound of jitter: the queueing delay is at least the least delay of the last
+            ``queue_jump_groups`` less this. An addition to goog_cc: when the bandwidth drops to a fraction, the groups
+            needed to distinguish jitter from a queue take a second to arrive.
+        queue_jump_least: Lower bound of jitter: the queue that a keyframe may cause.
+        queue_jump_groups: Number of groups whose least delay is used for it.
+        base_delay_window: How long the least delay of the path is kept; limits the effect of clock skew.
+        backoff: Factor of the acknowledged bitrate for a decrease (GCC section 5.5: 0.85).
         increase_factor: Multiplicative increase per second (GCC section 5.5: 1.08).
-        max_acknowledged_ratio: The delay-based rate grows to this multiple of what arrives (GCC section 5.5: 1.5).
+        max_acknowledged_ratio: Limit of the delay-based rate over the acknowledged bitrate (GCC section 5.5: 1.5).
         drain_threshold: Queueing delay above which less than the estimate is sent, until the queue has drained.
-            Ours, in place of goog_cc's congestion window.
-        drain_time: The target is 0 at the threshold plus this, but for ``drain_least``.
-        drain_least: Least part of the estimate that is sent while a queue drains.
-        drain_floor: Least rate that is sent then, if the estimate is not below it: what keeps sound and a small picture
-            going, for video that stops begins again with a keyframe.
-        queue_limit: Queueing delay that is overuse while it grows, whatever the trend says.
-        acknowledged_window: Length of a measurement of the acknowledged rate (goog_cc: 150 ms).
-        acknowledged_first_window: The same for the first one (goog_cc: 500 ms).
-        loss_observation_time: Least time that is one observation of loss (goog_cc: 250 ms).
-        loss_observations: Number of observations that are kept (goog_cc: 20).
-        loss_weight: What each observation counts in proportion to the next newer one (goog_cc: 0.9).
-        loss_tolerated: Loss that is believed to be the path's own at any rate. goog_cc has 0.05; ours lets a
-            radio link with 10 % of random loss run at its rate.
-        loss_balance: Further loss that is tolerated is this rate over the sending rate (goog_cc: 75 kbit/s).
-        loss_compensated: Most of the path's own loss that is added to the acknowledged rate to know what the
-            bottleneck carried. Small enough for the back-off to stay below what arrives.
-        report_low_loss: Fraction in receiver reports below which the rate grows (GCC section 6: 2 %).
-        report_high_loss: Fraction above which it falls (GCC section 6: 10 %).
-        report_decrease_interval: Least time between two decreases for reports (goog_cc: 300 ms).
-        remb_timeout: How long a REMB message holds; 0 is until the next one.
-        feedback_timeout: Silence of the peer, with packets under way, after which the target falls.
-        feedback_decay: What it is multiplied by then, each ``feedback_decay_interval`` (goog_cc: 0.8).
-        feedback_decay_interval: See there (goog_cc: 500 ms).
-        process_interval: Pace of the estimator's timer while packets are sent and no feedback does its work.
-        settled_interval: The same while there was no back-off whose effect is not known yet. What follows on silence
-            comes in time all the same.
-        idle_time: How long after the last packet that timer rests.
-        probe_factors: The first probes, in multiples of the start bitrate (goog_cc: 3 and 6).
-        probe_further_factor: Next probe, as a multiple of a result that came close to its probe (goog_cc: 2).
+            Replaces goog_cc's congestion window.
+        drain_time: The target would be 0 at the threshold plus this time, without ``drain_least``.
+        drain_least: Part of the estimate that is sent while a queue drains, at least.
+        drain_floor: Bitrate that is sent while a queue drains, at least, unless the estimate is lower. It suffices for
+            audio and small video, because video that stops resumes with a keyframe.
+        queue_limit: Queueing delay that is overuse while it grows, regardless of the trend.
+        acknowledged_window: Length of a measurement of the acknowledged bitrate (goog_cc: 150 ms).
+        acknowledged_first_window: Length of the first measurement (goog_cc: 500 ms).
+        loss_observation_time: Least duration of an observation of loss (goog_cc: 250 ms).
+        loss_observations: Number of observations kept (goog_cc: 20).
+        loss_weight: Weight of each observation relative to the next newer one (goog_cc: 0.9).
+        loss_tolerated: Upper bound of inherent loss at high rates. goog_cc has 0.05; 0.12 allows a radio link with 10 %
+            of random loss to be used at its full rate.
+        loss_balance: The bound of inherent loss is higher by this rate over the sending rate (goog_cc: 75 kbit/s).
+        loss_compensated: Inherent loss, at most, that is added to the acknowledged bitrate for the rate at the
+            bottleneck. Small enough that a back-off stays below the acknowledged bitrate.
+        report_low_loss: Fraction lost in receiver reports up to which the rate grows (GCC section 6: 2 %).
+        report_high_loss: Fraction lost above which the rate falls (GCC section 6: 10 %).
+        report_decrease_interval: Least time between two decreases by receiver reports (goog_cc: 300 ms).
+        remb_timeout: How long a REMB message is valid; 0 is until the next one.
+        feedback_timeout: Time without feedback, with packets in flight, after which the target falls.
+        feedback_decay: Factor of each of these decreases (goog_cc: 0.8).
+        feedback_decay_interval: Time between these decreases (goog_cc: 500 ms).
+        process_interval: Interval of the estimator's timer after a back-off whose effect is not known yet.
+        settled_interval: Interval of that timer otherwise. Decreases without feedback are not delayed by it.
+        idle_time: Time after the last packet until that timer stops.
+        probe_factors: Initial probes, as multiples of the start bitrate (goog_cc: 3 and 6).
+        probe_further_factor: Next probe, as a multiple of a result close to its probe (goog_cc: 2).
         probe_further_threshold: Part of its rate that a probe must reach for a further one (goog_cc: 0.7).
-        probe_min_packets: Least packets of a cluster (goog_cc: 5).
-        probe_min_duration: Least duration of a cluster (goog_cc: 15 ms; longer is more robust to jitter).
-        probe_max_bytes: Most bytes of a cluster, whatever the path was believed to carry. Beyond 32 Mbit/s clusters
-            are shorter for it.
-        probe_result_timeout: How long the result of a probe is awaited (goog_cc: 1 s).
+        probe_min_packets: Packets of a cluster, at least (goog_cc: 5).
+        probe_min_duration: Duration of a cluster, at least (goog_cc: 15 ms; longer is more robust to jitter).
+        probe_max_bytes: Bytes of a cluster, at most. Above 32 Mbit/s this makes clusters shorter.
+        probe_result_timeout: How long to wait for the result of a probe (goog_cc: 1 s).
         probe_min_received: Part of a cluster that must have arrived (goog_cc: 0.8).
-        probe_alr_interval: Time between probes while the application sends little (goog_cc: 5 s).
-        probe_alr_factor: Rate of those as a multiple of the target (goog_cc: 2).
-        probe_guard: How long after the last packet of a probe the queue is forgiven that the probe made. Ours: an
-            overuse of our own making is no reason to send less.
-        probe_retry_interval: The first time between those; doubles up to ``probe_recovery_interval``.
-        probe_recovery_interval: Time between probes after a drop, and while the capacity is unknown. Ours: to
-            grow by 8 % a second, or by a packet per response time, takes minutes.
-        probe_recovery_factor: Rate of those as a multiple of the target.
-        probe_recovery_memory: How long the rate before a drop is remembered as worth probing for.
-        alr_usage: Part of the target that counts as the whole of it (goog_cc: 0.65).
-        alr_window: Time over which unused budget is added up (goog_cc: 500 ms).
-        alr_start: Part of that budget unused which begins the application-limited region (goog_cc: 0.8).
-        alr_stop: Part unused which ends it (goog_cc: 0.5).
-        pacing_factor: Pacer's rate as a multiple of the target (libwebrtc: 2.5).
-        pacing_burst: How far packets may be ahead of the pacer's rate where the path limits the target: a whole frame
-            at once would be a queue of its own before the bottleneck.
-        pacing_burst_unlimited: The same where the path has room for more (libwebrtc: 40 ms, on every path). A usual
-            frame then leaves at once, and is not spread over its pacing time at the peer.
-        train_gap: Packets that are sent with no longer pauses are a train. At ``pacing_factor`` times 400 kbit/s a full
-            packet takes as long.
-        trains: Number of trains over which the median of their arrival rates is taken.
-        train_memory: How long trains count while no others are sent.
+        probe_alr_interval: Time between probes in an application-limited region (goog_cc: 5 s).
+        probe_alr_factor: Rate of these probes as a multiple of the target (goog_cc: 2).
+        probe_guard: Time after the last packet of a probe in which delays are ignored by the overuse detector, since
+            the probe has caused them. An addition to goog_cc.
+        probe_retry_interval: Initial time between recovery probes; doubles up to ``probe_recovery_interval``.
+        probe_recovery_interval: Time between probes after a drop, and while the capacity is unknown. An addition to
+            goog_cc: growth by 8 % a second, or by a packet per response time, takes minutes.
+        probe_recovery_factor: Rate of these probes as a multiple of the target.
+        probe_recovery_memory: How long the rate before a drop is kept as a reason for probes.
+        alr_usage: Part of the target that counts as full use of it (goog_cc: 0.65).
+        alr_window: Time over which unused budget accumulates (goog_cc: 500 ms).
+        alr_start: Unused part of the budget that starts an application-limited region (goog_cc: 0.8).
+        alr_stop: Unused part of the budget that ends it (goog_cc: 0.5).
+        pacing_factor: Pacing rate as a multiple of the target (libwebrtc: 2.5).
+        pacing_burst: How far packets may be ahead of the pacing rate if the path limits the target: a whole frame at
+            once would be a queue of its own before the bottleneck.
+        pacing_burst_unlimited: The same if the path has room for more (libwebrtc: 40 ms, on every path). A usual frame
+            then leaves at once, and is not spread over its pacing time at the peer.
+        train_gap: Packets sent with pauses up to this time are a packet train. At ``pacing_factor`` times 400 kbit/s a
+            full packet takes as long.
+        trains: Number of trains for the median of the arrival rates.
+        train_memory: How long trains are kept while no others are sent.
         train_headroom: The path has room for bursts if trains arrive at this multiple of the target. Less than
             ``pacing_factor``, at which they are sent.
-        pacer_max_packets: Most packets in the pacer; a further one is refused.
-        pacer_max_bytes: Most bytes in the pacer; a further packet is refused.
-        pacing_catch_up: How much of the time by which the pacer is called too late it makes up for at once.
-        pacer_queue_time: Age of the oldest packet from which on the queue is drained faster; a retransmission that is
-            older is dropped. Retransmissions may be ahead of the target by as much.
-        retransmission_share: Part of the target that retransmissions may take.
+        pacer_max_packets: Packets in the pacer at most; a further one is refused.
+        pacer_max_bytes: Bytes in the pacer at most; a further packet is refused.
+        pacing_catch_up: Delay of the pacer's timer that is compensated at once, at most.
+        pacer_queue_time: Age of the oldest packet from which on the queue is drained faster; an older retransmission is
+            dropped. Retransmissions may be ahead of their share of the target by as much.
+        retransmission_share: Part of the target that retransmissions may use.
         feedback_interval_min: Least time between two feedback messages (TWCC section 4: 50 ms).
-        feedback_interval_max: Largest one (libwebrtc: 250 ms; 100 ms keeps the sender's delay estimate fresh).
-        feedback_bandwidth: Part of the received bandwidth that feedback may take (RFC 3550 section 6.2: 5 %).
-        feedback_packets: So many packets are worth a feedback of their own: with fewer it waits for more, up to the
-            largest interval.
-        feedback_max_packets: Most packets in one feedback; more packets become more messages.
-        feedback_pending: Most packets that wait for feedback; the oldest is forgotten.
-        feedback_history: How long an arrival is kept, to be told again when an earlier packet arrives late.
+        feedback_interval_max: Largest time (libwebrtc: 250 ms; 100 ms keeps the sender's delay estimate current).
+        feedback_bandwidth: Part of the received bandwidth that feedback may use (RFC 3550 section 6.2: 5 %).
+        feedback_packets: Number of packets for which feedback is sent before the largest interval.
+        feedback_max_packets: Packets in one feedback message at most; more are split among several.
+        feedback_pending: Packets that wait for feedback at most; the oldest is discarded.
+        feedback_history: How long an arrival is kept, to be reported again when an earlier packet arrives late.
     """
 
     min_bitrate: float = attrs.field(default=30_000.0, validator=_positive)

@@ -1,4 +1,4 @@
-"""Whether the path is overused: the delay's trend against a threshold that adapts itself (GCC section 5.4)."""
+"""Overuse detection: the trend of the delay compared with an adaptive threshold (GCC section 5.4)."""
 
 import math
 from collections import deque
@@ -6,22 +6,21 @@ from collections import deque
 from .options import BandwidthEstimationOptions
 from .state import OveruseState
 
-# goog_cc: a pause longer than this does not move the threshold further.
+# goog_cc: a longer pause does not change the threshold further.
 _MAX_ADAPTATION_STEP_MS = 100.0
-# How much of the largest fall of the delay is remembered from one group to the next, and how many of it no jitter
-# exceeds.
+# Decay of the largest fall of the delay from one group to the next, and the multiple of it that jitter does not exceed.
 _FALL_DECAY = 0.99
 _FALLS = 2.0
 
 
 class OveruseDetector:
-    """Compares the trend, weighed by the number of deltas, with the threshold.
+    """Compares the trend, weighted by the number of deltas, with the threshold.
 
-    The threshold follows the trend slowly, so that a loss-based flow in the same queue does not starve ours.
+    The threshold follows the trend slowly, so that a loss-based flow in the same queue does not starve media.
 
     Attributes:
-        state: The present answer.
-        threshold: The present threshold.
+        state: The current state.
+        threshold: The current threshold.
     """
 
     def __init__(self, options: BandwidthEstimationOptions) -> None:
@@ -36,33 +35,33 @@ class OveruseDetector:
     def update(
         self, trend: float, deltas: int, send_delta: float, queue_delay: float, now: float
     ) -> OveruseState:
-        """Take a new trend.
+        """Update the state from a new trend.
 
         Args:
-            trend: Growth of the delay, in seconds a second.
-            deltas: Number of deltas behind it.
+            trend: Slope of the delay, in seconds per second.
+            deltas: Number of deltas so far.
             send_delta: Time between the last two groups, in seconds.
             queue_delay: Delay above the least delay of the path, in seconds.
             now: Arrival time of the last group, on the peer's clock.
         """
         options = self._options
-        weighed = min(deltas, options.trendline_max_deltas) * trend * options.trendline_gain
+        weighted = min(deltas, options.trendline_max_deltas) * trend * options.trendline_gain
         if deltas < 2:
             self.state = OveruseState.NORMAL
             return self.state
-        if weighed > self.threshold:
+        if weighted > self.threshold:
             self._rise(trend, send_delta, queue_delay)
         else:
             self._time_over = -1.0
             self._times_over = 0
-            self.state = OveruseState.UNDERUSING if weighed < -self.threshold else OveruseState.NORMAL
+            self.state = OveruseState.UNDERUSING if weighted < -self.threshold else OveruseState.NORMAL
         self._previous_trend = trend
-        self._adapt(weighed, now)
+        self._adapt(weighted, now)
         return self.state
 
     def _rise(self, trend: float, send_delta: float, queue_delay: float) -> None:
         if self._time_over < 0:
-            # Half of the delta: it went over the threshold somewhere between the two groups.
+            # Half of the delta: the threshold was exceeded between the two groups.
             self._time_over = send_delta / 2
         else:
             self._time_over += send_delta
@@ -77,11 +76,11 @@ class OveruseDetector:
             self._times_over = 0
             self.state = OveruseState.OVERUSING
 
-    def _adapt(self, weighed: float, now: float) -> None:
+    def _adapt(self, weighted: float, now: float) -> None:
         options = self._options
         if self._updated_at is None:
             self._updated_at = now
-        excess = abs(weighed) - self.threshold
+        excess = abs(weighted) - self.threshold
         if excess <= options.threshold_max_excess:
             gain = options.threshold_gain_down if excess < 0 else options.threshold_gain_up
             elapsed = min(max((now - self._updated_at) * 1000, 0.0), _MAX_ADAPTATION_STEP_MS)
@@ -91,16 +90,16 @@ class OveruseDetector:
 
 
 class QueueDelay:
-    """By how much the delay of a path exceeds its least one, in a clock of any offset and some skew.
+    """Queueing delay: the excess of the one-way delay over its minimum, with a clock of any offset and some skew.
 
-    Jitter only ever adds to a delay: the least of a few recent ones is close to what the queue holds. Many may take a
-    second when a link breaks down. What exceeds any jitter is a queue after two: how much that is, the times tell at
-    which the delay fell, for a queue that builds up has none.
+    Jitter only adds to a delay, so the minimum of a few recent delays approximates the queueing delay. When the
+    bandwidth drops, these few may take a second to arrive. So the minimum of only two delays counts as well, less an
+    upper bound of jitter, which follows from past falls of the delay: a growing queue has none.
     """
 
     def __init__(self, options: BandwidthEstimationOptions) -> None:
         self._window = options.base_delay_window
-        # Delays that grow from left to right: the first is the least, each next one is the least behind it.
+        # Increasing delays: the first is the minimum, each next one is the minimum of those after it.
         self._candidates: deque[tuple[float, float]] = deque()
         self._recent: deque[float] = deque(maxlen=options.queue_gate_groups)
         self._newest: deque[float] = deque(maxlen=options.queue_jump_groups)
@@ -110,7 +109,7 @@ class QueueDelay:
         self._before = math.inf
 
     def add(self, delay: float, now: float) -> float:
-        """Take a delay measured at ``now``; return the present excess, in seconds."""
+        """Add a delay measured at ``now``; return the current queueing delay, in seconds."""
         candidates = self._candidates
         while candidates and candidates[-1][1] >= delay:
             candidates.pop()

@@ -1,20 +1,20 @@
-"""The pacer: packets leave evenly, not in the bursts in which encoders make them.
+"""The pacer: spreads packets evenly over time, instead of the bursts in which encoders produce them.
 
-Packets wait by priority: audio, retransmissions, video, padding. Audio leaves at once (it is little, and late audio
-is heard); what it takes is taken from the others. The rest leaves at a multiple of the target. It may be ahead of that
-rate by a burst: where the path has room a usual frame leaves at once, and a retransmission does not wait for the frame
-before it. What is further ahead waits, and then leaves in steps of a few milliseconds, so that a timer per step is
-enough. A queue that is too old is drained faster.
+Packets are queued by priority: audio, retransmissions, video, padding. Audio leaves at once, since it is little and
+sensitive to delay; its bytes count against the rate of the others. These leave at a multiple of the target. They may be
+ahead of that rate by a burst: if the path has room, a usual frame leaves at once, and a retransmission does not wait
+for the frame before it. Further packets leave in steps of a few milliseconds, so that one timer per step suffices. A
+queue that is too old is drained faster.
 
-A probe is sent at its own rate, from what waits; where nothing waits ``padding_needed`` asks for padding. All packets
-of one ``take_due`` belong to the same cluster or to none: ``probe_cluster`` tells.
+A probe is sent at its own rate, from queued packets; without any, ``padding_needed`` requests padding. All packets of
+one ``take_due`` belong to the same cluster or to none: ``probe_cluster``.
 
-Retransmissions go before new video, but may not crowd it out: what a full queue has dropped may be many times what the
-path carries by then. They get no more than a part of the target, and those that have waited too long are dropped; the
-peer asks again for what it still needs.
+Retransmissions have priority over new video, but must not starve it: the packets dropped by a full queue may be many
+times the current capacity. They are limited to a part of the target, and those that have waited too long are dropped;
+the peer requests them again if it still needs them.
 
-The queue is bounded. When it is full ``enqueue`` first drops padding, then refuses: the packet is not sent. For
-video the rest of the frame is then useless to the peer: drop it, and begin again with a keyframe.
+The queue is bounded. When it is full, ``enqueue`` first drops padding, then refuses the packet. For video the rest of
+the frame is then useless to the peer: drop it, and continue with a keyframe.
 """
 
 import enum
@@ -30,16 +30,16 @@ from .probe_cluster import ProbeCluster
 ItemT = TypeVar("ItemT")
 
 _MAX_PROBES = 8
-# Longest time, at the pacer's rate, for which packets leave together once the burst is used up.
+# Packets of this time, at the pacing rate, leave together once the burst is used up.
 _STEP = 0.005
 # Time between two bursts of a probe (goog_cc: 2 ms).
 _PROBE_STEP = 0.002
-# How long a probe that has begun may take; without packets or padding it is given up.
+# Longest duration of a probe; without packets or padding it is aborted.
 _MAX_PROBE_DURATION = 0.5
 
 
 class PacketKind(enum.IntEnum):
-    """What a packet is, in order of priority."""
+    """The kinds of packets, in order of priority."""
 
     AUDIO = 0
     RETRANSMISSION = 1
@@ -62,15 +62,15 @@ class _RunningProbe:
 
 
 class Pacer(Generic[ItemT]):
-    """Queues packets and gives them out when they are due.
+    """Queues packets, and returns them when they are due.
 
     Attributes:
-        probe_cluster: The cluster that the packets last taken belong to; ``None`` without one.
-        packets: Number of packets that wait.
-        bytes: What they take.
-        refused: Number of packets that found the queue full.
-        padding_dropped: Number of padding packets that made room for others.
-        retransmissions_dropped: Number of retransmissions for which the target did not suffice.
+        probe_cluster: Cluster of the packets of the last ``take_due``; ``None`` for no probe.
+        packets: Number of queued packets.
+        bytes: Bytes of queued packets.
+        refused: Number of packets refused by a full queue.
+        padding_dropped: Number of padding packets dropped in favour of others.
+        retransmissions_dropped: Number of retransmissions dropped because of their limit or their age.
     """
 
     def __init__(self, options: BandwidthEstimationOptions | None = None) -> None:
@@ -78,7 +78,7 @@ class Pacer(Generic[ItemT]):
         self._options = options
         self._rate = options.start_bitrate * options.pacing_factor
         self._queues: tuple[deque[tuple[float, int, ItemT]], ...] = tuple(deque() for _ in PacketKind)
-        # When what has been sent is paid off, at the present rate.
+        # When the packets sent so far are paid off at the current rate.
         self._free_at = -math.inf
         self._burst = options.pacing_burst
         self._probes: deque[ProbeCluster] = deque(maxlen=_MAX_PROBES)
@@ -94,12 +94,12 @@ class Pacer(Generic[ItemT]):
         self._retransmissions_paid_at = -math.inf
 
     def set_bitrate(self, target: float, now: float, *, path_limited: bool = True) -> None:
-        """Set the target in bits a second; the pacer's rate is a multiple of it.
+        """Set the target; the pacing rate is a multiple of it.
 
         Args:
             target: Bits a second.
             now: Monotonic time in seconds.
-            path_limited: Whether the path, and not the application, keeps the target from being higher.
+            path_limited: Whether the path, and not the application, limits the target.
         """
         options = self._options
         self._burst = options.pacing_burst if path_limited else options.pacing_burst_unlimited
@@ -109,11 +109,11 @@ class Pacer(Generic[ItemT]):
         self._rate = rate
 
     def add_probe(self, cluster: ProbeCluster) -> None:
-        """Send a probe after those that wait. Of more than 8 that wait the oldest is dropped."""
+        """Queue a probe. Of more than 8, the oldest is dropped."""
         self._probes.append(cluster)
 
     def enqueue(self, item: ItemT, size: int, kind: PacketKind, now: float) -> bool:
-        """Take a packet; return whether it will be sent. ``size`` is what it takes on the wire, in bytes."""
+        """Queue a packet of ``size`` bytes on the wire; return whether it will be sent."""
         options = self._options
         if kind is PacketKind.RETRANSMISSION and not self._may_retransmit(size, now):
             self.retransmissions_dropped += 1
@@ -133,7 +133,7 @@ class Pacer(Generic[ItemT]):
         return True
 
     def clear(self, kind: PacketKind) -> int:
-        """Drop what waits of one kind, as when a stream ends; return how many packets that were."""
+        """Drop the queued packets of one kind, and return their number."""
         queue = self._queues[kind]
         count = len(queue)
         self.packets -= count
@@ -142,12 +142,12 @@ class Pacer(Generic[ItemT]):
         return count
 
     def queue_age(self, now: float) -> float:
-        """Return how long the oldest packet, other than padding, has waited, in seconds."""
+        """Return the age of the oldest packet other than padding, in seconds."""
         waiting = [queue[0][0] for queue in self._queues[: PacketKind.PADDING] if queue]
         return max(0.0, now - min(waiting)) if waiting else 0.0
 
     def take_due(self, now: float) -> list[ItemT]:
-        """Take the packets that leave now. Afterwards ``next_timer`` is later than ``now``."""
+        """Return and remove the packets to send now. Afterwards ``next_timer`` is later than ``now``."""
         if not self.packets and self._probe is None and not self._probes:
             self.probe_cluster = None
             return []
@@ -158,14 +158,14 @@ class Pacer(Generic[ItemT]):
         self.probe_cluster = None
         items: list[ItemT] = []
         audio = self._queues[PacketKind.AUDIO]
-        # Called too late, as on a busy machine, it makes up for that: one burst each time would be less than the rate.
+        # Compensate for a late timer, as on a busy machine: a single burst each time would be less than the rate.
         late = min(self.queue_age(now), self._options.pacing_catch_up)
         self._free_at = max(self._free_at, now - late)
         may_leave = self._next_step <= now
         rate = self._current_rate(now)
         while audio:
             items.append(self._pop(audio, rate))
-        # More audio than the rate has room for delays the others, but does not silence them.
+        # Audio in excess of the rate delays the others, but does not starve them.
         self._free_at = min(self._free_at, now + self._options.pacer_queue_time)
         if may_leave:
             limit = now + self._burst
@@ -174,7 +174,7 @@ class Pacer(Generic[ItemT]):
         return items
 
     def padding_needed(self, now: float) -> int:
-        """Return how many bytes of padding to enqueue now for a probe; 0 when none is needed."""
+        """Return the bytes of padding to enqueue now for a probe; 0 for none."""
         self._begin_probe(now)
         probe = self._probe
         if probe is None or self.packets or now < max(probe.due(), self._padding_asked_at + _PROBE_STEP):
@@ -184,7 +184,7 @@ class Pacer(Generic[ItemT]):
         return max(1, min(size, probe.cluster.min_bytes - probe.bytes))
 
     def next_timer(self) -> float:
-        """Return when ``take_due`` or ``padding_needed`` has something; ``inf`` when nothing waits."""
+        """Return when to call ``take_due`` and ``padding_needed``; ``math.inf`` if nothing is queued."""
         if self._probe is not None:
             due = self._probe.due()
             return due if self.packets else max(due, self._padding_asked_at + _PROBE_STEP)
@@ -196,11 +196,11 @@ class Pacer(Generic[ItemT]):
 
     @property
     def _next_step(self) -> float:
-        """When the next packets may leave: as soon as those of a step are within the burst."""
+        """When the next packets may leave: as soon as a step of them fits the burst."""
         return self._free_at - max(self._burst - _STEP, 0.0)
 
     def retransmission_time(self, size: int, now: float) -> float:
-        """Return in how many seconds retransmissions of so many bytes, and those before, are paid off."""
+        """Return the seconds until retransmissions of ``size`` bytes, and all before, are paid off."""
         rate = self._options.retransmission_share * self._rate / self._options.pacing_factor
         return max(self._retransmissions_paid_at - now, 0.0) + 8 * size / rate
 
@@ -239,9 +239,9 @@ class Pacer(Generic[ItemT]):
         if probe.complete():
             self._probe = None
             audio = self._queues[PacketKind.AUDIO]
-            while audio:  # it never waits, and is of this cluster as it leaves with it
+            while audio:  # it never waits, and belongs to the cluster that it leaves with
                 items.append(self._pop(audio, probe.cluster.bitrate))
-            # The probe was the burst: the next packets leave when it is over.
+            # The probe counts as the burst: the next packets leave after it.
             self._free_at = max(probe.due(), now + _PROBE_STEP) + max(self._burst - _STEP, 0.0)
         return items
 

@@ -1,8 +1,8 @@
-"""Whether packets that are sent close together arrive as close: packet-train dispersion.
+"""Packet train dispersion: whether packets sent close together arrive as close.
 
-A bottleneck spreads a train of packets to its own rate. Where trains arrive as fast as they were sent, although that is
-much faster than the target, the path has room for a burst, and the pacer needs not spread a video frame. A train that
-is sent slower than that, and not spread, says nothing: the pacer may have had a lower target.
+A bottleneck spreads a packet train to its own rate. If trains arrive as fast as they were sent, and much faster than
+the target, the path has room for bursts, and the pacer need not spread a video frame. A train sent more slowly, and not
+spread, is ignored: the pacer may have had a lower target.
 """
 
 import math
@@ -15,20 +15,20 @@ from .sent_packets import ReceivedPacket
 
 _MIN_PACKETS = 3
 _MIN_TRAINS = 4
-_SPREAD = 1.25  # times as long at the arrival as when it was sent
-_SHORTEST = 0.00025  # the resolution of transport-wide feedback: what takes less time arrives at once
+_SPREAD = 1.25  # duration of a spread train at the arrival, relative to that at the sending
+_SHORTEST = 0.00025  # the resolution of transport-wide feedback
 
 
 class PacketTrains:
     """Compares the arrival rate of the last trains with the target.
 
-    A train has at least three packets, each sent at most ``train_gap`` after the one before. Packets that are overtaken
-    do not count. Where nothing is sent in trains for ``train_memory``, as at low bitrates, the trains are forgotten.
+    A train has at least three packets, each sent at most ``train_gap`` after the previous one. Reordered packets do not
+    count. If no trains are sent for ``train_memory``, as at low bitrates, the previous ones are discarded.
 
     Attributes:
-        have_room: Whether the path has room for bursts: the median rate of the last ``trains`` is ``train_headroom``
-            times the target or more. Until that is known it is taken for granted, as libwebrtc always does, so that
-            the first keyframe is not spread; where trains were forgotten it is not.
+        have_room: Whether the path has room for bursts: the median rate of the last ``trains`` is at least
+            ``train_headroom`` times the target. Initially true, as always in libwebrtc, so that the first keyframe is
+            not spread; false after trains were discarded.
     """
 
     def __init__(self, options: BandwidthEstimationOptions) -> None:
@@ -43,7 +43,7 @@ class PacketTrains:
         self.have_room = True
 
     def add(self, packets: Sequence[ReceivedPacket], target: float) -> None:
-        """Add packets in the order of their arrival; ``target`` is the present one in bits a second."""
+        """Add packets in order of arrival; ``target`` is the current one in bits a second."""
         for packet in packets:
             if packet.send_time < self._last_sent:
                 continue

@@ -1,4 +1,4 @@
-"""What probes have measured: at which rate the packets of a cluster arrived."""
+"""Probe bitrate estimation: the rate at which the packets of a cluster arrived."""
 
 import math
 from collections import OrderedDict
@@ -10,30 +10,30 @@ from .probe_cluster import ProbeCluster
 from .sent_packets import ReceivedPacket
 
 _MAX_CLUSTERS = 16
-# goog_cc: a longer cluster has not been sent as a cluster.
+# goog_cc: a longer cluster was not sent as a cluster.
 _MAX_INTERVAL = 1.0
-# goog_cc: packets that arrive faster than that in proportion to their sending were held back on the way.
+# goog_cc: packets that arrive relatively faster than this were delayed and sent as a burst on the path.
 _MAX_RATIO = 2.0
-# goog_cc: arriving slower than that has filled the link; then a bit less than what arrived is the result.
+# goog_cc: a cluster that arrives relatively slower than this has filled the link; the result is a bit below its rate.
 _FILLED_RATIO = 0.9
 _FILLED_UTILISATION = 0.95
 
 
 @attrs.define
 class _Cluster:
-    asked: ProbeCluster
+    probe: ProbeCluster
     packets: list[ReceivedPacket] = attrs.Factory(list)
     done: bool = False
     succeeded: bool = False
 
 
 class ProbeBitrateEstimator:
-    """Collects the packets of clusters and gives a rate as soon as enough of one has arrived.
+    """Collects the packets of clusters, and computes a rate as soon as enough of one has arrived.
 
-    At most 16 clusters are open; a further one replaces the oldest.
+    At most 16 clusters are kept; a further one replaces the oldest.
 
     Attributes:
-        succeeded: Number of clusters that gave a result.
+        succeeded: Number of clusters with a result.
         error: Relative standard error of the last result.
     """
 
@@ -44,20 +44,20 @@ class ProbeBitrateEstimator:
         self.error = 0.0
 
     def expect(self, cluster: ProbeCluster) -> None:
-        """Open a cluster."""
+        """Add a cluster that will be sent."""
         self._clusters[cluster.id] = _Cluster(cluster)
         while len(self._clusters) > _MAX_CLUSTERS:
             self._clusters.popitem(last=False)
 
     def received(self, packet: ReceivedPacket) -> None:
-        """Take a packet that belongs to a cluster. One of an unknown cluster is ignored."""
+        """Record a packet of a cluster; ignore one of an unknown cluster."""
         cluster = self._clusters.get(-1 if packet.probe_cluster is None else packet.probe_cluster)
-        if cluster is not None and len(cluster.packets) < 16 * cluster.asked.min_packets + 1024:
+        if cluster is not None and len(cluster.packets) < 16 * cluster.probe.min_packets + 1024:
             cluster.packets.append(packet)
             cluster.done = False
 
     def bitrate(self) -> float | None:
-        """Return the best rate, in bits a second, of those measured since the last call; ``None`` without one."""
+        """Return the highest rate, in bits a second, measured since the last call; ``None`` without one."""
         best: float | None = None
         for cluster in self._clusters.values():
             if cluster.done or not self._complete(cluster):
@@ -72,16 +72,16 @@ class ProbeBitrateEstimator:
         return best
 
     def _complete(self, cluster: _Cluster) -> bool:
-        asked = cluster.asked
-        if len(cluster.packets) < max(3, self._min_received * asked.min_packets):
+        probe = cluster.probe
+        if len(cluster.packets) < max(3, self._min_received * probe.min_packets):
             return False
-        return sum(packet.size for packet in cluster.packets) >= self._min_received * asked.min_bytes
+        return sum(packet.size for packet in cluster.packets) >= self._min_received * probe.min_bytes
 
 
 def _measure(packets: list[ReceivedPacket]) -> tuple[float, float] | None:
-    """Return the rate at which packets, in the order they were sent, arrived, and its relative standard error.
+    """Return the arrival rate of packets, in order of sending, and its relative standard error.
 
-    ``None`` if they cannot tell.
+    ``None`` if it cannot be measured.
     """
     send_interval = packets[-1].send_time - packets[0].send_time
     total = sum(packet.size for packet in packets)
@@ -102,7 +102,7 @@ def _measure(packets: list[ReceivedPacket]) -> tuple[float, float] | None:
 
 
 def _receive_rate(packets: list[ReceivedPacket]) -> tuple[float, float] | None:
-    # A line through arrival times over bytes, rather than first and last: with jitter the ends tell little.
+    # A regression of arrival times over bytes, because with jitter the first and last packet are not representative.
     count = len(packets)
     positions: list[float] = []
     position = 0.0
@@ -123,7 +123,7 @@ def _receive_rate(packets: list[ReceivedPacket]) -> tuple[float, float] | None:
     squares = 0.0
     for position, arrival in zip(positions, arrivals, strict=True):
         squares += (arrival - mean_arrival - slope * (position - mean_position)) ** 2
-    # By its standard error: what jitter makes look faster must not be taken for capacity.
+    # The upper bound of the slope by its standard error, so that jitter does not overestimate the capacity.
     error = math.sqrt(squares / (count - 2) / below)
     slope += error
     return (8 / slope, error / slope) if slope > 0 else None

@@ -1,4 +1,4 @@
-"""A probe: a few packets sent at a rate that is to be tried."""
+"""A probe cluster: a few packets sent at the rate to test."""
 
 import enum
 
@@ -6,7 +6,7 @@ import attrs
 
 
 class ProbePurpose(enum.Enum):
-    """Why a probe is sent."""
+    """The reason for a probe."""
 
     START = "start"
     FURTHER = "further"
@@ -16,15 +16,15 @@ class ProbePurpose(enum.Enum):
 
 @attrs.frozen
 class ProbeCluster:
-    """What the pacer is to send.
+    """A probe cluster for the pacer to send.
 
     Attributes:
-        id: Unique in one estimator; goes into ``record_packet_sent`` with each packet of the cluster.
-        bitrate: In bits a second.
-        min_packets: Least number of packets.
-        min_bytes: Least number of bytes.
-        expires: When it is no longer worth beginning.
-        purpose: Why.
+        id: Unique within an estimator; an argument of ``record_packet_sent`` for each packet of the cluster.
+        bitrate: Rate of the cluster in bits a second.
+        min_packets: Number of packets, at least.
+        min_bytes: Number of bytes, at least.
+        expires: Time after which it must not be started.
+        purpose: The reason for the probe.
     """
 
     id: int

@@ -1,6 +1,6 @@
-"""The rate that receiver reports allow (GCC section 6), for peers that give no transport-wide feedback.
+"""Loss-based control by receiver reports (GCC section 6), for peers without transport-wide feedback.
 
-Below 2 % of loss it grows by 8 % a second, above 10 % it falls by half of the loss, in between it stays.
+Up to 2 % of loss the rate grows by 8 % a second, above 10 % it falls by half of the loss, in between it is held.
 """
 
 import math
@@ -9,17 +9,17 @@ from .options import BandwidthEstimationOptions
 
 _INCREASE_INTERVAL = 1.0
 _INCREASE_OFFSET = 1000.0
-# What makes up for reports that come seldom: RTCP's interval may be five seconds (RFC 3550 section 6.2).
+# Seconds of growth for one report at most: the RTCP interval may be five seconds (RFC 3550 section 6.2).
 _MAX_INCREASES = 5.0
 
 
 class ReceiverReportLoss:
-    """The classic rule of thresholds.
+    """Increases and decreases a rate by two thresholds of loss.
 
     Attributes:
-        bitrate: In bits a second.
-        fraction: The last reported loss, from 0 to 1.
-        any_loss: Whether there has been loss at all.
+        bitrate: The rate in bits a second.
+        fraction: Fraction lost of the last report, from 0 to 1.
+        any_loss: Whether any report has had loss.
     """
 
     def __init__(self, options: BandwidthEstimationOptions) -> None:
@@ -31,7 +31,7 @@ class ReceiverReportLoss:
         self._increased_at: float | None = None
 
     def reported(self, fraction: float, round_trip: float, now: float) -> float:
-        """Take the fraction of loss of one report; return the rate."""
+        """Update the rate from the fraction lost of one report, and return it."""
         options = self._options
         self.fraction = fraction
         self.any_loss = self.any_loss or fraction > 0

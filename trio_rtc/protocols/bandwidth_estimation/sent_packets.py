@@ -1,8 +1,8 @@
-"""What has been sent and waits for feedback, by transport-wide sequence number.
+"""History of sent packets that wait for feedback, by transport-wide sequence number.
 
-A packet that the peer reports as missing may still arrive: only when packets that were sent a good while later have
-arrived does it count as lost. What no feedback speaks of (the feedback itself may be lost) is forgotten after a
-time, and counts neither as received nor as lost.
+A packet that the peer reports as missing may still arrive: it counts as lost only when packets sent later by
+``loss_delay`` have arrived. Packets without feedback, which may itself be lost, are discarded after a time, and count
+neither as received nor as lost.
 """
 
 import math
@@ -17,7 +17,7 @@ from .options import BandwidthEstimationOptions
 
 
 class SentPacket(NamedTuple):
-    """A packet on its way."""
+    """A packet in flight."""
 
     sequence_number: int
     send_time: float
@@ -26,7 +26,7 @@ class SentPacket(NamedTuple):
 
 
 class ReceivedPacket(NamedTuple):
-    """A packet that arrived."""
+    """A packet reported as received."""
 
     sequence_number: int
     send_time: float
@@ -37,14 +37,14 @@ class ReceivedPacket(NamedTuple):
 
 @attrs.frozen
 class FeedbackResults:
-    """What one feedback said that was not known before.
+    """The new information of one feedback.
 
     Attributes:
-        received: Packets that arrived, in order of arrival.
-        lost: Packets that are given up now, in the order they were sent.
-        bytes_in_flight_before: What was under way before this feedback.
-        newest: When the packet was sent that was sent last of those that arrived; ``-inf`` without any.
-        gap: Whether nothing was said of packets that were sent before these: feedback was lost.
+        received: Packets received, in order of arrival.
+        lost: Packets that now count as lost, in order of sending.
+        bytes_in_flight_before: Bytes in flight before the feedback.
+        newest: Latest send time of the packets received; ``-inf`` without any.
+        gap: Whether feedback on earlier packets was lost.
     """
 
     received: list[ReceivedPacket]
@@ -59,12 +59,12 @@ _send_time = attrgetter("send_time")
 
 
 class SentPackets:
-    """The history of sent packets, bounded in time and number: when full, the oldest is forgotten.
+    """The history of sent packets, bounded in time and number; the oldest are discarded.
 
     Attributes:
-        bytes_in_flight: Sent, and neither acknowledged nor lost nor forgotten.
-        forgotten: Number of packets that left without feedback.
-        newest_acknowledged: Send time of the newest packet that is known to have arrived; ``-inf`` at first.
+        bytes_in_flight: Bytes sent, and neither acknowledged nor lost nor discarded.
+        forgotten: Number of packets discarded without feedback.
+        newest_acknowledged: Latest send time of all packets received; ``-inf`` at first.
     """
 
     def __init__(self, options: BandwidthEstimationOptions) -> None:
@@ -76,14 +76,14 @@ class SentPackets:
         self.bytes_in_flight = 0
         self.forgotten = 0
         self.newest_acknowledged = -math.inf
-        self._unreported = 0
+        self._next_reported = 0
 
     def __len__(self) -> int:
         return len(self._packets) + len(self._missing)
 
     @property
     def bytes_behind_newest(self) -> int:
-        """What was sent behind the newest packet that is known to have arrived: that is, or was, under way for sure."""
+        """Bytes sent after the newest packet known to have arrived."""
         total = 0
         for packet in reversed(self._packets.values()):
             if packet.send_time <= self.newest_acknowledged:
@@ -92,7 +92,7 @@ class SentPackets:
         return total
 
     def sent(self, sequence_number: int, size: int, now: float, probe_cluster: int | None = None) -> None:
-        """Remember a packet. ``sequence_number`` is unwrapped; ``size`` is what it takes on the wire, in bytes."""
+        """Record a packet of ``size`` bytes on the wire; ``sequence_number`` is unwrapped."""
         packets = self._packets
         if (replaced := packets.pop(sequence_number, None)) is not None:
             self.bytes_in_flight -= replaced.size
@@ -102,7 +102,7 @@ class SentPackets:
             self.forget(now)
 
     def forget(self, now: float) -> None:
-        """Drop what has waited too long or is too much."""
+        """Discard packets that are too old or too many."""
         oldest = now - self._time
         for packets in (self._missing, self._packets):
             while packets:
@@ -114,22 +114,21 @@ class SentPackets:
                 self.forgotten += 1
 
     def feedback(self, arrivals: Sequence[tuple[int, float | None]], now: float) -> FeedbackResults:
-        """Match feedback with what was sent.
+        """Match feedback with sent packets.
 
         Args:
-            arrivals: Unwrapped sequence numbers in ascending order, each with the time of its arrival in seconds of
-                the peer's clock (any offset), or ``None`` when it has not arrived. Unknown and repeated numbers are
-                ignored.
+            arrivals: Unwrapped sequence numbers in ascending order, each with its arrival time by the peer's clock, in
+                seconds with any offset, or ``None`` if it has not arrived. Unknown and repeated numbers are ignored.
             now: Monotonic time in seconds.
         """
         before = in_flight = self.bytes_in_flight
         received: list[ReceivedPacket] = []
         packets, missing = self._packets, self._missing
         take, arrived, isfinite = packets.pop, received.append, math.isfinite
-        # A packet that is known, next to the last that was spoken of, and before the first that is.
-        gap = bool(arrivals) and arrivals[0][0] > self._unreported and self._unreported in packets
+        # The packet after the last one reported is in the history, and before the first one of this feedback.
+        gap = bool(arrivals) and arrivals[0][0] > self._next_reported and self._next_reported in packets
         if arrivals:
-            self._unreported = max(self._unreported, arrivals[-1][0] + 1)
+            self._next_reported = max(self._next_reported, arrivals[-1][0] + 1)
         for sequence_number, arrival_time in arrivals:
             packet = take(sequence_number, None)
             if arrival_time is None or not isfinite(arrival_time):
@@ -145,11 +144,11 @@ class SentPackets:
         newest = max(map(_send_time, received), default=-math.inf)
         self.newest_acknowledged = max(self.newest_acknowledged, newest)
         received.sort(key=_by_arrival)
-        lost = self._give_up()
+        lost = self._remove_lost()
         self.forget(now)
         return FeedbackResults(received, lost, before, newest, gap)
 
-    def _give_up(self) -> list[SentPacket]:
+    def _remove_lost(self) -> list[SentPacket]:
         latest = self.newest_acknowledged - self._loss_delay
         lost = [packet for packet in self._missing.values() if packet.send_time <= latest]
         for packet in lost:

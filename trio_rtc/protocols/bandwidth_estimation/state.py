@@ -1,4 +1,4 @@
-"""The small states of bandwidth estimation, and what of it is shown in statistics."""
+"""States and statistics of bandwidth estimation."""
 
 import enum
 
@@ -6,7 +6,7 @@ import attrs
 
 
 class OveruseState(enum.Enum):
-    """What the delay gradient says of the path (GCC section 5.4)."""
+    """Signal of the overuse detector (GCC section 5.4)."""
 
     NORMAL = "normal"
     OVERUSING = "overusing"
@@ -14,7 +14,7 @@ class OveruseState(enum.Enum):
 
 
 class RateState(enum.Enum):
-    """What the delay-based rate control does (GCC section 5.5)."""
+    """State of the AIMD rate control (GCC section 5.5)."""
 
     HOLD = "hold"
     INCREASE = "increase"
@@ -22,7 +22,7 @@ class RateState(enum.Enum):
 
 
 class LossState(enum.Enum):
-    """Whether loss limits the target."""
+    """State of the loss-based estimate."""
 
     UNLIMITED = "unlimited"
     INCREASING = "increasing"
@@ -30,7 +30,7 @@ class LossState(enum.Enum):
 
 
 class LimitedBy(enum.Enum):
-    """What the target follows at the moment."""
+    """The component that determines the target."""
 
     START = "start"
     DELAY = "delay"
@@ -41,25 +41,25 @@ class LimitedBy(enum.Enum):
 
 @attrs.frozen
 class BandwidthEstimationStatistics:
-    """A look at a bandwidth estimator.
+    """Statistics of a bandwidth estimator.
 
     Attributes:
-        target_bitrate: What to send, in bits a second.
-        available_outgoing_bitrate: W3C ``availableOutgoingBitrate``: the same without the upper bound of the
-            application, ``None`` before any feedback.
-        acknowledged_bitrate: What arrives at the peer, in bits a second; ``None`` before it was measured.
-        delay_based_bitrate: What delays allow.
-        loss_based_bitrate: What losses allow; ``None`` when they do not limit.
-        remb_bitrate: What the peer allows; ``None`` without REMB.
-        overuse: What the delay gradient says.
-        limited_by: What the target follows.
-        application_limited: Whether the application sends much less than it may.
-        queue_delay: What queues add to the delay of the path, in seconds: a lower bound.
-        round_trip_time: Smoothed, in seconds; ``None`` before it was measured.
+        target_bitrate: The target, in bits a second.
+        available_outgoing_bitrate: W3C ``availableOutgoingBitrate``: the target without the application's bounds;
+            ``None`` before any feedback.
+        acknowledged_bitrate: Rate of arrival at the peer, in bits a second; ``None`` before the first measurement.
+        delay_based_bitrate: The delay-based estimate.
+        loss_based_bitrate: The loss-based estimate; ``None`` if loss does not limit the target.
+        remb_bitrate: The peer's REMB; ``None`` without one.
+        overuse: Signal of the overuse detector.
+        limited_by: The component that determines the target.
+        application_limited: Whether the application sends much less than the target.
+        queue_delay: Queueing delay of the path, in seconds: a lower bound.
+        round_trip_time: Smoothed, in seconds; ``None`` before the first measurement.
         loss_fraction: Recent loss, from 0 to 1.
-        bytes_in_flight: Sent, and neither acknowledged nor lost nor forgotten.
-        packets_forgotten: Packets that left the bounded history without feedback.
-        probes_sent: Number of probe clusters asked for.
+        bytes_in_flight: Bytes sent, and neither acknowledged nor lost nor discarded.
+        packets_forgotten: Packets discarded from the history without feedback.
+        probes_sent: Number of probe clusters created.
         probes_succeeded: Number of those with a result.
     """
 

@@ -1,4 +1,4 @@
-"""The trend of the one-way delay: the slope of a line through the last smoothed delays (goog_cc's filter)."""
+"""The trend of the one-way delay: the slope of a line through the last smoothed delays (goog_cc)."""
 
 from collections import deque
 
@@ -6,10 +6,10 @@ from .options import BandwidthEstimationOptions
 
 
 class TrendlineEstimator:
-    """Adds up delay variations of groups, smooths the sum and fits a line to it by least squares.
+    """Accumulates and smooths the delay variations of groups, and fits a line to them by least squares.
 
     Attributes:
-        trend: Growth of the delay in seconds a second: 0 on an idle path, above 0 while a queue grows.
+        trend: Slope of the delay in seconds per second: 0 on an idle path, positive while a queue grows.
         deltas: Number of deltas so far.
     """
 
@@ -23,7 +23,7 @@ class TrendlineEstimator:
         self.deltas = 0
 
     def add(self, send_delta: float, arrival_delta: float, arrival_time: float) -> float:
-        """Take the delta of a group that arrived at ``arrival_time``; return the trend."""
+        """Add the deltas of a group that arrived at ``arrival_time``; return the trend."""
         if self._first_arrival is None:
             self._first_arrival = arrival_time
         self.deltas += 1
@@ -36,7 +36,7 @@ class TrendlineEstimator:
 
     def _slope(self) -> float:
         count = len(self._points)
-        # One pass, relative to the first point so that nothing cancels out after hours.
+        # One pass, relative to the first point, so that precision is not lost after hours.
         origin_x, origin_y = self._points[0]
         sum_x = sum_y = sum_xx = sum_xy = 0.0
         for x, y in self._points:

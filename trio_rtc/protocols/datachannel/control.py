@@ -1,27 +1,26 @@
-"""The life of data channels on one association: identifiers, opening handshake, closing.
+"""The state machine of data channels on one association: stream identifiers, opening handshake, closing.
 
 RFC 8831 (data channels) and RFC 8832 (DCEP). A channel goes through::
 
-    CONNECTING ──association up, id known──► OPEN ──we close──► RESETTING ──both sides reset──► gone
-                                              └──the peer resets──► PEER_RESET ──our reset done──► gone
+    CONNECTING ──association established, id known──► OPEN ──close_channel──► RESETTING ──both sides reset──► removed
+                                                       └──peer resets──► PEER_RESET ──our reset done──► removed
 
-A channel that we open in-band is OPEN as soon as its DATA_CHANNEL_OPEN is sent; the peer's
-DATA_CHANNEL_ACK only ends the time in which everything has to be sent ordered (RFC 8832 section 6). A
-negotiated one is OPEN as soon as the association is up. The DTLS client takes even stream identifiers, the
-server odd ones; while the role is unknown, channels wait without one.
+A channel that we open in-band is OPEN as soon as its DATA_CHANNEL_OPEN is queued; until the peer's DATA_CHANNEL_ACK,
+all its messages must be sent ordered (RFC 8832 section 6). A negotiated channel is OPEN as soon as the association is
+established. The DTLS client uses even stream identifiers, the server odd ones; while the role is unknown, channels have
+no identifier.
 
-Closing resets the outgoing stream (RFC 6525) once everything queued has been acknowledged; the peer answers
-with a reset of its own. The identifier may be used again when both are done. Identifiers that were never used go
-first, then the one that was released the longest ago: werift repeats a reset request under a new number, which would
-close a channel that has the same identifier at once.
+Closing resets the outgoing stream (RFC 6525) once all queued messages are acknowledged; the peer responds with a reset
+of its own stream. The identifier may be reused when both are done. Unused identifiers are assigned first, then the one
+that was released first: werift repeats a reset request under a new sequence number, which would close a channel that
+reuses the identifier at once.
 
-A request may reset all streams, tens of thousands. Of these 32 are handled at once and the others as
-``resume_resets`` is called, so that other tasks run in between; a stream that the peer opens again meanwhile takes
-precedence.
+A request may reset all streams, tens of thousands. 32 of these are handled at once and the others by calls of
+``resume_resets``, so that other tasks run in between; a stream that the peer opens again meanwhile is handled first.
 
-The user's messages do not pass through here. This core takes and gives :class:`ControlMessage` only, and asks for
-stream resets by event. A DCEP message that is malformed, or that opens a stream which is not the peer's to open,
-is counted, and its stream reset. Left out: nothing of the two RFCs; priorities are carried and not acted upon here.
+User messages do not pass through this core, which receives and sends :class:`ControlMessage` only, and requests stream
+resets by events. A DCEP message that is malformed, or that opens a stream of ours, is counted, and its stream reset.
+Both RFCs are implemented completely; priorities are transmitted but have no effect here.
 """
 
 import math
@@ -54,18 +53,18 @@ from .state import Channel, ChannelState
 
 _STREAM_ID_LIMIT = 65535  # 65535 itself is not a stream identifier (RFC 8832 section 6)
 _RESETS_AT_ONCE = 32
-_CHANNEL_SIZE = 4096  # what a channel costs in all layers, roughly, beside its label and protocol
+_CHANNEL_SIZE = 4096  # approximate memory of a channel in all layers, without label and protocol
 
 
 class ChannelControl:
-    """Keeps the table of channels. Its user knows a channel by a ``key``, the peer by its stream identifier.
+    """The data channels of one association. The caller identifies a channel by its ``key``, the peer by its stream.
 
     Args:
-        options: Bounds.
-        last_key: The key that was given last, by the control of the association before: keys are never given twice.
+        options: Limits.
+        last_key: The last key assigned by the control of the previous association: keys are never reused.
 
     Attributes:
-        dropped: Messages that were not acted on, by reason.
+        dropped: Dropped messages, by reason.
     """
 
     def __init__(self, options: DataChannelOptions | None = None, *, last_key: int = 0) -> None:
@@ -87,7 +86,7 @@ class ChannelControl:
         self._closed = False
         self.dropped: Counter[str] = Counter()
 
-    # -- verbs -------------------------------------------------------------------------------------------
+    # -- actions -----------------------------------------------------------------------------------------
 
     def create_channel(
         self, parameters: ChannelParameters, *, negotiated: bool = False, stream_id: int | None = None
@@ -95,20 +94,20 @@ class ChannelControl:
         """Create a channel and return its key.
 
         Args:
-            parameters: What it is to be.
-            negotiated: Whether the application tells the peer by itself; then ``stream_id`` is needed.
-            stream_id: The stream to use; ``None``: chosen when the DTLS role is known.
+            parameters: The parameters of the channel.
+            negotiated: Whether the application informs the peer by itself, which requires ``stream_id``.
+            stream_id: The stream identifier; ``None`` to assign one when the DTLS role is known.
 
         Raises:
             OperationError: The stream identifier is in use or too high, or there are too many channels.
         """
         if self._closed:
-            # W3C's createDataChannel does not raise for it: the channel is created, and closed in a queued task.
+            # W3C's createDataChannel does not raise then: the channel is created, and closed in a queued task.
             channel = self._add(parameters, negotiated=negotiated, stream_id=stream_id)
             self._remove(channel, "the SCTP association has ended")
             return channel.key
         if len(self._channels) >= self._options.max_channels:
-            raise OperationError("too many data channels")
+            raise OperationError(f"there are {len(self._channels)} data channels already, the maximum")
         if stream_id is not None and (stream_id in self._by_stream or stream_id >= self._max_streams):
             raise OperationError(f"the data channel id {stream_id} is in use or too high")
         if stream_id is None and self._parity is not None and self._free_stream_id() is None:
@@ -120,7 +119,7 @@ class ChannelControl:
         return channel.key
 
     def set_role(self, *, is_dtls_client: bool) -> None:
-        """Learn the DTLS role, which decides who takes even and who odd identifiers (RFC 8832 section 6)."""
+        """Set the DTLS role, which determines the parity of our stream identifiers; assign missing ones (RFC 8832)."""
         parity = 0 if is_dtls_client else 1
         if parity != self._parity:
             self._parity = self._first_unused = parity
@@ -129,17 +128,20 @@ class ChannelControl:
             self._open_if_possible(channel)
 
     def association_established(self, max_streams: int) -> None:
-        """Hear that the association is up, with so many streams in either direction."""
+        """Open the channels on an established association with ``max_streams`` streams in each direction."""
         self._connected = True
         self._max_streams = min(max_streams, _STREAM_ID_LIMIT)
         for channel in list(self._channels.values()):
             if channel.stream_id is not None and channel.stream_id >= self._max_streams:
-                self._remove(channel, "the peer has not so many streams")
+                self._remove(
+                    channel,
+                    f"the association has no stream {channel.stream_id}, the peer supports {self._max_streams}",
+                )
             else:
                 self._open_if_possible(channel)
 
     def close_channel(self, key: int) -> None:
-        """Close a channel once what is queued on it has been delivered. Harmless when it is closing already."""
+        """Close a channel after its queued messages are delivered. Idempotent."""
         channel = self._channels.get(key)
         if channel is None:
             return
@@ -153,14 +155,14 @@ class ChannelControl:
                 pass
 
     def outgoing_streams_reset(self, stream_ids: Sequence[int]) -> None:
-        """Record that the peer has performed the reset of our side of these streams."""
+        """Handle the reset of outgoing streams that the peer has performed."""
         at_once = self._reset_at_once(stream_ids)
         self._unhandled_outgoing.update(stream_ids[len(at_once) :])
         for stream_id in at_once:
             self._handle_outgoing_reset(stream_id)
 
     def incoming_streams_reset(self, stream_ids: Sequence[int]) -> None:
-        """Record that the peer has reset its side of these streams; none at all means every stream."""
+        """Handle the reset of incoming streams by the peer; no identifiers means all streams."""
         stream_ids = stream_ids or tuple(self._by_stream)
         at_once = self._reset_at_once(stream_ids)
         self._unhandled_incoming.update(stream_ids[len(at_once) :])
@@ -169,11 +171,11 @@ class ChannelControl:
 
     @property
     def has_unhandled_resets(self) -> bool:
-        """Whether there is something for ``resume_resets`` to do."""
+        """Whether ``resume_resets`` must be called."""
         return bool(self._unhandled_outgoing or self._unhandled_incoming)
 
     def resume_resets(self) -> None:
-        """Handle the next few of the streams that have been reset."""
+        """Handle the next 32 streams that have been reset."""
         for _ in range(_RESETS_AT_ONCE):
             if self._unhandled_outgoing:
                 self._handle_outgoing_reset(self._unhandled_outgoing.pop())
@@ -201,7 +203,7 @@ class ChannelControl:
             return
         channel.incoming_reset = True
         if channel.state in (ChannelState.OPEN, ChannelState.CONNECTING):
-            # RFC 8831 section 6.7: the other side answers a reset with one of its own.
+            # RFC 8831 section 6.7: a reset must be answered with a reset of our stream.
             channel.state = ChannelState.PEER_RESET
             self._events.append(ChannelClosing(channel.key))
             self._request_reset(channel)
@@ -209,7 +211,7 @@ class ChannelControl:
             self._remove_if_reset(channel)
 
     def must_send_ordered(self, key: int) -> bool:
-        """Whether messages on a channel must still be sent ordered, since its opening is unconfirmed."""
+        """Return whether messages on a channel must be sent ordered, before its DATA_CHANNEL_ACK."""
         channel = self._channels.get(key)
         return channel is not None and not channel.acknowledged
 
@@ -220,7 +222,7 @@ class ChannelControl:
 
     @property
     def last_key(self) -> int:
-        """The key that was given last."""
+        """The last key assigned."""
         return self._last_key
 
     def channel_keys(self) -> list[int]:
@@ -231,11 +233,11 @@ class ChannelControl:
 
     @property
     def closed(self) -> bool:
-        """Whether the association is gone."""
+        """Whether the association has ended."""
         return self._closed
 
     def receive(self, batch: Sequence[ControlMessage], now: float) -> None:
-        """Take DCEP messages."""
+        """Process DCEP messages."""
         del now
         for message in batch:
             if self._closed:
@@ -247,37 +249,37 @@ class ChannelControl:
                 self._refuse(message.stream_id)
 
     def handle_timer(self, now: float) -> None:
-        """Do nothing: SCTP delivers DCEP reliably, so nothing here waits."""
+        """Do nothing: SCTP delivers DCEP messages reliably, so this core has no timers."""
 
     def next_timer(self) -> float:
         """Return ``math.inf``."""
         return math.inf
 
     def datagrams_to_send(self, now: float) -> list[ControlMessage]:
-        """Take the DCEP messages to be sent, ordered and reliable."""
+        """Return and remove the DCEP messages to send, ordered and reliable."""
         del now
         outgoing, self._outgoing = self._outgoing, []
         return outgoing
 
     def events(self) -> list[DataChannelEvent]:
-        """Take what has happened."""
+        """Return and remove the events since the last call."""
         events, self._events = self._events, []
         return events
 
     def close(self, now: float) -> None:
-        """End all channels. There is no goodbye: the association's end is one."""
+        """End all channels; nothing is sent, because the end of the association ends them at the peer."""
         self._end(None)
 
     def lower_closed(self, now: float) -> None:
-        """Hear that the association is gone."""
+        """End all channels, because the association has ended."""
         self._end(None)
 
-    # -- inside ------------------------------------------------------------------------------------------
+    # -- internals ---------------------------------------------------------------------------------------
 
     def _end(self, reason: str | None) -> None:
         if self._closed:
             return
-        # One event for all: an event for each of tens of thousands would take too long for one step.
+        # One event for all: tens of thousands of events would take too long in one step.
         self._events.append(AllChannelsClosed(reason, tuple(self._channels)))
         self._channels.clear()
         self._by_stream.clear()
@@ -322,7 +324,7 @@ class ChannelControl:
         self._events.append(StreamResetRequested((channel.stream_id,)))
 
     def _free_stream_id(self) -> int | None:
-        """Return the identifier for the next channel: the lowest unused one, or the one released longest ago."""
+        """Return the identifier for the next channel: the lowest unused one, or else the one released first."""
         while self._first_unused in self._released or not self._is_free(self._first_unused):
             if self._first_unused >= self._max_streams:
                 return next((i for i in self._released if i % 2 == self._parity and self._is_free(i)), None)
@@ -353,7 +355,7 @@ class ChannelControl:
     def _receive(self, message: ControlMessage) -> None:
         stream_id, data = message
         if not data or len(data) > self._options.max_control_message_size:
-            raise ProtocolError("a DCEP message of impossible length")
+            raise ProtocolError("DCEP message of invalid length")
         if data[0] == DATA_CHANNEL_ACK and len(data) == 1:
             channel = self._by_stream.get(stream_id)
             if channel is None or channel.acknowledged:
@@ -363,7 +365,7 @@ class ChannelControl:
         elif data[0] == DATA_CHANNEL_OPEN:
             self._receive_open(stream_id, parse_open(data))
         else:
-            raise ProtocolError("an unknown DCEP message")
+            raise ProtocolError("unknown DCEP message type")
 
     def _handle_resets_before_reuse(self, stream_id: int) -> None:
         if stream_id in self._unhandled_outgoing:
@@ -378,21 +380,21 @@ class ChannelControl:
         last = self._by_stream.get(stream_id)
         early_reuses = 0
         if last is not None and last.state is ChannelState.PEER_RESET:
-            # The peer uses the identifier again, so it has performed our reset; only its answer is still under way.
-            # Or it only says so, to have us queue one answer after the other.
+            # The peer reuses the identifier, so it has performed our reset, and its response is in flight. An attacker
+            # may pretend that, to make us queue one DATA_CHANNEL_ACK after the other.
             early_reuses = last.early_reuses + 1
             if early_reuses > self._options.max_early_reuses:
-                raise ProtocolError("DATA_CHANNEL_OPEN before an answer to our resets")
+                raise ProtocolError("DATA_CHANNEL_OPEN before a response to our resets")
             self._remove(last, None)
         elif last is not None:
-            # RFC 8832 section 6: an open on a stream in use; closing ours would let the peer harm it.
+            # RFC 8832 section 6: the stream is in use; closing its channel would let the peer harm it.
             self.dropped["DATA_CHANNEL_OPEN on a stream in use"] += 1
             return
         if self._parity is not None and stream_id % 2 == self._parity:
-            raise ProtocolError("DATA_CHANNEL_OPEN on a stream that is ours to open")
+            raise ProtocolError("DATA_CHANNEL_OPEN on a stream of our parity")
         if len(self._channels) >= self._options.max_channels or stream_id >= self._max_streams:
             raise ProtocolError("DATA_CHANNEL_OPEN beyond the limits")
-        # Python keeps up to four bytes for a character.
+        # Python uses up to four bytes for a character.
         size = _CHANNEL_SIZE + 4 * (len(parameters.label) + len(parameters.protocol))
         if self._announced_size + size > self._options.max_announced_size:
             raise ProtocolError("DATA_CHANNEL_OPEN beyond the limits")
@@ -406,7 +408,7 @@ class ChannelControl:
         self._events.append(ChannelAnnounced(channel.key, stream_id, parameters))
 
     def _refuse(self, stream_id: int) -> None:
-        """Answer an impossible opening by resetting the stream, unless a channel lives there."""
+        """Reset the stream of an invalid DATA_CHANNEL_OPEN, unless it is in use."""
         in_use = stream_id in self._by_stream or stream_id in self._refused
         if self._connected and not in_use and stream_id < self._max_streams:
             self._refused.add(stream_id)

@@ -1,4 +1,4 @@
-"""What happens to data channels. ``key`` is the number by which this core's user knows a channel."""
+"""Events of data channels. ``key`` identifies a channel to the caller."""
 
 import attrs
 
@@ -7,7 +7,7 @@ from .messages import ChannelParameters
 
 @attrs.frozen
 class StreamIdAssigned:
-    """A channel that waited for the DTLS role has got its stream identifier."""
+    """A stream identifier was assigned to a channel that waited for the DTLS role."""
 
     key: int
     stream_id: int
@@ -15,7 +15,7 @@ class StreamIdAssigned:
 
 @attrs.frozen
 class ChannelAnnounced:
-    """The peer has opened a channel in-band. It is open; messages may be sent."""
+    """The peer has opened a channel in-band. Messages may be sent on it."""
 
     key: int
     stream_id: int
@@ -24,14 +24,14 @@ class ChannelAnnounced:
 
 @attrs.frozen
 class ChannelOpened:
-    """A channel of ours can be sent on."""
+    """A channel of ours is open: messages may be sent on it."""
 
     key: int
 
 
 @attrs.frozen
 class ChannelClosing:
-    """The peer has begun to close a channel."""
+    """The peer has started to close a channel."""
 
     key: int
 
@@ -41,7 +41,7 @@ class ChannelClosed:
     """A channel has closed.
 
     Attributes:
-        reason: Why it could not live, or ``None`` when it was closed by either side.
+        reason: The error, or ``None`` after a regular close by either side.
     """
 
     key: int
@@ -50,18 +50,18 @@ class ChannelClosed:
 
 @attrs.frozen
 class StreamResetRequested:
-    """The outgoing side of these streams is to be reset (RFC 6525), after what is queued on them."""
+    """These outgoing streams must be reset (RFC 6525), after the messages queued on them."""
 
     stream_ids: tuple[int, ...]
 
 
 @attrs.frozen
 class AllChannelsClosed:
-    """All channels have ended, since the association has. There is no ``ChannelClosed`` for them.
+    """All channels have ended with the association, without a ``ChannelClosed`` for each.
 
     Attributes:
-        error: Why, or ``None``.
-        keys: The channels that have ended with it, in the order in which they were made.
+        error: The reason, or ``None``.
+        keys: The channels that have ended, in order of creation.
     """
 
     error: str | None

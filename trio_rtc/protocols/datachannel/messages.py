@@ -24,7 +24,7 @@ _LIMITED_LIFETIME = 0x02
 
 
 class ControlMessage(NamedTuple):
-    """A DCEP message on its stream: what this core receives and sends, always ordered and reliable."""
+    """A DCEP message and its stream; always sent ordered and reliable."""
 
     stream_id: int
     data: bytes
@@ -32,14 +32,14 @@ class ControlMessage(NamedTuple):
 
 @attrs.frozen
 class ChannelParameters:
-    """What the two sides agree on when a channel is opened (RFC 8831 section 6.1).
+    """The parameters of a channel (RFC 8831 section 6.1).
 
     Attributes:
-        label: Name of the channel; not unique.
-        protocol: Subprotocol, by the application's choice.
-        ordered: Whether messages are delivered in the order in which they were sent.
-        max_retransmits: How often a message is sent again; ``None``: until it arrives.
-        max_packet_life_time: For how many milliseconds a message is sent again; ``None``: until it arrives.
+        label: Label of the channel; not unique.
+        protocol: Subprotocol of the application.
+        ordered: Whether messages are delivered in the order of sending.
+        max_retransmits: Limit of retransmissions of a message; ``None`` for no limit.
+        max_packet_life_time: Milliseconds in which a message is transmitted; ``None`` for no limit.
         priority: Priority of RFC 8831 section 6.4: 128 below normal, 256 normal, 512 high, 1024 extra high.
     """
 
@@ -83,7 +83,7 @@ def parse_open(data: bytes) -> ChannelParameters:
         raise ProtocolError("not a DATA_CHANNEL_OPEN message")
     _, channel_type, priority, reliability, label_length, protocol_length = _OPEN_HEADER.unpack_from(data)
     if len(data) != _OPEN_HEADER.size + label_length + protocol_length:
-        raise ProtocolError("DATA_CHANNEL_OPEN: the lengths of label and protocol do not fit the message")
+        raise ProtocolError("DATA_CHANNEL_OPEN: the lengths of label and protocol do not match the message")
     kind = channel_type & ~_UNORDERED
     if kind not in (_RELIABLE, _LIMITED_RETRANSMITS, _LIMITED_LIFETIME):
         raise ProtocolError(f"DATA_CHANNEL_OPEN: unknown channel type {channel_type:#x}")
@@ -96,7 +96,7 @@ def parse_open(data: bytes) -> ChannelParameters:
         label=label,
         protocol=protocol,
         ordered=not channel_type & _UNORDERED,
-        # W3C members are unsigned short; more than that is as good as for ever.
+        # W3C members are unsigned short; larger limits have no effect in practice.
         max_retransmits=min(reliability, 0xFFFF) if kind == _LIMITED_RETRANSMITS else None,
         max_packet_life_time=min(reliability, 0xFFFF) if kind == _LIMITED_LIFETIME else None,
         priority=priority,

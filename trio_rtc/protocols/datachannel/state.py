@@ -8,11 +8,11 @@ from .messages import ChannelParameters
 
 
 class ChannelState(Enum):
-    """Where a channel stands.
+    """States of a channel.
 
     ``CONNECTING``: the association or the stream identifier is missing. ``OPEN``: messages may be sent.
-    ``RESETTING``: we have asked for our side's reset, the peer has not reset its side yet.
-    ``PEER_RESET``: the peer has reset its side, and ours is under way.
+    ``RESETTING``: we have requested the reset of our stream, the peer has not reset its stream yet.
+    ``PEER_RESET``: the peer has reset its stream, the reset of ours is requested.
     """
 
     CONNECTING = "connecting"
@@ -23,19 +23,19 @@ class ChannelState(Enum):
 
 @attrs.define
 class Channel:
-    """A channel in the table.
+    """A data channel.
 
     Attributes:
-        key: The number by which this core's user knows it.
-        parameters: What was agreed on.
-        negotiated: Whether the application agreed on it by itself, without DCEP.
-        stream_id: Its stream, or ``None`` while the DTLS role is unknown.
-        acknowledged: Whether the peer has confirmed a channel that we opened. Until then everything on it is
-            sent ordered (RFC 8832 section 6).
-        outgoing_reset: Whether the reset of our side is done.
-        incoming_reset: Whether the peer has reset its side.
-        announced_size: What it counts against the memory for channels that the peer has opened.
-        early_reuses: How many channels before it on this stream were opened without waiting for a reset's answer.
+        key: Identifies it to the caller.
+        parameters: Its parameters.
+        negotiated: Whether the application negotiated it, without DCEP.
+        stream_id: Its stream identifier, or ``None`` while the DTLS role is unknown.
+        acknowledged: Whether the peer has sent DATA_CHANNEL_ACK for a channel that we opened. Until then all its
+            messages are sent ordered (RFC 8832 section 6).
+        outgoing_reset: Whether the reset of our stream is done.
+        incoming_reset: Whether the peer has reset its stream.
+        announced_size: Bytes that count against ``max_announced_size``.
+        early_reuses: Number of previous channels on this stream that were opened before the response to our reset.
     """
 
     key: int
