@@ -40,7 +40,7 @@ def repository(root: Path) -> str | None:
             [*git, "rev-parse", "--show-toplevel"], capture_output=True, text=True, check=True
         )
         if Path(top.stdout.strip()) != root.resolve():
-            return None  # a source tree inside somebody else's repository
+            return None  # a source tree inside another repository
         remote = subprocess.run(
             [*git, "remote", "get-url", "origin"], capture_output=True, text=True, check=True
         )

@@ -17,7 +17,7 @@ PAGE = Path(__file__).with_name("browser_page.html")
 
 
 async def echo(channel: trio_rtc.RTCDataChannel) -> None:
-    """Answer everything with itself, in capitals."""
+    """Answer each message with itself, in capitals."""
     await channel.opened()
     await channel.send("Hello, browser!")
     async for message in channel:
@@ -33,7 +33,7 @@ async def talk(peer: signaling.Peer) -> None:
             await echo(pc.create_data_channel("chat"))
             nursery.cancel_scope.cancel()
     except* trio.BrokenResourceError:
-        pass  # it went away without a word
+        pass  # the page was closed without closing its connection
     print(f"browser {peer.id} left", flush=True)
 
 

@@ -1,7 +1,7 @@
 """Chat between two terminals.
 
 Run this in two terminals (or on two machines: `chat.py --server ws://host:8765/`), then type. The first one that is
-started also runs the signaling server; what is said goes directly from peer to peer, encrypted.
+started also runs the signaling server; messages go directly from peer to peer, encrypted.
 """
 
 import argparse
@@ -16,19 +16,19 @@ from trio_rtc import signaling
 
 
 async def read_lines(channel: trio_rtc.RTCDataChannel) -> None:
-    """Send what is typed, until the end of the input."""
+    """Send typed lines until the end of the input."""
     while line := await trio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True):
         await channel.send(line.rstrip("\n"))
     await channel.aclose()
 
 
 def printable(text: str) -> str:
-    """Return what the other one has sent without commands for the terminal."""
+    """Return text of the peer without commands for the terminal."""
     return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
 
 
 async def print_messages(channel: trio_rtc.RTCDataChannel, name: str) -> None:
-    """Show what the other one types, until the channel is closed by either side."""
+    """Print received messages until either side closes the channel."""
     try:
         async for message in channel:
             print(f"{name}: {printable(str(message))}", flush=True)
@@ -40,7 +40,7 @@ async def print_messages(channel: trio_rtc.RTCDataChannel, name: str) -> None:
 async def chat(peer: signaling.Peer) -> None:
     """Connect to the other member of the room and talk until one side ends."""
     async with trio_rtc.RTCPeerConnection() as pc, trio.open_nursery() as nursery:
-        # Both sides create the channel by themselves, so nobody has to wait for the other's to arrive.
+        # Both sides create the channel, so neither waits for the other to announce it.
         channel = pc.create_data_channel("chat", negotiated=True, id=0)
         await nursery.start(signaling.negotiate, peer, pc)
         await channel.opened()
@@ -51,12 +51,12 @@ async def chat(peer: signaling.Peer) -> None:
 
 
 async def main() -> None:
-    """Enter a room and chat with whoever comes first."""
+    """Enter a room and chat with the first other member."""
     for stream in (sys.stdin, sys.stdout):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(
                 errors="replace"
-            )  # bytes typed that are no text, and characters the terminal has not
+            )  # typed bytes that are not text, and characters that the terminal lacks
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--server", help="signaling server, by default one on this machine")
     parser.add_argument("--port", type=int, default=8765, help="port of that one")

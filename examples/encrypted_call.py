@@ -1,11 +1,11 @@
 """A call that is encrypted from end to end, also through servers that forward it.
 
 Run `encrypted_call.py --key WORDS` in two terminals. The first one that is started also runs the signaling server. Each
-sends a test picture and a tone, and says what it sees and hears of the other; with another key it sees nothing. It
-takes the extra `media`.
+sends a test video and a tone, and prints what it receives; with another key it receives nothing. It needs the extra
+`media`.
 
-Between two peers DTLS encrypts already. Here each encoded frame is encrypted once more before it is cut into packets,
-with AES-GCM. The first bytes stay in the clear, though not unprotected: by them a server that forwards tells keyframes.
+Between two peers DTLS encrypts already. Here each encoded frame is also encrypted with AES-GCM before it is
+packetized. The first bytes are authenticated but not encrypted: a server that forwards finds keyframes by them.
 """
 
 import argparse
@@ -26,50 +26,50 @@ NONCE_SIZE = 12
 
 
 class Encryption:
-    """What frames go through on their way out, and on their way in."""
+    """Encryption and decryption of encoded frames with a key that is derived from words."""
 
     def __init__(self, words: str) -> None:
-        # Whoever guesses words has to do this for each guess.
+        # Slow on purpose: an attacker who guesses words must compute it for each guess.
         self._key = AESGCM(Scrypt(salt=b"trio_rtc", length=32, n=2**15, r=8, p=1).derive(words.encode()))
 
     async def encrypt(self, frame: trio_rtc.EncodedFrame) -> trio_rtc.EncodedFrame:
-        """Encrypt what is behind the first bytes; the nonce goes at the end."""
+        """Encrypt everything after the first bytes, and append the nonce."""
         size, nonce = clear_size(frame), os.urandom(NONCE_SIZE)
         clear, secret = frame.payload[:size], frame.payload[size:]
         return attrs.evolve(frame, payload=clear + self._key.encrypt(nonce, secret, clear) + nonce)
 
     async def decrypt(self, frame: trio_rtc.EncodedFrame) -> trio_rtc.EncodedFrame | None:
-        """Decrypt, and drop what was not encrypted with our key."""
+        """Decrypt a frame, and drop it if it was not encrypted with this key."""
         size, nonce = clear_size(frame), frame.payload[-NONCE_SIZE:]
         clear, secret = frame.payload[:size], frame.payload[size:-NONCE_SIZE]
         try:
             return attrs.evolve(frame, payload=clear + self._key.decrypt(nonce, secret, clear))
         except (InvalidTag, ValueError):
             if frame.keyframe and frame.codec == "VP8":
-                print("a picture that is not encrypted with this key", flush=True)
+                print("a frame that is not encrypted with this key", flush=True)
             return None
 
 
 def clear_size(frame: trio_rtc.EncodedFrame) -> int:
-    """Return how many bytes stay in the clear: the headers of VP8 (RFC 6386 section 9.1), and Opus's first byte."""
+    """Return how many bytes are not encrypted: VP8's headers (RFC 6386 section 9.1), or the first byte of Opus."""
     if frame.codec == "opus":
         return 1
     return 10 if frame.keyframe else 3
 
 
 async def feed(source: trio.abc.ReceiveChannel[Any], frames: trio_rtc.MediaStreamTrackSource) -> None:
-    """Send what a source gives into a track."""
+    """Send the frames of a source into a track."""
     async for frame in source:
         await frames.send(frame)
 
 
 async def watch(track: trio_rtc.MediaStreamTrack) -> None:
-    """Say now and then what is seen or heard."""
+    """Print every tenth video frame's number, and the frequency of each second of audio."""
     frames = []
     async for frame in track:
         frames.append(frame)
         if track.kind == "video" and len(frames) == 10:
-            print(f"picture {media.read_counter(frame)}", flush=True)
+            print(f"frame {media.read_counter(frame)}", flush=True)
             frames.clear()
         elif len(frames) == 50:
             print(f"a tone of {media.dominant_frequency(frames):.0f} Hz", flush=True)
@@ -77,7 +77,7 @@ async def watch(track: trio_rtc.MediaStreamTrack) -> None:
 
 
 async def call(peer: signaling.Peer, encryption: Encryption) -> None:
-    """Talk with the other member of the room, until that one leaves."""
+    """Call the other member of the room until it leaves."""
     async with trio_rtc.RTCPeerConnection() as pc, trio.open_nursery() as nursery:
 
         def receive(event: trio_rtc.RTCTrackEvent) -> None:
@@ -89,7 +89,7 @@ async def call(peer: signaling.Peer, encryption: Encryption) -> None:
             frames, track = trio_rtc.open_media_track(kind)
             transceiver = pc.add_transceiver(track)
             transceiver.sender.transform = encryption.encrypt
-            # Of these two codecs it is known here how many bytes are to stay in the clear.
+            # clear_size() knows these two codecs.
             capabilities = trio_rtc.RTCRtpSender.get_capabilities(kind)
             assert capabilities is not None
             wanted = [codec for codec in capabilities.codecs if codec.name in ("VP8", "opus", "rtx")]
@@ -100,7 +100,7 @@ async def call(peer: signaling.Peer, encryption: Encryption) -> None:
 
 
 async def main() -> None:
-    """Call whoever comes first."""
+    """Call the first other member of the room."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--key", required=True, help="words that both sides know")
     parser.add_argument("--port", type=int, default=8765, help="port of the signaling server")

@@ -1,7 +1,7 @@
 """Send the camera of a browser back to it without its colours, live.
 
-Run it, open the address that it prints and start the camera. It takes the extra `media`. Between the track that comes
-and the track that goes there are frames of PyAV: do with them what you like.
+Run it, open the address that it prints and start the camera. It needs the extra `media`. Between the received and the
+sent track there are PyAV's frames: replace `make_grey` by a filter of yours.
 """
 
 import argparse
@@ -18,14 +18,14 @@ PAGE = Path(__file__).with_name("video_page.html")
 
 
 def make_grey(frame: av.VideoFrame) -> av.VideoFrame:
-    """Return a picture without its colours. The planes of the one that came belong to the decoder."""
+    """Return a video frame without its colours. The received frame is not changed: it belongs to the decoder."""
     grey = frame.reformat(format="gray").reformat(format="yuv420p")
     grey.pts, grey.time_base = frame.pts, frame.time_base
     return grey
 
 
 async def filter_video(track: trio_rtc.MediaStreamTrack, frames: trio_rtc.MediaStreamTrackSource) -> None:
-    """Take pictures, and give grey ones. Those that come meanwhile are left out, so it never lags behind."""
+    """Send each frame in grey. Frames that arrive meanwhile are skipped, so the filter never lags behind."""
     async with frames:
         async for frame in track:
             await frames.send(await trio.to_thread.run_sync(make_grey, frame))
@@ -48,7 +48,7 @@ async def serve(peer: signaling.Peer) -> None:
             await signaling.negotiate(peer, pc)
             nursery.cancel_scope.cancel()
     except* trio.BrokenResourceError:
-        pass  # it went away without a word
+        pass  # the page was closed without closing its connection
     print(f"browser {peer.id} left", flush=True)
 
 

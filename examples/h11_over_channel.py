@@ -1,7 +1,7 @@
 """HTTP over a data channel: a channel as a stream of bytes, under h11.
 
-Two peers in one program. One serves HTTP/1.1 on a channel, the other asks. Neither h11 nor the code around it
-knows that the stream is no TCP connection.
+Two peers in one program. One serves HTTP/1.1 on a channel, the other sends requests. Neither h11 nor the code around
+it depends on TCP.
 """
 
 import h11
@@ -35,7 +35,7 @@ async def serve(stream: trio.abc.Stream) -> None:
 
 
 async def get(connection: h11.Connection, stream: trio.abc.Stream, target: str) -> tuple[int, str]:
-    """Ask for something, and return the status and the body."""
+    """Send a request, and return the status and the body."""
     request = h11.Request(method="GET", target=target, headers=[("Host", "peer")])
     await send(connection, stream, request, h11.EndOfMessage())
     response = await next_event(connection, stream)
@@ -48,7 +48,7 @@ async def get(connection: h11.Connection, stream: trio.abc.Stream, target: str) 
 
 
 async def described(pc: trio_rtc.RTCPeerConnection) -> trio_rtc.RTCSessionDescription:
-    """Make the offer or answer that is due, and return it with all candidates in it."""
+    """Set the offer or answer of the current state, and return it with all candidates."""
     await pc.set_local_description()
     await pc.gathering_complete()
     assert pc.local_description is not None

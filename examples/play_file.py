@@ -1,6 +1,6 @@
 """Play a video file, again and again, to every browser that opens a page.
 
-Run `play_file.py FILE` and open the address that it prints, in as many tabs as you like. It takes the extra `media`.
+Run `play_file.py FILE` and open the address that it prints, in as many tabs as you like. It needs the extra `media`.
 The file is decoded once and encoded once, however many watch.
 """
 
@@ -18,7 +18,7 @@ PAGE = Path(__file__).with_name("video_page.html")
 
 
 async def feed(frames: trio_rtc.MediaStreamTrackSource, source: trio.abc.ReceiveChannel[Any]) -> None:
-    """Send what the player gives into a track."""
+    """Send the player's frames into a track."""
     async with frames:
         async for frame in source:
             await frames.send(frame)
@@ -34,7 +34,7 @@ async def show(peer: signaling.Peer, stream: trio_rtc.MediaStream) -> None:
             await signaling.negotiate(peer, pc)
             nursery.cancel_scope.cancel()
     except* trio.BrokenResourceError:
-        pass  # it went away without a word
+        pass  # the page was closed without closing its connection
     print(f"browser {peer.id} left", flush=True)
 
 

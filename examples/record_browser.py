@@ -1,8 +1,8 @@
 """Record the camera and the microphone of a browser into a file.
 
 Run `record_browser.py FILE.webm`, open the address that it prints and start the camera. When the page is closed, the
-file is finished and the program ends. It takes the extra `media`. What the browser has encoded is copied into the
-file as it is: nothing is decoded.
+file is finished and the program ends. It needs the extra `media`. The browser's encoded frames are copied
+into the file: nothing is decoded.
 """
 
 import argparse
@@ -32,14 +32,14 @@ async def record(peer: signaling.Peer, path: str) -> None:
                 await signaling.negotiate(peer, pc)
                 nursery.cancel_scope.cancel()
         except* trio.BrokenResourceError:
-            pass  # it went away without a word
-        # With the connection the tracks have ended; what they gave is still to be written.
+            pass  # the page was closed without closing its connection
+        # The tracks have ended with the connection; their last frames are not written yet.
         await recorder.wait()
     print(f"recorded {path}", flush=True)
 
 
 async def main() -> None:
-    """Serve the page, and record whoever comes first."""
+    """Serve the page, and record the first browser."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file")
     parser.add_argument("--host", default="127.0.0.1")

@@ -1,7 +1,7 @@
-"""Talk to a bot that answers in tones, and be silent when you interrupt it.
+"""A bot that answers in tones, and stops when you interrupt it.
 
 Run it, and in a second terminal `voice_bot.py --caller`, which speaks twice: once to be answered, and once into the
-answer. It takes the extra `media`. In place of `think` a real bot has speech to text, a model, and text to speech.
+answer. It needs the extra `media`. In place of `think` a real bot has speech to text, a model, and text to speech.
 """
 
 import argparse
@@ -21,7 +21,7 @@ SILENCE_AFTER_SPEECH = 0.4
 
 
 async def pcm(track: trio_rtc.MediaStreamTrack) -> AsyncIterator[bytes]:
-    """Yield what is heard on a track as 16 kHz mono PCM, which is what most speech to text takes."""
+    """Yield the audio of a track as 16 kHz mono PCM, the usual input of speech to text."""
     resampler = av.AudioResampler("s16", "mono", RATE)
     async for frame in track:
         for resampled in resampler.resample(frame):
@@ -40,7 +40,7 @@ async def say(frames: trio_rtc.MediaStreamTrackSource, samples: bytes) -> None:
 
 
 def is_loud(samples: bytes) -> bool:
-    """Return whether there is more than noise. A voice activity detection knows better."""
+    """Return whether audio is louder than noise. A voice activity detector is more precise."""
     values = array("h", samples)
     return bool(values) and math.sqrt(sum(value * value for value in values) / len(values)) > LOUD
 
@@ -52,7 +52,7 @@ def tone(frequency: float, seconds: float) -> bytes:
 
 
 def think(heard: float) -> bytes:
-    """Return the answer to so many seconds of speech: as in text to speech, all of it at once."""
+    """Return the answer to some seconds of speech, all of it at once, as text to speech does."""
     return tone(660, 10 * heard)
 
 
@@ -71,7 +71,7 @@ async def converse(track: trio_rtc.MediaStreamTrack, frames: trio_rtc.MediaStrea
             if is_loud(samples):
                 heard, silent = heard + seconds, 0.0
                 if (dropped := frames.drop_queued()) > 0:
-                    print(f"interrupted with {dropped:.1f} s unsaid", flush=True)
+                    print(f"interrupted with {dropped:.1f} s unsent", flush=True)
             elif heard and (silent := silent + seconds) >= SILENCE_AFTER_SPEECH:
                 nursery.start_soon(answer, frames, heard)
                 heard = silent = 0.0

@@ -1,4 +1,4 @@
-"""Pictures of the examples page; ``python docs/figures/draw_examples.py`` writes them to ``docs/figures/examples``."""
+"""Drawings of the examples page; ``python docs/figures/draw_examples.py`` writes them to ``docs/figures/examples``."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -235,7 +235,7 @@ EXAMPLES: tuple[Callable[[], Drawing], ...] = (
 )
 
 
-def picture(drawing: Drawing) -> str:
+def svg_of(drawing: Drawing) -> str:
     """Return the SVG: it has a background of its own, so it is legible on dark pages, too."""
     head = (
         '<defs><marker id="head" viewBox="0 0 8 8" refX="6" refY="4" markerWidth="7" markerHeight="7" '
@@ -248,12 +248,12 @@ def picture(drawing: Drawing) -> str:
     return "\n".join([*lines, *drawing, "</svg>", ""])
 
 
-def pictures() -> dict[str, str]:
-    """Return the picture of each example by its name."""
-    return {draw.__name__: picture(draw()) for draw in EXAMPLES}
+def drawings() -> dict[str, str]:
+    """Return the SVG of each example by its name."""
+    return {draw.__name__: svg_of(draw()) for draw in EXAMPLES}
 
 
 if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
-    for name, svg in pictures().items():
+    for name, svg in drawings().items():
         (FOLDER / f"{name}.svg").write_text(svg, encoding="utf-8")

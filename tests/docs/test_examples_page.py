@@ -1,4 +1,4 @@
-"""The examples page has every example, with a line and an up-to-date picture."""
+"""The examples page has every example, with a line and an up-to-date drawing."""
 
 import re
 import runpy
@@ -10,7 +10,7 @@ DRAWING: dict[str, Any] = runpy.run_path(str(ROOT / "docs/figures/draw_examples.
 NAMES = {path.stem for path in (ROOT / "examples").glob("*.py")}
 
 
-def test_every_example_has_a_row_with_a_picture() -> None:
+def test_every_example_has_a_row_with_a_drawing() -> None:
     page = (ROOT / "docs/examples.md").read_text(encoding="utf-8")
     rows = re.findall(
         r"^\| !\[[^\]]+\]\(figures/examples/(\w+)\.svg\) \| \[`(\w+)\.py`\]\(\.\./examples/(\w+)\.py\): .+\.? \|$",
@@ -21,8 +21,8 @@ def test_every_example_has_a_row_with_a_picture() -> None:
     assert all(len(set(row)) == 1 for row in rows)
 
 
-def test_pictures_are_those_that_the_script_draws() -> None:
+def test_drawings_are_up_to_date() -> None:
     folder = ROOT / "docs/figures/examples"
-    drawn = DRAWING["pictures"]()
+    drawn = DRAWING["drawings"]()
     assert drawn.keys() == NAMES
     assert {path.stem: path.read_text(encoding="utf-8") for path in folder.glob("*.svg")} == drawn

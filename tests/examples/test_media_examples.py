@@ -1,6 +1,6 @@
 """The examples with audio and video, each as a process; a peer of ours plays the part of the browser's page.
 
-Real codecs run in real time here, so pictures are small and calls last a second or two.
+Real codecs run in real time here, so video is small and calls last a second or two.
 """
 
 from collections.abc import AsyncIterator
@@ -33,7 +33,7 @@ SECONDS = 60
 async def page_at(
     url: str, room_name: str
 ) -> AsyncIterator[tuple[RTCPeerConnection, trio.Nursery, signaling.Peer]]:
-    """A peer connection in the place of the page at an address, and the way to the program."""
+    """A peer connection in place of the page at an address, and its channel to the program."""
     with trio.fail_after(SECONDS):
         host = url.split("/")[2]
         assert await trio.to_thread.run_sync(fetch, url) == (EXAMPLES / "video_page.html").read_bytes()
@@ -75,8 +75,8 @@ async def counters(track: MediaStreamTrack, count: int) -> list[int]:
     return seen
 
 
-async def hear(track: MediaStreamTrack, frequency: float) -> None:
-    """Wait until a tone of a frequency is heard; on a machine that is busy, sound has gaps at times."""
+async def wait_for_tone(track: MediaStreamTrack, frequency: float) -> None:
+    """Wait until a tone of a frequency is received; on a busy machine, audio has gaps at times."""
     frames: list[av.AudioFrame] = []
     async for frame in track:
         frames.append(frame)
@@ -87,17 +87,17 @@ async def hear(track: MediaStreamTrack, frequency: float) -> None:
     raise EOFError("the track has ended")
 
 
-async def until_sent(sender: RTCRtpSender, pictures: int) -> None:
-    """Look until so many pictures have been sent: nothing tells of each."""
+async def until_sent(sender: RTCRtpSender, frames: int) -> None:
+    """Poll until a number of frames has been sent: there is no event for it."""
     while True:
         for stats in (await sender.get_stats()).values():
-            if isinstance(stats, RTCOutboundRtpStreamStats) and (stats.frames_sent or 0) >= pictures:
+            if isinstance(stats, RTCOutboundRtpStreamStats) and (stats.frames_sent or 0) >= frames:
                 return
         await trio.sleep(0.05)
 
 
 async def write_file(path: Path, seconds: int) -> None:
-    """Write a file with pictures that count and a tone of 880 Hz."""
+    """Write a file with numbered video frames and a tone of 880 Hz."""
     async with open_recorder(path) as recorder, trio.open_nursery() as nursery:
         for source, count in (
             (test_pattern(160, 96, 15, realtime=False), 15 * seconds),
@@ -123,7 +123,7 @@ async def test_a_file_is_played_to_every_browser(tmp_path: Path) -> None:
             async with page_at(url, "watch") as (pc, nursery, program), pc.subscribe("track") as events:
                 nursery.start_soon(signaling.negotiate, program, pc)
                 tracks = {event.track.kind: event.track for event in [await events.receive() for _ in "av"]}
-                await hear(tracks["audio"], 880)
+                await wait_for_tone(tracks["audio"], 880)
                 seen = await counters(tracks["video"], 8)
                 assert all(0 <= counter < 30 for counter in seen)
                 assert len(set(seen)) > 4
@@ -189,7 +189,7 @@ async def test_a_call_is_encrypted_from_end_to_end() -> None:
             running("encrypted_call.py", "--key", "some words", "--port", port) as second,
         ):
             for side in (first, second):
-                await side.line(r"^picture \d+$")
+                await side.line(r"^frame \d+$")
                 await side.line(r"^a tone of 4\d\d Hz$")  # not to the hertz: a busy machine makes gaps
 
 
@@ -203,13 +203,13 @@ async def test_who_has_another_key_sees_nothing() -> None:
             for side in (first, second):
                 await side.line("not encrypted with this key")
             with trio.move_on_after(1.5):
-                await first.line("a tone|^picture")
+                await first.line("a tone|^frame")
             for side in (first, second):
-                assert not any("tone" in line or line.startswith("picture") for line in side.lines)
+                assert not any("tone" in line or line.startswith("frame ") for line in side.lines)
 
 
 async def test_a_server_forwards_and_switches_between_layers() -> None:
-    """Each layer has its size, so the size tells which layer comes; the pictures go on counting."""
+    """Each layer has its own size, which identifies it; frame numbers continue."""
     layers = [
         RTCRtpEncodingParameters(rid=rid, scale_resolution_down_by=by) for rid, by in (("q", 4), ("f", 1))
     ]
@@ -259,7 +259,7 @@ async def watch_and_switch(url: str) -> None:
         for rid, width in (("f", 320), ("q", 80), ("f", 320)):
             await choice.send(rid)
             last = await watch_width(tracks["video"], width, last)
-        await hear(tracks["audio"], 550)
+        await wait_for_tone(tracks["audio"], 550)
 
 
 async def receive_tracks(events: trio.abc.ReceiveChannel[RTCTrackEvent]) -> dict[str, MediaStreamTrack]:
@@ -267,9 +267,9 @@ async def receive_tracks(events: trio.abc.ReceiveChannel[RTCTrackEvent]) -> dict
 
 
 async def watch_width(track: MediaStreamTrack, width: int, last: int) -> int:
-    """Wait for five pictures of a width; all pictures on the way must be whole and count on.
+    """Wait for five frames of a width; all frames until then must be complete and their numbers increase.
 
-    The first of another layer may be the same picture as the last of the layer before.
+    The first frame of another layer may be the last one of the layer before.
     """
     found = 0
     while found < 5:

@@ -1,4 +1,4 @@
-"""What the code blocks of each page presuppose: names, and peers that do their part.
+"""Names that the code blocks of each page presuppose, and peers that do their part.
 
 A stage yields the namespace in which the blocks of its page run. ``trio_rtc.RTCPeerConnection`` in it is on the
 simulated network, unless the stage is in real time.
@@ -37,7 +37,7 @@ Namespace = dict[str, Any]
 
 @attrs.frozen
 class Stage:
-    """How the blocks of a page run.
+    """Conditions under which the blocks of a page run.
 
     Attributes:
         open: Yields the namespace.
