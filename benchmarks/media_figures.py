@@ -165,7 +165,7 @@ def main() -> None:
     parser.add_argument("--directory", type=Path, default=DIRECTORY)
     arguments = parser.parse_args()
     arguments.directory.mkdir(parents=True, exist_ok=True)
-    print("| | longest stall of pictures | of sound | estimate / link | queueing delay | capture to whole |")
+    print("| | longest stall of video | of audio | estimate / link | queueing delay | capture to whole |")
     print("|---|---|---|---|---|---|")
     for scenario in SCENARIOS:
         outcomes = [run(make_call, scenario, seed, seed=seed) for seed in range(arguments.seeds)]

@@ -311,6 +311,27 @@ async def example(name: str, *arguments: object) -> AsyncIterator[list[str]]:
 EXAMPLE_LINES = {"forward.py": 2}
 
 
+@BROWSERS
+async def test_offer_and_answer_in_one_http_request(open_browser: OpenBrowser) -> None:
+    async with example("http_offer.py") as (url,), open_browser() as browser:
+        for text in ("first", "second"):
+            page = await browser.open(url)
+            await wait_for(page, "#state", "connected")
+            await page.evaluate(
+                f"""new Promise((done) => {{
+                  const send = () => {{
+                    const text = document.querySelector("#text");
+                    if (text.disabled) return setTimeout(send, 20);
+                    text.value = "{text}";
+                    document.querySelector("#form").requestSubmit();
+                    done();
+                  }};
+                  send();
+                }})"""
+            )
+            await wait_for(page, "#log", f"trio: {text.upper()}")
+
+
 async def start_camera(page: Page) -> None:
     await page.evaluate("document.querySelector('#start').click()")
 
