@@ -1,4 +1,4 @@
-"""Writes the defaults of attrs classes into their signatures, where attrs's own code has names that say nothing."""
+"""Defaults of attrs classes in their signatures, where the code that attrs generates has placeholder names."""
 
 import enum
 import re
@@ -12,7 +12,7 @@ _GENERATED = re.compile(r"attr_dict\['(\w+)'\]\.default")
 
 
 def show_defaults(*event: Any) -> tuple[str, str | None] | None:
-    """Replace ``attr_dict['urls'].default`` with the value, and ``NOTHING`` (it is made anew) with dots."""
+    """Replace ``attr_dict['urls'].default`` with the value, and ``NOTHING`` (a new object each time) with dots."""
     documented, signature, returned = event[3], event[5], event[6]
     if signature is None or not (isinstance(documented, type) and attrs.has(documented)):
         return None

@@ -1,4 +1,4 @@
-"""Lets references find what is documented under its public name, and keeps colons in the docstrings of properties.
+"""Resolves references to objects documented under public names, and keeps colons in the docstrings of properties.
 
 A class is defined in one module and documented where users import it from. Signatures name the first place; this
 extension looks for the one documented object of that name. What exists in the package and is not documented (a
@@ -41,7 +41,7 @@ def resolve_public_name(
 
 
 def _exists(name: str) -> bool:
-    """Say whether there is something of this name in the package.
+    """Return whether the package has an object of this name.
 
     A name without a module is what is left of one that is imported for type checkers only.
     """

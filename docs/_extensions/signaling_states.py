@@ -1,4 +1,4 @@
-"""The directive ``signaling-states``: the table of the signaling states, printed from the one that the code uses."""
+"""The directive ``signaling-states``: the table of the signaling states, generated from the code's own table."""
 
 from docutils import nodes
 from sphinx.application import Sphinx

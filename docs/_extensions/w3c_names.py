@@ -13,7 +13,7 @@ from trio_rtc._strict_names.spelling import EVENT_NAMES
 
 
 def _place(definition: Definition) -> str:
-    """Say what a definition of W3C's is in Python, where it is not the class of the same name."""
+    """Return the Python equivalent of a W3C definition that is not the class of the same name."""
     if definition.name in KEYWORDS_OF:
         return f"Keywords of `{KEYWORDS_OF[definition.name]}`."
     if definition.name in MAPPINGS:
