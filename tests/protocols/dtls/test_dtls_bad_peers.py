@@ -1,4 +1,4 @@
-"""Peers that get the handshake wrong: each mistake has its alert, and none reaches application data."""
+"""Peers that violate the handshake: each violation has its alert."""
 
 import random
 from typing import TypeVar
@@ -37,7 +37,9 @@ PARAMETERS = HandshakeParameters(
     random.Random(9),
 )
 HELLO = build_client_hello(PARAMETERS, {0xFEFD: Dtls12().offer(PARAMETERS)})
-CHOICE = ServerHello(bytes(32), CIPHER_SUITES[0].identifier, {ExtensionType.EXTENDED_MASTER_SECRET: b""})
+SERVER_HELLO = ServerHello(
+    bytes(32), CIPHER_SUITES[0].identifier, {ExtensionType.EXTENDED_MASTER_SECRET: b""}
+)
 
 
 def record(message: HandshakeMessage) -> bytes:
@@ -45,7 +47,7 @@ def record(message: HandshakeMessage) -> bytes:
     return HEADER.pack(ContentType.HANDSHAKE, 0xFEFD, message.sequence, len(body)) + body
 
 
-def say(connection: Connection, *messages: tuple[int, bytes]) -> None:
+def deliver(connection: Connection, *messages: tuple[int, bytes]) -> None:
     for sequence, (kind, body) in enumerate(messages):
         connection.receive([record(HandshakeMessage(kind, sequence, body))], 0.0)
 
@@ -53,11 +55,11 @@ def say(connection: Connection, *messages: tuple[int, bytes]) -> None:
 def alert_after(
     role: DtlsRole, *messages: tuple[int, bytes], options: DtlsOptions | None = None
 ) -> int | None:
-    """The alert that a side sends after some messages, or None if it goes on."""
+    """Return the alert that a side sends after some messages, or None if the handshake continues."""
     connection = make_connection(role, options)
     connection.start(0.0)
     connection.datagrams_to_send(0.0)
-    say(connection, *messages)
+    deliver(connection, *messages)
     if not connection.closed:
         assert connection.events() == []
         return None
@@ -78,8 +80,8 @@ def with_extension(hello: Hello, kind: int, body: bytes | None) -> Hello:
     return attrs.evolve(hello, extensions=extensions)
 
 
-GROUPS_OF_OTHERS = vector(2, encode_numbers((0x11EC, 25)))
-SCHEMES_OF_OTHERS = vector(2, encode_numbers((0x0807, 0x0203)))
+UNSUPPORTED_GROUPS = vector(2, encode_numbers((0x11EC, 25)))
+UNSUPPORTED_SCHEMES = vector(2, encode_numbers((0x0807, 0x0203)))
 
 BAD_CLIENT_HELLOS = {
     "DTLS 1.0": (attrs.evolve(HELLO, version=0xFEFF), AlertDescription.PROTOCOL_VERSION),
@@ -107,22 +109,22 @@ BAD_CLIENT_HELLOS = {
     ),
     "no suite": (attrs.evolve(HELLO, cipher_suites=(0x1301, 0xC013)), AlertDescription.HANDSHAKE_FAILURE),
     "no group": (
-        with_extension(HELLO, ExtensionType.SUPPORTED_GROUPS, GROUPS_OF_OTHERS),
+        with_extension(HELLO, ExtensionType.SUPPORTED_GROUPS, UNSUPPORTED_GROUPS),
         AlertDescription.HANDSHAKE_FAILURE,
     ),
     "no signature scheme": (
-        with_extension(HELLO, ExtensionType.SIGNATURE_ALGORITHMS, SCHEMES_OF_OTHERS),
+        with_extension(HELLO, ExtensionType.SIGNATURE_ALGORITHMS, UNSUPPORTED_SCHEMES),
         AlertDescription.HANDSHAKE_FAILURE,
     ),
-    "signature schemes unnamed": (
+    "no signature_algorithms": (
         with_extension(HELLO, ExtensionType.SIGNATURE_ALGORITHMS, None),
         AlertDescription.HANDSHAKE_FAILURE,
     ),
-    "groups that do not parse": (
+    "malformed supported_groups": (
         with_extension(HELLO, ExtensionType.SUPPORTED_GROUPS, b"\0\3abc"),
         AlertDescription.DECODE_ERROR,
     ),
-    "SRTP that does not parse": (
+    "malformed use_srtp": (
         with_extension(HELLO, ExtensionType.USE_SRTP, b"\0\2"),
         AlertDescription.DECODE_ERROR,
     ),
@@ -130,26 +132,26 @@ BAD_CLIENT_HELLOS = {
 
 
 @pytest.mark.parametrize("name", BAD_CLIENT_HELLOS)
-def test_hellos_that_a_server_refuses(name: str) -> None:
+def test_client_hellos_that_a_server_refuses(name: str) -> None:
     hello, alert = BAD_CLIENT_HELLOS[name]
     assert alert_after(DtlsRole.SERVER, (HandshakeType.CLIENT_HELLO, hello.encode())) == alert
 
 
 GOOD_CLIENT_HELLOS = {
-    "as we say it": HELLO,
+    "ours": HELLO,
     "session id": attrs.evolve(HELLO, session_id=bytes(32)),
-    "cookie out of nowhere": attrs.evolve(HELLO, cookie=b"x"),
-    "groups unnamed": with_extension(HELLO, ExtensionType.SUPPORTED_GROUPS, None),
-    "point formats unnamed": with_extension(HELLO, ExtensionType.EC_POINT_FORMATS, None),
+    "cookie that was not requested": attrs.evolve(HELLO, cookie=b"x"),
+    "no supported_groups": with_extension(HELLO, ExtensionType.SUPPORTED_GROUPS, None),
+    "no ec_point_formats": with_extension(HELLO, ExtensionType.EC_POINT_FORMATS, None),
     "no renegotiation info": with_extension(HELLO, ExtensionType.RENEGOTIATION_INFO, None),
-    "signaling cipher suite": with_extension(
+    "renegotiation SCSV": with_extension(
         attrs.evolve(HELLO, cipher_suites=(*HELLO.cipher_suites, 0x00FF)),
         ExtensionType.RENEGOTIATION_INFO,
         None,
     ),
     "unknown extension": with_extension(HELLO, 0xFAFA, b"grease"),
     "ticket": with_extension(HELLO, 35, b"ticket"),
-    "SRTP profiles of others": with_extension(HELLO, ExtensionType.USE_SRTP, encode_use_srtp((2, 5))),
+    "unsupported SRTP profiles": with_extension(HELLO, ExtensionType.USE_SRTP, encode_use_srtp((2, 5))),
     "newer than 1.2": with_extension(
         attrs.evolve(HELLO, version=0xFEFC), ExtensionType.SUPPORTED_VERSIONS, b"\4\xfe\xfc\xfe\xfd"
     ),
@@ -157,12 +159,12 @@ GOOD_CLIENT_HELLOS = {
 
 
 @pytest.mark.parametrize("name", GOOD_CLIENT_HELLOS)
-def test_hellos_that_a_server_accepts(name: str) -> None:
+def test_client_hellos_that_a_server_accepts(name: str) -> None:
     hello = GOOD_CLIENT_HELLOS[name]
     assert alert_after(DtlsRole.SERVER, (HandshakeType.CLIENT_HELLO, hello.encode())) is None
 
 
-SPOKEN = {ExtensionType.EXTENDED_MASTER_SECRET: b""}
+MASTER_SECRET = {ExtensionType.EXTENDED_MASTER_SECRET: b""}
 RENEGOTIATION = {ExtensionType.RENEGOTIATION_INFO: b"\0"}
 POINTS = {ExtensionType.EC_POINT_FORMATS: b"\1\0"}
 SRTP = {ExtensionType.USE_SRTP: encode_use_srtp((8,))}
@@ -171,16 +173,16 @@ SRTP = {ExtensionType.USE_SRTP: encode_use_srtp((8,))}
 @pytest.mark.parametrize(
     ("name", "extensions"),
     [
-        ("as we say it", {**SPOKEN, **RENEGOTIATION, **POINTS, **SRTP}),
-        ("no renegotiation info", {**SPOKEN, **POINTS, **SRTP}),
-        # RFC 5746 section 3.6: the suite says what the extension says, and is answered by the extension.
-        ("signaling cipher suite", {**SPOKEN, **RENEGOTIATION, **POINTS, **SRTP}),
-        ("point formats unnamed", {**SPOKEN, **RENEGOTIATION, **SRTP}),
-        ("SRTP profiles of others", {**SPOKEN, **RENEGOTIATION, **POINTS}),
-        ("unknown extension", {**SPOKEN, **RENEGOTIATION, **POINTS, **SRTP}),
+        ("ours", {**MASTER_SECRET, **RENEGOTIATION, **POINTS, **SRTP}),
+        ("no renegotiation info", {**MASTER_SECRET, **POINTS, **SRTP}),
+        # RFC 5746 section 3.6: the cipher suite is answered with the extension.
+        ("renegotiation SCSV", {**MASTER_SECRET, **RENEGOTIATION, **POINTS, **SRTP}),
+        ("no ec_point_formats", {**MASTER_SECRET, **RENEGOTIATION, **SRTP}),
+        ("unsupported SRTP profiles", {**MASTER_SECRET, **RENEGOTIATION, **POINTS}),
+        ("unknown extension", {**MASTER_SECRET, **RENEGOTIATION, **POINTS, **SRTP}),
     ],
 )
-def test_a_server_answers_the_extensions_that_it_speaks(name: str, extensions: dict[int, bytes]) -> None:
+def test_a_server_answers_the_extensions_that_it_supports(name: str, extensions: dict[int, bytes]) -> None:
     parameters = attrs.evolve(PARAMETERS, certificate=certificate(DtlsRole.SERVER), rng=random.Random(3))
     hello = HandshakeMessage(HandshakeType.CLIENT_HELLO, 0, GOOD_CLIENT_HELLOS[name].encode())
     [item, *_] = ServerHandshake(parameters).receive(hello).flight
@@ -193,16 +195,16 @@ def test_a_server_answers_the_extensions_that_it_speaks(name: str, extensions: d
     assert answer.extensions == extensions
 
 
-def test_the_body_of_a_hello_does_not_make_one() -> None:
+def test_a_client_hello_of_another_message_type() -> None:
     for kind in (HandshakeType.SERVER_HELLO, HandshakeType.CERTIFICATE, 99):
         assert alert_after(DtlsRole.SERVER, (kind, HELLO.encode())) == AlertDescription.UNEXPECTED_MESSAGE
 
 
-def test_a_cookie_has_as_many_bytes_as_every_version_of_dtls_allows() -> None:
-    """At most 32 in DTLS 1.0 (RFC 4347 section 4.2.1)."""
+def test_a_cookie_has_32_bytes() -> None:
+    """DTLS 1.0 allows no more (RFC 4347 section 4.2.1)."""
     server = make_connection(DtlsRole.SERVER, DtlsOptions(require_cookie=True))
     server.start(0.0)
-    say(server, (HandshakeType.CLIENT_HELLO, HELLO.encode()))
+    deliver(server, (HandshakeType.CLIENT_HELLO, HELLO.encode()))
     (datagram,) = server.datagrams_to_send(0.0)
     (fragment,) = parse_fragments(datagram[HEADER.size :])
     assert fragment.message_type == HandshakeType.HELLO_VERIFY_REQUEST
@@ -217,59 +219,62 @@ def test_a_wrong_cookie() -> None:
 
 
 BAD_SERVER_HELLOS = {
-    "DTLS 1.0": (attrs.evolve(CHOICE, version=0xFEFF), AlertDescription.PROTOCOL_VERSION),
-    "DTLS 1.3": (attrs.evolve(CHOICE, version=0xFEFC), AlertDescription.PROTOCOL_VERSION),
+    "DTLS 1.0": (attrs.evolve(SERVER_HELLO, version=0xFEFF), AlertDescription.PROTOCOL_VERSION),
+    "DTLS 1.3": (attrs.evolve(SERVER_HELLO, version=0xFEFC), AlertDescription.PROTOCOL_VERSION),
     "suite that was not offered": (
-        attrs.evolve(CHOICE, cipher_suite=0xC013),
+        attrs.evolve(SERVER_HELLO, cipher_suite=0xC013),
         AlertDescription.ILLEGAL_PARAMETER,
     ),
-    "compression": (attrs.evolve(CHOICE, compression_method=1), AlertDescription.ILLEGAL_PARAMETER),
-    "no extended master secret": (attrs.evolve(CHOICE, extensions={}), AlertDescription.HANDSHAKE_FAILURE),
+    "compression": (attrs.evolve(SERVER_HELLO, compression_method=1), AlertDescription.ILLEGAL_PARAMETER),
+    "no extended master secret": (
+        attrs.evolve(SERVER_HELLO, extensions={}),
+        AlertDescription.HANDSHAKE_FAILURE,
+    ),
     "extension that was not offered": (
-        with_extension(CHOICE, 35, b""),
+        with_extension(SERVER_HELLO, 35, b""),
         AlertDescription.UNSUPPORTED_EXTENSION,
     ),
     "renegotiation": (
-        with_extension(CHOICE, ExtensionType.RENEGOTIATION_INFO, b"\1x"),
+        with_extension(SERVER_HELLO, ExtensionType.RENEGOTIATION_INFO, b"\1x"),
         AlertDescription.HANDSHAKE_FAILURE,
     ),
     "SRTP profile that was not offered": (
-        with_extension(CHOICE, ExtensionType.USE_SRTP, encode_use_srtp((2,))),
+        with_extension(SERVER_HELLO, ExtensionType.USE_SRTP, encode_use_srtp((2,))),
         AlertDescription.ILLEGAL_PARAMETER,
     ),
     "two SRTP profiles": (
-        with_extension(CHOICE, ExtensionType.USE_SRTP, encode_use_srtp((7, 8))),
+        with_extension(SERVER_HELLO, ExtensionType.USE_SRTP, encode_use_srtp((7, 8))),
         AlertDescription.ILLEGAL_PARAMETER,
     ),
     "SRTP master key identifier": (
-        with_extension(CHOICE, ExtensionType.USE_SRTP, b"\0\2\0\7\1x"),
+        with_extension(SERVER_HELLO, ExtensionType.USE_SRTP, b"\0\2\0\7\1x"),
         AlertDescription.ILLEGAL_PARAMETER,
     ),
 }
 
 
 @pytest.mark.parametrize("name", BAD_SERVER_HELLOS)
-def test_hellos_that_a_client_refuses(name: str) -> None:
+def test_server_hellos_that_a_client_refuses(name: str) -> None:
     hello, alert = BAD_SERVER_HELLOS[name]
     assert alert_after(DtlsRole.CLIENT, (HandshakeType.SERVER_HELLO, hello.encode())) == alert
 
 
 GOOD_SERVER_HELLOS = {
-    "the least": CHOICE,
-    "session id": attrs.evolve(CHOICE, session_id=bytes(32)),
+    "minimal": SERVER_HELLO,
+    "session id": attrs.evolve(SERVER_HELLO, session_id=bytes(32)),
     "every extension that was offered": attrs.evolve(
-        CHOICE, extensions={**HELLO.extensions, ExtensionType.USE_SRTP: encode_use_srtp((7,))}
+        SERVER_HELLO, extensions={**HELLO.extensions, ExtensionType.USE_SRTP: encode_use_srtp((7,))}
     ),
 }
 
 
 @pytest.mark.parametrize("name", GOOD_SERVER_HELLOS)
-def test_hellos_that_a_client_accepts(name: str) -> None:
+def test_server_hellos_that_a_client_accepts(name: str) -> None:
     hello = GOOD_SERVER_HELLOS[name]
     assert alert_after(DtlsRole.CLIENT, (HandshakeType.SERVER_HELLO, hello.encode())) is None
 
 
-def test_a_second_cookie() -> None:
+def test_a_second_hello_verify_request() -> None:
     request = (HandshakeType.HELLO_VERIFY_REQUEST, HelloVerifyRequest(b"cookie").encode())
     assert alert_after(DtlsRole.CLIENT, request) is None
     assert alert_after(DtlsRole.CLIENT, request, request) == AlertDescription.UNEXPECTED_MESSAGE
@@ -284,24 +289,24 @@ OWN_CHAIN = encode_certificates([certificate(DtlsRole.SERVER).der])
         ([(HandshakeType.CERTIFICATE, OWN_CHAIN)], AlertDescription.UNEXPECTED_MESSAGE),
         ([(99, b"")], AlertDescription.UNEXPECTED_MESSAGE),
         ([(HandshakeType.SERVER_HELLO, b"")], AlertDescription.DECODE_ERROR),
-        ([(HandshakeType.SERVER_HELLO, CHOICE.encode())] * 2, AlertDescription.UNEXPECTED_MESSAGE),
+        ([(HandshakeType.SERVER_HELLO, SERVER_HELLO.encode())] * 2, AlertDescription.UNEXPECTED_MESSAGE),
         (
             [
-                (HandshakeType.SERVER_HELLO, CHOICE.encode()),
+                (HandshakeType.SERVER_HELLO, SERVER_HELLO.encode()),
                 (HandshakeType.CERTIFICATE, encode_certificates([])),
             ],
             AlertDescription.HANDSHAKE_FAILURE,
         ),
         (
             [
-                (HandshakeType.SERVER_HELLO, attrs.evolve(CHOICE, cipher_suite=0xC02F).encode()),
+                (HandshakeType.SERVER_HELLO, attrs.evolve(SERVER_HELLO, cipher_suite=0xC02F).encode()),
                 (HandshakeType.CERTIFICATE, OWN_CHAIN),
             ],
             AlertDescription.ILLEGAL_PARAMETER,
         ),
         (
             [
-                (HandshakeType.SERVER_HELLO, CHOICE.encode()),
+                (HandshakeType.SERVER_HELLO, SERVER_HELLO.encode()),
                 (HandshakeType.CERTIFICATE, OWN_CHAIN),
                 (HandshakeType.SERVER_HELLO_DONE, b""),
             ],
@@ -309,7 +314,7 @@ OWN_CHAIN = encode_certificates([certificate(DtlsRole.SERVER).der])
         ),
         (
             [
-                (HandshakeType.SERVER_HELLO, CHOICE.encode()),
+                (HandshakeType.SERVER_HELLO, SERVER_HELLO.encode()),
                 (HandshakeType.CERTIFICATE, OWN_CHAIN),
                 (HandshakeType.SERVER_KEY_EXCHANGE, b"\3\0\x1e\0\4\3\0\0"),
             ],
@@ -317,7 +322,7 @@ OWN_CHAIN = encode_certificates([certificate(DtlsRole.SERVER).der])
         ),
         (
             [
-                (HandshakeType.SERVER_HELLO, CHOICE.encode()),
+                (HandshakeType.SERVER_HELLO, SERVER_HELLO.encode()),
                 (HandshakeType.CERTIFICATE, OWN_CHAIN),
                 (HandshakeType.SERVER_KEY_EXCHANGE, b"\3\0\x1d\0\4\3\0\0"),
             ],
@@ -325,7 +330,7 @@ OWN_CHAIN = encode_certificates([certificate(DtlsRole.SERVER).der])
         ),
         (
             [
-                (HandshakeType.SERVER_HELLO, CHOICE.encode()),
+                (HandshakeType.SERVER_HELLO, SERVER_HELLO.encode()),
                 (HandshakeType.CERTIFICATE, OWN_CHAIN),
                 (HandshakeType.SERVER_KEY_EXCHANGE, b"\3\0\x1d\0\4\1\0\0"),
             ],
@@ -333,7 +338,7 @@ OWN_CHAIN = encode_certificates([certificate(DtlsRole.SERVER).der])
         ),
     ],
 )
-def test_servers_that_say_the_wrong_thing(messages: list[tuple[int, bytes]], alert: AlertDescription) -> None:
+def test_wrong_messages_of_a_server(messages: list[tuple[int, bytes]], alert: AlertDescription) -> None:
     assert alert_after(DtlsRole.CLIENT, *messages) == alert
 
 
@@ -346,14 +351,14 @@ def test_servers_that_say_the_wrong_thing(messages: list[tuple[int, bytes]], ale
         ((HandshakeType.CERTIFICATE, b""), AlertDescription.DECODE_ERROR),
     ],
 )
-def test_clients_that_say_the_wrong_thing(second: tuple[int, bytes], alert: AlertDescription) -> None:
+def test_wrong_messages_of_a_client(second: tuple[int, bytes], alert: AlertDescription) -> None:
     hello = (HandshakeType.CLIENT_HELLO, HELLO.encode())
     assert alert_after(DtlsRole.SERVER, hello, second) == alert
 
 
 @pytest.mark.parametrize("role", DtlsRole)
-def test_a_finished_in_the_clear_is_never_taken(role: DtlsRole) -> None:
-    """A side that awaits Finished under the new keys does not even look at one that has none."""
+def test_a_finished_in_the_clear_is_ignored(role: DtlsRole) -> None:
+    """Finished counts only under the new keys."""
     client, server = make_connection(DtlsRole.CLIENT), make_connection(DtlsRole.SERVER)
     client.start(0.0)
     server.start(0.0)
@@ -364,7 +369,7 @@ def test_a_finished_in_the_clear_is_never_taken(role: DtlsRole) -> None:
     if role is DtlsRole.SERVER:
         victim, sequence = server, 4
         (flight,) = client.datagrams_to_send(0.0)
-        # All but the last record, which is Finished.
+        # Everything but the last record, which is Finished.
         server.receive([flight[: -(HEADER.size + 8 + 24 + 16)]], 0.0)
     victim.receive([record(HandshakeMessage(HandshakeType.FINISHED, sequence, bytes(12)))], 0.0)
     assert not victim.closed
@@ -383,14 +388,14 @@ def test_any_message_at_any_time_never_raises(body: bytes, kind: int, sequence: 
     good = {
         DtlsRole.SERVER: [(HandshakeType.CLIENT_HELLO, HELLO.encode())],
         DtlsRole.CLIENT: [
-            (HandshakeType.SERVER_HELLO, CHOICE.encode()),
+            (HandshakeType.SERVER_HELLO, SERVER_HELLO.encode()),
             (HandshakeType.CERTIFICATE, OWN_CHAIN),
         ],
     }[role]
-    say(connection, *good[:sequence])
+    deliver(connection, *good[:sequence])
     connection.receive([record(HandshakeMessage(kind, min(sequence, len(good)), body))], 0.0)
     connection.datagrams_to_send(0.0)
 
 
-def test_a_hello_survives_its_own_parser() -> None:
+def test_our_client_hello_parses_to_itself() -> None:
     assert ClientHello.parse(HELLO.encode()) == HELLO

@@ -1,4 +1,4 @@
-"""The first words of real browsers: DTLS 1.3 with ML-KEM on offer, in two fragments. They are answered with 1.2."""
+"""ClientHellos of browsers, which offer DTLS 1.3 with ML-KEM in two fragments, are answered with DTLS 1.2."""
 
 import random
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ BROWSERS = ("chromium", "firefox")
 
 
 def hello_of(browser: str) -> list[bytes]:
-    """The datagrams of the hello that a browser has sent."""
+    """Return the datagrams of the recorded ClientHello of a browser."""
     lines = (DATA / f"{browser}-client-hello.hex").read_text().split()
     return [bytes.fromhex(line) for line in lines]
 
@@ -37,7 +37,7 @@ def messages_in(datagrams: list[bytes]) -> Iterator[HandshakeMessage]:
 
 
 @pytest.mark.parametrize("browser", BROWSERS)
-def test_the_hello_offers_more_than_we_have(browser: str) -> None:
+def test_the_client_hello_offers_dtls_1_3(browser: str) -> None:
     (message,) = messages_in(hello_of(browser))
     hello = ClientHello.parse(message.body)
     assert hello.encode() == message.body
@@ -48,7 +48,7 @@ def test_the_hello_offers_more_than_we_have(browser: str) -> None:
 @pytest.mark.parametrize("browser", BROWSERS)
 @pytest.mark.parametrize("order", ["in order", "backwards", "twice"])
 @pytest.mark.parametrize("algorithm", ["ECDSA P-256", RSA_2048])
-def test_it_is_answered_with_1_2(browser: str, order: str, algorithm: str) -> None:
+def test_a_browser_is_answered_with_dtls_1_2(browser: str, order: str, algorithm: str) -> None:
     server = make_connection(
         DtlsRole.SERVER,
         own=certificate(DtlsRole.SERVER, algorithm),
@@ -75,13 +75,13 @@ def test_it_is_answered_with_1_2(browser: str, order: str, algorithm: str) -> No
         ExtensionType.EC_POINT_FORMATS,
         ExtensionType.USE_SRTP,
     }
-    # The mark that a server which speaks 1.3 leaves, RFC 8446 section 4.1.3.
+    # The downgrade mark of servers that support 1.3, RFC 8446 section 4.1.3.
     assert b"DOWNGRD" not in hello.random
     assert ServerKeyExchange.parse(answer[2].body).group == 29
 
 
 @pytest.mark.parametrize("browser", BROWSERS)
-def test_one_lost_fragment_is_waited_for(browser: str) -> None:
+def test_a_lost_fragment_is_awaited(browser: str) -> None:
     server = make_connection(DtlsRole.SERVER)
     server.start(0.0)
     first, second = hello_of(browser)
@@ -93,7 +93,7 @@ def test_one_lost_fragment_is_waited_for(browser: str) -> None:
 
 
 @pytest.mark.parametrize("browser", BROWSERS)
-def test_a_cookie_can_be_asked_for(browser: str) -> None:
+def test_a_cookie_can_be_requested(browser: str) -> None:
     server = make_connection(DtlsRole.SERVER, DtlsOptions(require_cookie=True))
     server.start(0.0)
     server.receive(hello_of(browser), 0.0)

@@ -1,4 +1,4 @@
-"""Forgers: who can put datagrams on the path but knows no key can waste a little time, and no more than that."""
+"""Forged datagrams from an attacker without keys cost a bounded amount of work and do not stop a handshake."""
 
 import pytest
 
@@ -12,7 +12,7 @@ from trio_rtc.protocols.dtls.record.codec import HEADER, MAX_RECORDS, ContentTyp
 
 
 def fragment(kind: int, sequence: int, length: int, data: bytes = b"") -> bytes:
-    """Return a handshake fragment at the beginning of a message, without a record."""
+    """Return the first handshake fragment of a message, without a record."""
     return b"".join(
         (
             bytes((kind,)),
@@ -30,7 +30,7 @@ def record(payload: bytes, number: int = 99) -> bytes:
 
 
 def run_against(pair: Pair, forgery: bytes) -> None:
-    """Deliver a forged datagram to both sides before every step of a handshake, which must come off in time."""
+    """Deliver a forged datagram to both sides before every step of a handshake, which must complete in time."""
     pair.start()
     while not pair.completed:
         for role in DtlsRole:
@@ -43,26 +43,26 @@ def run_against(pair: Pair, forgery: bytes) -> None:
 
 
 @pytest.mark.parametrize("size", [16384, 9000])
-def test_begun_messages_to_come_do_not_keep_out_the_awaited_one(size: int) -> None:
-    """Together they take all the memory that there is for reassembly."""
+def test_fragments_of_later_messages_do_not_keep_out_the_next_one(size: int) -> None:
+    """Together they would use all the memory for reassembly."""
     later = [fragment(HandshakeType.CERTIFICATE, sequence, size, b"x") for sequence in range(6, 15)]
     run_against(make_pair(), record(b"".join(later)))
 
 
-def test_begun_messages_leave_room_for_the_largest_awaited_one() -> None:
+def test_fragments_of_later_messages_leave_room_for_the_largest_next_one() -> None:
     options = DtlsOptions(max_message_size=2048, max_reassembly_size=2048)
     later = [fragment(HandshakeType.FINISHED, sequence, 1024, b"x") for sequence in range(7, 12)]
     run_against(make_pair(options, options), record(b"".join(later)))
 
 
-def test_hello_requests_do_not_take_the_numbers_of_messages() -> None:
+def test_hello_requests_do_not_use_up_message_numbers() -> None:
     requests = [fragment(HandshakeType.HELLO_REQUEST, sequence, 0) for sequence in range(16)]
     pair = make_pair()
     run_against(pair, record(b"".join(requests)))
     assert pair.client.counters.unexpected
 
 
-def test_fragments_that_are_not_taken_are_counted() -> None:
+def test_dropped_fragments_are_counted() -> None:
     options = DtlsOptions(max_message_size=2000)
     client = make_connection(DtlsRole.CLIENT, options)
     client.start(0.0)
@@ -74,7 +74,7 @@ def test_fragments_that_are_not_taken_are_counted() -> None:
     assert client.counters == DtlsCounters(records_sent=1, records_received=3, unexpected=3, overflowed=2)
 
 
-def test_a_repetition_in_front_of_what_fails_the_handshake_brings_out_no_flight() -> None:
+def test_a_repetition_before_a_message_that_fails_the_handshake_triggers_no_retransmission() -> None:
     pair = unanswered_server()
     _, _, hello = pair.sent[0]
     wrong = fragment(HandshakeType.CLIENT_KEY_EXCHANGE, 1, 1, b"x")
@@ -83,12 +83,12 @@ def test_a_repetition_in_front_of_what_fails_the_handshake_brings_out_no_flight(
     assert alert[0] == ContentType.ALERT
 
 
-def test_a_hello_request_with_a_body_is_ignored_too() -> None:
+def test_a_hello_request_with_a_body_is_ignored() -> None:
     run_against(make_pair(), record(fragment(HandshakeType.HELLO_REQUEST, 0, 9, b"x")))
 
 
-def test_early_records_and_data_are_bounded() -> None:
-    """Records under keys that do not exist yet: some are kept, all others only counted."""
+def test_early_records_of_forgers_are_bounded() -> None:
+    """Of records whose keys do not exist yet some are kept, and the others are counted."""
     connection = make_connection(DtlsRole.SERVER, DtlsOptions(max_early_records=4))
     connection.start(0.0)
     early = HEADER.pack(ContentType.APPLICATION_DATA, 0xFEFD, 1 << 48, 30) + bytes(30)
@@ -97,7 +97,7 @@ def test_early_records_and_data_are_bounded() -> None:
 
 
 def test_answers_to_repetitions_become_rare() -> None:
-    """Repeating one datagram of the client's must not make the server's whole flight follow each time."""
+    """Replaying one datagram of the client must not trigger the server's whole flight each time."""
     pair = make_pair()
     pair.start()
     (hello,) = [datagram for _, role, datagram in pair.sent if role is DtlsRole.CLIENT]
@@ -111,7 +111,7 @@ def test_answers_to_repetitions_become_rare() -> None:
 
 
 def test_repetitions_are_answered_after_a_pause_that_doubles() -> None:
-    """The pause begins with half of the retransmission timeout. A duplicated datagram must not pass for a loss."""
+    """The pause starts at half of the retransmission timeout: a duplicated datagram must not count as a loss."""
     options = DtlsOptions(retransmission_initial=0.5, retransmission_maximum=10)
     pair = make_pair(server_options=options)
     pair.start()
@@ -121,13 +121,13 @@ def test_repetitions_are_answered_after_a_pause_that_doubles() -> None:
         pair.server.receive([hello], now)
         if pair.server.datagrams_to_send(now):
             answered.append((now, pair.server.next_timer() - now))
-    # Each answer begins the timer anew, with twice the next pause.
+    # Each answer restarts the timer, with twice the next pause.
     assert answered == [(0.0, 0.5), (0.25, 1.0), (0.75, 2.0), (1.75, 4.0)]
     assert pair.server.counters.flights_retransmitted == 3
 
 
 def test_many_fingerprints_cost_one_hash(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A description can list thousands of them."""
+    """A session description can list thousands of them."""
     der = certificate(DtlsRole.CLIENT).der
     hashed = []
 
@@ -146,7 +146,7 @@ def test_many_fingerprints_cost_one_hash(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def unanswered_server() -> Pair:
-    """Return a pair whose server waits for the client's next flight."""
+    """Return a pair whose server waits for the client's second flight."""
     pair = make_pair()
     pair.start()
     pair.step()
@@ -154,8 +154,8 @@ def unanswered_server() -> Pair:
     return pair
 
 
-def test_of_a_datagram_only_so_many_fragments_are_read() -> None:
-    """Everybody who can forge the peer's address can send them, and 5,000 fit a datagram."""
+def test_fragments_parsed_of_a_datagram_are_bounded() -> None:
+    """An attacker who forges the peer's address can send them, and 5,000 fit a datagram."""
     pieces = [fragment(11, 3, 16_000, b"x") for _ in range(8)]
     many = b"".join(record(b"".join(pieces), number) for number in range(40))
 
@@ -169,7 +169,7 @@ def test_of_a_datagram_only_so_many_fragments_are_read() -> None:
     check_agreement(pair)
 
 
-def test_of_a_datagram_only_so_many_records_are_read() -> None:
+def test_records_parsed_of_a_datagram_are_bounded() -> None:
     pair = make_pair().connect()
     before = pair.server.counters.wrong_epoch
     pair.server.receive([record(b"x") * 100], pair.now)

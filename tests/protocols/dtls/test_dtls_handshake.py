@@ -1,4 +1,4 @@
-"""Handshakes over a network that does nothing wrong: what is negotiated, and with whom."""
+"""Handshakes over a network without losses: negotiation, authentication, wrong calls, closing."""
 
 import hashlib
 import random
@@ -70,7 +70,7 @@ def test_srtp_profile_and_keys(profile: SrtpProfile) -> None:
 
 
 @pytest.mark.parametrize("silent", DtlsRole)
-def test_no_srtp_when_one_side_does_not_speak_it(silent: DtlsRole) -> None:
+def test_no_srtp_unless_both_sides_support_it(silent: DtlsRole) -> None:
     options = {silent: DtlsOptions(srtp_profiles=())}
     pair = make_pair(options.get(DtlsRole.CLIENT), options.get(DtlsRole.SERVER)).connect()
     assert pair.client.srtp_keys() is None
@@ -86,7 +86,7 @@ def test_a_handshake_takes_two_round_trips() -> None:
     assert pair.client.counters.flights_retransmitted == 0
 
 
-def test_a_cookie_takes_one_more() -> None:
+def test_a_cookie_takes_one_more_round_trip() -> None:
     pair = make_pair(server_options=DtlsOptions(require_cookie=True))
     pair.start()
     pair.run(lambda: pair.completed)
@@ -94,7 +94,7 @@ def test_a_cookie_takes_one_more() -> None:
     check_agreement(pair)
 
 
-def test_each_side_learns_the_others_certificate() -> None:
+def test_each_side_reports_the_certificate_of_the_other() -> None:
     pair = make_pair().connect()
     for role in DtlsRole:
         assert completion(pair, role).remote_certificate == certificate(role.other).der
@@ -109,7 +109,7 @@ def test_same_seed_same_bytes() -> None:
     assert [datagram for _, _, datagram in other.sent] != [datagram for _, _, datagram in first.sent]
 
 
-def test_datagrams_that_come_before_the_start_are_kept() -> None:
+def test_datagrams_before_the_start_are_kept() -> None:
     pair = make_pair()
     pair.client.start(0.0)
     pair.server.receive(pair.client.datagrams_to_send(0.0), 0.0)
@@ -121,7 +121,7 @@ def test_datagrams_that_come_before_the_start_are_kept() -> None:
     assert pair.client.counters.flights_retransmitted == 0
 
 
-def test_few_datagrams_are_kept_before_the_start() -> None:
+def test_datagrams_kept_before_the_start_are_bounded() -> None:
     server = make_connection(DtlsRole.SERVER, DtlsOptions(max_early_records=3))
     server.receive([b"x"] * 5, 0.0)
     assert server.counters.unexpected == 2
@@ -182,7 +182,7 @@ def test_a_wrong_fingerprint_fails_both_sides(role: DtlsRole, fingerprint: Finge
     assert all(len(log) == 1 for log in pair.log.values())
 
 
-def test_the_fingerprint_of_sha1_is_not_trusted_even_if_right() -> None:
+def test_a_matching_sha_1_fingerprint_is_not_trusted() -> None:
     digest = hashlib.sha1(certificate(DtlsRole.CLIENT).der).hexdigest()
     digest = ":".join(digest[index : index + 2] for index in range(0, 40, 2))
     server = make_connection(DtlsRole.SERVER, fingerprints=[Fingerprint("sha-1", digest)])
@@ -192,25 +192,25 @@ def test_the_fingerprint_of_sha1_is_not_trusted_even_if_right() -> None:
     assert_fingerprint_failure(pair, DtlsRole.SERVER)
 
 
-@pytest.mark.parametrize("thief", DtlsRole)
-def test_a_stolen_certificate_without_its_key(thief: DtlsRole) -> None:
-    genuine = certificate(thief)
-    other_key = certificate(thief.other).private_key
+@pytest.mark.parametrize("impostor", DtlsRole)
+def test_the_certificate_of_another_with_a_wrong_key(impostor: DtlsRole) -> None:
+    genuine = certificate(impostor)
+    other_key = certificate(impostor.other).private_key
     stolen = attrs.evolve(genuine, private_key=other_key)
-    connections = {thief: make_connection(thief, own=stolen)}
-    connections[thief.other] = make_connection(thief.other)
+    connections = {impostor: make_connection(impostor, own=stolen)}
+    connections[impostor.other] = make_connection(impostor.other)
     pair = Pair(connections[DtlsRole.CLIENT], connections[DtlsRole.SERVER])
     pair.start()
     pair.run()
-    closed = pair.closed(thief.other)
+    closed = pair.closed(impostor.other)
     assert closed is not None
     assert closed.error is not None
     assert closed.error.sent_alert == AlertDescription.DECRYPT_ERROR
-    assert not pair.data(thief.other)
-    assert pair.closed(thief) is not None
+    assert not pair.data(impostor.other)
+    assert pair.closed(impostor) is not None
 
 
-def test_nothing_in_common() -> None:
+def test_no_common_cipher_suite() -> None:
     ecdsa = make_connection(DtlsRole.SERVER)
     client = make_connection(DtlsRole.CLIENT, DtlsOptions(cipher_suites=CIPHER_SUITES[1:2]))
     pair = Pair(client, ecdsa)
@@ -227,10 +227,10 @@ def test_nothing_in_common() -> None:
     assert client_closed.error.received_alert == AlertDescription.HANDSHAKE_FAILURE
 
 
-# Misuse by the caller
+# Wrong calls
 
 
-def test_misuse_raises() -> None:
+def test_calls_in_the_wrong_state_raise() -> None:
     connection = make_connection(DtlsRole.CLIENT)
     with pytest.raises(InvalidStateError):
         connection.send([b"x"], 0.0)
@@ -250,7 +250,7 @@ def test_misuse_raises() -> None:
 
 
 @pytest.mark.parametrize("suite", [CIPHER_SUITES[0], CIPHER_SUITES[4]], ids=lambda suite: suite.name)
-def test_application_data_fills_a_datagram_and_no_more(suite: CipherSuite) -> None:
+def test_the_largest_application_data_fills_a_datagram(suite: CipherSuite) -> None:
     pair = make_pair(DtlsOptions(cipher_suites=(suite,), mtu=777)).connect()
     largest = bytes(pair.client.max_application_data)
     with pytest.raises(ValueError, match="more than"):
@@ -271,11 +271,11 @@ def test_an_empty_batch_sends_nothing() -> None:
     assert pair.client.datagrams_to_send(pair.now) == []
 
 
-def test_a_connection_ends_before_its_record_numbers_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    """RFC 6347 section 4.1: they must not wrap. Here, they have four bits in place of 48."""
+def test_a_connection_closes_before_its_record_numbers_wrap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RFC 6347 section 4.1. Here, they have four bits instead of 48."""
     monkeypatch.setattr(protection, "MAX_SEQUENCE", 15)
     pair = make_pair().connect()
-    # Finished was number 0; number 15 is left for the alert.
+    # Finished was number 0; number 15 remains for the alert.
     for sizes in (10, 3):
         pair.client.send([b"x"] * sizes, pair.now)
     assert not pair.client.closed
@@ -287,7 +287,7 @@ def test_a_connection_ends_before_its_record_numbers_do(monkeypatch: pytest.Monk
     assert pair.closed(DtlsRole.SERVER) == DtlsClosed(None)
 
 
-def test_randomness_comes_from_the_source_that_is_given() -> None:
+def test_all_randomness_is_from_the_given_source() -> None:
     assert isinstance(random.SystemRandom(), random.Random)
     pair = Pair(make_connection(DtlsRole.CLIENT, seed=5), make_connection(DtlsRole.SERVER, seed=5))
     state = random.getstate()
@@ -295,7 +295,7 @@ def test_randomness_comes_from_the_source_that_is_given() -> None:
     assert random.getstate() == state
 
 
-# Ending
+# Closing
 
 
 @pytest.mark.parametrize("role", DtlsRole)
@@ -323,7 +323,7 @@ def test_data_and_close_notify_in_one_batch_keep_their_order() -> None:
     assert closed == DtlsClosed(None)
 
 
-def test_closing_before_the_start_says_nothing() -> None:
+def test_closing_before_the_start_sends_nothing() -> None:
     connection = make_connection(DtlsRole.CLIENT)
     connection.close(0.0)
     assert connection.closed
@@ -331,7 +331,7 @@ def test_closing_before_the_start_says_nothing() -> None:
     assert connection.events() == [DtlsClosed(None)]
 
 
-def test_closing_in_the_handshake_reaches_the_peer() -> None:
+def test_closing_during_the_handshake_closes_the_peer() -> None:
     pair = make_pair()
     pair.start()
     pair.run(lambda: pair.server.next_timer() < float("inf"))
@@ -341,7 +341,7 @@ def test_closing_in_the_handshake_reaches_the_peer() -> None:
     assert pair.closed(DtlsRole.SERVER) == DtlsClosed(None)
 
 
-def test_the_layer_below_ends() -> None:
+def test_a_closed_lower_layer_ends_the_connection() -> None:
     pair = make_pair().connect()
     pair.client.send([b"never"], pair.now)
     pair.client.lower_closed(pair.now)
@@ -355,7 +355,7 @@ def test_the_layer_below_ends() -> None:
     assert pair.client.next_timer() == float("inf")
 
 
-def test_options_are_what_the_documentation_says() -> None:
+def test_the_defaults_of_the_options_are_as_documented() -> None:
     options = DtlsOptions()
     numbers = {
         name: value

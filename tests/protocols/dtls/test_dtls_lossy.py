@@ -1,4 +1,4 @@
-"""Handshakes over networks that lose, duplicate, delay and cut."""
+"""Handshakes over networks that lose, duplicate, delay and reorder."""
 
 import itertools
 import random
@@ -13,7 +13,7 @@ from trio_rtc.enums import RTCDtlsTransportState
 from trio_rtc.protocols.dtls import AlertDescription, DtlsOptions, DtlsRole, FinalFlightRetransmitted
 
 COOKIE = DtlsOptions(require_cookie=True)
-# So small that the flights take many datagrams each.
+# So small that each flight takes many datagrams.
 TINY = DtlsOptions(mtu=120)
 
 
@@ -22,7 +22,7 @@ def drop(*lost: tuple[DtlsRole, int]) -> Treatment:
 
 
 def every_datagram(client_options: DtlsOptions, server_options: DtlsOptions) -> list[tuple[DtlsRole, int]]:
-    """Sender and index of each datagram of a handshake in which nothing is lost."""
+    """Return sender and index of each datagram of a handshake without losses."""
     sent = make_pair(client_options, server_options).connect().sent
     senders = [role for _, role, _ in sent]
     return [(role, index) for role in DtlsRole for index in range(senders.count(role))]
@@ -44,7 +44,7 @@ def test_loss_of_every_datagram_in_turn(name: str) -> None:
 
 
 @pytest.mark.parametrize("role", DtlsRole)
-def test_loss_of_the_first_datagrams_backs_off(role: DtlsRole) -> None:
+def test_retransmission_backs_off(role: DtlsRole) -> None:
     pair = make_pair(treatment=drop(*((role, index) for index in range(5))))
     pair.start()
     pair.run(lambda: pair.completed)
@@ -57,7 +57,7 @@ def test_loss_of_the_first_datagrams_backs_off(role: DtlsRole) -> None:
         assert all(gap >= 0.025 for gap in gaps)
 
 
-def test_the_interval_has_an_upper_bound_and_the_handshake_an_end() -> None:
+def test_the_retransmission_interval_is_bounded_and_the_handshake_times_out() -> None:
     options = DtlsOptions(retransmission_initial=0.1, retransmission_maximum=0.4, handshake_timeout=2.0)
     pair = make_pair(options, treatment=lambda role, *_: () if role is DtlsRole.CLIENT else (LATENCY,))
     pair.start()
@@ -69,12 +69,12 @@ def test_the_interval_has_an_upper_bound_and_the_handshake_an_end() -> None:
     assert closed.error.sent_alert == AlertDescription.USER_CANCELED
     assert pair.client.state is RTCDtlsTransportState.FAILED
     assert pair.now == 2.0
-    # Nobody has spoken to the server, so it still listens.
+    # The server has received nothing, so it still waits.
     assert pair.server.state is RTCDtlsTransportState.CONNECTING
     assert pair.server.next_timer() == float("inf")
 
 
-def test_the_last_flight_is_repeated_when_the_peer_asks_and_never_by_itself() -> None:
+def test_the_final_flight_is_retransmitted_only_when_the_peer_retransmits() -> None:
     pair = make_pair(treatment=drop((DtlsRole.SERVER, 1)))
     pair.start()
     pair.run(lambda: pair.server.state is RTCDtlsTransportState.CONNECTED)
@@ -83,12 +83,12 @@ def test_the_last_flight_is_repeated_when_the_peer_asks_and_never_by_itself() ->
     pair.run(lambda: pair.completed)
     assert pair.server.counters.flights_retransmitted == 1
     [repeated] = [event for event in pair.log[DtlsRole.SERVER] if isinstance(event, FinalFlightRetransmitted)]
-    # The client's timeout of 50 ms runs from one latency before our flight to one before its repetition.
+    # The client's timeout of 50 ms starts one latency before our flight and ends one before its retransmission.
     assert repeated.waited == pytest.approx(0.05)
     check_agreement(pair)
 
 
-def test_a_replayed_last_flight_asks_for_nothing() -> None:
+def test_a_replayed_flight_triggers_no_retransmission() -> None:
     pair = make_pair().connect()
     flight = [datagram for _, role, datagram in pair.sent if role is DtlsRole.CLIENT][-1]
     pair.server.receive([flight], pair.now + 10)
@@ -96,7 +96,7 @@ def test_a_replayed_last_flight_asks_for_nothing() -> None:
     assert pair.server.counters.replayed == 1
 
 
-def test_each_datagram_comes_twice() -> None:
+def test_duplicated_datagrams_trigger_no_retransmission() -> None:
     pair = make_pair(COOKIE, COOKIE, treatment=lambda *_: (LATENCY, LATENCY + 0.001))
     pair.start()
     pair.run(lambda: pair.completed)
@@ -104,8 +104,8 @@ def test_each_datagram_comes_twice() -> None:
     assert pair.client.counters.flights_retransmitted == pair.server.counters.flights_retransmitted == 0
 
 
-def test_two_sides_that_lose_the_same_part_do_not_drive_each_other() -> None:
-    # The second datagram of each client flight gets lost for ten seconds, so the server sees repetitions only.
+def test_two_sides_that_lose_the_same_part_do_not_trigger_each_other() -> None:
+    # The second datagram of each client flight is lost for ten seconds: the server receives repetitions only.
     def treat(role: DtlsRole, index: int, datagram: bytes) -> Iterable[float]:
         lost = role is DtlsRole.CLIENT and index > 0 and len(datagram) < 500 and clock() < 10
         return () if lost else (LATENCY,)
@@ -121,7 +121,7 @@ def test_two_sides_that_lose_the_same_part_do_not_drive_each_other() -> None:
     check_agreement(pair)
 
 
-def test_data_that_overtakes_the_last_flight_is_delivered_after_it() -> None:
+def test_data_that_overtakes_the_final_flight_is_delivered_after_it() -> None:
     def treat(role: DtlsRole, index: int, datagram: bytes) -> Iterable[float]:
         return (0.03,) if (role, index) == (DtlsRole.SERVER, 1) else (0.001,)
 
@@ -140,7 +140,7 @@ def test_data_that_overtakes_the_last_flight_is_delivered_after_it() -> None:
 
 @pytest.mark.parametrize("most", [0, 3])
 def test_early_data_is_bounded(most: int) -> None:
-    """Data of a peer whose Finished is lost: the oldest is kept."""
+    """Of a peer whose Finished is lost, the oldest data is kept."""
     client, server = (
         make_connection(role, DtlsOptions(max_early_records=most))
         for role in (DtlsRole.CLIENT, DtlsRole.SERVER)
@@ -156,8 +156,8 @@ def test_early_data_is_bounded(most: int) -> None:
     assert client.counters.unexpected == 4 - most
 
 
-def test_a_flight_in_many_datagrams_is_no_repetition() -> None:
-    """Over a path on which it takes longer than repetitions go unanswered for, and less than the time-out."""
+def test_a_flight_of_many_datagrams_is_not_a_retransmission() -> None:
+    """The path takes longer than the pause after a flight, and less than the timeout."""
     pair = make_pair(TINY, TINY, treatment=lambda *_: (0.018,)).connect()
     assert len(pair.sent) > 10
     for connection in (pair.client, pair.server):
@@ -165,7 +165,7 @@ def test_a_flight_in_many_datagrams_is_no_repetition() -> None:
 
 
 def test_finished_overtakes_the_key_exchange() -> None:
-    # Cut small, the client's last flight is delivered backwards, so Finished is there before the keys are.
+    # The client's final flight, in many datagrams, arrives in reverse order: Finished precedes the keys.
     client, server = make_connection(DtlsRole.CLIENT, TINY), make_connection(DtlsRole.SERVER)
     client.start(0.0)
     server.start(0.0)
@@ -196,7 +196,7 @@ def test_no_datagram_exceeds_the_mtu(mtu: int) -> None:
     mtu=st.sampled_from([120, 300, 1200]),
     cookie=st.booleans(),
 )
-def test_any_network_that_delivers_some(seed: int, loss: float, mtu: int, cookie: bool) -> None:
+def test_handshakes_over_arbitrary_networks(seed: int, loss: float, mtu: int, cookie: bool) -> None:
     rng = random.Random(seed)
 
     def treat(role: DtlsRole, index: int, datagram: bytes) -> Iterable[float]:

@@ -1,8 +1,8 @@
-"""A client, a server and a hostile network between them, driven at random.
+"""State machine test: a client and a server with a hostile network between them.
 
-The network may lose, repeat, reorder and delay, change whatever is protected, and put in what it likes that is
-not a well-formed handshake message in the clear (such a one can fail a DTLS 1.2 handshake, and nothing can be done).
-Whatever has happened: when it heals, both sides get connected with the same keys, and data flows.
+The network may lose, replay, reorder and delay datagrams, alter protected records, and inject anything but well-formed
+handshake messages in the clear, which can fail a DTLS 1.2 handshake. Afterwards, over a network without losses, both
+sides connect with the same keys, and data passes.
 """
 
 import attrs
@@ -29,17 +29,17 @@ roles = st.sampled_from(DtlsRole)
 
 @attrs.define
 class Side:
-    """One side and what is known about it.
+    """One side.
 
     Attributes:
         connection: The connection.
-        mtu: What it was told.
-        inbound: Datagrams on their way to it.
-        history: All datagrams that were ever sent to it.
-        sent: Data that it has sent.
-        received: Data that it has received.
+        mtu: Its option ``mtu``.
+        inbound: Datagrams in flight to it.
+        history: All datagrams ever sent to it.
+        sent: Application data sent.
+        received: Application data received.
         started: Whether it was started.
-        completions: How often its handshake was completed.
+        completions: Number of its HandshakeCompleted events.
     """
 
     connection: Connection
@@ -53,7 +53,7 @@ class Side:
 
 
 class HostileNetwork(RuleBasedStateMachine):
-    """The machine."""
+    """Two sides with the network between them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -99,13 +99,13 @@ class HostileNetwork(RuleBasedStateMachine):
                         assert side.completions == 1
                         assert waited > 0
                     case DtlsClosed():
-                        raise AssertionError(f"nothing of this may end a connection: {event}")
+                        raise AssertionError(f"the network has closed a connection: {event}")
 
     def receive(self, role: DtlsRole, *datagrams: bytes) -> None:
         self.sides[role].connection.receive(datagrams, self.now)
         self.flush()
 
-    # What the applications do
+    # Rules: applications
 
     @rule(role=roles)
     def start(self, role: DtlsRole) -> None:
@@ -128,7 +128,7 @@ class HostileNetwork(RuleBasedStateMachine):
             side.connection.send(batch, self.now)
             self.flush()
 
-    # What the network does
+    # Rules: network
 
     @rule(role=roles, data=st.data())
     def deliver(self, role: DtlsRole, data: st.DataObject) -> None:
@@ -151,12 +151,12 @@ class HostileNetwork(RuleBasedStateMachine):
             self.receive(role, history[data.draw(st.integers(0, len(history) - 1))])
 
     @rule(role=roles, data=st.data(), position=st.integers(0, 2000), bit=st.integers(0, 7))
-    def change_what_is_protected(self, role: DtlsRole, data: st.DataObject, position: int, bit: int) -> None:
+    def alter_a_protected_record(self, role: DtlsRole, data: st.DataObject, position: int, bit: int) -> None:
         history = self.sides[role].history
         protected = [datagram for datagram in history if datagram[3:5] == b"\0\1"]
         if protected:
             changed = bytearray(data.draw(st.sampled_from(protected)))
-            # The epoch stays: a record that claims to be in the clear is another rule's matter.
+            # The epoch is kept: records in the clear are injected by another rule.
             position %= len(changed)
             if position not in (3, 4):
                 changed[position] ^= 1 << bit
@@ -196,10 +196,10 @@ class HostileNetwork(RuleBasedStateMachine):
             assert side.connection.next_timer() > self.now
         self.flush()
 
-    # What must hold
+    # Invariants
 
     @invariant()
-    def what_was_received_was_sent_and_is_not_there_twice(self) -> None:
+    def received_data_was_sent_and_is_not_duplicated(self) -> None:
         for role, side in self.sides.items():
             assert len(set(side.received)) == len(side.received)
             assert set(side.received) <= set(self.sides[role.other].sent)

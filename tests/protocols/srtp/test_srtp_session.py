@@ -308,7 +308,7 @@ def test_forged_packets_do_not_count_as_inbound_ssrcs() -> None:
 
 
 def test_a_removed_source_begins_with_a_new_replay_window() -> None:
-    """Which is why only sources that have ended are removed."""
+    """Therefore only sources that have ended are removed."""
     sender, receiver = pair()
     packet = sender.protect(rtp(1))
     assert receiver.unprotect(packet) is not None

@@ -1,4 +1,4 @@
-"""Our own certificates, and the check of the peer's."""
+"""Local certificates, fingerprints, and authentication of the peer's certificate."""
 
 import datetime
 import hashlib
@@ -24,13 +24,20 @@ from trio_rtc.protocols.dtls import (
 )
 from trio_rtc.protocols.dtls.alert import HandshakeFailure
 from trio_rtc.protocols.dtls.crypto.certificate import authenticate_peer, matches_fingerprint
-from trio_rtc.protocols.dtls.crypto.signature import PrivateKey
+from trio_rtc.protocols.dtls.crypto.signature import (
+    MAX_RSA_BITS,
+    MIN_RSA_BITS,
+    PrivateKey,
+    PublicKey,
+)
 
 DAY = 86400
+GENUINE = certificate(DtlsRole.SERVER)
+OTHER = Certificate.generate(random.Random(77), WALL_CLOCK)
 
 
 def issue(key: PrivateKey | ed25519.Ed25519PrivateKey) -> Certificate:
-    """A self-signed certificate that ``generate`` would not make."""
+    """Return a self-signed certificate that ``generate`` cannot make."""
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
     start = datetime.datetime.fromtimestamp(WALL_CLOCK, datetime.UTC)
     issued = (
@@ -43,7 +50,7 @@ def issue(key: PrivateKey | ed25519.Ed25519PrivateKey) -> Certificate:
         .not_valid_after(start + datetime.timedelta(days=1))
         .sign(key, None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256())
     )
-    # That of Ed25519 is none of the keys a certificate of ours may have, which is what the tests are about.
+    # Ed25519 keys are not supported, which is what the tests check.
     return Certificate(
         issued.public_bytes(serialization.Encoding.DER), cast(PrivateKey, key), WALL_CLOCK + DAY
     )
@@ -55,7 +62,7 @@ def test_the_same_seed_makes_the_same_certificate() -> None:
 
 
 @pytest.mark.parametrize("algorithm", ["ECDSA P-256", RSA_2048])
-def test_what_is_in_it(algorithm: str) -> None:
+def test_the_contents_of_a_certificate(algorithm: str) -> None:
     own = certificate(DtlsRole.CLIENT, algorithm)
     parsed = x509.load_der_x509_certificate(own.der)
     assert parsed.not_valid_before_utc.timestamp() == WALL_CLOCK - DAY
@@ -85,20 +92,20 @@ def test_the_lifetime_is_bounded() -> None:
         Certificate.generate(rng, WALL_CLOCK, lifetime=-1)
 
 
-def test_an_unknown_algorithm() -> None:
+def test_an_unknown_algorithm_is_an_error() -> None:
     with pytest.raises(ValueError, match="DSA"):
         Certificate.generate(random.Random(1), WALL_CLOCK, algorithm="DSA")
 
 
 @pytest.mark.parametrize("algorithm", ["ECDSA P-256", RSA_2048])
-def test_pem_and_back(algorithm: str) -> None:
+def test_pem_round_trip(algorithm: str) -> None:
     own = certificate(DtlsRole.CLIENT, algorithm)
     again = Certificate.from_pem(own.to_pem())
     assert again == own
     assert again.private_key.public_key() == own.private_key.public_key()
 
 
-def test_pem_that_is_none() -> None:
+def test_invalid_pem() -> None:
     first, second = certificate(DtlsRole.CLIENT), certificate(DtlsRole.SERVER)
     key, _, cert = first.to_pem().partition("-----BEGIN CERTIFICATE")
     cert = "-----BEGIN CERTIFICATE" + cert
@@ -133,7 +140,7 @@ def refuse(own: Certificate) -> AlertDescription:
     return info.value.alert
 
 
-def test_keys_that_are_refused() -> None:
+def test_unsupported_keys_are_refused() -> None:
     weak = rsa.generate_private_key(65537, 1024)
     assert refuse(issue(weak)) == AlertDescription.UNSUPPORTED_CERTIFICATE
     edwards = ed25519.Ed25519PrivateKey.from_private_bytes(bytes(32))
@@ -142,7 +149,7 @@ def test_keys_that_are_refused() -> None:
     assert refuse(garbage) == AlertDescription.BAD_CERTIFICATE
 
 
-def test_no_certificate_at_all() -> None:
+def test_an_empty_chain_is_refused() -> None:
     with pytest.raises(HandshakeFailure) as info:
         authenticate_peer([], [certificate(DtlsRole.CLIENT).fingerprint()])
     assert info.value.alert == AlertDescription.HANDSHAKE_FAILURE
@@ -159,14 +166,14 @@ def test_certificates_on_other_curves(role: DtlsRole, curve: ec.EllipticCurve) -
     check_agreement(Pair(connections[DtlsRole.CLIENT], connections[DtlsRole.SERVER]).connect())
 
 
-def test_dates_are_not_looked_at() -> None:
+def test_dates_are_ignored() -> None:
     old = Certificate.generate(random.Random(1), WALL_CLOCK - 1000 * DAY)
     client = make_connection(DtlsRole.CLIENT, own=old)
     server = make_connection(DtlsRole.SERVER, fingerprints=[old.fingerprint()])
     check_agreement(Pair(client, server).connect())
 
 
-def test_our_own_expired_certificate_is_warned_about(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_expired_local_certificate_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     old = Certificate.generate(random.Random(1), WALL_CLOCK - 1000 * DAY)
     make_connection(DtlsRole.CLIENT, DtlsOptions(), own=old).start(0.0)
     assert "expired" in caplog.text
@@ -181,8 +188,8 @@ def test_our_own_expired_certificate_is_warned_about(caplog: pytest.LogCaptureFi
 
 
 @pytest.mark.filterwarnings("error")
-def test_whatever_a_parser_raises_for_a_certificate_fails_the_handshake_and_nothing_else() -> None:
-    # A serial number of -1: cryptography warns, and a warning is an exception where the program makes it one.
+def test_every_exception_of_the_certificate_parser_fails_the_handshake() -> None:
+    # A serial number of -1: cryptography warns, and here warnings are exceptions.
     serial = b"\x02\x01\x01"
     version = b"\xa0\x03\x02\x01\x02"
     issued = issue(ec.derive_private_key(7, ec.SECP256R1())).der
@@ -195,7 +202,7 @@ def test_whatever_a_parser_raises_for_a_certificate_fails_the_handshake_and_noth
 
 @pytest.mark.parametrize("algorithm", ["ECDSA P-256", RSA_2048])
 @given(data=st.data())
-def test_a_mutated_certificate_is_refused_or_has_a_key(algorithm: str, data: st.DataObject) -> None:
+def test_a_mutated_certificate_is_refused_or_has_a_supported_key(algorithm: str, data: st.DataObject) -> None:
     mutated = bytearray(certificate(DtlsRole.CLIENT, algorithm).der)
     for _ in range(data.draw(st.integers(1, 4))):
         mutated[data.draw(st.integers(0, len(mutated) - 1))] = data.draw(st.integers(0, 255))
@@ -205,3 +212,65 @@ def test_a_mutated_certificate_is_refused_or_has_a_key(algorithm: str, data: st.
     except HandshakeFailure:
         return
     assert isinstance(peer.public_key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey)
+
+
+def test_the_first_certificate_of_a_chain_is_authenticated() -> None:
+    for others in ([], [OTHER.der], [OTHER.der, b"not a certificate"]):
+        peer = authenticate_peer([GENUINE.der, *others], [GENUINE.fingerprint()])
+        assert peer.der == GENUINE.der
+        assert peer.public_key == GENUINE.private_key.public_key()
+    with pytest.raises(HandshakeFailure) as info:
+        authenticate_peer([OTHER.der, GENUINE.der], [GENUINE.fingerprint()])
+    assert info.value.alert == AlertDescription.BAD_CERTIFICATE
+
+
+@pytest.mark.parametrize("algorithm", ["sha-224", "sha-256", "sha-384", "sha-512"])
+def test_every_byte_of_a_fingerprint_counts(algorithm: str) -> None:
+    value = GENUINE.fingerprint(algorithm).value
+    digest = bytes.fromhex(value.replace(":", ""))
+    for position in range(len(digest)):
+        changed = bytes(byte ^ (index == position) for index, byte in enumerate(digest))
+        nearly = Fingerprint(algorithm, changed.hex(":").upper())
+        assert not matches_fingerprint(GENUINE.der, [nearly])
+    for cut in (digest[:-1], digest[1:], digest + b"\0", b""):
+        assert not matches_fingerprint(GENUINE.der, [Fingerprint(algorithm, cut.hex(":"))])
+    assert matches_fingerprint(GENUINE.der, [Fingerprint(algorithm, digest.hex(":"))])
+
+
+def test_one_of_several_fingerprints_suffices_in_any_order() -> None:
+    right, wrong = GENUINE.fingerprint(), OTHER.fingerprint()
+    assert matches_fingerprint(GENUINE.der, [right, wrong])
+    assert matches_fingerprint(GENUINE.der, [wrong, right])
+    assert not matches_fingerprint(GENUINE.der, [wrong, wrong])
+
+
+def certificate_of(key: PublicKey) -> bytes:
+    """Return a certificate of a public key, signed by another key, so that no private key of its size is needed."""
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
+    start = datetime.datetime.fromtimestamp(WALL_CLOCK, datetime.UTC)
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key).serial_number(1)
+    builder = builder.not_valid_before(start).not_valid_after(start + datetime.timedelta(days=1))
+    issued = builder.sign(ec.derive_private_key(99, ec.SECP256R1()), hashes.SHA256())
+    return issued.public_bytes(serialization.Encoding.DER)
+
+
+@pytest.mark.parametrize(
+    ("bits", "accepted"),
+    [(MIN_RSA_BITS - 8, False), (MIN_RSA_BITS, True), (MAX_RSA_BITS, True), (MAX_RSA_BITS + 8, False)],
+)
+def test_rsa_keys_are_bounded_in_size(bits: int, accepted: bool) -> None:
+    """Small keys are insecure, and large ones take seconds to verify."""
+    key = rsa.RSAPublicNumbers(65537, (1 << bits) - 1).public_key()
+    assert key.key_size == bits
+    der = certificate_of(key)
+    if accepted:
+        assert authenticate_peer([der], [Fingerprint.of(der, "sha-256")]).der == der
+        return
+    with pytest.raises(HandshakeFailure) as info:
+        authenticate_peer([der], [Fingerprint.of(der, "sha-256")])
+    assert info.value.alert == AlertDescription.UNSUPPORTED_CERTIFICATE
+
+
+def test_the_bounds_of_rsa_keys() -> None:
+    """RFC 8827 section 6.5 requires 2,048 bits."""
+    assert (MIN_RSA_BITS, MAX_RSA_BITS) == (2048, 8192)
