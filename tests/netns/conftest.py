@@ -1,4 +1,4 @@
-"""Tests on the kernel's own networks: run with the interoperability tests, since they need root and real time."""
+"""Tests on kernel networks: run with the interoperability tests, since they need root and real time."""
 
 import os
 

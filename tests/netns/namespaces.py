@@ -1,6 +1,6 @@
-"""Network namespaces with routers between them, and a view of one that a peer connection can use.
+"""Network namespaces with routers between them, and the network of one for a peer connection.
 
-A namespace has no name: it lives as long as the descriptor that leads to it, so that nothing is left behind.
+A namespace has no name: it exists as long as its descriptor is open, so that nothing remains.
 """
 
 import os
@@ -19,8 +19,8 @@ from trio_rtc.transports.udp import SystemDatagramSocket
 
 NatKind = Literal["port-restricted", "symmetric", "full-cone"]
 
-# What comes unasked is dropped before the router itself sees it, as home routers do. Otherwise conntrack would
-# take the peer's packet for a connection to the router, and give ours another port.
+# Unsolicited packets are dropped before the router processes them, as in home routers. Otherwise conntrack would
+# treat the peer's packet as a connection to the router, and assign another port to ours.
 _NAT_RULES = """
 table ip nat_box {{
   chain input {{ type filter hook input priority 0; iifname "wan" meta l4proto udp drop; }}
@@ -42,7 +42,7 @@ def _open_current() -> int:
 
 @contextmanager
 def _stay_here() -> Iterator[None]:
-    """Bring this thread back to the namespace that it is in now."""
+    """Return this thread to its current namespace at the end."""
     here = _open_current()
     try:
         yield
@@ -55,7 +55,7 @@ class Namespace:
     """A network namespace.
 
     Attributes:
-        path: Leads other programs to it, such as ``ip link set ... netns``.
+        path: Path for other programs, such as ``ip link set ... netns``.
     """
 
     def __init__(self) -> None:
@@ -67,7 +67,7 @@ class Namespace:
 
     @contextmanager
     def entered(self) -> Iterator[None]:
-        """Move this thread into the namespace. There must be no ``await`` in the block."""
+        """Move this thread into the namespace. The block must contain no ``await``."""
         with _stay_here():
             call_libc("setns", self._descriptor, CLONE_NEWNET)
             yield
@@ -78,20 +78,20 @@ class Namespace:
             subprocess.run(command.split(), check=True, input=text, text=True)
 
     def close(self) -> None:
-        """Let go of it: its interfaces and sockets end with it."""
+        """Close the descriptor, which removes its interfaces and sockets."""
         os.close(self._descriptor)
 
     def link(self, name: str, other: "Namespace", other_name: str) -> None:
-        """Lay a cable to another namespace."""
+        """Add a veth link to another namespace."""
         self.run(f"ip link add {name} type veth peer name {other_name} netns {other.path}")
 
     def set_up(self, interface: str, address: str) -> None:
-        """Give an interface an address (with prefix length) and switch it on."""
+        """Add an address (with prefix length) to an interface and set it up."""
         self.run(f"ip addr add {address} dev {interface}")
         self.run(f"ip link set {interface} up")
 
     def udp_socket(self, host: str, port: int) -> socket.socket:
-        """Bind a UDP socket: it stays in the namespace where it was made."""
+        """Bind a UDP socket, which belongs to the namespace."""
         with self.entered():
             sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
@@ -120,11 +120,11 @@ class NamespaceNetwork:
         return SystemDatagramSocket(sock, Address(interface.host, sock.getsockname()[1]))
 
     async def open_multicast(self, interface: InterfaceAddress, group: Address) -> SystemDatagramSocket:
-        """Refuse: nobody here needs names."""
+        """Raise OSError: these tests have no names."""
         raise OSError("no multicast")
 
     async def resolve(self, host: str, port: int) -> Sequence[Address]:
-        """Take numeric addresses as they are."""
+        """Return a numeric address."""
         await trio.lowlevel.checkpoint()
         return [Address(host, port)]
 
@@ -134,7 +134,7 @@ class Internet:
 
     Attributes:
         public: The namespace of the public servers.
-        server_host: Their address.
+        server_host: Address of the servers.
     """
 
     server_host = "198.51.100.1"
@@ -170,6 +170,6 @@ class Internet:
         return NamespaceNetwork(home, f"{lan}.2")
 
     def close(self) -> None:
-        """Let go of all of it."""
+        """Close all namespaces."""
         for namespace in self._namespaces:
             namespace.close()

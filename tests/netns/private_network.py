@@ -1,4 +1,4 @@
-"""A network namespace of our own: real sockets, of which nothing leaves this process and its children."""
+"""A private network namespace: real sockets whose packets do not leave this process and its children."""
 
 import ctypes
 import os
@@ -18,20 +18,20 @@ _SETUP = (
     f"-6 addr add {IPV6_ADDRESS}/64 dev h0 nodad",
     "link set h0 up",
     "link set h1 up",
-    # Firefox gathers nothing without a default route; nobody answers behind this one.
+    # Firefox gathers no candidates without a default route; no host is behind this one.
     "route add default via 10.66.0.254",
 )
 
 
 def may_make_namespaces() -> bool:
-    """Return whether this process has root's powers over networks; root in a plain container has not."""
+    """Return whether this process has CAP_NET_ADMIN and CAP_SYS_ADMIN, which root in a plain container lacks."""
     with open("/proc/self/status") as status:
         capabilities = next(int(line.split()[1], 16) for line in status if line.startswith("CapEff:"))
     return all(capabilities >> capability & 1 for capability in (_CAP_NET_ADMIN, _CAP_SYS_ADMIN))
 
 
 def call_libc(function: str, *arguments: int) -> None:
-    """Call ``unshare`` or ``setns``, which the module ``os`` has from Python 3.12 on only.
+    """Call ``unshare`` or ``setns``, which are in the module ``os`` since Python 3.12.
 
     Raises:
         OSError: The kernel refused.

@@ -1,4 +1,4 @@
-"""Two peers behind NATs of the Linux kernel, with a STUN server between them."""
+"""Two peers behind NATs of the Linux kernel, with a STUN server."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -45,7 +45,7 @@ def internet() -> Iterator[Internet]:
 
 
 async def serve_stun(internet: Internet) -> None:
-    """Tell clients where they came from."""
+    """Run a STUN server."""
     here = Address(internet.server_host, DEFAULT_PORT)
     with trio.socket.from_stdlib_socket(internet.public.udp_socket(*here)) as server:
         while True:
@@ -58,7 +58,7 @@ async def serve_stun(internet: Internet) -> None:
 async def two_homes(
     internet: Internet, kinds: tuple[NatKind, NatKind], ice: IceOptions | None = None
 ) -> AsyncIterator[tuple[RTCPeerConnection, RTCPeerConnection]]:
-    """Open a peer in each of two homes; candidates trickle between them."""
+    """Open a peer in each of two homes, with trickled candidates."""
     configuration = RTCConfiguration(
         ice_servers=[RTCIceServer(urls=f"stun:{internet.server_host}:{DEFAULT_PORT}")]
     )
@@ -82,7 +82,7 @@ def selected_types(pc: RTCPeerConnection) -> set[str]:
 
 
 @pytest.mark.parametrize("kinds", PASSABLE, ids="-to-".join)
-async def test_peers_behind_nats_find_a_path(internet: Internet, kinds: tuple[NatKind, NatKind]) -> None:
+async def test_peers_behind_nats_connect(internet: Internet, kinds: tuple[NatKind, NatKind]) -> None:
     async with two_homes(internet, kinds) as (one, other), other.subscribe("data_channel") as announced:
         ours = one.create_data_channel("chat")
         await negotiate(one, other)
@@ -93,12 +93,12 @@ async def test_peers_behind_nats_find_a_path(internet: Internet, kinds: tuple[Na
             assert await theirs.receive() == message
             await theirs.send(message)
             assert await ours.receive() == message
-        # Neither home can reach the other's own address.
+        # Neither home can reach the private address of the other.
         assert selected_types(one) & {"srflx", "prflx"}
 
 
 @pytest.mark.parametrize("kinds", IMPASSABLE, ids="-to-".join)
-async def test_peers_that_need_a_relay_fail_soon_and_say_so(
+async def test_peers_that_need_a_relay_fail_and_report_it(
     internet: Internet, kinds: tuple[NatKind, NatKind]
 ) -> None:
     ice = IceOptions(patience=1, failure_timeout=3)

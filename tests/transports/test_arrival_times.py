@@ -1,4 +1,4 @@
-"""When datagrams came: what the kernel has noted of them, as far as it can be believed."""
+"""Arrival times of datagrams from kernel timestamps."""
 
 import socket
 import struct
@@ -30,13 +30,13 @@ async def arrivals(autojump_clock: trio.testing.MockClock, monkeypatch: pytest.M
     return times
 
 
-async def test_each_has_its_time_and_those_that_came_together_the_same(arrivals: ArrivalTimes) -> None:
+async def test_datagrams_that_arrived_together_have_the_same_time(arrivals: ArrivalTimes) -> None:
     arrivals.record(1, UNIX_NOW - 0.5)
     arrivals.record(2, UNIX_NOW - 0.25)
     assert arrivals.times == [49.5, 49.75, 49.75]
 
 
-async def test_a_clock_that_has_just_begun(
+async def test_arrival_times_at_the_start_of_the_clock(
     autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(time, "time", lambda: UNIX_NOW)
@@ -48,19 +48,19 @@ async def test_a_clock_that_has_just_begun(
 
 
 @pytest.mark.parametrize("stamped", [0.0, UNIX_NOW - 1.5, UNIX_NOW - 1, UNIX_NOW + 0.5])
-async def test_what_cannot_be_is_taken_for_now(arrivals: ArrivalTimes, stamped: float) -> None:
+async def test_impossible_timestamps_are_replaced_by_now(arrivals: ArrivalTimes, stamped: float) -> None:
     arrivals.record(1, stamped)
     assert arrivals.times == [50.0]
 
 
-async def test_none_came_after_the_one_behind_it(arrivals: ArrivalTimes) -> None:
+async def test_arrival_times_do_not_decrease(arrivals: ArrivalTimes) -> None:
     arrivals.record(1, UNIX_NOW - 0.75)
     arrivals.record(1, 0.0)
     arrivals.record(1, UNIX_NOW - 0.5)
     assert arrivals.times == [49.25, 49.5, 49.5]
 
 
-async def test_none_came_before_those_of_the_last_batch(arrivals: ArrivalTimes) -> None:
+async def test_arrival_times_do_not_precede_the_last_batch(arrivals: ArrivalTimes) -> None:
     arrivals.record(1, UNIX_NOW - 0.25)
     for _ in range(2):
         arrivals.begin_batch()
@@ -70,10 +70,10 @@ async def test_none_came_before_those_of_the_last_batch(arrivals: ArrivalTimes) 
 
 
 @pytest.mark.parametrize(("platform", "time_format"), [("freebsd14", "@ll"), ("linux", "@ii")])
-def test_where_the_kernel_notes_no_arrivals_there_are_none(
+def test_without_kernel_timestamps_there_are_no_arrival_times(
     platform: str, time_format: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On other systems, and where a long has 32 bits, the option has another number."""
+    """On other systems, and with a long of 32 bits, the option has another number."""
     monkeypatch.setattr(sys, "platform", platform)
     monkeypatch.setattr(arrivals_module, "_TIMESPEC", struct.Struct(time_format))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
@@ -81,5 +81,5 @@ def test_where_the_kernel_notes_no_arrivals_there_are_none(
         assert not sock.getsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS)
 
 
-def test_a_time_of_another_form_is_not_read() -> None:
+def test_a_timestamp_of_another_size_is_ignored() -> None:
     assert parse_timestamp(b"\0" * 8) == 0.0

@@ -1,4 +1,4 @@
-"""What all transports share, with a core that has no protocol."""
+"""The common shell, with a core without a protocol."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -28,7 +28,7 @@ async def running(transport: EchoTransport) -> AsyncIterator[EchoTransport]:
 
 
 async def settle() -> None:
-    """Let everybody do what there is to do now."""
+    """Wait until all tasks are blocked."""
     await trio.testing.wait_all_tasks_blocked()
 
 
@@ -40,7 +40,7 @@ async def expect_closed(inbox: Inbox[ItemT], at_once: Callable[[ItemT, float], N
 # -- the inbox ---------------------------------------------------------------------------------------------------
 
 
-async def test_an_inbox_gives_in_order_what_it_got() -> None:
+async def test_an_inbox_keeps_the_order() -> None:
     inbox = Inbox[int]()
     inbox.push(1, 10, trio.current_time())
     inbox.push(2, 10, trio.current_time())
@@ -58,7 +58,7 @@ async def test_a_full_inbox_drops_the_newest_and_counts_its_packets() -> None:
     assert inbox.receive_nowait() == 4
 
 
-async def test_an_inbox_holds_as_much_as_the_documentation_says() -> None:
+async def test_documented_capacity_of_an_inbox() -> None:
     inbox = Inbox[int]()
     for item in range(33):
         inbox.push(item, 1, trio.current_time())
@@ -66,7 +66,7 @@ async def test_an_inbox_holds_as_much_as_the_documentation_says() -> None:
     assert [inbox.receive_nowait() for _ in range(33)] == [*range(32), None]
 
 
-async def test_an_item_handed_to_a_waiting_owner_takes_no_place() -> None:
+async def test_an_item_for_a_waiting_receiver_is_not_queued() -> None:
     inbox = Inbox[int](1)
     taken: list[int | None] = []
 
@@ -83,7 +83,7 @@ async def test_an_item_handed_to_a_waiting_owner_takes_no_place() -> None:
     assert inbox.dropped == 0
 
 
-async def test_a_closed_inbox_gives_what_it_still_has() -> None:
+async def test_a_closed_inbox_returns_its_queued_items() -> None:
     inbox = Inbox[int]()
     inbox.push(1, 1, trio.current_time())
     inbox.push(2, 1, trio.current_time())
@@ -96,7 +96,7 @@ async def test_a_closed_inbox_gives_what_it_still_has() -> None:
         await inbox.receive()
 
 
-async def test_what_comes_to_an_inbox_without_an_owner_is_dropped_and_counted() -> None:
+async def test_items_after_close_receiver_are_dropped_and_counted() -> None:
     inbox = Inbox[int]()
     inbox.close_receiver()
     inbox.push(1, 3, trio.current_time())
@@ -105,7 +105,7 @@ async def test_what_comes_to_an_inbox_without_an_owner_is_dropped_and_counted() 
     assert inbox.dropped == 7
 
 
-async def test_a_cancelled_wait_takes_nothing() -> None:
+async def test_a_cancelled_receive_removes_nothing() -> None:
     inbox = Inbox[int]()
     with trio.move_on_after(1):
         await inbox.receive()
@@ -114,11 +114,11 @@ async def test_a_cancelled_wait_takes_nothing() -> None:
     assert inbox.receive_nowait() is None
 
 
-async def test_a_waiting_owner_may_take_what_comes_in_the_step_that_delivers_it() -> None:
+async def test_a_waiting_receiver_gets_items_directly() -> None:
     inbox = Inbox[int](1)
     at_once: list[int] = []
     inbox.push(1, 1, trio.current_time())
-    # What is in the queue comes first, and nothing overtakes it.
+    # Queued items are received first, and nothing overtakes them.
     assert await inbox.receive(lambda item, now: at_once.append(item)) == 1
     async with trio.open_nursery() as nursery:
         nursery.start_soon(expect_closed, inbox, lambda item, now: at_once.append(item))
@@ -130,7 +130,7 @@ async def test_a_waiting_owner_may_take_what_comes_in_the_step_that_delivers_it(
     assert inbox.dropped == 0
 
 
-async def test_an_owner_that_waits_no_more_takes_nothing_at_once() -> None:
+async def test_a_receiver_that_no_longer_waits_gets_nothing_directly() -> None:
     inbox = Inbox[int]()
     at_once: list[int] = []
     with trio.move_on_after(1):
@@ -143,7 +143,7 @@ async def test_an_owner_that_waits_no_more_takes_nothing_at_once() -> None:
 # -- packets -----------------------------------------------------------------------------------------------------
 
 
-async def test_what_arrives_is_answered_and_reported() -> None:
+async def test_received_packets_are_answered_and_reported() -> None:
     async with running(EchoTransport()) as transport:
         await trio.sleep(3)
         now = trio.current_time()
@@ -154,19 +154,19 @@ async def test_what_arrives_is_answered_and_reported() -> None:
         assert transport.wire.sent == [[b"re: a", b"re: b"]]
 
 
-async def test_what_arrives_while_the_task_waits_is_answered_before_any_other_task_runs() -> None:
+async def test_packets_for_a_waiting_task_are_answered_before_another_task_runs() -> None:
     async with running(EchoTransport()) as transport:
         transport.core.deadlines = [trio.current_time() + 3]
         for packet in (b"a", b"b"):
             transport.arrive(packet)
-        # No checkpoint up to here.
+        # There was no checkpoint before.
         assert transport.wire.sent == [[b"re: a"], [b"re: b"]]
         assert transport.events == [Answered(b"a"), Answered(b"b")]
         await trio.sleep(10)
         assert len(transport.core.expired) == 1
 
 
-async def test_what_ends_the_core_while_the_task_waits_ends_the_task() -> None:
+async def test_a_directly_received_packet_that_closes_the_core_ends_the_task() -> None:
     transport = EchoTransport()
     async with trio.open_nursery() as nursery:
         await nursery.start(transport.run)
@@ -178,7 +178,7 @@ async def test_what_ends_the_core_while_the_task_waits_ends_the_task() -> None:
     assert transport.wire.packets == [b"re: a", b"re: b"]
 
 
-async def test_what_ends_the_core_out_of_the_queue_ends_the_task() -> None:
+async def test_a_queued_packet_that_closes_the_core_ends_the_task() -> None:
     transport = EchoTransport()
     transport.core.closes_after = 1
     transport.arrive(b"a")
@@ -187,7 +187,7 @@ async def test_what_ends_the_core_out_of_the_queue_ends_the_task() -> None:
     assert transport.wire.packets == [b"re: a"]
 
 
-async def test_batches_that_wait_are_answered_together() -> None:
+async def test_queued_batches_are_answered_together() -> None:
     transport = EchoTransport()
     for packet in (b"a", b"b", b"c"):
         transport.arrive(packet)
@@ -196,7 +196,7 @@ async def test_batches_that_wait_are_answered_together() -> None:
 
 
 class CountingWire(Wire):
-    """Counts how often somebody waits for it."""
+    """Counts the calls of ``drain``."""
 
     drains = 0
 
@@ -205,7 +205,7 @@ class CountingWire(Wire):
         await super().drain()
 
 
-async def test_a_wire_that_is_not_full_is_not_waited_for() -> None:
+async def test_a_wire_that_is_not_full_is_not_drained() -> None:
     wire = CountingWire()
     transport = EchoTransport(wire)
     transport.arrive(b"a")
@@ -216,7 +216,7 @@ async def test_a_wire_that_is_not_full_is_not_waited_for() -> None:
         assert wire.drains == 0
 
 
-async def test_a_long_queue_is_answered_in_parts_and_nothing_is_left_out() -> None:
+async def test_a_long_queue_is_answered_completely_in_parts() -> None:
     transport = EchoTransport()
     packets = [b"%d" % number for number in range(30)]
     for packet in packets:
@@ -226,7 +226,7 @@ async def test_a_long_queue_is_answered_in_parts_and_nothing_is_left_out() -> No
         assert [len(batch) for batch in transport.wire.sent] == [9, 9, 9, 3]
 
 
-async def test_what_does_not_fit_the_inbox_is_counted() -> None:
+async def test_packets_dropped_by_a_full_inbox_are_counted() -> None:
     transport = EchoTransport(capacity=2)
     for _ in range(3):
         transport.arrive(b"a", b"b")
@@ -236,7 +236,7 @@ async def test_what_does_not_fit_the_inbox_is_counted() -> None:
 # -- timers ------------------------------------------------------------------------------------------------------
 
 
-async def test_a_timer_is_handled_when_it_is_due() -> None:
+async def test_a_timer_is_handled_when_due() -> None:
     transport = EchoTransport()
     start = trio.current_time()
     transport.core.deadlines = [start + 5, start + 5, start + 7]
@@ -249,7 +249,7 @@ async def test_a_timer_is_handled_when_it_is_due() -> None:
     assert transport.wire.sent == [[b"timer", b"timer"], [b"timer"]]
 
 
-async def test_a_timer_that_is_overdue_at_the_start_is_handled_at_once() -> None:
+async def test_a_timer_overdue_at_the_start_is_handled_immediately() -> None:
     transport = EchoTransport()
     transport.core.deadlines = [trio.current_time() - 1]
     async with running(transport):
@@ -257,7 +257,7 @@ async def test_a_timer_that_is_overdue_at_the_start_is_handled_at_once() -> None
         assert len(transport.core.timer_calls) == 1
 
 
-async def test_a_timer_set_by_another_task_needs_only_a_flush() -> None:
+async def test_a_timer_set_by_another_task_requires_only_a_flush() -> None:
     async with running(EchoTransport()) as transport:
         await trio.sleep(1)
         due = trio.current_time() + 2
@@ -267,7 +267,7 @@ async def test_a_timer_set_by_another_task_needs_only_a_flush() -> None:
         assert transport.core.expired == [due]
 
 
-async def test_a_timer_moved_forward_is_handled_early() -> None:
+async def test_a_timer_moved_to_an_earlier_time_is_handled_then() -> None:
     transport = EchoTransport()
     start = trio.current_time()
     transport.core.deadlines = [start + 50]
@@ -278,8 +278,8 @@ async def test_a_timer_moved_forward_is_handled_early() -> None:
     assert transport.core.expired == [start + 20]
 
 
-async def test_a_timer_that_is_moved_back_again_and_again_costs_little() -> None:
-    """As with every acknowledgement: the task looks in vain once in a while, and not once for each."""
+async def test_a_timer_postponed_repeatedly_rarely_wakes_the_task() -> None:
+    """As with every SACK: the task wakes occasionally, not once for each."""
     transport = EchoTransport()
     start = trio.current_time()
     transport.core.deadlines = [start + 1]
@@ -293,7 +293,7 @@ async def test_a_timer_that_is_moved_back_again_and_again_costs_little() -> None
     assert len(transport.core.timer_calls) <= 40
 
 
-async def test_a_timer_that_is_taken_back_does_not_make_the_task_spin() -> None:
+async def test_a_cancelled_timer_does_not_make_the_task_spin() -> None:
     transport = EchoTransport()
     start = trio.current_time()
     transport.core.deadlines = [start + 1]
@@ -307,7 +307,7 @@ async def test_a_timer_that_is_taken_back_does_not_make_the_task_spin() -> None:
 # -- other tasks -------------------------------------------------------------------------------------------------
 
 
-async def test_another_task_can_send_in_its_own_stack() -> None:
+async def test_another_task_can_send_without_a_task_switch() -> None:
     async with running(EchoTransport()) as transport:
         transport.core.queue_packet(b"from a verb")
         assert transport.flush_nowait(trio.current_time())
@@ -321,7 +321,7 @@ async def test_a_flush_without_anything_to_send_sends_nothing() -> None:
         assert transport.wire.sent == []
 
 
-async def test_wake_lets_the_task_look_soon() -> None:
+async def test_wake_schedules_a_flush() -> None:
     async with running(EchoTransport()) as transport:
         for packet in (b"once", b"again"):
             transport.core.queue_packet(packet)
@@ -356,7 +356,7 @@ async def test_wake_while_the_task_waits_for_the_wire_is_not_lost() -> None:
 # -- a full wire -------------------------------------------------------------------------------------------------
 
 
-async def test_a_caller_waits_for_a_full_wire_and_the_others_do_not() -> None:
+async def test_only_the_sender_waits_for_a_full_wire() -> None:
     async with running(EchoTransport()) as transport:
         transport.wire.gate.shut()
         transport.core.queue_packet(b"slow")
@@ -368,7 +368,7 @@ async def test_a_caller_waits_for_a_full_wire_and_the_others_do_not() -> None:
         assert transport.wire.packets == [b"slow"]
 
 
-async def test_a_full_wire_holds_up_the_task_and_loses_nothing() -> None:
+async def test_a_full_wire_blocks_the_task_and_loses_nothing() -> None:
     async with running(EchoTransport()) as transport:
         transport.wire.gate.shut()
         transport.arrive(b"a")
@@ -381,7 +381,7 @@ async def test_a_full_wire_holds_up_the_task_and_loses_nothing() -> None:
         assert transport.wire.packets == [b"re: a", b"re: b"]
 
 
-async def test_a_wire_that_is_full_for_what_was_in_the_queue_holds_up_the_task() -> None:
+async def test_a_wire_filled_by_queued_packets_blocks_the_task() -> None:
     transport = EchoTransport()
     transport.wire.gate.shut()
     transport.arrive(b"a")
@@ -394,7 +394,7 @@ async def test_a_wire_that_is_full_for_what_was_in_the_queue_holds_up_the_task()
         assert transport.wire.packets == [b"re: a", b"re: b"]
 
 
-async def test_what_comes_at_once_to_a_full_wire_is_waited_for() -> None:
+async def test_directly_received_packets_that_fill_the_wire_block_the_task() -> None:
     async with running(EchoTransport()) as transport:
         transport.wire.gate.shut()
         transport.arrive(b"a")
@@ -424,7 +424,7 @@ async def test_a_timer_due_while_the_wire_is_full_loses_nothing() -> None:
         assert len(transport.core.expired) == 1
 
 
-async def test_a_full_wire_does_not_keep_a_cancelled_task() -> None:
+async def test_a_full_wire_does_not_delay_cancellation() -> None:
     transport = EchoTransport()
     async with running(transport):
         transport.wire.gate.shut()
@@ -436,7 +436,7 @@ async def test_a_full_wire_does_not_keep_a_cancelled_task() -> None:
 # -- ends --------------------------------------------------------------------------------------------------------
 
 
-async def test_closing_says_goodbye_once_and_ends_the_task() -> None:
+async def test_closing_sends_one_close_message_and_ends_the_task() -> None:
     transport = EchoTransport()
     async with trio.open_nursery() as nursery:
         await nursery.start(transport.run)
@@ -447,7 +447,7 @@ async def test_closing_says_goodbye_once_and_ends_the_task() -> None:
     await expect_closed(transport.upper)
 
 
-async def test_the_end_of_the_layer_below_ends_the_core_after_what_it_left() -> None:
+async def test_a_closed_inbox_closes_the_core_after_its_queued_items() -> None:
     transport = EchoTransport()
     async with trio.open_nursery() as nursery:
         await nursery.start(transport.run)
@@ -458,7 +458,7 @@ async def test_the_end_of_the_layer_below_ends_the_core_after_what_it_left() -> 
     await expect_closed(transport.upper)
 
 
-async def test_what_comes_after_the_end_is_dropped_and_counted() -> None:
+async def test_packets_after_the_end_are_dropped_and_counted() -> None:
     transport = EchoTransport()
     await transport.close()
     await transport.run()
@@ -467,7 +467,7 @@ async def test_what_comes_after_the_end_is_dropped_and_counted() -> None:
     assert transport.core.received == []
 
 
-async def test_a_bug_in_a_handler_surfaces_and_ends_the_layers_above() -> None:
+async def test_an_exception_in_a_handler_propagates_and_ends_the_layers_above() -> None:
     transport = EchoTransport(Wire())
     with pytest.RaisesGroup(ZeroDivisionError):
         async with running(transport):

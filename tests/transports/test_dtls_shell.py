@@ -1,4 +1,4 @@
-"""DTLS's shell: records below, application data above."""
+"""The DTLS transport: records below, application data above."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("autojump_clock")
 
 @attrs.define
 class Side:
-    """One side: its transport, the wire under it, and what went up."""
+    """One side: its transport, its wire, and the received data."""
 
     dtls: DtlsTransport
     wire: Wire
@@ -64,7 +64,7 @@ async def two_sides(*, started: bool = True) -> AsyncIterator[tuple[Side, Side]]
         nursery.cancel_scope.cancel()
 
 
-async def test_the_handshake_is_reported_and_nothing_of_it_goes_up() -> None:
+async def test_the_handshake_is_reported_and_not_passed_up() -> None:
     async with two_sides() as sides:
         for side in sides:
             [event] = side.events
@@ -101,7 +101,7 @@ async def test_data_after_the_end_is_lost_and_counted() -> None:
         assert server.dtls.unsent == 2
 
 
-async def test_a_lost_flight_is_sent_again_by_the_timer() -> None:
+async def test_a_lost_flight_is_retransmitted_by_the_timer() -> None:
     async with two_sides(started=False) as [client, server]:
         deliver, client.wire.deliver = client.wire.deliver, lambda batch: None
         for side in (client, server):
@@ -113,7 +113,7 @@ async def test_a_lost_flight_is_sent_again_by_the_timer() -> None:
         assert [side.dtls.connection.state for side in (client, server)] == ["connected"] * 2
 
 
-async def test_a_full_wire_is_told_to_the_sender_and_loses_nothing() -> None:
+async def test_the_sender_is_notified_of_a_full_wire() -> None:
     async with two_sides() as [client, server]:
         client.wire.gate.shut()
         assert not client.dtls.send_nowait([b"a"], trio.current_time())
@@ -126,10 +126,10 @@ async def test_a_full_wire_is_told_to_the_sender_and_loses_nothing() -> None:
         assert server.taken() == [b"a"]
 
 
-async def test_a_full_wire_holds_up_the_task() -> None:
+async def test_a_full_wire_blocks_the_task() -> None:
     async with two_sides() as [client, server]:
         server.wire.gate.shut()
-        # It is answered, which fills the wire.
+        # The answer fills the wire.
         client.dtls.connection.close(trio.current_time())
         client.dtls.wake()
         await settle()
@@ -142,7 +142,7 @@ async def test_a_full_wire_holds_up_the_task() -> None:
             await server.upper.receive()
 
 
-async def test_data_that_nobody_takes_is_dropped_and_counted() -> None:
+async def test_data_for_a_full_inbox_is_dropped_and_counted() -> None:
     async with two_sides() as [client, server]:
         for _ in range(100):
             client.dtls.send_nowait([b"a", b"b"], trio.current_time())
@@ -163,7 +163,7 @@ async def test_garbage_and_replays_are_dropped() -> None:
         assert server.taken() == [b"once", b"go on"]
 
 
-async def test_closing_says_goodbye_which_ends_the_other_side_and_the_layers_above() -> None:
+async def test_close_notify_ends_the_other_side_and_the_layers_above() -> None:
     async with two_sides() as [client, server]:
         await client.dtls.close()
         await client.dtls.close()
@@ -175,7 +175,7 @@ async def test_closing_says_goodbye_which_ends_the_other_side_and_the_layers_abo
             assert [event for event in side.events if isinstance(event, DtlsClosed)] == side.events[-1:]
 
 
-async def test_what_came_before_the_goodbye_is_still_taken() -> None:
+async def test_data_before_close_notify_is_received() -> None:
     async with two_sides() as [client, server]:
         client.dtls.send_nowait([b"last words"], trio.current_time())
         await client.dtls.close()
@@ -185,7 +185,7 @@ async def test_what_came_before_the_goodbye_is_still_taken() -> None:
             await server.upper.receive()
 
 
-async def test_the_end_of_ice_ends_the_connection_without_a_word() -> None:
+async def test_the_end_of_ice_closes_the_connection_without_an_alert() -> None:
     async with two_sides() as [client, _]:
         client.wire.sent.clear()
         client.inbox.close()
@@ -196,7 +196,7 @@ async def test_the_end_of_ice_ends_the_connection_without_a_word() -> None:
             await client.upper.receive()
 
 
-async def test_a_wire_that_takes_all_is_told_to_the_sender_too() -> None:
+async def test_the_sender_is_notified_if_the_wire_accepts_all() -> None:
     async with two_sides() as [client, server]:
         assert client.dtls.send_nowait([b"a"], trio.current_time())
         await settle()

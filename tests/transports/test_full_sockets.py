@@ -1,4 +1,4 @@
-"""Whole peers on sockets that take nothing more: senders wait, and the connection can still be closed."""
+"""Peers with full sockets: senders wait, and the connection can still be closed."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -33,7 +33,7 @@ async def channel_over_a_jammed_host() -> AsyncIterator[tuple[Gate, RTCDataChann
         assert [host.open_sockets for host in hosts] == [(), ()]
 
 
-async def test_a_connection_with_full_sockets_closes_within_its_time_out() -> None:
+async def test_a_connection_with_full_sockets_closes_within_its_timeout() -> None:
     ended: list[str] = []
     async with trio.open_nursery() as nursery:
 
@@ -50,12 +50,12 @@ async def test_a_connection_with_full_sockets_closes_within_its_time_out() -> No
             await theirs.send("wakes the other tasks of the jammed peer")
             await trio.sleep(0.3)
             closing_since = trio.current_time()
-    # The close timeout of a second for each of the two peers, and the patience of the senders.
+    # The close timeout of a second for each of the two peers, and the timeout of the senders.
     assert trio.current_time() - closing_since < 3.5
     assert ended == ["sender", "sender"]
 
 
-async def test_when_the_socket_is_free_again_all_arrives() -> None:
+async def test_all_messages_arrive_once_the_socket_is_writable_again() -> None:
     async with channel_over_a_jammed_host() as [gate, mine, theirs], trio.open_nursery() as nursery:
         gate.shut()
 
@@ -70,8 +70,8 @@ async def test_when_the_socket_is_free_again_all_arrives() -> None:
         assert sorted(received) == [bytes([number]) * 50_000 for number in range(8)]
 
 
-async def test_a_full_socket_whose_address_goes_away_takes_nobody_with_it() -> None:
-    """Whoever waits for it goes on, and what it had kept is lost on the way to the new path."""
+async def test_a_full_socket_of_a_removed_address_blocks_no_sender() -> None:
+    """Waiting senders continue, and its queued datagrams are lost."""
     async with SimulatedNetwork() as network:
         hosts = network.add_host("alice", ["10.0.0.1"]), network.add_host("bob", ["10.0.0.2"])
         jammed = JammedHost(hosts[0])

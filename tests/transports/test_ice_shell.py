@@ -1,4 +1,4 @@
-"""ICE's shell: which packet goes where, and over which socket data leaves."""
+"""The ICE transport: demultiplexing, and the socket on which data is sent."""
 
 import random
 from collections.abc import AsyncIterator, Callable
@@ -43,10 +43,10 @@ PEER_PARAMETERS = IceParameters("peer", "peerpasswordpeerpassword")
 
 
 class Told(list[IceEvent]):
-    """The events that a transport has told; ``react`` is called with each.
+    """Records the events of a transport; ``react`` is called with each.
 
     Attributes:
-        react: Replaced by a test that wants to act on an event.
+        react: Replaced by a test that acts on an event.
     """
 
     react: Callable[[IceEvent], object] = staticmethod(lambda event: None)
@@ -58,7 +58,7 @@ class Told(list[IceEvent]):
 
 @attrs.define
 class Running:
-    """A transport with an agent, its sockets, and what it told."""
+    """A transport with an agent, its sockets and its events."""
 
     ice: IceTransport
     socket: ScriptedSocket
@@ -69,7 +69,7 @@ class Running:
         self.ice.receive_packets(local, remote, list(packets), trio.current_time())
 
     def taken(self) -> list[bytes]:
-        """Take what has come to the inbox above."""
+        """Return the items of the inbox above."""
         packets: list[bytes] = []
         while (batch := self.upper.receive_nowait()) is not None:
             packets += batch
@@ -79,7 +79,7 @@ class Running:
         await trio.testing.wait_all_tasks_blocked()
 
     async def connect(self) -> None:
-        """Let the peer answer the agent's first check."""
+        """Answer the agent's first check."""
         now = trio.current_time()
         self.ice.agent.set_remote_parameters(PEER_PARAMETERS, now)
         host, port = PEER
@@ -102,7 +102,7 @@ class Running:
 
 @asynccontextmanager
 async def running_ice(*, connected: bool = True, capacity: int = 32) -> AsyncIterator[Running]:
-    """Run a transport with one socket, with a selected pair if it is to be connected."""
+    """Run a transport with one socket, and with a selected pair if ``connected``."""
     agent = Agent(IceOptions(), rng=random.Random(1), role=IceRole.CONTROLLING)
     told, upper = Told(), Inbox[list[bytes]](capacity)
     ice = IceTransport(agent, Inbox[list[Datagram]](), upper, told.hear)
@@ -132,7 +132,7 @@ async def running_ice(*, connected: bool = True, capacity: int = 32) -> AsyncIte
         (range(192, 256), "nowhere"),
     ],
 )
-async def test_packets_are_sorted_by_their_first_byte(first_bytes: range, destination: str) -> None:
+async def test_packets_are_demultiplexed_by_their_first_byte(first_bytes: range, destination: str) -> None:
     async with running_ice() as running:
         media = Inbox[ReceivedRtp]()
         running.ice.set_rtp_inbox(media)
@@ -146,7 +146,7 @@ async def test_packets_are_sorted_by_their_first_byte(first_bytes: range, destin
         assert running.ice.unexpected == (len(packets) if destination == "nowhere" else 0)
 
 
-async def test_a_mixed_batch_is_taken_apart_in_order() -> None:
+async def test_a_mixed_batch_is_demultiplexed_in_order() -> None:
     async with running_ice() as running:
         running.arrive(b"\x14one", b"\x00stun", b"\x80media", b"\x17two", b"", b"\x05odd")
         await running.settle()
@@ -155,7 +155,7 @@ async def test_a_mixed_batch_is_taken_apart_in_order() -> None:
         assert running.ice.unexpected == 3
 
 
-async def test_media_goes_up_with_the_times_at_which_it_came() -> None:
+async def test_media_is_passed_up_with_its_arrival_times() -> None:
     async with running_ice() as running:
         media = Inbox[ReceivedRtp]()
         running.ice.set_rtp_inbox(media)
@@ -176,7 +176,7 @@ async def test_media_goes_up_with_the_times_at_which_it_came() -> None:
 
 
 @pytest.mark.parametrize("before", [True, False])
-async def test_sockets_tell_arrivals_as_soon_as_there_is_media(before: bool) -> None:
+async def test_arrival_times_are_enabled_with_media(before: bool) -> None:
     async with running_ice() as running:
         late = ScriptedSocket(Address("10.0.0.9", 9))
         if before:
@@ -189,15 +189,15 @@ async def test_sockets_tell_arrivals_as_soon_as_there_is_media(before: bool) -> 
         assert late.keeps_arrivals
 
 
-async def test_data_that_comes_is_counted() -> None:
+async def test_received_data_is_counted() -> None:
     async with running_ice() as running:
         running.arrive(b"\x17abc", b"\x17de")
         running.arrive(b"\x80 not handed on")
         assert (running.ice.packets_received, running.ice.bytes_received) == (2, 7)
 
 
-async def test_what_is_of_no_kind_takes_no_place_from_checks() -> None:
-    """The inbox is bounded: a flood of such packets must not crowd out what proves that the peer lives."""
+async def test_packets_of_unknown_protocols_do_not_displace_checks() -> None:
+    """The inbox is bounded: a flood of such packets must not displace consent checks."""
     async with running_ice() as running:
         for _ in range(200):
             running.arrive(b"\x05odd", b"")
@@ -211,7 +211,9 @@ async def test_what_is_of_no_kind_takes_no_place_from_checks() -> None:
 @pytest.mark.parametrize(
     ("local", "remote"), [(LOCAL, STRANGER), (LOCAL, Address(PEER.host, 1)), (OTHER_LOCAL, PEER)]
 )
-async def test_data_of_a_pair_without_a_check_is_dropped_and_counted(local: Address, remote: Address) -> None:
+async def test_data_from_a_path_without_a_check_is_dropped_and_counted(
+    local: Address, remote: Address
+) -> None:
     async with running_ice() as running:
         running.arrive(b"\x16hello", b"\x17data", b"\x80media", local=local, remote=remote)
         await running.settle()
@@ -220,26 +222,26 @@ async def test_data_of_a_pair_without_a_check_is_dropped_and_counted(local: Addr
         assert running.ice.packets_received == 0
 
 
-async def test_datagrams_that_no_path_carries_are_dropped_and_counted() -> None:
+async def test_datagrams_above_the_size_limit_are_dropped_and_counted() -> None:
     async with running_ice() as running:
         whole = [bytes([kind]) + bytes(2048 - 1) for kind in (22, 128)]
         running.arrive(*whole, *(packet + b"x" for packet in whole), b"\x00" + bytes(2048))
         await running.settle()
         assert running.taken() == whole[:1]
         assert running.ice.packets_received == 1
-        # One more is of media, for which nobody is there.
+        # Another one is media, for which there is no inbox.
         assert running.ice.unexpected == 4
         assert running.ice.agent.dropped == {}
 
 
-async def test_before_any_check_no_data_is_taken() -> None:
+async def test_data_before_a_check_is_dropped() -> None:
     async with running_ice(connected=False) as running:
         running.arrive(b"\x16hello")
         assert running.taken() == []
         assert running.ice.unexpected == 1
 
 
-async def test_a_stranger_is_still_heard_by_the_agent() -> None:
+async def test_stun_from_unknown_addresses_reaches_the_agent() -> None:
     async with running_ice() as running:
         running.arrive(b"\x00not really stun", remote=STRANGER)
         await running.settle()
@@ -257,7 +259,7 @@ async def test_data_for_a_full_inbox_is_dropped_and_counted_there() -> None:
 # -- sending -----------------------------------------------------------------------------------------------------
 
 
-async def test_without_a_selected_pair_data_is_lost_and_counted() -> None:
+async def test_data_without_a_selected_pair_is_dropped_and_counted() -> None:
     async with running_ice(connected=False) as running:
         assert running.ice.send_nowait([b"a", b"b"], trio.current_time())
         assert running.ice.unsent == 2
@@ -265,7 +267,7 @@ async def test_without_a_selected_pair_data_is_lost_and_counted() -> None:
         assert running.socket.sent == []
 
 
-async def test_data_leaves_over_the_selected_pair_and_is_counted() -> None:
+async def test_data_is_sent_on_the_selected_pair_and_counted() -> None:
     async with running_ice() as running:
         running.socket.sent.clear()
         assert running.ice.send_nowait([b"abc", b"de"], trio.current_time())
@@ -273,7 +275,7 @@ async def test_data_leaves_over_the_selected_pair_and_is_counted() -> None:
         assert (running.ice.packets_sent, running.ice.bytes_sent, running.ice.unsent) == (2, 5, 0)
 
 
-async def test_the_owner_hears_of_the_selected_pair_when_data_can_be_sent() -> None:
+async def test_the_selected_pair_is_reported_when_data_can_be_sent() -> None:
     async with running_ice(connected=False) as running:
         running.told.react = lambda event: (
             running.ice.send_nowait([b"at once"], trio.current_time())
@@ -285,9 +287,9 @@ async def test_the_owner_hears_of_the_selected_pair_when_data_can_be_sent() -> N
         assert running.ice.unsent == 0
 
 
-async def test_the_route_goes_with_the_selected_pair() -> None:
+async def test_the_route_is_removed_with_the_selected_pair() -> None:
     async with running_ice() as running:
-        # Nothing is answered any more: consent is lost.
+        # Checks are no longer answered: consent expires.
         await trio.sleep(60)
         assert running.ice.agent.selected_pair is None
         running.socket.sent.clear()
@@ -296,7 +298,7 @@ async def test_the_route_goes_with_the_selected_pair() -> None:
         assert running.ice.unsent == 1
 
 
-async def test_packets_of_the_agent_leave_over_the_socket_that_they_belong_to() -> None:
+async def test_packets_of_the_agent_are_sent_on_their_local_socket() -> None:
     async with running_ice() as running:
         other = ScriptedSocket(OTHER_LOCAL)
         running.ice.add_socket(other)
@@ -312,7 +314,7 @@ async def test_packets_of_the_agent_leave_over_the_socket_that_they_belong_to() 
         assert running.ice.unsent > 0
 
 
-async def test_a_full_socket_is_waited_for() -> None:
+async def test_drain_waits_for_a_full_socket() -> None:
     async with running_ice() as running:
         running.socket.sent.clear()
         running.socket.gate.shut()
@@ -325,7 +327,7 @@ async def test_a_full_socket_is_waited_for() -> None:
         assert (b"abc", PEER) in running.socket.sent
 
 
-async def test_a_full_socket_does_not_hold_up_the_sorting_of_packets() -> None:
+async def test_a_full_socket_does_not_block_demultiplexing() -> None:
     async with running_ice() as running:
         running.socket.gate.shut()
         running.ice.send_nowait([b"abc"], trio.current_time())
@@ -333,11 +335,11 @@ async def test_a_full_socket_does_not_hold_up_the_sorting_of_packets() -> None:
         assert running.taken() == [b"\x17data"]
 
 
-async def test_a_full_socket_holds_up_the_agent() -> None:
-    """It answers nobody before what it has said has left."""
+async def test_a_full_socket_blocks_the_agent() -> None:
+    """It sends no response before its queued packets are sent."""
     async with running_ice() as running:
         running.socket.gate.shut()
-        # A check of consent is due.
+        # A consent check is due.
         await trio.sleep(10)
         running.arrive(b"\x00stun")
         await running.settle()
@@ -347,8 +349,8 @@ async def test_a_full_socket_holds_up_the_agent() -> None:
         assert running.ice.agent.dropped == {"malformed": 1}
 
 
-async def test_one_full_socket_among_several_is_waited_for() -> None:
-    """Whichever it is: the agent's packets for each socket are a run of their own."""
+async def test_the_task_waits_for_one_full_socket_of_several() -> None:
+    """Whichever it is: the agent's packets are grouped by socket."""
     for full in (0, 1):
         async with running_ice(connected=False) as running:
             other = ScriptedSocket(OTHER_LOCAL)
@@ -357,7 +359,7 @@ async def test_one_full_socket_among_several_is_waited_for() -> None:
             now = trio.current_time()
             running.ice.agent.add_local_address(OTHER_LOCAL, local_preference=2, now=now)
             sockets[full].gate.shut()
-            # Longer than the refusal that answers it.
+            # Longer than the error response to it.
             request = binding_request(bytes(12), [Attribute(AttributeType.USERNAME, bytes(60))]).encode()
             for local in (LOCAL, OTHER_LOCAL):
                 running.ice.agent.receive([Datagram(request, local, PEER)], now)
@@ -368,13 +370,13 @@ async def test_one_full_socket_among_several_is_waited_for() -> None:
             assert [len(each.sent) for each in sockets] == [1, 1]
 
 
-async def test_a_socket_that_goes_before_there_is_a_route_takes_nothing_with_it() -> None:
+async def test_a_socket_removed_before_there_is_a_route() -> None:
     async with running_ice(connected=False) as running:
         other = ScriptedSocket(OTHER_LOCAL)
         running.ice.add_socket(other)
         other.unsendable = 3
         running.socket.unsendable = 2
-        # What it has counted is counted once.
+        # Its counters are added once.
         for _ in range(3):
             assert running.ice.unsendable == 5
             running.ice.remove_socket(other)
@@ -387,7 +389,7 @@ async def test_a_socket_that_goes_before_there_is_a_route_takes_nothing_with_it(
         assert running.socket.sent == [(b"data", PEER)]
 
 
-async def test_a_socket_that_is_not_the_routes_leaves_the_route() -> None:
+async def test_removing_another_socket_keeps_the_route() -> None:
     async with running_ice() as running:
         other = ScriptedSocket(OTHER_LOCAL)
         running.ice.add_socket(other)
@@ -404,7 +406,7 @@ async def test_a_socket_that_is_not_the_routes_leaves_the_route() -> None:
 # -- the end -----------------------------------------------------------------------------------------------------
 
 
-async def test_closing_ends_the_layer_above_and_nothing_leaves_any_more() -> None:
+async def test_closing_ends_the_layer_above_and_stops_sending() -> None:
     async with running_ice() as running:
         media = Inbox[ReceivedRtp]()
         running.ice.set_rtp_inbox(media)
@@ -422,8 +424,8 @@ async def test_closing_ends_the_layer_above_and_nothing_leaves_any_more() -> Non
         assert running.socket.sent == []
 
 
-async def test_a_socket_closed_in_the_same_turn_harms_nobody() -> None:
-    """When a connection is torn down its sockets may close while a packet is being answered."""
+async def test_a_socket_closed_in_the_same_turn_raises_no_error() -> None:
+    """The sockets of a closing connection may be closed while a packet is being answered."""
     async with SimulatedNetwork() as network, running_ice() as running:
         host = network.add_host("alice", ["10.0.0.1"])
         closed = await host.bind_udp(host.interface_addresses()[0], LOCAL.port)

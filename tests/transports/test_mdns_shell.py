@@ -1,4 +1,4 @@
-"""mDNS's shell: one socket on every interface, queries to the group, answers from anybody."""
+"""The multicast DNS transport: one socket per interface, queries to the group, responses from any host."""
 
 import random
 from collections.abc import AsyncIterator
@@ -24,7 +24,7 @@ PEER = Address("10.0.0.2", 5353)
 
 
 def answers_to(*queries: bytes, name: str = NAME, hosts: tuple[str, ...] = ("10.0.0.2",)) -> list[bytes]:
-    """Return how another host answers, whose name it is."""
+    """Return the responses of the host that has the name."""
     responder = Responder(ResponderOptions())
     responder.publish(name, hosts, 0.0)
     responder.datagrams_to_send(0.0)
@@ -33,7 +33,7 @@ def answers_to(*queries: bytes, name: str = NAME, hosts: tuple[str, ...] = ("10.
 
 
 class Reports(dict[str, tuple[str, ...]]):
-    """What was reported, by name; a name is reported once."""
+    """Reported addresses by name; a name is reported once."""
 
     def hear(self, name: str, hosts: object) -> None:
         assert name not in self
@@ -42,7 +42,7 @@ class Reports(dict[str, tuple[str, ...]]):
 
 @asynccontextmanager
 async def resolving(network: Network, *names: str) -> AsyncIterator[tuple[MdnsTransport, Reports]]:
-    """Run a transport that was asked for names already."""
+    """Run a transport that resolves names from the start."""
     reports = Reports()
     transport = MdnsTransport(network, network.interface_addresses(), random.Random(1), reports.hear)
     for name in names:
@@ -54,7 +54,7 @@ async def resolving(network: Network, *names: str) -> AsyncIterator[tuple[MdnsTr
         nursery.cancel_scope.cancel()
 
 
-async def test_the_group_is_asked_on_every_interface() -> None:
+async def test_the_group_is_queried_on_every_interface() -> None:
     network = ScriptedNetwork(*GROUPS)
     async with resolving(network, NAME):
         assert {opened.local_address.host: group for opened, group in network.multicast} == GROUPS
@@ -64,7 +64,7 @@ async def test_the_group_is_asked_on_every_interface() -> None:
     assert all(opened.closed for opened, _ in network.multicast)
 
 
-async def test_an_answer_is_reported() -> None:
+async def test_a_response_is_reported() -> None:
     network = ScriptedNetwork("10.0.0.1")
     async with resolving(network, NAME) as [_, reports]:
         [(opened, _)] = network.multicast
@@ -76,7 +76,7 @@ async def test_an_answer_is_reported() -> None:
         assert opened.sent == []
 
 
-async def test_a_name_can_come_up_later() -> None:
+async def test_a_later_name_is_resolved() -> None:
     network = ScriptedNetwork("10.0.0.1")
     async with resolving(network, NAME) as [transport, reports]:
         await trio.sleep(100)
@@ -89,7 +89,7 @@ async def test_a_name_can_come_up_later() -> None:
         assert reports == {NAME: (), OTHER_NAME: ("10.0.0.2",)}
 
 
-async def test_a_name_that_nobody_answers_for_has_no_addresses() -> None:
+async def test_a_name_without_a_response_has_no_addresses() -> None:
     network = ScriptedNetwork("10.0.0.1")
     async with resolving(network, NAME) as [_, reports]:
         await trio.sleep(3)
@@ -99,14 +99,14 @@ async def test_a_name_that_nobody_answers_for_has_no_addresses() -> None:
         assert len(network.multicast[0][0].sent) == 6
 
 
-async def test_a_name_that_is_not_to_be_asked_for_fails_at_once() -> None:
+async def test_a_name_that_is_not_permitted_fails_immediately() -> None:
     network = ScriptedNetwork("10.0.0.1")
     async with resolving(network, "printer.local") as [_, reports]:
         assert reports == {"printer.local": ()}
         assert network.multicast[0][0].sent == []
 
 
-async def test_an_interface_without_multicast_is_left_out() -> None:
+async def test_an_interface_without_multicast_is_skipped() -> None:
     network = ScriptedNetwork(*GROUPS)
     network.without_multicast = {"fd00::1"}
     async with resolving(network, NAME):
@@ -123,7 +123,7 @@ async def test_without_any_multicast_names_have_no_addresses() -> None:
         assert reports == {NAME: ()}
 
 
-async def test_garbage_harms_nobody() -> None:
+async def test_garbage_is_ignored() -> None:
     network = ScriptedNetwork("10.0.0.1")
     async with resolving(network, NAME) as [_, reports]:
         [(opened, _)] = network.multicast
@@ -133,7 +133,7 @@ async def test_garbage_harms_nobody() -> None:
         assert reports == {NAME: ("10.0.0.2",)}
 
 
-async def test_a_full_socket_does_not_silence_the_others() -> None:
+async def test_a_full_socket_does_not_block_the_others() -> None:
     network = ScriptedNetwork("10.0.0.1", "10.0.1.1")
     async with resolving(network, NAME) as [_, reports]:
         full, other = (opened for opened, _ in network.multicast)
@@ -149,7 +149,7 @@ async def test_a_full_socket_does_not_silence_the_others() -> None:
         assert reports == {NAME: ()}
 
 
-async def test_a_full_socket_holds_up_the_resolver() -> None:
+async def test_a_full_socket_blocks_the_resolver() -> None:
     network = ScriptedNetwork("10.0.0.1")
     async with resolving(network, NAME) as [transport, reports]:
         [(opened, _)] = network.multicast
@@ -157,7 +157,7 @@ async def test_a_full_socket_holds_up_the_resolver() -> None:
         assert transport.flush_nowait(trio.current_time())
         answer = answers_to(*[data for data, _ in opened.sent])
         opened.gate.shut()
-        # The question is asked again.
+        # The query is repeated.
         await trio.sleep(1.5)
         opened.arrive((PEER, answer))
         await trio.testing.wait_all_tasks_blocked()
@@ -197,8 +197,8 @@ async def test_names_resolve_on_a_network() -> None:
         assert alice.open_sockets == ()
 
 
-async def test_answers_from_another_port_are_none() -> None:
-    """A port that anybody on a host may use (RFC 6762 section 6)."""
+async def test_responses_from_another_port_are_ignored() -> None:
+    """Any user of a host may use such a port (RFC 6762 section 6)."""
     network = ScriptedNetwork("10.0.0.1")
     async with resolving(network, NAME) as [_, reports]:
         [(opened, _)] = network.multicast

@@ -1,4 +1,4 @@
-"""Which addresses are used, with which preference and port, and how ICE servers that fail are told of."""
+"""Local addresses, their preferences and ports, and ICE servers."""
 
 import random
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ def on_eth0(*hosts: str) -> list[InterfaceAddress]:
 # -- which addresses ---------------------------------------------------------------------------------------------
 
 
-def test_addresses_that_no_peer_could_reach_are_left_out() -> None:
+def test_unreachable_addresses_are_excluded() -> None:
     given = on_eth0("10.0.0.1", "fd00::1", "0.0.0.0", "::", "224.0.0.1", "ff02::1", "169.254.1.1", "fe80::1")
     assert usable_addresses([*given, InterfaceAddress("lo", "127.0.0.1")]) == on_eth0("10.0.0.1", "fd00::1")
 
@@ -49,13 +49,13 @@ def test_only_link_local_addresses_have_a_scope() -> None:
     assert InterfaceAddress("eth0", "10.0.0.1") == InterfaceAddress("eth0", "10.0.0.1", 0)
 
 
-def test_loopback_is_used_where_there_is_nothing_else() -> None:
+def test_loopback_is_used_if_there_are_no_other_addresses() -> None:
     loopback = [InterfaceAddress("lo", "127.0.0.1"), InterfaceAddress("lo", "::1")]
     assert usable_addresses([*loopback, *on_eth0("fe80::1")]) == loopback
     assert usable_addresses([]) == []
 
 
-def test_an_address_that_is_there_twice_is_used_once() -> None:
+def test_a_duplicate_address_is_used_once() -> None:
     assert usable_addresses(on_eth0("10.0.0.1", "10.0.0.1")) == on_eth0("10.0.0.1")
 
 
@@ -65,8 +65,8 @@ def test_preferences_are_unique_and_ipv6_comes_first() -> None:
     assert [preference for _, preference in preferences] == [65535, 65534, 65533, 65532]
 
 
-def test_where_preferences_run_out_addresses_are_left_out() -> None:
-    """RFC 8445 section 5.1.2.1: they are numbers from 0 to 65535."""
+def test_addresses_without_a_free_preference_are_excluded() -> None:
+    """RFC 8445 section 5.1.2.1: local preferences are from 0 to 65535."""
     preferences = with_preferences(on_eth0("10.0.0.1") * 3, taken=range(2, 65536))
     assert [preference for _, preference in preferences] == [1, 0]
 
@@ -75,7 +75,7 @@ def test_where_preferences_run_out_addresses_are_left_out() -> None:
 
 
 class Gathering:
-    """A gatherer on a scripted network, and what its agent told."""
+    """A port allocator on a scripted network, and the events of its agent."""
 
     def __init__(self, network: ScriptedNetwork, **settings: object) -> None:
         self.network = network
@@ -96,7 +96,7 @@ class Gathering:
         self._allocator.close_lost_addresses()
 
     async def run(self, *urls: str, seconds: float = 20) -> None:
-        """Gather for so long, then end."""
+        """Gather for this time, then end."""
         async with trio.open_nursery() as nursery:
             await self.start(nursery, *urls)
             await trio.sleep(seconds)
@@ -130,7 +130,7 @@ async def test_every_address_gets_a_socket_and_a_candidate_in_the_order_of_prefe
     assert gathering.complete
 
 
-async def test_a_socket_that_is_opened_while_gathering_is_closed_is_closed_at_once() -> None:
+async def test_a_socket_being_opened_at_close_is_closed_immediately() -> None:
     gathering = Gathering(ScriptedNetwork("10.0.0.1", "10.0.0.2"))
     gathering.network.bind_gate.shut()
     async with trio.open_nursery() as nursery:
@@ -143,14 +143,14 @@ async def test_a_socket_that_is_opened_while_gathering_is_closed_is_closed_at_on
         nursery.cancel_scope.cancel()
 
 
-async def test_a_host_without_addresses_gathers_nothing_and_is_complete() -> None:
+async def test_a_host_without_addresses_completes_gathering() -> None:
     gathering = Gathering(ScriptedNetwork())
     await gathering.run()
     assert gathering.candidates == []
     assert gathering.complete
 
 
-async def test_the_filter_alone_decides_when_there_is_one() -> None:
+async def test_the_interface_filter_overrides_the_defaults() -> None:
     gathering = Gathering(
         ScriptedNetwork("10.0.0.1", "127.0.0.1", "fe80::1"),
         interface_filter=lambda address: address.host in ("127.0.0.1", "fe80::1"),
@@ -159,7 +159,7 @@ async def test_the_filter_alone_decides_when_there_is_one() -> None:
     assert {host for host, _ in gathering.hosts} == {"127.0.0.1", "fe80::1"}
 
 
-async def test_ports_are_taken_from_the_range_and_taken_ones_passed_over() -> None:
+async def test_the_first_free_ports_of_the_range_are_bound() -> None:
     network = ScriptedNetwork("10.0.0.1", "10.0.0.2")
     network.taken_ports = {4000, 4001}
     gathering = Gathering(network, port_range=(4000, 4003))
@@ -167,7 +167,7 @@ async def test_ports_are_taken_from_the_range_and_taken_ones_passed_over() -> No
     assert gathering.hosts == [("10.0.0.1", 4002), ("10.0.0.2", 4002)]
 
 
-async def test_where_the_port_range_is_exhausted_the_other_addresses_are_used(
+async def test_with_an_exhausted_port_range_the_other_addresses_are_used(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     network = ScriptedNetwork("10.0.0.1", "10.0.0.1", "10.0.0.2")
@@ -180,7 +180,7 @@ async def test_where_the_port_range_is_exhausted_the_other_addresses_are_used(
 
 
 class CountingNetwork(ScriptedNetwork):
-    """Binds nothing, and notes the ports that it is asked for."""
+    """Binds nothing, and records the requested ports."""
 
     def __init__(self, *addresses: str) -> None:
         super().__init__(*addresses)
@@ -195,7 +195,7 @@ class CountingNetwork(ScriptedNetwork):
 @pytest.mark.parametrize(
     ("port_range", "ports"), [(None, [0]), ((7, 7), [7]), ((7, 9), [7, 8, 9]), ((65535, 65535), [65535])]
 )
-async def test_which_ports_are_tried(port_range: tuple[int, int] | None, ports: list[int]) -> None:
+async def test_ports_that_are_tried(port_range: tuple[int, int] | None, ports: list[int]) -> None:
     network = CountingNetwork("10.0.0.1")
     gathering = Gathering(network, port_range=port_range)
     await gathering.run()
@@ -204,7 +204,7 @@ async def test_which_ports_are_tried(port_range: tuple[int, int] | None, ports: 
     assert gathering.hosts == []
 
 
-async def test_closed_sockets_are_forgotten() -> None:
+async def test_closed_sockets_are_removed() -> None:
     gathering = Gathering(ScriptedNetwork("10.0.0.1", "10.0.0.2"))
     async with trio.open_nursery() as nursery:
         await gathering.start(nursery)
@@ -216,8 +216,8 @@ async def test_closed_sockets_are_forgotten() -> None:
 
 
 @pytest.mark.parametrize("lost", [True, False])
-async def test_what_a_closed_socket_has_counted_is_counted_on(lost: bool) -> None:
-    """Of a socket whose address is lost, or of one that is closed at the end."""
+async def test_counters_of_a_closed_socket_are_kept(lost: bool) -> None:
+    """Of a socket of a lost address, or of one closed at the end."""
     gathering = Gathering(ScriptedNetwork("10.0.0.1"))
     async with trio.open_nursery() as nursery:
         await gathering.start(nursery)
@@ -230,13 +230,13 @@ async def test_what_a_closed_socket_has_counted_is_counted_on(lost: bool) -> Non
             gathering.close()
         assert opened.closed
         assert gathering.ice.unsendable == 3
-        # It has no part in what the transport does from now on.
+        # Its counter no longer changes that of the transport.
         opened.unsendable = 100
         assert gathering.ice.unsendable == 3
         nursery.cancel_scope.cancel()
 
 
-def test_options_of_decoding_are_checked_by_what_they_have() -> None:
+def test_decoder_options_are_checked_by_their_attributes() -> None:
     options = VideoDecoderOptions()
     assert Settings(video_decoder=options).video_decoder is options
     assert Settings().video_decoder is None
@@ -261,7 +261,7 @@ def test_defaults_of_the_settings() -> None:
 
 
 @pytest.mark.parametrize("port_range", [(1, 1), (1, 65535), (65535, 65535)])
-def test_every_port_may_be_in_the_range(port_range: tuple[int, int]) -> None:
+def test_valid_port_ranges(port_range: tuple[int, int]) -> None:
     assert Settings(port_range=port_range).port_range == port_range
 
 
@@ -274,7 +274,7 @@ def test_an_impossible_port_range_is_refused(port_range: tuple[int, int]) -> Non
 # -- servers -----------------------------------------------------------------------------------------------------
 
 
-async def test_a_server_is_asked_at_its_address_and_its_answer_is_a_candidate() -> None:
+async def test_a_response_of_a_server_is_a_candidate() -> None:
     network = ScriptedNetwork("10.0.0.1")
     network.names = {"stun.example": ["198.51.100.7"]}
     gathering = Gathering(network)
@@ -294,7 +294,7 @@ async def test_a_server_is_asked_at_its_address_and_its_answer_is_a_candidate() 
     assert gathering.errors == []
 
 
-async def test_a_name_that_does_not_resolve_is_an_error_event_and_delays_nobody() -> None:
+async def test_a_name_that_does_not_resolve_is_reported_without_delay() -> None:
     gathering = Gathering(ScriptedNetwork("10.0.0.1"))
     await gathering.run("stun:nowhere.example", seconds=0.001)
     [error] = gathering.errors
@@ -309,7 +309,7 @@ async def test_a_name_that_does_not_resolve_is_an_error_event_and_delays_nobody(
 
 
 @pytest.mark.parametrize("url", ["turn:turn.example", "turns:turn.example", "stuns:stun.example"])
-async def test_servers_of_other_kinds_are_named_in_an_error_event(url: str) -> None:
+async def test_unsupported_servers_are_reported(url: str) -> None:
     network = ScriptedNetwork("10.0.0.1")
     network.names = {"turn.example": ["198.51.100.7"], "stun.example": ["198.51.100.7"]}
     gathering = Gathering(network)
@@ -320,7 +320,7 @@ async def test_servers_of_other_kinds_are_named_in_an_error_event(url: str) -> N
     assert gathering.complete
 
 
-async def test_a_silent_server_is_an_error_event_in_the_end() -> None:
+async def test_a_server_without_a_response_is_reported() -> None:
     network = ScriptedNetwork("10.0.0.1")
     network.names = {"stun.example": ["198.51.100.7"]}
     gathering = Gathering(network)
@@ -346,7 +346,7 @@ async def test_host_candidates_and_other_servers_do_not_wait_for_a_slow_lookup()
 
 
 class SlowLookup(ScriptedNetwork):
-    """Only the names of this domain take their time."""
+    """Only lookups in this domain wait for the gate."""
 
     async def resolve(self, host: str, port: int) -> list[Address]:
         if host.endswith(".slow.example"):
@@ -368,7 +368,7 @@ async def test_a_slow_lookup_delays_its_own_server_only(names: list[str]) -> Non
         nursery.cancel_scope.cancel()
 
 
-async def test_a_server_of_another_family_is_an_error_event() -> None:
+async def test_a_server_of_another_family_is_reported() -> None:
     network = ScriptedNetwork("10.0.0.1")
     network.names = {"stun.example": ["2001:db8::7"]}
     gathering = Gathering(network)
@@ -377,7 +377,7 @@ async def test_a_server_of_another_family_is_an_error_event() -> None:
     assert gathering.complete
 
 
-async def test_every_address_of_a_server_is_asked() -> None:
+async def test_every_address_of_a_server_is_queried() -> None:
     network = ScriptedNetwork("10.0.0.1", "fd00::1")
     network.names = {"stun.example": ["198.51.100.7", "2001:db8::7"]}
     gathering = Gathering(network)
@@ -400,7 +400,7 @@ def test_default_ports_of_servers() -> None:
     assert ports == {"stun": 3478, "turn": 3478, "stuns": 5349, "turns": 5349}
 
 
-def test_hosts_in_urls_lose_their_brackets() -> None:
+def test_brackets_of_hosts_in_urls_are_removed() -> None:
     assert _urls(["[2001:db8::7]", "198.51.100.7", "stun.example"]) == [
         "2001:db8::7",
         "198.51.100.7",

@@ -1,4 +1,4 @@
-"""RTP's shell: what goes to the session, and what it leaves for data."""
+"""The RTP transport: input of the session, and the bitrate left for data."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -21,8 +21,8 @@ class EchoSession(EchoCore):
     """An echo core in place of an RTP session.
 
     Attributes:
-        arrivals: The times of arrival that it was given.
-        left: What it leaves for data.
+        arrivals: Arrival times passed to ``receive``.
+        left: Bitrate that it leaves for data.
     """
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class EchoSession(EchoCore):
 
 
 class RtpSide:
-    """A transport over a wire, and what it told."""
+    """A transport over a wire, and its reports."""
 
     def __init__(self) -> None:
         self.session = EchoSession()
@@ -64,7 +64,7 @@ async def running_rtp() -> AsyncIterator[RtpSide]:
         nursery.cancel_scope.cancel()
 
 
-async def test_packets_come_with_the_times_of_their_arrival() -> None:
+async def test_packets_are_passed_with_their_arrival_times() -> None:
     async with running_rtp() as side:
         side.arrive([b"a", b"b"], [1.0, 2.0])
         side.arrive([b"c"])
@@ -73,7 +73,7 @@ async def test_packets_come_with_the_times_of_their_arrival() -> None:
         assert len(side.events) == 3
 
 
-async def test_what_a_verb_makes_of_the_session_leaves_with_the_task() -> None:
+async def test_packets_of_a_called_method_are_sent_by_the_task() -> None:
     async with running_rtp() as side:
 
         def verb(text: str, now: float) -> float:
@@ -86,7 +86,7 @@ async def test_what_a_verb_makes_of_the_session_leaves_with_the_task() -> None:
         assert side.wire.packets == [b"said"]
 
 
-async def test_each_flush_tells_what_is_left_for_data() -> None:
+async def test_each_flush_reports_the_bitrate_left_for_data() -> None:
     async with running_rtp() as side:
         side.shared.clear()
         for left in (1e6, None, 2e6):
@@ -95,7 +95,7 @@ async def test_each_flush_tells_what_is_left_for_data() -> None:
         assert side.shared == [1e6, None, 2e6]
 
 
-async def test_a_full_wire_holds_up_the_task() -> None:
+async def test_a_full_wire_blocks_the_task() -> None:
     async with running_rtp() as side:
         side.wire.gate.shut()
         side.arrive([b"a"])

@@ -1,4 +1,4 @@
-"""What a peer that has passed DTLS sends to end more than its own association: nothing of it is an error here."""
+"""Hostile SCTP packets of an authenticated peer, which may end only its own association."""
 
 import pytest
 import trio
@@ -29,7 +29,7 @@ def data(tsn: int, stream_id: int, ssn: int, payload: bytes) -> bytes:
 
 
 async def take_over(client: SctpSide) -> tuple[bytes, int]:
-    """Let the client send one message; return the header of its packets and the TSN that follows."""
+    """Send one message from the client; return the header of its packets and the next TSN."""
     packets: list[bytes] = []
     deliver = client.wire.deliver
 
@@ -48,10 +48,10 @@ def send_chunks(server: SctpSide, header: bytes, *chunks: bytes) -> None:
     server.inbox.push([add_checksum(header + b"".join(chunks))], 1, trio.current_time())
 
 
-async def test_a_channel_opened_behind_a_shutdown() -> None:
+async def test_a_channel_opened_after_shutdown() -> None:
     async with two_sctp_sides() as [client, server]:
         header, tsn = await take_over(client)
-        # Something unacknowledged keeps the server from answering the shutdown at once.
+        # Unacknowledged data delays the server's SHUTDOWN ACK.
         client.wire.deliver = lambda batch: None
         server.send(1, b"never acknowledged")
         send_chunks(server, header, Shutdown(0).encode(), data(tsn, 102, 0, OPEN))
@@ -75,8 +75,8 @@ async def test_channels_opened_while_the_send_buffer_is_full() -> None:
         assert isinstance(server.events[-1], AssociationClosed)
 
 
-async def test_a_stream_that_is_reset_and_opened_again_and_again() -> None:
-    """Without ever answering our resets: what waits behind them does not grow without bound."""
+async def test_a_stream_reset_and_opened_repeatedly() -> None:
+    """The peer never answers outgoing resets: the queue behind them is bounded."""
     from trio_rtc.protocols.sctp.packet.chunks import ReConfig
     from trio_rtc.protocols.sctp.packet.reconfiguration import OutgoingResetRequest
 
@@ -114,7 +114,7 @@ async def test_a_reset_of_hundreds_of_channels_is_spread_over_turns_of_the_sched
         assert len(server.events_of(ChannelClosing)) == 600
 
 
-async def test_resets_that_concern_no_channel_hold_up_those_that_do_only_for_some_turns() -> None:
+async def test_resets_without_a_channel_delay_others_by_a_bounded_number_of_turns() -> None:
     from trio_rtc.protocols.sctp.packet.chunks import ReConfig
     from trio_rtc.protocols.sctp.packet.reconfiguration import OutgoingResetRequest
 
@@ -131,7 +131,7 @@ async def test_resets_that_concern_no_channel_hold_up_those_that_do_only_for_som
 
 
 async def test_a_peer_that_denies_resets_cannot_keep_a_channel_open() -> None:
-    """Closing is then a matter of our side alone."""
+    """The channel is then closed locally."""
     from trio_rtc.protocols.sctp.packet.chunks import ReConfig
     from trio_rtc.protocols.sctp.packet.reconfiguration import ReconfigurationResponse, Result
 

@@ -1,4 +1,4 @@
-"""SCTP's shell: room for senders, readers of streams, and the control of channels in the middle of it."""
+"""The SCTP transport: back-pressure, readers of streams and data channel control."""
 
 import attrs
 import pytest
@@ -25,12 +25,12 @@ ONE_STREAM_EACH = SctpOptions(inbound_streams=2, outbound_streams=2)
 
 
 async def settle() -> None:
-    """Let time pass in which nothing is lost or retransmitted: delayed acknowledgements leave."""
+    """Run for a time without loss or retransmission, so that delayed SACKs are sent."""
     await trio.sleep(0.1)
 
 
 async def open_pair(mine: SctpSide, theirs: SctpSide, label: str = "chat") -> tuple[int, int, int]:
-    """Open a channel: its key here, its key there, and its stream."""
+    """Open a channel; return its keys on both sides and its stream."""
     key = mine.create_channel(label)
     await settle()
     assert mine.is_open(key)
@@ -83,7 +83,7 @@ async def test_each_side_opens_channels_on_its_own_streams() -> None:
 # -- readers -----------------------------------------------------------------------------------------------------
 
 
-async def test_a_reader_is_told_of_every_message_and_control_messages_are_kept_from_it() -> None:
+async def test_a_reader_gets_every_message_except_control_messages() -> None:
     async with two_sctp_sides() as [client, server]:
         *_, stream = await open_pair(client, server)
         reading = server.read(stream)
@@ -95,7 +95,7 @@ async def test_a_reader_is_told_of_every_message_and_control_messages_are_kept_f
 
 @attrs.define
 class Echo:
-    """A reader that answers each message in the call that tells of it, and again when that has left."""
+    """A reader that replies in ``messages_available``, and again when the reply was sent."""
 
     side: SctpSide
     stream_id: int
@@ -118,7 +118,7 @@ class Echo:
 
 
 @pytest.mark.parametrize("again", [0, 3])
-async def test_what_a_handler_answers_leaves_in_the_step_in_which_the_message_came(again: int) -> None:
+async def test_a_reply_from_a_handler_is_sent_in_the_same_step(again: int) -> None:
     async with two_sctp_sides() as [client, server]:
         *_, stream = await open_pair(client, server)
         echo = Echo(server, stream, again=again)
@@ -132,7 +132,7 @@ async def test_what_a_handler_answers_leaves_in_the_step_in_which_the_message_ca
         before = len(server.wire.packets)
         server.inbox.push(packets, len(packets), now)
         assert echo.answered == 3
-        # All three, in one packet: it was waited for all handlers.
+        # All three in one packet, which is sent after all handlers.
         assert len(server.wire.packets) == before + 1
         await trio.sleep(0.1)
         assert heard.messages == [b"0", b"1", b"2"] + [b"again"] * again
@@ -141,7 +141,7 @@ async def test_what_a_handler_answers_leaves_in_the_step_in_which_the_message_ca
 
 @attrs.define
 class Noter:
-    """A reader that says that it has queued something, and has not."""
+    """A reader that schedules a flush without queueing a message."""
 
     side: SctpSide
 
@@ -152,7 +152,7 @@ class Noter:
         pass
 
 
-async def test_a_full_wire_is_told_although_an_answer_did_not_fill_it() -> None:
+async def test_a_full_wire_is_reported_although_the_reply_did_not_fill_it() -> None:
     async with two_sctp_sides() as [client, server]:
         *_, stream = await open_pair(client, server)
         server.sctp.set_reader(stream, Noter(server))
@@ -165,7 +165,7 @@ async def test_a_full_wire_is_told_although_an_answer_did_not_fill_it() -> None:
         assert not server.sctp.flush_nowait(now)
 
 
-async def test_only_a_flush_in_which_a_handler_has_answered_looks_twice(
+async def test_only_a_flush_with_a_reply_from_a_handler_flushes_twice(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     looks = 0
@@ -192,7 +192,7 @@ async def test_only_a_flush_in_which_a_handler_has_answered_looks_twice(
         assert counts == [2, 1, 1]
 
 
-async def test_what_is_queued_by_nobodys_handler_leaves_with_the_task() -> None:
+async def test_messages_queued_outside_a_handler_are_sent_by_the_task() -> None:
     async with two_sctp_sides() as [client, server]:
         *_, stream = await open_pair(client, server)
         heard = server.read(stream)
@@ -204,7 +204,7 @@ async def test_what_is_queued_by_nobodys_handler_leaves_with_the_task() -> None:
         assert heard.messages == [b"later"]
 
 
-async def test_what_came_before_the_reader_is_kept_for_it() -> None:
+async def test_messages_before_the_reader_are_kept() -> None:
     async with two_sctp_sides() as [client, server]:
         *_, stream = await open_pair(client, server)
         client.send(stream, b"early")
@@ -212,7 +212,7 @@ async def test_what_came_before_the_reader_is_kept_for_it() -> None:
         assert server.read(stream).messages == [b"early"]
 
 
-async def test_messages_wait_for_a_negotiated_channel_that_is_not_there_yet() -> None:
+async def test_messages_wait_for_a_negotiated_channel() -> None:
     async with two_sctp_sides() as [client, server]:
         client.create_channel(negotiated_id=100)
         client.send(100, b"early")
@@ -221,7 +221,7 @@ async def test_messages_wait_for_a_negotiated_channel_that_is_not_there_yet() ->
         assert server.read(100).messages == [b"early"]
 
 
-async def test_a_slow_reader_shrinks_the_window_and_taking_opens_it_again() -> None:
+async def test_a_slow_reader_reduces_the_window_and_receiving_reopens_it() -> None:
     options = SctpOptions(receive_buffer_size=40_000, max_message_size=20_000)
     async with two_sctp_sides(options=options) as [client, server]:
         *_, stream = await open_pair(client, server)
@@ -232,7 +232,7 @@ async def test_a_slow_reader_shrinks_the_window_and_taking_opens_it_again() -> N
         assert client.sctp.association.total_buffered > 100_000
         buffered = client.sctp.association.total_buffered
         reading.take()
-        # At once, long before the peer would ask again whether there is room.
+        # Immediately, long before the peer's next window probe.
         await trio.sleep(0.01)
         assert client.sctp.association.total_buffered < buffered
         for _ in range(40):
@@ -242,7 +242,7 @@ async def test_a_slow_reader_shrinks_the_window_and_taking_opens_it_again() -> N
         assert client.sctp.association.total_buffered == 0
 
 
-async def test_a_reader_that_is_gone_is_not_told() -> None:
+async def test_a_removed_reader_is_not_called() -> None:
     async with two_sctp_sides() as [client, server]:
         *_, stream = await open_pair(client, server)
         reading = server.read(stream)
@@ -254,7 +254,7 @@ async def test_a_reader_that_is_gone_is_not_told() -> None:
         assert reading.calls == calls
 
 
-async def test_the_rest_of_a_stream_can_be_taken_at_once() -> None:
+async def test_the_remaining_messages_of_a_stream_can_be_retained() -> None:
     async with two_sctp_sides() as [client, server]:
         *_, stream = await open_pair(client, server)
         for message in (b"a", b"b"):
@@ -292,7 +292,7 @@ async def test_above_the_high_water_mark_senders_wait_and_are_woken_when_it_fall
         assert not client.sctp.is_full()
 
 
-async def test_with_as_much_as_the_high_water_mark_it_is_full() -> None:
+async def test_the_high_water_mark_is_full() -> None:
     async with two_sctp_sides(high_water_mark=1000) as [client, server]:
         *_, stream = await open_pair(client, server)
         client.sctp.association.send(stream, PPID_BINARY, bytes(999), trio.current_time())
@@ -301,7 +301,7 @@ async def test_with_as_much_as_the_high_water_mark_it_is_full() -> None:
         assert client.sctp.is_full()
 
 
-async def test_senders_are_woken_by_nothing_but_room() -> None:
+async def test_senders_are_woken_only_below_the_high_water_mark() -> None:
     woken_at: list[float] = []
     async with two_sctp_sides(high_water_mark=50_000) as [client, server], trio.open_nursery() as nursery:
         *_, stream = await open_pair(client, server)
@@ -322,7 +322,7 @@ async def test_senders_are_woken_by_nothing_but_room() -> None:
         assert len(woken_at) == 1
 
 
-async def test_messages_that_are_taken_but_not_given_back_fill_the_window() -> None:
+async def test_retained_messages_fill_the_window() -> None:
     options = SctpOptions(receive_buffer_size=40_000, max_message_size=20_000)
     async with two_sctp_sides(options=options) as [client, server]:
         *_, stream = await open_pair(client, server)
@@ -342,7 +342,7 @@ async def test_messages_that_are_taken_but_not_given_back_fill_the_window() -> N
         assert [message[1][0] for message in [*taken, *rest]] == list(range(12))
 
 
-async def test_a_window_that_opens_is_told_at_once() -> None:
+async def test_an_opening_window_is_announced_immediately() -> None:
     options = SctpOptions(receive_buffer_size=40_000, max_message_size=20_000)
     async with two_sctp_sides(options=options) as [client, server]:
         *_, stream = await open_pair(client, server)
@@ -359,7 +359,7 @@ async def test_a_window_that_opens_is_told_at_once() -> None:
 
 
 @pytest.mark.parametrize("is_larger", [True, False])
-async def test_when_media_leaves_more_room_data_goes_on_at_once(
+async def test_data_continues_immediately_when_media_leaves_more_bitrate(
     is_larger: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limits: list[float | None] = []
@@ -379,7 +379,7 @@ async def test_when_media_leaves_more_room_data_goes_on_at_once(
         assert reading.messages == ([b"waiting"] if is_larger else [])
 
 
-async def test_what_a_dead_path_has_lost_is_retransmitted_when_it_is_restored() -> None:
+async def test_data_lost_in_an_outage_is_retransmitted_when_the_path_is_restored() -> None:
     """Not only when T3-rtx expires, which has backed off by then."""
     async with two_sctp_sides() as [client, server]:
         *_, stream = await open_pair(client, server)
@@ -407,7 +407,7 @@ async def test_the_end_of_the_association_wakes_waiting_senders(by_peer: bool) -
         else:
             await client.sctp.close()
     assert client.sctp.association.closed
-    # Nobody has to wait any more: sending raises.
+    # Senders no longer wait: sending raises.
     assert not client.sctp.is_full()
 
 
@@ -433,7 +433,7 @@ async def test_a_transport_that_is_cancelled_wakes_waiting_senders() -> None:
         running.cancel_scope.cancel()
 
 
-async def test_the_threshold_of_a_stream_is_told_to_its_reader() -> None:
+async def test_the_reader_is_notified_of_a_low_buffered_amount() -> None:
     async with two_sctp_sides() as [client, server]:
         *_, stream = await open_pair(client, server)
         reading = client.read(stream)
@@ -448,7 +448,7 @@ async def test_the_threshold_of_a_stream_is_told_to_its_reader() -> None:
 # -- a full wire -------------------------------------------------------------------------------------------------
 
 
-async def test_a_sender_waits_for_a_full_wire_for_a_bounded_time() -> None:
+async def test_a_sender_waits_for_a_full_wire_for_a_limited_time() -> None:
     async with two_sctp_sides() as [client, server]:
         *_, stream = await open_pair(client, server)
         reading = server.read(stream)
@@ -465,13 +465,13 @@ async def test_a_sender_waits_for_a_full_wire_for_a_bounded_time() -> None:
         assert reading.messages == [b"late"]
 
 
-async def test_a_full_wire_holds_up_the_task() -> None:
+async def test_a_full_wire_blocks_the_task() -> None:
     async with two_sctp_sides() as [client, server]:
         *_, stream = await open_pair(client, server)
         reading = server.read(stream)
         server.wire.gate.shut()
         client.send(stream, b"a")
-        # The acknowledgement is due.
+        # The SACK is due.
         await trio.sleep(0.5)
         client.send(stream, b"b")
         await trio.sleep(0.1)
@@ -484,7 +484,7 @@ async def test_a_full_wire_holds_up_the_task() -> None:
 # -- channels ----------------------------------------------------------------------------------------------------
 
 
-async def test_closing_resets_both_sides_after_what_was_sent() -> None:
+async def test_closing_resets_both_sides_after_the_queued_messages() -> None:
     async with two_sctp_sides() as [client, server]:
         key, their_key, stream = await open_pair(client, server)
         reading = server.read(stream)
@@ -498,7 +498,7 @@ async def test_closing_resets_both_sides_after_what_was_sent() -> None:
         assert server.events_of(ChannelClosed) == [ChannelClosed(their_key)]
 
 
-async def test_an_id_used_again_does_not_get_what_was_left_on_it() -> None:
+async def test_a_reused_stream_does_not_get_remaining_messages() -> None:
     async with two_sctp_sides(options=ONE_STREAM_EACH) as [client, server]:
         key, _, stream = await open_pair(client, server, "first")
         server.read(stream, eager=False)
@@ -507,7 +507,7 @@ async def test_an_id_used_again_does_not_get_what_was_left_on_it() -> None:
         client.sctp.flush_channel_control()
         await settle()
         assert not client.sctp.control.channel_keys()
-        # The opening of the second channel waits behind the message that nobody has taken.
+        # The DATA_CHANNEL_OPEN of the second channel waits behind the unread message.
         client.create_channel("second")
         client.send(stream, b"of the second")
         await settle()
@@ -519,7 +519,7 @@ async def test_an_id_used_again_does_not_get_what_was_left_on_it() -> None:
         assert server.read(stream).messages == [b"of the second"]
 
 
-async def test_a_reader_that_takes_all_finds_the_next_opening_behind_it() -> None:
+async def test_receiving_all_messages_opens_the_next_channel() -> None:
     async with two_sctp_sides(options=ONE_STREAM_EACH) as [client, server]:
         key, _, stream = await open_pair(client, server, "first")
         reading = server.read(stream, eager=False)
@@ -531,14 +531,14 @@ async def test_a_reader_that_takes_all_finds_the_next_opening_behind_it() -> Non
         await settle()
         reading.take()
         assert reading.messages == [b"of the first"]
-        # Not inside the call of the reader.
+        # Not within the call of the reader.
         assert len(server.events_of(ChannelAnnounced)) == 1
         await settle()
         assert len(server.events_of(ChannelAnnounced)) == 2
 
 
 async def test_a_handler_may_open_and_close_channels() -> None:
-    """What an event makes the application do is carried out in its turn, once, and in order."""
+    """Calls from event handlers take effect once and in order."""
     async with two_sctp_sides() as [client, server]:
 
         def react(event: DataChannelEvent) -> None:
@@ -558,7 +558,7 @@ async def test_a_handler_may_open_and_close_channels() -> None:
         assert len(server.events_of(ChannelClosed)) == 1
 
 
-async def test_what_a_handler_causes_is_told_after_what_was_there_before() -> None:
+async def test_events_caused_by_a_handler_follow_earlier_ones() -> None:
     async with two_sctp_sides(connected=False) as [client, _]:
         keys = [client.create_channel(), client.create_channel()]
         client.channel_events.react = lambda event: (
@@ -571,7 +571,7 @@ async def test_what_a_handler_causes_is_told_after_what_was_there_before() -> No
         assert client.events_of(ChannelOpened) == [ChannelOpened(key) for key in keys]
 
 
-async def test_channels_opened_within_the_report_of_the_association_open() -> None:
+async def test_channels_created_in_the_handler_of_the_association_open() -> None:
     async with two_sctp_sides(connected=False) as [client, server]:
         client.create_channel("first")
         client.channel_events.react = lambda event: (
@@ -584,7 +584,7 @@ async def test_channels_opened_within_the_report_of_the_association_open() -> No
         assert [event.parameters.label for event in announced] == ["first", "second"]  # type: ignore[union-attr]
 
 
-async def test_garbage_harms_nobody() -> None:
+async def test_garbage_is_ignored() -> None:
     async with two_sctp_sides() as [client, server]:
         *_, stream = await open_pair(client, server)
         reading = server.read(stream)
@@ -612,7 +612,7 @@ async def test_closing_aborts_once_and_closes_the_channels_of_both_sides() -> No
             ]
 
 
-async def test_what_has_arrived_can_be_taken_after_the_end() -> None:
+async def test_arrived_messages_can_be_received_after_the_end() -> None:
     async with two_sctp_sides() as [client, server]:
         *_, stream = await open_pair(client, server)
         client.send(stream, b"last words")

@@ -1,4 +1,4 @@
-"""The order in which the layers of a stack start and end."""
+"""Start and end of the layers of a stack."""
 
 import random
 from collections.abc import AsyncIterator, Callable
@@ -62,13 +62,13 @@ USER_INITIATED_ABORT = 12
 
 
 class RecordingDelegate:
-    """Writes down what happens, in one order over all layers, with the time.
+    """Records the events of all layers in order, with their times.
 
     Attributes:
-        log: Names of what happened.
-        times: When each of them happened first.
+        log: Names of the events.
+        times: Time of the first event of each name.
         events: All events.
-        on_ice_event: Called with each event of ICE.
+        on_ice_event: Called with each ICE event.
     """
 
     def __init__(self) -> None:
@@ -115,7 +115,7 @@ class RecordingDelegate:
 
 @attrs.define
 class Side:
-    """A stack with its owner and host."""
+    """A stack with its delegate and host."""
 
     stack: TransportStack
     delegate: RecordingDelegate
@@ -152,7 +152,7 @@ def make_side(host: SimulatedHost, role: DtlsRole, network: Network | None = Non
 
 
 def exchange_candidates(one: Side, other: Side) -> None:
-    """Tell each side the other's credentials, and candidates as they come."""
+    """Signal credentials, and candidates as they are gathered."""
     now = trio.current_time()
     for side, peer in ((one, other), (other, one)):
         peer.stack.agent.set_remote_parameters(side.stack.agent.local_parameters, now)
@@ -229,7 +229,7 @@ async def test_each_layer_starts_when_the_one_below_is_ready(soon: bool) -> None
             assert all(side.delegate.log.count(name) == 1 for name in order)
 
 
-async def test_the_owner_hears_that_ice_is_connected_before_the_handshake_starts() -> None:
+async def test_the_delegate_is_notified_of_connected_before_the_handshake_starts() -> None:
     async with two_stacks() as sides:
         gather(*sides)
         for side in sides:
@@ -239,7 +239,7 @@ async def test_the_owner_hears_that_ice_is_connected_before_the_handshake_starts
             assert side.delegate.position("handshake started") == side.delegate.position("ice connected") + 1
 
 
-async def test_dtls_made_after_ice_is_connected_starts_at_once() -> None:
+async def test_dtls_created_after_ice_is_connected_starts_immediately() -> None:
     async with two_stacks() as sides:
         gather(*sides)
         await trio.sleep(2)
@@ -251,7 +251,7 @@ async def test_dtls_made_after_ice_is_connected_starts_at_once() -> None:
 
 
 async def test_an_early_client_hello_waits_for_the_server() -> None:
-    """The answerer's description may take longer than the client's first flight: no time-out is to pay for it."""
+    """The answer may arrive later than the client's first flight, which must not cost a retransmission timeout."""
     async with two_stacks() as [client, server]:
         gather(client, server)
         client.start_upper_layers()
@@ -263,12 +263,12 @@ async def test_an_early_client_hello_waits_for_the_server() -> None:
         started_at = trio.current_time()
         await trio.sleep(0.5)
         completed_at = server.delegate.times["dtls HandshakeCompleted"]
-        # The hello is there: our flight goes out and the client's comes back, one round trip.
+        # The ClientHello has arrived: the rest of the handshake takes one round trip.
         assert completed_at - started_at <= ROUND_TRIP + 0.005
         assert client.delegate.has("sctp AssociationEstablished")
 
 
-async def test_an_association_is_made_after_the_handshake_too() -> None:
+async def test_an_association_can_be_created_after_the_handshake() -> None:
     async with two_stacks() as sides:
         gather(*sides)
         for side in sides:
@@ -289,7 +289,7 @@ async def test_without_dtls_there_is_no_association() -> None:
         assert client.stack.sctp is None
 
 
-async def test_what_is_started_twice_is_there_once() -> None:
+async def test_layers_started_twice_are_created_once() -> None:
     async with two_stacks() as sides:
         for side in sides:
             side.start_upper_layers()
@@ -304,14 +304,14 @@ async def test_what_is_started_twice_is_there_once() -> None:
             assert side.delegate.log.count("sctp AssociationEstablished") == 1
 
 
-async def test_other_fingerprints_are_refused_once_dtls_is_there() -> None:
+async def test_other_fingerprints_are_refused_once_dtls_exists() -> None:
     async with two_stacks() as [client, _]:
         client.start_dtls()
         with pytest.raises(OperationError, match="fingerprints"):
             client.start_dtls(fingerprint=client.fingerprint())
 
 
-async def test_a_certificate_that_does_not_fit_ends_dtls_before_the_association() -> None:
+async def test_a_mismatched_fingerprint_ends_dtls_before_the_association() -> None:
     async with two_stacks() as [client, server]:
         gather(client, server)
         client.start_dtls(fingerprint=client.fingerprint())
@@ -325,7 +325,7 @@ async def test_a_certificate_that_does_not_fit_ends_dtls_before_the_association(
             assert side.stack.sctp.association.closed
 
 
-async def test_goodbyes_go_from_the_top_and_reach_the_peer() -> None:
+async def test_shutdown_closes_layers_from_the_top_and_reaches_the_peer() -> None:
     async with two_stacks() as [client, server]:
         gather(client, server)
         for side in (client, server):
@@ -341,7 +341,7 @@ async def test_goodbyes_go_from_the_top_and_reach_the_peer() -> None:
         await trio.sleep(0.1)
         assert server.delegate.has("sctp AssociationClosed", "dtls DtlsClosed")
         assert not server.delegate.has("ice closed")
-        # The abort itself was heard, although the end of the layer below came with it.
+        # The ABORT was received, although close_notify arrived with it.
         [closed] = [event for event in server.delegate.events if isinstance(event, AssociationClosed)]
         assert closed.error is not None
         assert closed.error.cause_code == USER_INITIATED_ABORT
@@ -355,8 +355,8 @@ async def connect_all_layers(*sides: Side) -> None:
     await trio.sleep(2)
 
 
-async def test_a_stack_that_ends_closes_every_layer_and_its_sockets() -> None:
-    """The nursery goes on, with the other transports of the connection."""
+async def test_the_end_of_a_stack_closes_its_layers_and_sockets() -> None:
+    """The nursery continues, with the other transports of the connection."""
     async with two_stacks() as [client, server]:
         await connect_all_layers(client, server)
         hidden = Candidate.parse(f"candidate:1 1 udp 2130706431 {NAME} 5000 typ host")
@@ -373,7 +373,7 @@ async def test_a_stack_that_ends_closes_every_layer_and_its_sockets() -> None:
         assert server.delegate.has("sctp AssociationClosed", "dtls DtlsClosed")
 
 
-async def test_a_stack_whose_sockets_are_full_ends_after_two_seconds() -> None:
+async def test_a_stack_with_full_sockets_ends_after_two_seconds() -> None:
     gate = Gate()
     async with two_stacks(jammed=gate) as [client, server]:
         await connect_all_layers(client, server)
@@ -403,13 +403,13 @@ async def test_the_dtls_client_has_the_even_streams() -> None:
             assert side.stack.control.stream_id(key) == stream
 
 
-async def test_goodbyes_without_a_connection_are_short() -> None:
+async def test_shutdown_without_a_connection_is_immediate() -> None:
     async with two_stacks() as [client, _]:
         await client.stack.shutdown()
         assert client.stack.agent.closed
 
 
-async def test_channels_are_carried_out_with_and_without_an_association() -> None:
+async def test_channel_control_is_flushed_with_and_without_an_association() -> None:
     async with two_stacks() as [client, server]:
         client.stack.control.create_channel(ChannelParameters(label="early"))
         client.stack.flush_channel_control()
@@ -425,7 +425,7 @@ async def test_channels_are_carried_out_with_and_without_an_association() -> Non
         assert [event.parameters.label for event in announced] == ["early", "late"]
 
 
-async def test_ending_the_channels_leaves_ice_and_dtls_alone() -> None:
+async def test_ending_the_channels_does_not_affect_ice_and_dtls() -> None:
     async with two_stacks() as [client, server]:
         client.stack.control.create_channel(ChannelParameters())
         gather(client, server)
@@ -445,8 +445,8 @@ def living_tasks() -> int:
     return trio.lowlevel.current_statistics().tasks_living
 
 
-async def test_when_channels_end_everything_that_follows_happens_at_once() -> None:
-    """Before there is a new control, for the channels of another section."""
+async def test_all_events_of_ending_channels_are_handled_immediately() -> None:
+    """Before there is a new control, for the channels of another media section."""
     async with two_stacks() as [client, server]:
         client.stack.control.create_channel(ChannelParameters())
         gather(client, server)
@@ -470,7 +470,7 @@ async def test_when_channels_end_everything_that_follows_happens_at_once() -> No
         assert living_tasks() == tasks - 1
 
 
-async def test_another_association_follows_one_that_has_ended() -> None:
+async def test_another_association_follows_an_ended_one() -> None:
     async with two_stacks() as [client, server]:
         await connect_all_layers(client, server)
         for side in (client, server):
@@ -484,7 +484,7 @@ async def test_another_association_follows_one_that_has_ended() -> None:
 
 
 async def test_channels_move_to_another_stack() -> None:
-    """With their control. Those that an association carries already end where they are."""
+    """With their control. Channels with an association are closed."""
     async with two_stacks() as [client, server]:
         waiting, fresh = client.stack.control, server.stack.control
         client.stack.control.create_channel(ChannelParameters())
@@ -499,7 +499,7 @@ async def test_channels_move_to_another_stack() -> None:
         assert waiting not in (client.stack.control, server.stack.control)
 
 
-async def test_channels_end_without_an_association_too() -> None:
+async def test_channels_end_without_an_association() -> None:
     async with two_stacks() as [client, _]:
         client.stack.control.create_channel(ChannelParameters())
         client.stack.end_channels()
@@ -516,7 +516,7 @@ async def test_channels_end_without_an_association_too() -> None:
         (["disconnected", "failed"], 0),
     ],
 )
-async def test_a_restored_path_is_told_to_rtp_and_to_sctp(
+async def test_rtp_and_sctp_are_notified_of_a_restored_path(
     states: list[str], restored: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with two_stacks() as (client, server):
@@ -538,14 +538,14 @@ async def test_a_restored_path_is_told_to_rtp_and_to_sctp(
 
 @pytest.fixture
 def restorations(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, float]]:
-    """Note in place of RTP and SCTP when they are told of a restored path."""
+    """Record notifications of a restored path in place of RTP and SCTP."""
     told: list[tuple[str, float]] = []
     monkeypatch.setattr(RtpSession, "path_restored", lambda _, now: told.append(("rtp", now)))
     monkeypatch.setattr(SctpTransport, "path_restored", lambda _: told.append(("sctp", trio.current_time())))
     return told
 
 
-async def test_a_path_that_was_interrupted_is_restored(restorations: list[tuple[str, float]]) -> None:
+async def test_an_interrupted_path_is_restored(restorations: list[tuple[str, float]]) -> None:
     interrupted = False
 
     def lose(packet: Packet) -> Pass | Drop:
@@ -563,8 +563,8 @@ async def test_a_path_that_was_interrupted_is_restored(restorations: list[tuple[
     assert sorted(told for told, _ in restorations) == ["rtp", "rtp", "sctp", "sctp"]
 
 
-async def test_media_tells_data_how_much_room_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Here all: nothing is sent."""
+async def test_media_reports_the_bitrate_left_for_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here unlimited: no media is sent."""
     told: set[float | None] = set()
     monkeypatch.setattr(SctpTransport, "share_path", lambda _, max_bitrate: told.add(max_bitrate))
     async with two_stacks() as sides:
@@ -572,8 +572,8 @@ async def test_media_tells_data_how_much_room_there_is(monkeypatch: pytest.Monke
     assert told == {None}
 
 
-async def test_media_begins_at_once_where_there_are_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its wall clock, for the NTP times in sender reports, is read when it begins."""
+async def test_media_begins_immediately_with_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The wall clock for the NTP timestamps in sender reports is read at the start."""
     wall_clocks: list[float] = []
 
     def make_session(*arguments: Any, wall_clock: float, **options: Any) -> RtpSession:
@@ -593,7 +593,7 @@ async def test_media_begins_at_once_where_there_are_keys(monkeypatch: pytest.Mon
     assert wall_clocks == [WALL_CLOCK] * 2
 
 
-async def test_the_first_path_is_no_restored_one(restorations: list[tuple[str, float]]) -> None:
+async def test_the_first_path_is_not_a_restored_one(restorations: list[tuple[str, float]]) -> None:
     async with two_stacks() as sides:
         await connect_all_layers(*sides)
     assert restorations == []
@@ -602,15 +602,15 @@ async def test_the_first_path_is_no_restored_one(restorations: list[tuple[str, f
 @pytest.mark.parametrize(
     ("round_trip", "restored_after"),
     [
-        # Our last flight is lost. When the client has sent its own again, after 50 ms, it has been without keys.
+        # The server's last flight is lost. The client retransmits its own after 50 ms, until when it has no keys.
         (0.02, 0.05),
         (0.04, 0.05),
-        # The client sends its flight again before ours has arrived. Only what is heard in a round trip can tell.
+        # The client retransmits before the server's flight arrives; packets within a round trip show that it has keys.
         (0.06, 0.05 + 0.06),
         (0.09, 0.05 + 0.09),
     ],
 )
-async def test_keyframes_are_requested_when_the_peer_got_its_keys_late(
+async def test_keyframes_are_requested_if_the_peer_got_its_keys_late(
     round_trip: float,
     restored_after: float,
     restorations: list[tuple[str, float]],
@@ -624,7 +624,7 @@ async def test_keyframes_are_requested_when_the_peer_got_its_keys_late(
     assert at == pytest.approx(completed_at + restored_after)
 
 
-async def test_without_a_round_trip_time_keyframes_are_requested_at_once(
+async def test_without_a_round_trip_time_keyframes_are_requested_immediately(
     restorations: list[tuple[str, float]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Agent, "selected_entry", None)
@@ -635,10 +635,10 @@ async def test_without_a_round_trip_time_keyframes_are_requested_at_once(
 
 
 @pytest.mark.parametrize("is_lost", [False, True])
-async def test_another_pair_after_silence_restores_the_path(
+async def test_another_selected_pair_after_an_outage_restores_the_path(
     is_lost: bool, restorations: list[tuple[str, float]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The peer may nominate another pair before the old one has counted as disconnected here."""
+    """The peer may nominate another pair before the old one is disconnected here."""
     interrupted = False
     selected: list[IceEvent] = []
     events = Agent.events
@@ -662,7 +662,7 @@ async def test_another_pair_after_silence_restores_the_path(
         client.stack.ice.wake()
         await settle()
         assert client.delegate.events[-1] is event
-        # Where the path counts as lost, the state of ICE tells when it is there again.
+        # If the path is lost, a state change reports its recovery.
         assert [told for told, _ in restorations] == ([] if is_lost else ["rtp", "sctp"])
 
 
@@ -670,7 +670,7 @@ async def test_each_side_protects_media_with_its_own_key() -> None:
     """RFC 5764 section 4.2: the DTLS client with the client's write key."""
     packet = bytes((0x80, 96)) + bytes(10) + b"media"
     async with two_stacks() as [client, server]:
-        # Also where media begins before there is DTLS.
+        # Also if media starts before DTLS.
         client.stack.start_rtp("name")
         await connect_all_layers(client, server)
         for side in (client, server):
@@ -793,7 +793,7 @@ async def test_stray_records_of_the_former_dtls_association_are_dropped() -> Non
 
 
 def lose_last_flight() -> PacketFilter:
-    """Return what loses the first flight that begins with ChangeCipherSpec: the DTLS server's last one."""
+    """Return a filter that drops the first flight with ChangeCipherSpec: the DTLS server's last one."""
     lost: list[Packet] = []
 
     def lose(packet: Packet) -> Pass | Drop:
@@ -809,7 +809,7 @@ def lose_last_flight() -> PacketFilter:
 async def test_certificates_expire_by_the_wall_clock(
     left: float, warned: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is read when DTLS is made. How long the program has run by then makes no difference."""
+    """It is read when DTLS is created, independent of the uptime of the program."""
     async with two_stacks() as [client, server]:
         gather(client, server)
         await trio.sleep(10)
@@ -818,7 +818,7 @@ async def test_certificates_expire_by_the_wall_clock(
         assert ("expired" in caplog.text) is warned
 
 
-async def test_a_candidate_with_a_name_is_looked_up_on_the_local_network() -> None:
+async def test_a_candidate_with_a_name_is_resolved_on_the_local_network() -> None:
     async with two_stacks() as [client, server]:
         group = Address(GROUP_IPV4, PORT)
         opened = await server.host.open_multicast(server.host.interface_addresses()[0], group)

@@ -1,4 +1,4 @@
-"""Two whole peers over real sockets of this host."""
+"""Two peers over real sockets of this host."""
 
 import random
 from collections.abc import AsyncIterator
@@ -41,7 +41,7 @@ async def receive_all(channel: RTCDataChannel, expected: list[bytes]) -> None:
 
 
 @pytest.mark.parametrize("host", LOOPBACK)
-async def test_a_mebibyte_passes_both_ways_at_once(host: str) -> None:
+async def test_a_mebibyte_passes_in_both_directions_simultaneously(host: str) -> None:
     chance = random.Random(1)
     there, back = ([chance.randbytes(MESSAGE_SIZE) for _ in range(MESSAGES)] for _ in range(2))
     async with connected_channels(host) as [mine, theirs], trio.open_nursery() as nursery:
@@ -51,7 +51,7 @@ async def test_a_mebibyte_passes_both_ways_at_once(host: str) -> None:
         nursery.start_soon(receive_all, mine, back)
 
 
-async def test_the_peer_hears_of_the_end_over_real_sockets() -> None:
+async def test_the_peer_is_notified_of_the_end_over_real_sockets() -> None:
     async with connected_channels("127.0.0.1") as [mine, theirs]:
         await mine.send("last words")
         await mine.aclose()

@@ -48,7 +48,7 @@ async def open_sockets(host: str, count: int = 2) -> AsyncIterator[list[SystemDa
 async def refusing_sockets(
     refusals: dict[str, OSError],
 ) -> AsyncIterator[tuple[RefusingSocket, SystemDatagramSocket, SystemDatagramSocket]]:
-    """Open a socket without segmentation and a receiver: yields what the first is made of, it, and the other."""
+    """Open a socket without segmentation and a receiver: yields the raw socket, the socket and the receiver."""
     async with open_sockets("127.0.0.1", 1) as [receiver]:
         refusing = RefusingSocket(refusals)
         refusing.bind(("127.0.0.1", 0))
@@ -63,7 +63,7 @@ async def refusing_sockets(
 async def narrow_socket(
     kind: type[NarrowSocket] = NarrowSocket, **options: int
 ) -> AsyncIterator[tuple[NarrowSocket, SystemDatagramSocket, socket.socket]]:
-    """Open a socket that can be full: yields what it is made of, itself, and the other end."""
+    """Open a socket that can be full: yields the raw socket, the socket and the other end."""
     end, far_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     narrow = kind(end)
     datagram_socket = SystemDatagramSocket(narrow, Address("10.0.0.1", 5), **options)
@@ -80,7 +80,7 @@ def numbered(count: int, start: int = 0) -> list[bytes]:
 
 
 def fill(datagram_socket: SystemDatagramSocket) -> list[bytes]:
-    """Send until the socket takes no more; return what was sent. The last one is kept."""
+    """Send until the socket is full; return the datagrams, the last of which is queued."""
     sent: list[bytes] = []
     while True:
         sent += numbered(1, len(sent))
@@ -89,7 +89,7 @@ def fill(datagram_socket: SystemDatagramSocket) -> list[bytes]:
 
 
 def read(end: socket.socket) -> list[bytes]:
-    """Read all that is there."""
+    """Read all received datagrams."""
     found = []
     while True:
         try:
@@ -99,7 +99,7 @@ def read(end: socket.socket) -> list[bytes]:
 
 
 async def receive(datagram_socket: SystemDatagramSocket, count: int) -> list[tuple[Address, bytes]]:
-    """Receive so many datagrams, however they are batched."""
+    """Receive this number of datagrams, however they are batched."""
     received: list[tuple[Address, bytes]] = []
     while len(received) < count:
         runs = await datagram_socket.receive_batch()
@@ -117,7 +117,7 @@ async def send_and_receive(
     return [packet for _, packet in received]
 
 
-# -- what goes in comes out ------------------------------------------------------------------------------------
+# -- sending and receiving --------------------------------------------------------------------------------------
 
 
 @both_families
@@ -128,7 +128,7 @@ async def test_a_socket_is_bound_to_the_address_and_has_a_port(host: str) -> Non
 
 
 @both_families
-async def test_a_batch_arrives_whole_and_in_order(host: str) -> None:
+async def test_a_batch_arrives_complete_and_in_order(host: str) -> None:
     async with open_sockets(host) as [sender, receiver]:
         batch = numbered(200)
         assert await send_and_receive(sender, receiver, batch) == batch
@@ -142,17 +142,17 @@ async def test_a_batch_arrives_whole_and_in_order(host: str) -> None:
 @example([3, 5, 5])
 @example([1200] * 40)
 @example([0, 0, 5, 5, 0])
-async def test_datagrams_of_any_sizes_keep_their_bounds(sizes: list[int]) -> None:
+async def test_datagrams_of_any_sizes_keep_their_boundaries(sizes: list[int]) -> None:
     batch = [bytes([index]) * size for index, size in enumerate(sizes)]
     async with open_sockets("127.0.0.1") as [sender, receiver]:
         assert await send_and_receive(sender, receiver, batch) == batch
 
 
-# -- what receiving allocates ------------------------------------------------------------------------------------
+# -- memory of receiving ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("keeps_arrivals", [False, True])
-async def test_receiving_allocates_what_has_come_and_no_more(keeps_arrivals: bool) -> None:
+async def test_receiving_allocates_only_the_received_bytes(keeps_arrivals: bool) -> None:
     async with open_sockets("127.0.0.1") as [sender, receiver]:
         if keeps_arrivals:
             receiver.enable_arrival_times()
@@ -164,11 +164,11 @@ async def test_receiving_allocates_what_has_come_and_no_more(keeps_arrivals: boo
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
-        # A buffer for the greatest datagram would be 64 KiB.
+        # A buffer for the largest datagram would have 64 KiB.
         assert peak - before < 32 << 10
 
 
-async def test_without_segmentation_receiving_allocates_no_more_either() -> None:
+async def test_receiving_without_segmentation_allocates_only_the_received_bytes() -> None:
     async with narrow_socket() as (_, datagram_socket, far_end):
         datagram_socket._segmentation = False
         far_end.send(b"first")
@@ -183,8 +183,8 @@ async def test_without_segmentation_receiving_allocates_no_more_either() -> None
         assert peak < 32 << 10
 
 
-async def test_sockets_of_another_thread_receive_into_another_buffer() -> None:
-    """Two trio runs receive at the same time: the system call runs without the GIL."""
+async def test_sockets_of_different_threads_have_different_buffers() -> None:
+    """Two trio runs may receive simultaneously: the system call releases the GIL."""
 
     def buffer_of_this_thread() -> memoryview:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as end:
@@ -195,13 +195,13 @@ async def test_sockets_of_another_thread_receive_into_another_buffer() -> None:
     assert await trio.to_thread.run_sync(buffer_of_this_thread) is not here
 
 
-# -- when datagrams came -----------------------------------------------------------------------------------------
+# -- arrival times ------------------------------------------------------------------------------------------------
 
 
 async def arrivals_of(
     sender: SystemDatagramSocket, receiver: SystemDatagramSocket, count: int
 ) -> list[float]:
-    """Send datagrams one by one and return when they came."""
+    """Send datagrams one by one and return their arrival times."""
     for datagram in numbered(count):
         sender.send_nowait([datagram], receiver.local_address)
     arrivals: list[float] = []
@@ -212,17 +212,17 @@ async def arrivals_of(
 
 
 @both_families
-async def test_the_kernel_tells_when_each_datagram_of_a_batch_came(host: str) -> None:
+async def test_each_datagram_of_a_batch_has_a_kernel_timestamp(host: str) -> None:
     async with open_sockets(host) as [sender, receiver]:
         assert receiver.arrival_times == ()
         receiver.enable_arrival_times()
         receiver.enable_arrival_times()
-        # A kernel that was not asked before begins when it gets round to it: until then what comes has come now.
+        # The kernel enables timestamps asynchronously: until then, the arrival time is now.
         with trio.fail_after(60):
             while True:
                 before = trio.current_time()
                 arrivals = await arrivals_of(sender, receiver, 3)
-                # The two clocks are read one after the other, and something else may run between.
+                # The two clocks are read one after the other, and another task may run in between.
                 assert all(before - 1 < at <= trio.current_time() for at in arrivals)
                 if not sys.platform.startswith("linux") or len(set(arrivals)) == 3:
                     break
@@ -230,13 +230,13 @@ async def test_the_kernel_tells_when_each_datagram_of_a_batch_came(host: str) ->
         assert arrivals == sorted(arrivals)
 
 
-async def test_packets_of_one_run_have_its_arrival_and_later_batches_their_own() -> None:
+async def test_packets_of_one_run_share_its_arrival_time() -> None:
     async with open_sockets("127.0.0.1") as [sender, receiver]:
         receiver.enable_arrival_times()
         assert await send_and_receive(sender, receiver, [bytes(100)] * 5) == [bytes(100)] * 5
         assert len(receiver.arrival_times) == 5
         first = receiver.arrival_times[-1]
-        # The two clocks are read one after the other, and something else may run between.
+        # The two clocks are read one after the other, and another task may run in between.
         with trio.fail_after(60):
             while receiver.arrival_times[-1] <= first:
                 assert await send_and_receive(sender, receiver, [b"later"]) == [b"later"]
@@ -248,7 +248,7 @@ async def test_packets_of_one_run_have_its_arrival_and_later_batches_their_own()
     [None, b"", bytes(15), bytes(16), struct.pack("@ll", 1 << 40, 0), struct.pack("@ll", -5, -5)],
     ids=["none", "empty", "short", "1970", "far ahead", "negative"],
 )
-async def test_where_the_kernel_tells_nothing_to_be_believed_now_is_when_it_came(stamp: bytes | None) -> None:
+async def test_implausible_kernel_timestamps_are_replaced_by_now(stamp: bytes | None) -> None:
     async with narrow_socket() as (narrow, datagram_socket, far_end):
         if stamp is not None:
             narrow.ancillary = [[(socket.SOL_SOCKET, 35, stamp)]]
@@ -261,8 +261,8 @@ async def test_where_the_kernel_tells_nothing_to_be_believed_now_is_when_it_came
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the kernel notes no arrivals")
-async def test_a_datagram_came_when_the_kernel_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Here half a second before it is read, on a socket without segmentation."""
+async def test_the_arrival_time_is_the_kernel_timestamp(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a second before the read, on a socket without segmentation."""
     monkeypatch.setattr(time, "time", lambda: 1000.0)
     async with narrow_socket() as (narrow, datagram_socket, far_end):
         datagram_socket.enable_arrival_times()
@@ -278,8 +278,8 @@ async def test_a_datagram_came_when_the_kernel_says_so(monkeypatch: pytest.Monke
 @example([3, None, 2, None])
 @example([1, 2, 3, None])
 @given(st.lists(st.none() | st.integers(1, 900), min_size=1, max_size=6))
-async def test_no_datagram_came_after_the_next_one(milliseconds: list[int | None]) -> None:
-    # A kernel begins to note arrivals when some have come already, and the clock that it notes may be set.
+async def test_arrival_times_of_a_batch_do_not_decrease(milliseconds: list[int | None]) -> None:
+    # The kernel may enable timestamps after some datagrams have arrived, and its clock may be set.
     async with narrow_socket() as (narrow, datagram_socket, far_end):
         clock = time.time()
         narrow.ancillary = [
@@ -305,7 +305,7 @@ def stamp_of(clock: float) -> tuple[int, int]:
     return int(clock), int(clock % 1 * 1e9)
 
 
-async def test_a_closed_socket_notes_no_arrivals() -> None:
+async def test_a_closed_socket_has_no_arrival_times() -> None:
     async with open_sockets("127.0.0.1", 1) as [closed]:
         closed.close()
         closed.enable_arrival_times()
@@ -319,7 +319,7 @@ async def test_large_datagrams_pass_singly_and_in_runs(host: str) -> None:
         assert await send_and_receive(sender, receiver, batch) == batch
 
 
-async def test_an_empty_batch_is_sent_at_once() -> None:
+async def test_an_empty_batch_is_sent_immediately() -> None:
     async with open_sockets("127.0.0.1", 1) as [sender]:
         assert sender.send_nowait([], REMOTE)
 
@@ -339,7 +339,7 @@ async def test_datagrams_of_several_senders_are_grouped_in_the_order_of_arrival(
         assert await receive(receiver, len(expected)) == expected
 
 
-async def test_where_two_have_come_at_once_it_is_tried_whether_there_are_more_the_next_time() -> None:
+async def test_after_several_datagrams_the_next_batch_reads_on() -> None:
     async with open_sockets("127.0.0.1") as [sender, receiver]:
         for _ in range(3):
             for packet in numbered(2):
@@ -348,8 +348,8 @@ async def test_where_two_have_come_at_once_it_is_tried_whether_there_are_more_th
 
 
 @pytest.mark.parametrize("keeps_arrivals", [False, True])
-async def test_where_datagrams_come_singly_it_is_tried_every_fourth_time(keeps_arrivals: bool) -> None:
-    """A call that finds nothing costs as much as one that finds a datagram."""
+async def test_after_single_datagrams_every_fourth_batch_reads_on(keeps_arrivals: bool) -> None:
+    """A read of an empty socket costs as much as one that returns a datagram."""
     async with narrow_socket() as (narrow, receiver, far_end):
         if keeps_arrivals:
             receiver.enable_arrival_times()
@@ -362,7 +362,7 @@ async def test_where_datagrams_come_singly_it_is_tried_every_fourth_time(keeps_a
             return narrow.reads - before
 
         assert [await reads_for(1) for _ in range(9)] == [2, 1, 1, 1, 2, 1, 1, 1, 2]
-        # What comes in between is read the next time. Behind several, more are looked for at once.
+        # Later datagrams are read with the next batch. After several, a further read follows immediately.
         assert [await reads_for(1) for _ in range(3)] == [1, 1, 1]
         assert [await reads_for(2), await reads_for(1), await reads_for(1)] == [3, 2, 1]
 
@@ -376,7 +376,7 @@ def gro(size: int) -> tuple[int, int, bytes]:
     ("size", "datagrams"),
     [(0, [b"abcde"]), (1, [b"a", b"b", b"c", b"d", b"e"]), (2, [b"ab", b"cd", b"e"]), (5, [b"abcde"])],
 )
-async def test_a_run_that_was_joined_is_cut(size: int, datagrams: list[bytes]) -> None:
+async def test_a_joined_run_is_split(size: int, datagrams: list[bytes]) -> None:
     async with narrow_socket() as (narrow, receiver, far_end):
         receiver.enable_arrival_times()
         narrow.ancillary = [[gro(size)]]
@@ -384,8 +384,8 @@ async def test_a_run_that_was_joined_is_cut(size: int, datagrams: list[bytes]) -
         assert await receiver.receive_batch() == [(REMOTE, datagrams)]
 
 
-async def test_other_control_messages_are_not_read() -> None:
-    """Of each, the level or the type is another one."""
+async def test_other_control_messages_are_ignored() -> None:
+    """Each has another level or type."""
     async with narrow_socket() as (narrow, receiver, far_end):
         receiver.enable_arrival_times()
         size, stamp = (1).to_bytes(4, sys.byteorder), struct.pack("@ll", *stamp_of(time.time()))
@@ -398,7 +398,7 @@ async def test_other_control_messages_are_not_read() -> None:
         assert all(at >= before for at in receiver.arrival_times)
 
 
-async def test_behind_a_run_that_was_joined_it_is_tried_at_once_whether_there_is_more() -> None:
+async def test_after_a_joined_run_the_batch_reads_on() -> None:
     async with narrow_socket() as (narrow, receiver, far_end):
         receiver.enable_arrival_times()
         narrow.ancillary = [[], [gro(4)], []]
@@ -420,7 +420,7 @@ async def test_a_batch_is_bounded() -> None:
 
 
 @both_families
-async def test_a_peer_that_does_not_listen_is_no_error(host: str) -> None:
+async def test_sending_to_a_closed_port_raises_no_error(host: str) -> None:
     async with open_sockets(host, 3) as [sender, receiver, absent]:
         absent.close()
         assert sender.send_nowait(numbered(3), absent.local_address)
@@ -430,10 +430,10 @@ async def test_a_peer_that_does_not_listen_is_no_error(host: str) -> None:
 
 
 @pytest.mark.parametrize("keeps_arrivals", [False, True])
-async def test_a_failure_of_an_earlier_send_is_logged_and_delays_nothing(
+async def test_an_error_of_an_earlier_send_is_logged_without_delay(
     keeps_arrivals: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The system tells of ICMP errors when the socket is read."""
+    """The system reports ICMP errors when the socket is read."""
     caplog.set_level(logging.DEBUG, "trio_rtc.udp")
     async with narrow_socket() as (narrow, receiver, far_end):
         if keeps_arrivals:
@@ -452,8 +452,8 @@ async def test_a_failure_of_an_earlier_send_is_logged_and_delays_nothing(
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="segmentation is Linux's")
 @pytest.mark.parametrize("call", ["setsockopt", "getsockopt"])
-async def test_where_the_kernel_has_no_segmentation_datagrams_go_one_by_one(call: str) -> None:
-    """UDP_GRO came with Linux 5.0, UDP_SEGMENT with 4.18; a kernel may have been built with one of them."""
+async def test_without_kernel_segmentation_datagrams_are_sent_singly(call: str) -> None:
+    """UDP_GRO is in Linux since 5.0, UDP_SEGMENT since 4.18; a kernel may have one of them."""
     unknown = OSError(errno.ENOPROTOOPT, "unknown")
     async with refusing_sockets({call: unknown, "sendmsg": unknown}) as [refusing, sender, receiver]:
         assert await send_and_receive(sender, receiver, numbered(10)) == numbered(10)
@@ -461,7 +461,7 @@ async def test_where_the_kernel_has_no_segmentation_datagrams_go_one_by_one(call
         assert refusing.refused == [call]
 
 
-async def test_other_systems_are_not_asked_for_segmentation(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_segmentation_is_not_requested_on_other_systems(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "freebsd14")
     unknown = OSError(errno.ENOPROTOOPT, "unknown")
     refusals = dict.fromkeys(("setsockopt", "getsockopt", "sendmsg"), unknown)
@@ -471,9 +471,9 @@ async def test_other_systems_are_not_asked_for_segmentation(monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("reason", [errno.EIO, errno.EINVAL, errno.EOPNOTSUPP])
-async def test_where_the_device_refuses_segmentation_it_is_not_asked_twice(reason: int) -> None:
+async def test_segmentation_refused_by_the_device_is_not_tried_again(reason: int) -> None:
     async with refusing_sockets({"sendmsg": OSError(reason, "refused")}) as [refusing, sender, receiver]:
-        # Two runs: the refusal comes within a batch.
+        # Two runs: the refusal is within a batch.
         batch = [b"12", b"34", b"567", b"890"]
         assert await send_and_receive(sender, receiver, batch) == batch
         assert await send_and_receive(sender, receiver, batch) == batch
@@ -481,7 +481,7 @@ async def test_where_the_device_refuses_segmentation_it_is_not_asked_twice(reaso
         assert sender.unsendable == 0
 
 
-async def test_a_run_that_the_system_refuses_is_counted_and_segmentation_kept() -> None:
+async def test_a_refused_run_is_counted_and_segmentation_kept() -> None:
     async with refusing_sockets({"sendmsg": OSError(errno.ENETUNREACH, "no route")}) as parts:
         refusing, sender, receiver = parts
         assert sender.send_nowait(numbered(3), receiver.local_address)
@@ -490,7 +490,7 @@ async def test_a_run_that_the_system_refuses_is_counted_and_segmentation_kept() 
         assert refusing.refused == ["sendmsg", "sendmsg"]
 
 
-async def test_a_datagram_that_cannot_be_sent_is_counted_and_the_others_leave() -> None:
+async def test_an_unsendable_datagram_is_counted_and_the_others_are_sent() -> None:
     async with open_sockets("127.0.0.1") as [sender, receiver]:
         assert sender.send_nowait([b"one", bytes(70_000), b"two"], receiver.local_address)
         assert sender.unsendable == 1
@@ -507,7 +507,7 @@ async def test_a_destination_of_another_family_is_counted(host: str) -> None:
 # -- a full socket -----------------------------------------------------------------------------------------------
 
 
-async def test_a_full_socket_keeps_the_rest_and_drain_sends_it_in_order() -> None:
+async def test_a_full_socket_queues_the_rest_and_drain_sends_it_in_order() -> None:
     async with narrow_socket() as [narrow, sender, far_end], trio.open_nursery() as nursery:
         sent = fill(sender)
         sent += numbered(20, len(sent))
@@ -522,18 +522,18 @@ async def test_a_full_socket_keeps_the_rest_and_drain_sends_it_in_order() -> Non
         assert sender.unsendable == 0
 
 
-async def test_what_comes_after_something_kept_does_not_overtake_it() -> None:
+async def test_later_datagrams_do_not_overtake_queued_ones() -> None:
     async with narrow_socket() as [narrow, sender, far_end]:
         sent = fill(sender)
         received = read(far_end)
-        # There is room now, but one is kept.
+        # The socket is writable now, but one datagram is queued.
         assert not sender.send_nowait([b"last"], Address("10.0.0.3", 8))
         await sender.drain()
         assert received + read(far_end) == [*sent, b"last"]
         assert narrow.destinations[-1] == ("10.0.0.3", 8)
 
 
-async def test_when_all_has_left_sending_is_direct_again() -> None:
+async def test_sending_is_direct_again_after_the_queue_is_empty() -> None:
     async with narrow_socket() as [_, sender, far_end]:
         fill(sender)
         read(far_end)
@@ -543,14 +543,14 @@ async def test_when_all_has_left_sending_is_direct_again() -> None:
         assert read(far_end) == [b"direct"]
 
 
-async def test_what_is_kept_is_bounded_and_the_newest_is_lost() -> None:
+async def test_the_queue_is_bounded_and_drops_the_newest() -> None:
     async with narrow_socket() as [_, sender, far_end], trio.open_nursery() as nursery:
         sent = fill(sender)
         later = numbered(1000, len(sent))
         assert not sender.send_nowait(later[:900], REMOTE)
         assert not sender.send_nowait(later[900:], REMOTE)
         lost = sender.unsendable
-        # Of 256 that are kept, the socket's first refusal is one.
+        # The first refused datagram is one of the 256 queued ones.
         assert lost == 1000 - 255
         nursery.start_soon(sender.drain)
         received: list[bytes] = []
@@ -560,7 +560,7 @@ async def test_what_is_kept_is_bounded_and_the_newest_is_lost() -> None:
         assert received == (sent + later)[: len(received)]
 
 
-async def test_any_number_of_tasks_wait_for_a_full_socket() -> None:
+async def test_any_number_of_tasks_can_wait_for_a_full_socket() -> None:
     async with narrow_socket() as [_, sender, far_end]:
         sent = fill(sender)
         async with trio.open_nursery() as nursery:
@@ -583,7 +583,7 @@ async def test_a_cancelled_drain_loses_nothing() -> None:
         assert received + read(far_end) == sent
 
 
-async def test_closing_a_full_socket_wakes_all_who_wait_for_it() -> None:
+async def test_closing_a_full_socket_wakes_all_waiting_tasks() -> None:
     async with narrow_socket() as [_, sender, _], trio.open_nursery() as nursery:
         fill(sender)
 
@@ -614,7 +614,7 @@ async def test_closing_wakes_the_receiver(host: str) -> None:
         receiver.close()
 
 
-async def test_a_closed_socket_receives_nothing_and_loses_what_is_sent() -> None:
+async def test_a_closed_socket_neither_receives_nor_sends() -> None:
     async with open_sockets("127.0.0.1") as [closed, other]:
         closed.close()
         assert closed.send_nowait(numbered(1), other.local_address)
@@ -624,7 +624,7 @@ async def test_a_closed_socket_receives_nothing_and_loses_what_is_sent() -> None
             await closed.receive_batch()
 
 
-async def test_what_is_kept_when_a_socket_is_closed_is_lost_and_counted_once() -> None:
+async def test_datagrams_queued_at_close_are_counted_once() -> None:
     async with narrow_socket() as [_, sender, _]:
         fill(sender)
         before = len(numbered(5))
@@ -638,8 +638,8 @@ async def test_what_is_kept_when_a_socket_is_closed_is_lost_and_counted_once() -
         assert sender.unsendable == lost + 3
 
 
-async def test_a_socket_closed_just_as_something_arrives() -> None:
-    """Both tasks are due in one turn of the scheduler; whichever goes first, the receiver hears of the end."""
+async def test_a_socket_closed_as_a_datagram_arrives() -> None:
+    """Both tasks are scheduled in one turn; in either order, the receiver is notified of the end."""
     ended: list[bool] = []
     async with open_sockets("127.0.0.1") as [sender, receiver], trio.open_nursery() as nursery:
 
@@ -661,7 +661,7 @@ async def test_a_socket_closed_just_as_something_arrives() -> None:
     assert ended
 
 
-async def test_the_transport_hands_on_what_arrives_until_its_socket_is_closed() -> None:
+async def test_the_transport_passes_packets_on_until_its_socket_is_closed() -> None:
     async with open_sockets("127.0.0.1") as [sender, receiver]:
         into, out = trio.open_memory_channel[tuple[Address, Address, list[bytes]]](10)
         transport = UdpTransport(receiver, lambda *what: into.send_nowait(what[:3]))
@@ -675,14 +675,14 @@ async def test_the_transport_hands_on_what_arrives_until_its_socket_is_closed() 
 
 
 class StampedSocket(ScriptedSocket):
-    """A scripted socket whose datagrams come a second after each other, from 100 on."""
+    """A scripted socket whose datagrams arrive every second, from 100 on."""
 
     @property
     def arrival_times(self) -> Sequence[float]:
         return range(100, 106)
 
 
-async def test_the_transport_gives_each_sender_the_arrivals_of_its_packets() -> None:
+async def test_the_transport_assigns_arrival_times_to_the_packets_of_each_sender() -> None:
     stamped = StampedSocket(Address("10.0.0.1", 5))
     received: list[tuple[Address, list[bytes], list[float]]] = []
 
@@ -747,7 +747,7 @@ def test_this_host_has_a_loopback_address() -> None:
 
 
 def test_addresses_of_all_interfaces(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those of IPv6 have flow information, which is not used, and the scope."""
+    """IPv6 ones have flow information, which is not used, and a scope."""
     ips: list[tuple[str | tuple[str, int, int], int]]
     ips = [("10.0.0.1", 8), (("fe80::1", 5, 3), 64), (("2001:db8::1", 6, 0), 64)]
     adapters = [
@@ -763,7 +763,7 @@ def test_addresses_of_all_interfaces(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @both_families
-async def test_a_port_can_be_chosen_and_is_taken_once(host: str) -> None:
+async def test_a_port_can_be_chosen_and_bound_once(host: str) -> None:
     network, interface = SystemNetwork(), InterfaceAddress("lo", host)
     async with open_sockets(host, 1) as [freed]:
         port = freed.local_address.port
@@ -777,7 +777,7 @@ async def test_a_port_can_be_chosen_and_is_taken_once(host: str) -> None:
 
 @only_ipv6
 async def test_an_ipv6_socket_leaves_the_port_to_ipv4(host: str) -> None:
-    """Also where the system's default is one socket for both."""
+    """Even if the system's default is one socket for both."""
     network = SystemNetwork()
     of_ipv6 = await network.bind_udp(InterfaceAddress("any", "::"))
     try:
@@ -798,7 +798,7 @@ async def test_numeric_addresses_resolve_to_themselves(host: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["a\0b", "a" * 64, "a..b", "\ud800"])
-async def test_a_name_that_cannot_be_one_is_an_os_error(host: str) -> None:
+async def test_an_invalid_name_raises_os_error(host: str) -> None:
     with pytest.raises(OSError, match=r"."):
         await SystemNetwork().resolve(host, 3478)
 
@@ -815,7 +815,7 @@ async def test_an_impossible_name_does_not_resolve(name: str) -> None:
         await SystemNetwork().resolve(name, 3478)
 
 
-async def test_members_of_a_multicast_group_hear_each_other() -> None:
+async def test_members_of_a_multicast_group_receive_from_each_other() -> None:
     network, interface = SystemNetwork(), InterfaceAddress("lo", "127.0.0.1")
     async with open_sockets("127.0.0.1", 1) as [unused]:
         group = Address("239.255.77.77", unused.local_address.port)
@@ -845,25 +845,25 @@ async def test_a_multicast_socket_of_ipv6_opens_on_an_interface_by_its_name(host
 
 @only_ipv6
 async def test_a_multicast_socket_of_ipv6_opens_on_the_interface_of_a_scope(host: str) -> None:
-    """Its name is then of no account."""
+    """The name is not used."""
     by_scope = InterfaceAddress("no such name", host, socket.if_nametoindex("lo"))
     member = await SystemNetwork().open_multicast(by_scope, Address("ff02::fb", 0))
     member.close()
 
 
-async def test_what_is_no_multicast_group_cannot_be_joined() -> None:
+async def test_only_multicast_groups_can_be_joined() -> None:
     with pytest.raises(OSError, match=os.strerror(errno.EINVAL)):
         await SystemNetwork().open_multicast(InterfaceAddress("lo", "127.0.0.1"), Address("10.0.0.1", 0))
 
 
 class FullSocket(socket.socket):
-    """A UDP socket that takes some calls and is full then, until it is said to be empty.
+    """A UDP socket that is full after some calls, until the test resets it.
 
     Attributes:
-        room: How many further calls it takes.
-        refused: How many calls it refuses before.
-        taken: The datagrams of each call that it took.
-        arguments: Those of each call with several datagrams, besides these.
+        room: Number of further calls that succeed.
+        refused: Number of calls refused before.
+        taken: Datagrams of each successful call.
+        arguments: Other arguments of each call with several datagrams.
     """
 
     def __init__(self) -> None:
@@ -890,8 +890,8 @@ class FullSocket(socket.socket):
         return sum(map(len, buffers))
 
 
-async def test_what_is_behind_a_refused_run_does_not_overtake_it() -> None:
-    """A longer one is a run of its own. There would be room for it by then."""
+async def test_datagrams_after_a_refused_run_do_not_overtake_it() -> None:
+    """A longer one is a separate run. The socket would be writable by then."""
     full = FullSocket()
     full.bind(("127.0.0.1", 0))
     sender = SystemDatagramSocket(full, Address(*full.getsockname()))
@@ -908,8 +908,8 @@ async def test_what_is_behind_a_refused_run_does_not_overtake_it() -> None:
 
 
 @pytest.mark.parametrize("room", range(9))
-async def test_a_socket_that_is_full_between_two_runs_of_a_batch_keeps_what_is_behind(room: int) -> None:
-    """Each run of equal sizes is one call. What is behind the first that is refused must not overtake it."""
+async def test_a_socket_that_is_full_between_two_runs_queues_the_second(room: int) -> None:
+    """Each run of equal sizes is one call. Later runs must not overtake the first refused one."""
     batch = [*[b"a" * 30] * 3, b"b" * 20, b"b" * 10, b"c" * 30, *[b"d" * 40] * 2]
     full = FullSocket()
     full.bind(("127.0.0.1", 0))
@@ -929,7 +929,7 @@ async def test_a_socket_that_is_full_between_two_runs_of_a_batch_keeps_what_is_b
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="segmentation is Linux's")
-async def test_the_kernel_is_told_the_size_of_the_segments() -> None:
+async def test_segment_size_control_message() -> None:
     """<linux/udp.h>: a control message of level SOL_UDP and type UDP_SEGMENT with 16 bits."""
     full = FullSocket()
     full.bind(("127.0.0.1", 0))
@@ -944,11 +944,11 @@ async def test_the_kernel_is_told_the_size_of_the_segments() -> None:
 
 
 class RecordingSocket(socket.socket):
-    """A UDP socket that does nothing but note what options it is given and what it is bound to.
+    """A UDP socket that only records its options and its address.
 
     Attributes:
         options: Level, option and value of each call.
-        bound: What it was bound to.
+        bound: Address to which it was bound.
     """
 
     made: ClassVar[list["RecordingSocket"]] = []
@@ -968,7 +968,7 @@ class RecordingSocket(socket.socket):
 
 @pytest.fixture
 def recorded(monkeypatch: pytest.MonkeyPatch) -> list[RecordingSocket]:
-    """Have sockets record, and return those that are made."""
+    """Replace sockets by recording ones, and return them."""
     made: list[RecordingSocket] = []
     monkeypatch.setattr(RecordingSocket, "made", made)
     monkeypatch.setattr(socket, "socket", RecordingSocket)
@@ -981,7 +981,7 @@ GRO = (17, 104, 1)
 
 
 def options_of(made: Sequence[RecordingSocket]) -> list[tuple[object, ...]]:
-    # The event loop has sockets of its own.
+    # The event loop has its own sockets.
     [one] = [each for each in made if each.bound is not None]
     return [option for option in one.options if option != GRO]
 
@@ -1047,7 +1047,9 @@ async def test_options_of_a_multicast_socket_of_ipv6(recorded: list[RecordingSoc
     assert bound_of(recorded) == ("", 5353)
 
 
-async def test_without_a_scope_the_interface_is_found_by_its_name(recorded: list[RecordingSocket]) -> None:
+async def test_without_a_scope_the_interface_is_identified_by_its_name(
+    recorded: list[RecordingSocket],
+) -> None:
     group = Address("ff02::fb", 5353)
     opened = await SystemNetwork().open_multicast(InterfaceAddress("lo", "2001:db8::1"), group)
     opened.close()

@@ -1,6 +1,6 @@
-"""W3C's views of the transports: RTCIceTransport, RTCDtlsTransport, RTCSctpTransport.
+"""W3C's transport objects: RTCIceTransport, RTCDtlsTransport, RTCSctpTransport.
 
-They hold what the application may see; the peer connection tells them what has happened.
+They have the state that the application sees; the peer connection updates it with the events of the transports.
 """
 
 import math
@@ -24,7 +24,7 @@ from trio_rtc.protocols.dtls import DtlsClosed
 from trio_rtc.protocols.ice import Agent, Candidate, CandidatePair
 
 DEFAULT_MAX_MESSAGE_SIZE = 65536
-"""Bytes that a peer takes which does not say (RFC 8841 section 6.1)."""
+"""Maximum message size in bytes without max-message-size in SDP (RFC 8841 section 6.1)."""
 
 
 @attrs.frozen
@@ -45,15 +45,15 @@ class RTCIceCandidatePair:
 
 @attrs.define
 class _CandidatesOfOneSide:
-    """The candidates of this and of the last ICE generation, by username fragment.
+    """Candidates of the current and the previous ICE generation, by username fragment.
 
-    The last one's count again when a restart is rolled back.
+    Those of the previous one are valid again after the rollback of a restart.
     """
 
     _generations: dict[str | None, list[RTCIceCandidate]] = attrs.field(factory=dict)
 
     def add(self, candidate: RTCIceCandidate) -> bool:
-        """Add a candidate, or the end of them; return whether it is a new one."""
+        """Add a candidate or end-of-candidates; return whether it is new."""
         fragment = candidate.username_fragment
         candidates = self._generations.setdefault(fragment, [])
         if candidate in candidates:
@@ -71,7 +71,7 @@ class _CandidatesOfOneSide:
 
 
 class RTCIceTransport(EventTarget):
-    """The path to the peer (W3C webrtc section 5.6)."""
+    """ICE transport (W3C webrtc section 5.6)."""
 
     EVENTS = frozenset({"state_change", "gathering_state_change", "selected_candidate_pair_change"})
 
@@ -90,50 +90,50 @@ class RTCIceTransport(EventTarget):
 
     @property
     def role(self) -> RTCIceRole:
-        """Whether this side nominates the pair."""
+        """Role of the local ICE agent."""
         return RTCIceRole(self._agent.role.value)
 
     @property
     def component(self) -> RTCIceComponent:
-        """Always ``rtp``: RTCP shares the transport."""
+        """Component; always ``rtp``, since RTCP is multiplexed."""
         return RTCIceComponent.RTP
 
     @property
     def state(self) -> RTCIceTransportState:
-        """Whether there is a path."""
+        """Transport state."""
         return self._state
 
     @property
     def gathering_state(self) -> RTCIceGathererState:
-        """Whether candidates are still being gathered."""
+        """Gathering state."""
         return self._gathering_state
 
     def get_local_candidates(self) -> list[RTCIceCandidate]:
-        """Return the candidates gathered and signalled for this ICE generation."""
+        """Return the local candidates of this ICE generation."""
         return self._local_candidates.of(self._agent.local_parameters.username_fragment)
 
     def get_remote_candidates(self) -> list[RTCIceCandidate]:
-        """Return the candidates of the peer for this ICE generation."""
+        """Return the peer's candidates of this ICE generation."""
         parameters = self._agent.remote_parameters
         return [] if parameters is None else self._remote_candidates.of(parameters.username_fragment)
 
     def get_selected_candidate_pair(self) -> RTCIceCandidatePair | None:
-        """Return the pair on which packets are sent, or ``None``."""
+        """Return the selected pair, or ``None``."""
         return self._pair
 
     def get_local_parameters(self) -> RTCIceParameters | None:
-        """Return our credentials."""
+        """Return the local credentials."""
         parameters = self._agent.local_parameters
         return RTCIceParameters(parameters.username_fragment, parameters.password)
 
     def get_remote_parameters(self) -> RTCIceParameters | None:
-        """Return the peer's credentials, once they are known."""
+        """Return the peer's credentials, ``None`` until they are known."""
         parameters = self._agent.remote_parameters
         if parameters is None:
             return None
         return RTCIceParameters(parameters.username_fragment, parameters.password)
 
-    # -- what the peer connection tells ------------------------------------------------------------------------
+    # -- updates by the peer connection ------------------------------------------------------------------------
 
     def _add_local_candidate(self, candidate: RTCIceCandidate) -> bool:
         return self._local_candidates.add(candidate)
@@ -163,9 +163,9 @@ class RTCIceTransport(EventTarget):
         self._state = RTCIceTransportState.CLOSED
 
 
-def _find(candidates: Sequence[RTCIceCandidate], wanted: Candidate) -> RTCIceCandidate | None:
-    """Return the candidate as it was signalled; ``None`` for one that a check has revealed."""
-    key = (wanted.type, wanted.protocol, wanted.address, wanted.port)
+def _find(candidates: Sequence[RTCIceCandidate], candidate: Candidate) -> RTCIceCandidate | None:
+    """Return the signaled candidate; ``None`` for a peer-reflexive one."""
+    key = (candidate.type, candidate.protocol, candidate.address, candidate.port)
     return next(
         (each for each in candidates if (each.type, each.protocol, each.address, each.port) == key), None
     )
@@ -176,7 +176,7 @@ def _as_w3c(candidate: Candidate, mid: str | None, m_line_index: int | None) -> 
 
 
 class RTCDtlsTransport(EventTarget):
-    """The security of a transport (W3C webrtc section 5.5)."""
+    """DTLS transport (W3C webrtc section 5.5)."""
 
     EVENTS = frozenset({"state_change", "error"})
 
@@ -191,19 +191,19 @@ class RTCDtlsTransport(EventTarget):
 
     @property
     def ice_transport(self) -> RTCIceTransport:
-        """The path underneath."""
+        """ICE transport below."""
         return self._ice_transport
 
     @property
     def state(self) -> RTCDtlsTransportState:
-        """Whether the handshake is done."""
+        """DTLS state."""
         return self._state
 
     def get_remote_certificates(self) -> list[bytes]:
-        """Return the peer's certificate chain, each in DER; empty before the handshake is complete."""
+        """Return the peer's certificates in DER; empty before the handshake is complete."""
         return list(self._remote_certificates)
 
-    # -- what the peer connection tells ------------------------------------------------------------------------
+    # -- updates by the peer connection ------------------------------------------------------------------------
 
     def _set_remote_certificate(self, certificate: bytes) -> None:
         self._remote_certificates = [certificate]
@@ -214,7 +214,7 @@ class RTCDtlsTransport(EventTarget):
 
 
 class RTCSctpTransport(EventTarget):
-    """The association that carries the data channels (W3C webrtc section 6.1)."""
+    """SCTP transport of the data channels (W3C webrtc section 6.1)."""
 
     EVENTS = frozenset({"state_change"})
 
@@ -229,28 +229,28 @@ class RTCSctpTransport(EventTarget):
 
     @property
     def transport(self) -> RTCDtlsTransport:
-        """The security underneath."""
+        """DTLS transport below."""
         return self._transport
 
     @property
     def state(self) -> RTCSctpTransportState:
-        """Whether the association is up."""
+        """State of the association."""
         return self._state
 
     @property
     def max_message_size(self) -> float:
-        """Bytes of the largest message that can be sent; ``math.inf`` when the peer sets no bound."""
+        """Maximum size in bytes of a sent message; ``math.inf`` if the peer sets no limit."""
         return self._max_message_size
 
     @property
     def max_channels(self) -> int | None:
-        """How many channels there may be; ``None`` until the association is up."""
+        """Maximum number of channels; ``None`` until the association is established."""
         return self._max_channels
 
-    # -- what the peer connection tells ------------------------------------------------------------------------
+    # -- updates by the peer connection ------------------------------------------------------------------------
 
     def _set_remote_max_message_size(self, size: int) -> None:
-        # RFC 8841 section 6.1: 0 says that any size will do.
+        # RFC 8841 section 6.1: 0 means any size.
         self._max_message_size = math.inf if size == 0 else size
 
     def _become_connected(self, max_channels: int) -> None:
@@ -269,7 +269,7 @@ class RTCSctpTransport(EventTarget):
 
 
 def error_of_dtls(event: DtlsClosed) -> RTCError | None:
-    """Return W3C's error for the end of a DTLS connection, ``None`` for an orderly one."""
+    """Return W3C's error for a closed DTLS connection, ``None`` after a close_notify."""
     error = event.error
     if error is None:
         return None

@@ -1,4 +1,4 @@
-"""The paths that data is accepted from: those that an authentic check has passed, as long as there are not too many."""
+"""Paths from which data is accepted: those of authentic checks, up to a limit."""
 
 import pytest
 
@@ -23,12 +23,12 @@ def accepted(agent: Agent, ports: range) -> list[int]:
 
 
 def check_from(peer: ScriptedPeer, ports: range, now: float, **credentials: str) -> None:
-    """Send authentic checks from other addresses, as somebody can who repeats those of the peer."""
+    """Send authentic checks from other addresses, as an attacker can who replays those of the peer."""
     for port in ports:
         assert peer.check(now, source=Address("10.0.0.66", port), **credentials) is not None
 
 
-def test_a_check_in_either_direction_opens_its_path_only() -> None:
+def test_a_check_in_either_direction_accepts_only_its_path() -> None:
     agent, peer = agent_with_two_pairs(IceRole.CONTROLLED)
     assert peer.check(0.0) is not None
     assert (ALICE, BOB) in agent.accepted_paths
@@ -41,7 +41,7 @@ def test_a_check_in_either_direction_opens_its_path_only() -> None:
     assert (ALICE, BOB_AGAIN) in agent.accepted_paths
 
 
-def test_of_too_many_paths_the_one_that_was_checked_longest_ago_is_forgotten() -> None:
+def test_the_least_recently_checked_path_is_removed_above_the_limit() -> None:
     agent, peer = agent_with_two_pairs(IceRole.CONTROLLED)
     ports = range(2000, 2000 + LIMIT)
     check_from(peer, ports, 0.0)
@@ -52,7 +52,7 @@ def test_of_too_many_paths_the_one_that_was_checked_longest_ago_is_forgotten() -
     assert accepted(agent, range(5000, 5001)) == [5000]
 
 
-def test_the_path_of_a_valid_pair_is_not_forgotten_that_of_another_pair_is() -> None:
+def test_the_path_of_a_valid_pair_is_kept_that_of_another_pair_is_removed() -> None:
     agent, peer = agent_with_two_pairs(IceRole.CONTROLLED)
     peer.answer_until(0.0, 0.2, BOB)
     assert peer.check(0.2, source=BOB_AGAIN) is not None
@@ -61,7 +61,7 @@ def test_the_path_of_a_valid_pair_is_not_forgotten_that_of_another_pair_is() -> 
     assert (ALICE, BOB_AGAIN) not in agent.accepted_paths
 
 
-def test_the_path_of_the_selected_pair_is_not_forgotten_after_a_restart() -> None:
+def test_the_path_of_the_selected_pair_is_kept_after_a_restart() -> None:
     agent, peer = agent_with_two_pairs(IceRole.CONTROLLED)
     peer.answer_until(0.0, 0.2, BOB)
     before = agent.local_parameters
@@ -72,17 +72,17 @@ def test_the_path_of_the_selected_pair_is_not_forgotten_after_a_restart() -> Non
     assert (ALICE, BOB) in agent.accepted_paths
 
 
-def test_a_check_that_is_refused_opens_no_path() -> None:
+def test_a_refused_check_accepts_no_path() -> None:
     agent, peer = agent_with_two_pairs(IceRole.CONTROLLING)
     (check,) = peer.new_requests(0.0)
     peer.answer(check, 0.1, error=ErrorCode(400, "Bad Request"))
     assert (ALICE, BOB) not in agent.accepted_paths
 
 
-# What goes with a local address.
+# -- removal of a local address --
 
 
-def test_a_removed_address_takes_its_paths_with_it() -> None:
+def test_removing_an_address_removes_its_paths() -> None:
     agent, peer = agent_with_pairs(IceRole.CONTROLLED, local=(ALICE, ALICE_AGAIN), remote=(BOB,))
     peer.answer_until(0.0, 0.2)
     assert (ALICE, BOB) in agent.accepted_paths
@@ -94,7 +94,7 @@ def test_a_removed_address_takes_its_paths_with_it() -> None:
 
 
 @pytest.mark.parametrize("removed", [ALICE, ALICE_AGAIN])
-def test_a_nomination_goes_on_unless_its_own_address_is_removed(removed: Address) -> None:
+def test_a_nomination_continues_unless_its_own_address_is_removed(removed: Address) -> None:
     agent, peer = agent_with_pairs(IceRole.CONTROLLING, local=(ALICE, ALICE_AGAIN), remote=(BOB,))
     first, second = peer.new_requests(0.0), []
     agent.handle_timer(0.05)
@@ -116,7 +116,7 @@ def test_a_nomination_goes_on_unless_its_own_address_is_removed(removed: Address
 
 
 @pytest.mark.parametrize("nominated_goes", [True, False])
-def test_checking_goes_on_when_the_address_of_the_nominated_pair_is_removed(nominated_goes: bool) -> None:
+def test_checking_continues_when_the_address_of_the_nominated_pair_is_removed(nominated_goes: bool) -> None:
     agent, peer = agent_with_pairs(IceRole.CONTROLLING, local=(ALICE, ALICE_AGAIN))
     (first,) = peer.new_requests(0.0)
     peer.answer(first, 0.01)
@@ -127,7 +127,7 @@ def test_checking_goes_on_when_the_address_of_the_nominated_pair_is_removed(nomi
     assert selected.nominated
     agent.remove_local_address(ALICE if nominated_goes else ALICE_AGAIN, 0.03)
     sent = peer.answer_until(0.03, 0.3, ALICE)
-    # After a nomination further pairs are checked one a second only.
+    # After a nomination, only one further pair is checked per second.
     assert {(each.local, each.remote) for each in sent} == (
         {(ALICE_AGAIN, BOB), (ALICE_AGAIN, BOB_AGAIN)} if nominated_goes else set()
     )

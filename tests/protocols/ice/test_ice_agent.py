@@ -1,4 +1,4 @@
-"""How two agents find each other."""
+"""Connection establishment between two agents."""
 
 import math
 import random
@@ -49,7 +49,7 @@ def states(host: Host) -> list[str]:
     return [event.state.value for event in host.events if isinstance(event, StateChanged)]
 
 
-def test_data_can_flow_after_one_round_trip_and_two_nominate() -> None:
+def test_data_can_be_sent_after_one_round_trip_and_two_nominate() -> None:
     network = IceNetwork(delay=0.010)
     alice, bob = make_hosts(network)
     signal(network, alice, bob)
@@ -63,7 +63,7 @@ def test_data_can_flow_after_one_round_trip_and_two_nominate() -> None:
     assert states(alice) == states(bob) == ["checking", "connected", "completed"]
 
 
-def test_the_first_to_know_connects_before_the_other_knows_it() -> None:
+def test_the_side_with_parameters_connects_before_the_other_has_them() -> None:
     network = IceNetwork()
     alice, bob = make_hosts(network)
     signal(network, alice, bob)
@@ -77,7 +77,7 @@ def test_the_first_to_know_connects_before_the_other_knows_it() -> None:
     assert network.now - start < 0.005
 
 
-def test_candidates_may_come_before_the_parameters() -> None:
+def test_candidates_may_arrive_before_the_parameters() -> None:
     network = IceNetwork()
     alice, bob = make_hosts(network)
     for candidate in bob.candidates:
@@ -106,7 +106,7 @@ def test_trickled_candidates_connect_one_by_one() -> None:
     assert alice.agent.state == bob.agent.state == "completed"
 
 
-def test_a_nomination_that_comes_first_still_shows_connected_before_completed() -> None:
+def test_connected_is_reported_before_completed_if_the_nomination_comes_first() -> None:
     agent = make_agent(CONTROLLED, ALICE)
     peer = ScriptedPeer(agent, ALICE, BOB)
     peer.check(0.0, use_candidate=True)
@@ -132,7 +132,7 @@ def test_a_role_conflict_is_resolved(role: IceRole, seed: int) -> None:
     assert len(changes) % 2 == 1
 
 
-def test_a_refused_role_is_changed_with_a_new_tie_breaker() -> None:
+def test_a_487_response_changes_role_and_tie_breaker() -> None:
     agent = make_agent(CONTROLLING, ALICE)
     peer = ScriptedPeer(agent, ALICE, BOB)
     agent.set_remote_parameters(peer.parameters, 0.0)
@@ -161,7 +161,7 @@ def test_the_larger_tie_breaker_controls(tie_breaker: int, refused: bool) -> Non
     assert (ALICE, BOB) not in agent.accepted_paths or not refused
 
 
-def test_addresses_that_a_nat_rewrites_are_learnt_from_checks() -> None:
+def test_addresses_rewritten_by_a_nat_become_peer_reflexive_candidates() -> None:
     network = IceNetwork()
     alice = network.add_host(CONTROLLING, Address("192.168.1.5", 10000))
     bob = network.add_host(CONTROLLED, BOB)
@@ -172,7 +172,7 @@ def test_addresses_that_a_nat_rewrites_are_learnt_from_checks() -> None:
             return datagram._replace(local=outside)
         if datagram.remote == outside:
             return datagram._replace(remote=inside)
-        # Nobody can reach the inner address from outside.
+        # The inner address is not reachable from outside.
         return None if datagram.remote == inside else datagram
 
     network.route = translate
@@ -190,7 +190,7 @@ def test_addresses_that_a_nat_rewrites_are_learnt_from_checks() -> None:
     assert theirs.remote_address == outside
 
 
-def test_a_told_candidate_takes_the_place_of_a_learnt_one() -> None:
+def test_a_signaled_candidate_replaces_a_peer_reflexive_one() -> None:
     network = IceNetwork()
     alice, bob = make_hosts(network)
     signal(network, alice, bob)
@@ -209,7 +209,7 @@ def test_a_told_candidate_takes_the_place_of_a_learnt_one() -> None:
     assert len(alice.agent.pairs) == 1
 
 
-def test_a_lite_peer_is_controlled_by_us() -> None:
+def test_an_agent_with_a_lite_peer_is_controlling() -> None:
     agent = make_agent(CONTROLLED, ALICE)
     peer = ScriptedPeer(agent, ALICE, BOB, ice_lite=True)
     agent.set_remote_parameters(peer.parameters, 0.0)
@@ -249,7 +249,7 @@ def test_names_are_resolved_by_the_caller() -> None:
     assert pair.remote_address == BOB
 
 
-def test_the_addresses_of_a_name_are_checked_at_once() -> None:
+def test_the_addresses_of_a_name_are_checked_immediately() -> None:
     agent = make_agent(CONTROLLING, ALICE)
     agent.set_remote_parameters(IceParameters("peer", "x" * 22), 0.0)
     agent.add_remote_candidate(Candidate.parse("candidate:1 1 udp 1 x.local 2000 typ host"), 0.0)
@@ -257,7 +257,7 @@ def test_the_addresses_of_a_name_are_checked_at_once() -> None:
     assert [datagram.remote for datagram in agent.datagrams_to_send(1.0)] == [BOB]
 
 
-def test_a_name_that_does_not_resolve_leaves_nothing() -> None:
+def test_a_name_that_does_not_resolve_gives_no_pair() -> None:
     agent = make_agent(CONTROLLING, ALICE)
     agent.set_remote_parameters(IceParameters("peer", "x" * 22), 0.0)
     agent.add_remote_candidate(Candidate.parse("candidate:1 1 udp 1 x.local 1 typ host"), 0.0)
@@ -267,7 +267,7 @@ def test_a_name_that_does_not_resolve_leaves_nothing() -> None:
     assert agent.state == "failed"
 
 
-def test_tcp_and_rtcp_candidates_do_no_harm() -> None:
+def test_tcp_and_rtcp_candidates_are_not_paired() -> None:
     network = IceNetwork()
     alice, bob = make_hosts(network)
     tcp = Candidate.parse("candidate:2 1 TCP 2105458943 10.77.0.2 9 typ host tcptype active")
@@ -283,7 +283,7 @@ def test_tcp_and_rtcp_candidates_do_no_harm() -> None:
     assert alice.agent.dropped["candidate"] == 1
 
 
-def test_families_and_link_local_addresses_are_not_mixed() -> None:
+def test_address_families_and_link_local_addresses_are_not_mixed() -> None:
     link_local = Address("fe80::1", 10000)
     agent = make_agent(CONTROLLING, ALICE, ALICE_6, link_local)
     agent.set_remote_parameters(IceParameters("peer", "x" * 22), 0.0)
@@ -308,7 +308,7 @@ def test_checks_are_paced_and_ordered_by_priority() -> None:
         agent.handle_timer(now)
     assert [when for when, _ in sent] == pytest.approx([0.05 * index for index in range(8)])
     by_address = {pair.remote.address: pair.priority for pair in agent.pairs}
-    # The first went out before the others were known.
+    # The first was sent before the others were known.
     priorities = [by_address[address] for _, address in sent[1:]]
     assert priorities == sorted(priorities, reverse=True)
 
@@ -326,7 +326,7 @@ def test_pairs_of_one_foundation_wait_for_the_first() -> None:
     assert [pair.state for pair in agent.pairs] == ["succeeded", "waiting", "waiting"]
 
 
-def test_a_new_pair_does_not_wait_for_those_of_its_foundation_that_have_ended() -> None:
+def test_a_new_pair_does_not_wait_for_finished_pairs_of_its_foundation() -> None:
     agent = make_agent(CONTROLLING, ALICE)
     peer = ScriptedPeer(agent, ALICE, BOB)
     agent.set_remote_parameters(peer.parameters, 0.0)
@@ -337,7 +337,7 @@ def test_a_new_pair_does_not_wait_for_those_of_its_foundation_that_have_ended() 
     assert [pair.state for pair in agent.pairs] == ["succeeded", "waiting"]
 
 
-def test_a_direct_pair_is_nominated_at_once_and_a_reflexive_one_waits_for_better() -> None:
+def test_a_host_pair_is_nominated_immediately_and_a_reflexive_one_waits() -> None:
     for kind, nominated_at in (("host", 0.01), ("srflx raddr 10.0.0.9 rport 9", 0.1)):
         agent = make_agent(CONTROLLING, ALICE)
         peer = ScriptedPeer(agent, ALICE, BOB)
@@ -358,7 +358,7 @@ def test_a_direct_pair_is_nominated_at_once_and_a_reflexive_one_waits_for_better
         assert now == pytest.approx(nominated_at)
 
 
-def test_a_controlled_agent_takes_the_best_of_what_is_nominated_at_once() -> None:
+def test_a_controlled_agent_selects_the_best_of_simultaneous_nominations() -> None:
     agent = make_agent(CONTROLLED, ALICE)
     peer = ScriptedPeer(agent, ALICE, BOB)
     agent.set_remote_parameters(peer.parameters, 0.0)
@@ -384,7 +384,7 @@ def test_a_controlled_agent_takes_the_best_of_what_is_nominated_at_once() -> Non
 
 
 @pytest.mark.parametrize(("later", "follows"), [(0.75, False), (1.0, True)])
-def test_a_controlled_agent_follows_a_change_of_mind(later: float, follows: bool) -> None:
+def test_a_controlled_agent_follows_a_renomination(later: float, follows: bool) -> None:
     agent = make_agent(CONTROLLED, ALICE)
     peer = ScriptedPeer(agent, ALICE, BOB)
     agent.set_remote_parameters(peer.parameters, 0.0)
@@ -398,7 +398,7 @@ def test_a_controlled_agent_follows_a_change_of_mind(later: float, follows: bool
         now = agent.next_timer()
         agent.handle_timer(now)
     assert [pair.state for pair in agent.pairs] == [CheckState.SUCCEEDED] * 2
-    # A number without a rounding error.
+    # A number without rounding error.
     now = math.ceil(now)
     peer.check(now, use_candidate=True)
     peer.check(now + later, source=worse, use_candidate=True)
@@ -429,7 +429,7 @@ def is_request(datagram: Datagram) -> bool:
     return Message.parse(datagram.data).message_class is MessageClass.REQUEST
 
 
-def test_failure_needs_every_pair_failed_and_both_sides_complete() -> None:
+def test_failure_requires_all_pairs_failed_and_both_sides_complete() -> None:
     agent = make_agent(CONTROLLING, ALICE, max_transmissions=1, minimum_rto=0.05)
     peer = ScriptedPeer(agent, ALICE, BOB)
     agent.set_remote_parameters(peer.parameters, 0.0)
@@ -444,7 +444,7 @@ def test_failure_needs_every_pair_failed_and_both_sides_complete() -> None:
     assert agent.state == "failed"
 
 
-def test_without_end_of_candidates_failure_comes_by_time() -> None:
+def test_without_end_of_candidates_failure_follows_a_timeout() -> None:
     agent = make_agent(CONTROLLING, ALICE)
     peer = ScriptedPeer(agent, ALICE, BOB)
     agent.set_remote_parameters(peer.parameters, 0.0)
@@ -459,7 +459,7 @@ def test_without_end_of_candidates_failure_comes_by_time() -> None:
     assert agent.datagrams_to_send(300.0) == []
 
 
-def test_a_late_candidate_and_a_late_check_leave_failure() -> None:
+def test_a_late_candidate_and_a_late_check_leave_the_failed_state() -> None:
     agent = make_agent(CONTROLLING, ALICE)
     peer = ScriptedPeer(agent, ALICE, BOB)
     agent.set_remote_parameters(peer.parameters, 0.0)
@@ -478,7 +478,7 @@ def test_a_late_candidate_and_a_late_check_leave_failure() -> None:
 
 
 def run_agent(agent: Agent, now: float, until: float) -> None:
-    """Let time pass, with nobody answering."""
+    """Run without responses."""
     agent.datagrams_to_send(now)
     while agent.next_timer() <= until:
         now = agent.next_timer()
@@ -487,7 +487,7 @@ def run_agent(agent: Agent, now: float, until: float) -> None:
         agent.datagrams_to_send(now)
 
 
-def test_a_lost_address_moves_data_to_another_pair() -> None:
+def test_a_removed_address_moves_data_to_another_pair() -> None:
     network = IceNetwork()
     alice = network.add_host(CONTROLLING, ALICE, ALICE_6)
     bob = network.add_host(CONTROLLED, BOB, BOB_6)
@@ -498,7 +498,7 @@ def test_a_lost_address_moves_data_to_another_pair() -> None:
     assert first is not None
     network.run(30)
     alice.agent.remove_local_address(first.local_base, network.now)
-    # The other pair has been kept checked, so it takes over at once.
+    # The other pair is a backup pair, so it is selected immediately.
     second = alice.agent.selected_pair
     assert second is not None
     assert alice.agent.state == "connected"
@@ -517,7 +517,7 @@ def same_path(alice: Host, bob: Host) -> bool:
     )
 
 
-def test_statistics_count_what_happened() -> None:
+def test_statistics_of_a_connection() -> None:
     network = IceNetwork(delay=0.010)
     alice, bob = make_hosts(network)
     signal(network, alice, bob)
@@ -555,7 +555,7 @@ def test_credentials_have_48_and_144_bits_and_tie_breakers_64() -> None:
     assert max(tie_breakers) >= 2**63
 
 
-def test_credentials_are_long_enough_and_new_each_time() -> None:
+def test_credentials_are_long_enough_and_unique() -> None:
     fragments = set()
     for seed in range(20):
         parameters = Agent(IceOptions(), rng=random.Random(seed), role=CONTROLLING).local_parameters
@@ -568,7 +568,7 @@ def test_credentials_are_long_enough_and_new_each_time() -> None:
 
 @pytest.mark.parametrize("delay", [0.3, 0.6, 1.0, 2.0])
 def test_agents_connect_over_long_round_trips(delay: float) -> None:
-    """Each check of the peer triggers one of ours, which must not make us forget the check that is answered next."""
+    """Each check of the peer triggers a local one, which must not cancel the check that is answered next."""
     network = IceNetwork(delay)
     alice = network.add_host(CONTROLLING, ALICE)
     bob = network.add_host(CONTROLLED, BOB)
@@ -578,8 +578,8 @@ def test_agents_connect_over_long_round_trips(delay: float) -> None:
 
 
 @pytest.mark.parametrize("round_trip", [0.2, 1.2, 3.0])
-def test_a_peer_that_checks_often_does_not_keep_its_answers_from_counting(round_trip: float) -> None:
-    """As libwebrtc does: a new check every 48 ms until there is a response."""
+def test_frequent_checks_of_the_peer_do_not_discard_its_responses(round_trip: float) -> None:
+    """Like libwebrtc: a new check every 48 ms until there is a response."""
     agent = make_agent(CONTROLLED, ALICE)
     peer = ScriptedPeer(agent, ALICE, BOB)
     agent.set_remote_parameters(peer.parameters, 0.0)

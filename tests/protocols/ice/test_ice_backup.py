@@ -1,4 +1,4 @@
-"""Backup pairs: what replaces a selected pair that falls silent, how soon, and what keeping it ready costs."""
+"""Backup pairs: replacement of an unanswered selected pair, its delay and its cost."""
 
 import functools
 import math
@@ -28,7 +28,7 @@ families = pytest.mark.parametrize("family", [6, 4])
 
 
 def connect(*, family: int = 6, delay: float = 0.03, seed: int = 0) -> tuple[IceNetwork, Host, Host]:
-    """Connect two hosts with both address families, of which one is preferred and selected."""
+    """Connect two hosts with both address families, one of which is preferred and selected."""
     network = IceNetwork(delay=delay)
     order = slice(None, None, 1 if family == 6 else -1)
     alice = network.add_host(IceRole.CONTROLLING, *[ALICE_6, ALICE][order], seed=100 * seed + 1)
@@ -53,7 +53,7 @@ def family_in_use(host: Host) -> int | None:
 
 
 def without(family: int, source: tuple[Address, Address] | None = None) -> Route:
-    """Return a route that loses an address family, or only what comes from one host."""
+    """Return a route that drops an address family, or only the datagrams of one host."""
 
     def route(datagram: Datagram) -> Datagram | None:
         lost = (":" in datagram.local.host) == (family == 6) and (source is None or datagram.local in source)
@@ -81,7 +81,7 @@ def requests_between(network: IceNetwork, source: Address) -> list[float]:
 @families
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("connected_for", [0.0, 3.3, 17.0, 100.0])
-def test_the_other_address_family_replaces_a_dead_one(family: int, seed: int, connected_for: float) -> None:
+def test_the_other_address_family_replaces_a_failed_one(family: int, seed: int, connected_for: float) -> None:
     network, alice, bob = connect(family=family, seed=seed)
     network.run(connected_for)
     network.route = without(family)
@@ -96,7 +96,7 @@ def test_the_other_address_family_replaces_a_dead_one(family: int, seed: int, co
         assert [event.after_silence for event in selections(host)] == [True]
         assert states(host).count("disconnected") <= 1
         assert host.agent.state == "completed"
-        # RFC 7675 section 5.1: consent has ended there, and data from there is dropped.
+        # RFC 7675 section 5.1: consent has expired on that path, and data from it is dropped.
         selected = host.agent.selected_pair
         assert selected is not None
         (dead,) = (pair for pair in host.agent.pairs if pair.local.base != selected.local_base)
@@ -134,13 +134,13 @@ def test_an_outage_of_all_paths_changes_no_pair(outage: float, delay: float, see
         assert len(states(host)) <= 6
 
 
-def test_a_pair_that_was_replaced_is_a_backup_when_it_is_answered_again() -> None:
+def test_a_replaced_pair_is_a_backup_when_it_is_answered_again() -> None:
     network, alice, bob = connect()
     for family in (6, 4, 6):
         network.route = without(family)
         assert network.run(8, functools.partial(both_use, 10 - family, alice, bob))
         network.run(8)
-        # What works again does not bring data back.
+        # A recovered pair is not selected again.
         network.route = lambda datagram: datagram
         network.run(40)
         assert are_connected(alice, bob)
@@ -150,8 +150,8 @@ def test_a_pair_that_was_replaced_is_a_backup_when_it_is_answered_again() -> Non
 
 
 @pytest.mark.parametrize("delay", [0.001, 0.1])
-def test_a_backup_becomes_valid_after_the_nomination(delay: float) -> None:
-    """The answer of the first pair comes before the second one is checked."""
+def test_a_backup_pair_becomes_valid_after_the_nomination(delay: float) -> None:
+    """The response on the first pair arrives before the second one is checked."""
     network = IceNetwork(delay=delay)
     alice = network.add_host(IceRole.CONTROLLING, ALICE_6, ALICE)
     bob = network.add_host(IceRole.CONTROLLED, BOB_6, BOB)
@@ -172,7 +172,7 @@ def test_a_backup_is_checked_every_fifteen_seconds() -> None:
         assert 19 <= len(requests_between(network, source)) <= 21
 
 
-def test_only_so_many_pairs_are_kept_checked() -> None:
+def test_the_number_of_backup_pairs_is_limited() -> None:
     network = IceNetwork(delay=0.001)
     alice = network.add_host(IceRole.CONTROLLING, *(Address(f"10.0.0.{n}", 10000) for n in range(1, 7)))
     bob = network.add_host(IceRole.CONTROLLED, *(Address(f"10.0.1.{n}", 10000) for n in range(1, 7)))
@@ -224,7 +224,7 @@ def state_changes(agent: Agent) -> list[str]:
     return [event.state.value for event in agent.events() if isinstance(event, StateChanged)]
 
 
-def test_a_controlling_agent_nominates_the_backup_and_no_more_the_silent_pair() -> None:
+def test_a_controlling_agent_nominates_the_backup_pair_instead_of_the_unanswered_one() -> None:
     agent, peer = two_pairs(IceRole.CONTROLLING)
     requests = peer.answer_until(10.0, 16.5, BOB_AGAIN)
     assert remote_in_use(agent) == BOB_AGAIN
@@ -234,8 +234,8 @@ def test_a_controlling_agent_nominates_the_backup_and_no_more_the_silent_pair() 
     assert state_changes(agent) == ["disconnected", "completed"]
 
 
-def test_a_controlled_peer_that_stays_on_the_first_nomination_is_not_shut_out() -> None:
-    """pion and Firefox follow no second nomination of a worse pair: they check and send where they did before."""
+def test_data_of_a_peer_that_stays_on_the_first_nomination_is_accepted() -> None:
+    """pion and Firefox do not follow a second nomination of a worse pair, and continue to send on the first."""
     agent, peer = two_pairs(IceRole.CONTROLLING)
     peer.answer_until(10.0, 20.0, BOB_AGAIN)
     assert remote_in_use(agent) == BOB_AGAIN
@@ -255,7 +255,7 @@ def test_a_controlled_agent_does_not_wait_for_a_second_nomination() -> None:
     # Not "completed": the pair is not nominated.
     assert state_changes(agent) == ["disconnected", "connected"]
     peer.answer_until(16.5, 20.0)
-    # The silent pair is answered again, but not nominated again.
+    # The nominated pair is answered again, but not nominated again.
     assert remote_in_use(agent) == BOB_AGAIN
     peer.check(20.0, use_candidate=True)
     (check,) = (each for each in peer.sent if Message.parse(each.data).message_class is MessageClass.REQUEST)
@@ -268,8 +268,8 @@ def test_a_controlled_agent_does_not_wait_for_a_second_nomination() -> None:
     assert state_changes(agent) == ["completed"]
 
 
-def test_a_nomination_alone_does_not_bring_a_controlled_agent_back_to_a_silent_pair() -> None:
-    """The peer's checks arrive and our own are not answered: the peer has not noticed yet."""
+def test_a_nomination_alone_does_not_end_the_failover_of_a_controlled_agent() -> None:
+    """The peer's checks arrive, but local ones are unanswered: the peer has not detected the outage yet."""
     agent, peer = two_pairs(IceRole.CONTROLLED)
     for now in range(10, 60):
         peer.check(float(now), use_candidate=True)
@@ -279,19 +279,19 @@ def test_a_nomination_alone_does_not_bring_a_controlled_agent_back_to_a_silent_p
     assert changes == ["disconnected", "connected"]
 
 
-def test_a_backup_that_is_not_answered_replaces_nothing() -> None:
+def test_an_unanswered_backup_pair_replaces_nothing() -> None:
     agent, peer = two_pairs(IceRole.CONTROLLING)
     peer.answer_until(10.0, 35.0, ALICE)
     assert remote_in_use(agent) == BOB
     assert state_changes(agent) == ["disconnected"]
 
 
-# The rules of its own, at their bounds.
+# -- BackupPairs alone --
 
 
 @attrs.define(eq=False)
 class FakePair:
-    """The attributes of a pair that ``BackupPairs`` reads."""
+    """Pair with the attributes that ``BackupPairs`` uses."""
 
     base: str
     host: str
@@ -311,7 +311,7 @@ class FakePair:
 
 
 class FakeList(list[FakePair]):
-    """A check list of such pairs."""
+    """Check list of fake pairs."""
 
     concluded = True
 
@@ -324,7 +324,7 @@ class FakeList(list[FakePair]):
 
 
 class Backups:
-    """Backup pairs of fake pairs, and what they have asked for."""
+    """``BackupPairs`` of fake pairs, with recorded checks."""
 
     def __init__(self, *pairs: FakePair, **options: Any) -> None:
         self.sent: list[FakePair] = []
@@ -358,13 +358,13 @@ SELECTED = ("a", "x", 9)
     [
         # Answered for 0.9 s.
         *(([10.0, 10.9], 10.9, True), ([10.0, 10.89], 10.9, False), ([10.0], 11.0, False)),
-        # The last answer is less than 1.5 s old.
+        # The last response is less than 1.5 s old.
         *(([10.0, 10.9], 12.39, True), ([10.0, 10.9], 12.4, False)),
-        # After 1.5 s without an answer, the time begins anew.
+        # After 1.5 s without a response, the time starts again.
         *(([10.0, 11.49], 11.5, True), ([10.0, 11.5], 11.6, False), ([10.0, 11.5, 12.4], 12.4, True)),
     ],
 )
-def test_how_long_a_backup_must_have_been_answered(
+def test_time_for_which_a_backup_pair_must_be_answered(
     answers: list[float], asked_at: float, replaced: bool
 ) -> None:
     backup: Any = FakePair("b", "y", 5)
@@ -375,7 +375,7 @@ def test_how_long_a_backup_must_have_been_answered(
     assert (made.core.find_replacement(made.selected, asked_at) is backup) is replaced
 
 
-def test_a_backup_that_was_answered_for_exactly_so_long_replaces() -> None:
+def test_a_backup_pair_answered_for_exactly_the_confirmation_time_replaces() -> None:
     backup: Any = FakePair("b", "y", 5)
     made = Backups(FakePair(*SELECTED), backup, backup_confirmation_time=0.5)
     made.consent.unanswered_since = 9.0
@@ -384,7 +384,7 @@ def test_a_backup_that_was_answered_for_exactly_so_long_replaces() -> None:
         assert made.core.find_replacement(made.selected, now) is expected
 
 
-def test_no_further_pair_is_searched_before_the_nomination() -> None:
+def test_no_backup_pair_is_searched_before_the_nomination() -> None:
     made = Backups(FakePair(*SELECTED), FakePair("b", "y", 5, CheckState.FROZEN))
     made.pairs.concluded = False
     for now in (1.0, 2.0, 3.0):
@@ -393,13 +393,13 @@ def test_no_further_pair_is_searched_before_the_nomination() -> None:
     assert made.pairs[1].state is CheckState.FROZEN
 
 
-def test_answers_count_only_while_the_selected_pair_is_silent() -> None:
+def test_responses_count_only_while_the_selected_pair_is_unanswered() -> None:
     backup: Any = FakePair("b", "y", 5)
     made = Backups(FakePair(*SELECTED), backup)
     for silent_since in (math.inf, 9.0, math.inf, 20.0):
         made.consent.unanswered_since = silent_since
         if silent_since == 20.0:
-            # What was noted before the selected pair was answered again is forgotten.
+            # Responses recorded before the selected pair was answered again do not count.
             assert made.core.find_replacement(made.selected, 11.0) is None
             continue
         for now in (10.0, 10.9):
@@ -412,7 +412,7 @@ def test_answers_count_only_while_the_selected_pair_is_silent() -> None:
             assert found is backup
 
 
-def test_the_best_backup_replaces_and_those_that_differ_most_are_kept() -> None:
+def test_the_best_backup_pair_replaces_and_those_that_differ_most_are_kept() -> None:
     pairs: list[Any] = [
         FakePair(*SELECTED),
         FakePair("a", "x", 8),
@@ -435,7 +435,7 @@ def test_the_best_backup_replaces_and_those_that_differ_most_are_kept() -> None:
     ("checked_at", "silent_since", "due"),
     [(0.0, math.inf, 15.0), (3.0, math.inf, 18.0), (0.0, 4.0, 4.5), (6.0, 4.0, 6.5), (0.0, 14.9, 15.0)],
 )
-def test_when_a_backup_is_checked(checked_at: float, silent_since: float, due: float) -> None:
+def test_check_times_of_a_backup_pair(checked_at: float, silent_since: float, due: float) -> None:
     backup = FakePair("b", "y", 5, checked_at=checked_at)
     made = Backups(FakePair(*SELECTED), backup)
     made.consent.unanswered_since = silent_since
@@ -447,7 +447,7 @@ def test_when_a_backup_is_checked(checked_at: float, silent_since: float, due: f
 
 
 @pytest.mark.parametrize(("now", "revoked"), [(39.9, False), (40.0, True)])
-def test_consent_of_a_replaced_pair_ends_thirty_seconds_after_its_last_answer(
+def test_consent_of_a_replaced_pair_expires_thirty_seconds_after_its_last_response(
     now: float, revoked: bool
 ) -> None:
     replaced = FakePair("b", "y", 5, CheckState.FAILED, replaced=True, answered_at=10.0)
@@ -457,7 +457,7 @@ def test_consent_of_a_replaced_pair_ends_thirty_seconds_after_its_last_answer(
     assert made.revoked == [replaced] * revoked
 
 
-def test_one_more_pair_is_checked_each_second() -> None:
+def test_one_further_pair_is_checked_each_second() -> None:
     pairs = [FakePair(*SELECTED), *(FakePair("b", "y", priority, CheckState.FROZEN) for priority in (1, 2))]
     made = Backups(*pairs)
     made.update(10.0)
@@ -474,7 +474,7 @@ def test_one_more_pair_is_checked_each_second() -> None:
 
 
 @pytest.mark.parametrize(("limit", "searches"), [(1, False), (2, True)])
-def test_no_further_pair_is_checked_when_there_are_enough(limit: int, searches: bool) -> None:
+def test_no_further_pair_is_checked_with_enough_backup_pairs(limit: int, searches: bool) -> None:
     pairs = (FakePair(*SELECTED), FakePair("b", "x", 5), FakePair("b", "y", 5, CheckState.FROZEN))
     made = Backups(*pairs, max_backup_pairs=limit)
     for now in (1.0, 2.0):

@@ -39,7 +39,7 @@ FIREFOX = [
 
 @pytest.mark.parametrize("line", CHROMIUM + FIREFOX)
 @pytest.mark.parametrize("prefix", ["", "a="])
-def test_browsers_candidates_parse_and_survive(line: str, prefix: str) -> None:
+def test_browser_candidates_are_parsed_and_encoded(line: str, prefix: str) -> None:
     candidate = Candidate.parse(prefix + line)
     assert Candidate.parse(candidate.to_sdp()) == candidate
     assert candidate.to_sdp().split()[3:6] == line.split()[3:6]
@@ -123,7 +123,7 @@ def test_well_formed_candidates_of_unsupported_kinds_are_unusable(text: str) -> 
         Candidate.parse(text)
 
 
-def test_a_candidate_has_1024_characters_at_most() -> None:
+def test_a_candidate_has_at_most_1024_characters() -> None:
     line = "candidate:1 1 udp 1 10.0.0.1 1 typ host x ".ljust(1024, "y")
     assert Candidate.parse(line).extensions == (("x", line.split()[-1]),)
     with pytest.raises(ProtocolError, match="of 1025 characters"):
@@ -131,7 +131,7 @@ def test_a_candidate_has_1024_characters_at_most() -> None:
 
 
 @pytest.mark.parametrize("foundation", ["-2077823418", "a" * 40, "Host_1", "not-a-foundation"])
-def test_any_token_is_a_foundation(foundation: str) -> None:
+def test_any_token_is_accepted_as_foundation(foundation: str) -> None:
     candidate = Candidate.parse(f"candidate:{foundation} 1 udp 1 10.0.0.1 1 typ host")
     assert candidate.foundation == foundation
     assert Candidate.parse(candidate.to_sdp()) == candidate
@@ -172,7 +172,7 @@ CANDIDATES = st.builds(
 
 
 @given(CANDIDATES)
-def test_candidates_survive(candidate: Candidate) -> None:
+def test_candidates_round_trip(candidate: Candidate) -> None:
     assert Candidate.parse(candidate.to_sdp()) == candidate
 
 
@@ -205,7 +205,7 @@ def test_priorities_follow_rfc_8445() -> None:
     assert compute_priority(RTCIceCandidateType.RELAY, 65535) == 16777215
 
 
-def test_foundations_are_equal_for_equal_origins_only() -> None:
+def test_foundations_are_equal_for_equal_type_base_and_server_only() -> None:
     host, srflx = RTCIceCandidateType.HOST, RTCIceCandidateType.SRFLX
     assert compute_foundation(host, "10.0.0.1") == compute_foundation(host, "10.0.0.1")
     foundations = {
@@ -230,7 +230,7 @@ FIELDS = {"component": "1", "priority": "5", "address": "10.0.0.1", "port": "7"}
         *(("port", "65536", False), ("port", "-1", False), ("port", "+1", False), ("port", "1_0", False)),
     ],
 )
-def test_bounds_of_numbers(field: str, value: str, is_good: bool) -> None:
+def test_limits_of_numbers(field: str, value: str, is_good: bool) -> None:
     line = LINE.format(**{**FIELDS, field: value})
     if is_good:
         assert str(getattr(Candidate.parse(line), field)) == value
@@ -240,7 +240,7 @@ def test_bounds_of_numbers(field: str, value: str, is_good: bool) -> None:
 
 
 @pytest.mark.parametrize("port", ["0", "65535", "65536"])
-def test_bounds_of_a_related_port(port: str) -> None:
+def test_limits_of_a_related_port(port: str) -> None:
     line = f"{LINE.format(**FIELDS)} raddr 10.0.0.2 rport {port}"
     if port == "65536":
         with pytest.raises(ProtocolError, match="rport"):
@@ -251,7 +251,7 @@ def test_bounds_of_a_related_port(port: str) -> None:
 
 @pytest.mark.parametrize(("size", "is_good"), [(254, True), (255, True), (256, False)])
 @pytest.mark.parametrize("suffix", [".local", ".org"])
-def test_a_name_has_255_characters_at_most(suffix: str, size: int, is_good: bool) -> None:
+def test_a_name_has_at_most_255_characters(suffix: str, size: int, is_good: bool) -> None:
     name = ".".join(["x" * 50] * 4) + "." + "x" * (size - len(suffix) - 204) + suffix
     line = LINE.format(**{**FIELDS, "address": name})
     if is_good and suffix == ".local":
@@ -289,7 +289,7 @@ def test_link_local_addresses(host: str, is_local: bool) -> None:
 
 
 @pytest.mark.parametrize(("checks", "kept"), [(2, 2), (3, 2)])
-def test_early_checks_are_bounded_and_a_nomination_is_not_forgotten(checks: int, kept: int) -> None:
+def test_early_checks_are_bounded_and_a_nomination_is_kept(checks: int, kept: int) -> None:
     generation = Generation(IceOptions(max_early_checks=2), random.Random(1))
     base = Address("10.0.0.1", 1)
 
@@ -314,7 +314,7 @@ def remote(text: str) -> RemoteCandidate:
     return RemoteCandidate(candidate, candidate.transport_address)
 
 
-def test_how_many_candidates_of_the_peer_are_kept() -> None:
+def test_maximum_number_of_remote_candidates() -> None:
     table = RemoteCandidates(3, 1)
     first, second, third = (remote(LINE.format(**{**FIELDS, "port": str(port)})) for port in (1, 2, 3))
     for number, each in enumerate((first, second)):
@@ -338,7 +338,7 @@ def test_how_many_candidates_of_the_peer_are_kept() -> None:
 
 
 @pytest.mark.parametrize("kept", ["tcp", "name"])
-def test_candidates_that_cannot_be_paired_yet_take_room_once(kept: str) -> None:
+def test_unpaired_candidates_are_counted_once(kept: str) -> None:
     table = RemoteCandidates(2, 1)
     lines = {
         "tcp": "candidate:1 1 tcp 1 10.0.0.1 {} typ host tcptype active",
@@ -356,8 +356,8 @@ def test_candidates_that_cannot_be_paired_yet_take_room_once(kept: str) -> None:
     assert len(table.signaled) == 2
 
 
-def test_a_candidate_with_a_name_leaves_no_room_when_it_is_removed() -> None:
-    """It was counted when it was told, and not once for each of its addresses."""
+def test_removing_a_resolved_candidate_does_not_decrease_the_count() -> None:
+    """It was counted when it was signaled, not once per address."""
     table = RemoteCandidates(2, 1)
     table.add_unresolved(Candidate.parse("candidate:1 1 udp 1 x.local 9 typ host"))
     first, second = table.resolve_name("x.local", ["10.0.0.1", "no address", "10.0.0.2"])
@@ -369,7 +369,7 @@ def test_a_candidate_with_a_name_leaves_no_room_when_it_is_removed() -> None:
     assert not table.has_room()
 
 
-def test_of_a_name_4_addresses_are_used() -> None:
+def test_at_most_4_addresses_of_a_name_are_used() -> None:
     table = RemoteCandidates(9, 1)
     for port in (8, 9):
         table.add_unresolved(Candidate.parse(f"candidate:1 1 udp 1 x.local {port} typ host"))

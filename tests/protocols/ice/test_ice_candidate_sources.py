@@ -1,4 +1,4 @@
-"""Gathering of our own candidates."""
+"""Gathering of local candidates."""
 
 import math
 import random
@@ -58,7 +58,7 @@ def respond(agent: Agent, datagram: Datagram, mapped: Address | ErrorCode, now: 
 
 
 def run(agent: Agent, now: float, until: float) -> list[Datagram]:
-    """Let time pass; return what was sent."""
+    """Run until a time; return the datagrams sent."""
     sent = agent.datagrams_to_send(now)
     while agent.next_timer() <= until:
         now = agent.next_timer()
@@ -68,7 +68,7 @@ def run(agent: Agent, now: float, until: float) -> list[Datagram]:
     return sent
 
 
-def test_host_candidates_are_told_at_once() -> None:
+def test_host_candidates_are_reported_immediately() -> None:
     agent = make_agent()
     assert agent.gathering_state == "new"
     agent.add_local_address(ALICE, local_preference=65535, now=0.0, network_id=1, network_cost=50)
@@ -123,7 +123,7 @@ def test_credentials_of_a_server_are_not_shown() -> None:
     assert "secret" not in repr(IceServer.parse("turn:turn.example.org", "alice", "secret"))
 
 
-def test_a_late_address_gathers_again() -> None:
+def test_a_late_address_resumes_gathering() -> None:
     agent = make_agent()
     agent.local_addresses_complete(0.0)
     agent.events()
@@ -133,7 +133,7 @@ def test_a_late_address_gathers_again() -> None:
 
 
 @pytest.mark.parametrize("server_first", [True, False])
-def test_a_server_tells_the_reflexive_address(server_first: bool) -> None:
+def test_a_response_gives_a_server_reflexive_candidate(server_first: bool) -> None:
     agent = make_agent()
     if server_first:
         agent.add_stun_server(ICE_SERVER, SERVER, 0.0)
@@ -157,7 +157,7 @@ def test_a_server_tells_the_reflexive_address(server_first: bool) -> None:
     assert rest == [GatheringCompleted(), GatheringStateChanged(RTCIceGathererState.COMPLETE)]
 
 
-def test_an_address_without_nat_gives_no_second_candidate() -> None:
+def test_without_nat_there_is_no_reflexive_candidate() -> None:
     agent = make_agent()
     agent.add_local_address(ALICE, local_preference=65535, now=0.0)
     agent.add_stun_server(ICE_SERVER, SERVER, 0.0)
@@ -171,7 +171,7 @@ def test_an_address_without_nat_gives_no_second_candidate() -> None:
     assert agent.events() == [GatheringCompleted(), GatheringStateChanged(RTCIceGathererState.COMPLETE)]
 
 
-def test_a_dead_server_delays_nobody() -> None:
+def test_an_unreachable_server_does_not_delay_others() -> None:
     agent = make_agent()
     agent.add_stun_server(OTHER_ICE_SERVER, OTHER_SERVER, 0.0)
     agent.add_stun_server(ICE_SERVER, SERVER, 0.0)
@@ -191,7 +191,7 @@ def test_a_dead_server_delays_nobody() -> None:
     assert agent.next_timer() == math.inf
 
 
-def test_an_error_of_a_server_is_told_with_its_code() -> None:
+def test_an_error_response_of_a_server_is_reported_with_its_code() -> None:
     agent = make_agent()
     agent.add_local_address(ALICE, local_preference=65535, now=0.0)
     agent.add_stun_server(ICE_SERVER, SERVER, 0.0)
@@ -202,7 +202,7 @@ def test_an_error_of_a_server_is_told_with_its_code() -> None:
     assert agent.gathering_state == "complete"
 
 
-def test_a_server_that_cannot_be_asked_is_told_once() -> None:
+def test_an_unreachable_server_is_reported_once() -> None:
     agent = make_agent()
     agent.server_failed(ICE_SERVER, 701, "the name does not resolve", 0.0)
     agent.server_failed(ICE_SERVER, 701, "the name does not resolve", 0.0)
@@ -215,7 +215,7 @@ def test_a_server_that_cannot_be_asked_is_told_once() -> None:
     assert agent.gathering_state == "complete"
 
 
-def test_every_server_is_asked_from_every_address_of_its_family_only() -> None:
+def test_every_server_is_queried_from_all_addresses_of_its_family() -> None:
     agent = make_agent()
     loopback, link_local = Address("127.0.0.1", 10000), Address("fe80::1", 10000)
     for address in (ALICE, ALICE_6, loopback, link_local):
@@ -232,7 +232,7 @@ def test_every_server_is_asked_from_every_address_of_its_family_only() -> None:
     assert len(sent) == 3
 
 
-def test_queries_and_checks_take_turns_in_one_pacing() -> None:
+def test_queries_and_checks_alternate_with_common_pacing() -> None:
     agent = make_agent()
     agent.add_local_address(ALICE, local_preference=1, now=0.0)
     for index in range(4):
@@ -247,7 +247,7 @@ def test_queries_and_checks_take_turns_in_one_pacing() -> None:
     assert kinds == ["query", "check"] * 4
 
 
-def test_a_removed_address_ends_its_queries() -> None:
+def test_removing_an_address_cancels_its_queries() -> None:
     agent = make_agent()
     agent.add_local_address(ALICE, local_preference=1, now=0.0)
     agent.add_stun_server(ICE_SERVER, SERVER, 0.0)
@@ -261,7 +261,7 @@ def test_a_removed_address_ends_its_queries() -> None:
     assert agent.next_timer() == math.inf
 
 
-def test_malformed_answers_of_a_server_count_as_none() -> None:
+def test_malformed_responses_of_a_server_are_failures() -> None:
     agent = make_agent()
     agent.add_local_address(ALICE, local_preference=1, now=0.0)
     agent.add_stun_server(ICE_SERVER, SERVER, 0.0)
@@ -273,7 +273,7 @@ def test_malformed_answers_of_a_server_count_as_none() -> None:
     assert [error.error_code for error in errors(agent.events())] == [701]
 
 
-def test_an_error_that_names_an_address_is_an_error() -> None:
+def test_an_error_response_with_a_mapped_address_is_an_error() -> None:
     agent = make_agent()
     agent.add_local_address(ALICE, local_preference=1, now=0.0)
     agent.add_stun_server(ICE_SERVER, SERVER, 0.0)
@@ -288,7 +288,7 @@ def test_an_error_that_names_an_address_is_an_error() -> None:
     assert [error.error_code for error in errors(events)] == [403]
 
 
-def test_a_reflexive_candidate_is_among_those_of_the_agent() -> None:
+def test_a_reflexive_candidate_is_a_local_candidate() -> None:
     agent = make_agent()
     agent.add_local_address(ALICE, local_preference=1, now=0.0)
     agent.add_stun_server(ICE_SERVER, SERVER, 0.0)
@@ -319,8 +319,8 @@ def test_addresses_and_servers_are_bounded() -> None:
     assert len(run(agent, 0.0, 0.45)) == 4
 
 
-def test_every_address_asks_every_server_at_once_however_few_pairs_there_may_be() -> None:
-    """A query may stay open for half a minute, and a new one is sent every 50 milliseconds."""
+def test_all_queries_can_be_open_with_few_pairs() -> None:
+    """A query may be open for half a minute, and a new one is sent every 50 milliseconds."""
     agent = make_agent(max_pairs=1, gathering_timeout=60.0)
     for index in range(32):
         agent.add_local_address(ALICE._replace(port=10000 + index), local_preference=index, now=0.0)
@@ -343,7 +343,7 @@ def test_a_stray_response_is_counted() -> None:
     assert agent.dropped == {"unexpected": 1}
 
 
-def test_two_addresses_that_a_nat_maps_alike_give_two_candidates() -> None:
+def test_two_addresses_with_the_same_mapped_address_give_two_candidates() -> None:
     """RFC 8445 section 5.1.3: only candidates of the same base are redundant."""
     agent = make_agent()
     other = ALICE._replace(host="192.168.2.5")
@@ -361,7 +361,7 @@ def test_two_addresses_that_a_nat_maps_alike_give_two_candidates() -> None:
     assert reflexive[0].foundation != reflexive[1].foundation
 
 
-def test_a_check_comes_before_a_query_that_is_due_with_it() -> None:
+def test_a_check_is_sent_before_a_query_due_at_the_same_time() -> None:
     agent = make_agent()
     agent.set_remote_parameters(IceParameters("peer", "x" * 22), 0.0)
     agent.add_remote_candidate(Candidate.parse("candidate:1 1 udp 5 10.0.1.1 1024 typ host"), 0.0)
@@ -370,13 +370,13 @@ def test_a_check_comes_before_a_query_that_is_due_with_it() -> None:
     assert [query.remote.port for query in run(agent, 0.0, 0.06)] == [1024, SERVER.port]
 
 
-def test_the_failure_of_a_server_is_told_at_once() -> None:
+def test_the_failure_of_a_server_is_reported_immediately() -> None:
     agent = make_agent()
     agent.server_failed(ICE_SERVER, 701, "the name does not resolve", 0.0)
     assert agent.events() == [CandidateErrorOccurred(None, None, URL, 701, "the name does not resolve")]
 
 
-def test_gathering_goes_on_while_addresses_are_expected() -> None:
+def test_gathering_continues_while_addresses_are_expected() -> None:
     agent = make_agent()
     agent.add_local_address(ALICE, local_preference=1, now=0.0)
     agent.local_addresses_complete(0.0)
@@ -394,7 +394,7 @@ def test_gathering_goes_on_while_addresses_are_expected() -> None:
 
 
 @pytest.mark.parametrize(("servers", "rto"), [(8, 0.5), (12, 0.6)])
-def test_after_a_restart_each_server_is_asked_once_more(servers: int, rto: float) -> None:
+def test_after_a_restart_each_server_is_queried_once_more(servers: int, rto: float) -> None:
     agent = make_agent()
     agent.add_local_address(ALICE, local_preference=1, now=0.0)
     for index in range(servers):
@@ -416,7 +416,7 @@ def test_after_a_restart_each_server_is_asked_once_more(servers: int, rto: float
 @pytest.mark.parametrize(
     ("servers", "addresses", "state"), [(0, 0, "new"), (1, 0, "gathering"), (0, 1, "gathering")]
 )
-def test_the_state_of_gathering_after_a_restart(servers: int, addresses: int, state: str) -> None:
+def test_gathering_state_after_a_restart(servers: int, addresses: int, state: str) -> None:
     agent = make_agent()
     for _ in range(servers):
         agent.add_stun_server(ICE_SERVER, SERVER, 0.0)
@@ -426,7 +426,7 @@ def test_the_state_of_gathering_after_a_restart(servers: int, addresses: int, st
     assert agent.gathering_state == state
 
 
-def test_a_server_after_the_end_begins_gathering_again() -> None:
+def test_a_server_added_after_completion_resumes_gathering() -> None:
     agent = make_agent()
     agent.local_addresses_complete(0.0)
     assert agent.gathering_state == "complete"
@@ -440,7 +440,7 @@ def test_a_server_after_the_end_begins_gathering_again() -> None:
     ]
 
 
-def test_a_loopback_address_may_be_reported_to_a_loopback_address() -> None:
+def test_a_loopback_mapped_address_is_accepted_for_a_loopback_base() -> None:
     agent = make_agent()
     local = Address("127.0.0.1", 10000)
     agent.add_local_address(local, local_preference=1, now=0.0)
@@ -453,8 +453,8 @@ def test_a_loopback_address_may_be_reported_to_a_loopback_address() -> None:
 
 
 @pytest.mark.parametrize("code", [300, 699, 701])
-def test_an_answer_that_ends_a_query_ends_gathering(code: int) -> None:
-    """Also where the number is the one that W3C uses for servers that are not reached."""
+def test_a_response_to_the_last_query_completes_gathering(code: int) -> None:
+    """Even if the error code is 701, which W3C uses for unreachable servers."""
     agent = make_agent()
     agent.add_local_address(ALICE, local_preference=1, now=0.0)
     agent.add_stun_server(ICE_SERVER, SERVER, 0.0)

@@ -1,4 +1,4 @@
-"""The check list: which pairs there are, in what order they are checked, which make room (RFC 8445 section 6.1.2)."""
+"""The check list: pairing, order of checks and limits (RFC 8445 section 6.1.2)."""
 
 import itertools
 
@@ -31,7 +31,7 @@ def make_remote(
 
 
 def fill(check_list: CheckList, *states: CheckState) -> list[CheckedPair]:
-    """Add pairs of different foundations in these states, the best one first."""
+    """Add pairs of different foundations in these states, in order of priority."""
     pairs = []
     for index, state in enumerate(states):
         remote = make_remote(1024 + index, foundation=str(index), priority=1000 - index)
@@ -55,11 +55,11 @@ def fill(check_list: CheckList, *states: CheckState) -> list[CheckedPair]:
         ),
     ],
 )
-def test_candidates_are_paired_where_packets_can_flow(local: str, remote: str, expected: bool) -> None:
+def test_compatible_candidates_are_paired(local: str, remote: str, expected: bool) -> None:
     assert can_be_paired(make_local(Address(local, 10000)), make_remote(2000, host=remote)) is expected
 
 
-def test_candidates_of_another_transport_without_a_port_or_without_a_socket_are_not_paired() -> None:
+def test_candidates_of_another_transport_or_without_port_or_socket_are_not_paired() -> None:
     local, remote = make_local(), make_remote(2000)
     assert can_be_paired(local, remote)
     reflexive = attrs.evolve(local.candidate, address="203.0.113.9")
@@ -127,7 +127,7 @@ def test_success_unfreezes_its_foundation_only() -> None:
     assert [pair.state for pair in check_list] == [SUCCEEDED, WAITING, FAILED, IN_PROGRESS, FROZEN]
 
 
-def test_triggered_checks_come_first_in_their_order_then_waiting_then_frozen_ones_by_priority() -> None:
+def test_order_of_triggered_waiting_and_frozen_checks() -> None:
     """RFC 8445 section 6.1.4.2."""
     check_list = CheckList(10)
     pairs = fill(check_list, FROZEN, FROZEN, WAITING, WAITING, SUCCEEDED, FAILED, IN_PROGRESS, FAILED)
@@ -157,7 +157,7 @@ def test_a_frozen_pair_whose_foundation_is_busy_is_checked_last() -> None:
     assert check_list.pop_next_check() is same
 
 
-def test_once_concluded_only_triggered_checks_are_sent() -> None:
+def test_a_concluded_list_sends_only_triggered_checks() -> None:
     check_list = CheckList(10)
     pairs = fill(check_list, WAITING, FROZEN, WAITING)
     check_list.concluded = True
@@ -170,7 +170,7 @@ def test_once_concluded_only_triggered_checks_are_sent() -> None:
 
 
 @pytest.mark.parametrize("end", ["succeed", "fail"])
-def test_a_triggered_check_of_a_pair_that_has_ended_is_not_sent(end: str) -> None:
+def test_a_triggered_check_of_a_finished_pair_is_not_sent(end: str) -> None:
     check_list = CheckList(10)
     (pair,) = fill(check_list, IN_PROGRESS)
     getattr(check_list, end)(pair)
@@ -181,7 +181,7 @@ def test_a_triggered_check_of_a_pair_that_has_ended_is_not_sent(end: str) -> Non
     assert not check_list.has_next_check
 
 
-def test_which_pairs_are_unfinished_unchecked_active_valid_and_nominated() -> None:
+def test_unfinished_unchecked_active_valid_and_nominated_pairs() -> None:
     check_list = CheckList(10)
     assert check_list.best_valid is None
     assert check_list.nominated is None
@@ -203,7 +203,7 @@ def test_a_pair_is_found_by_both_addresses() -> None:
     assert check_list.find(ALICE, Address("10.0.0.2", 2)) is None
 
 
-def test_the_pairs_of_a_removed_address_are_checked_no_more() -> None:
+def test_the_pairs_of_a_removed_address_are_not_checked() -> None:
     check_list = CheckList(10)
     bases = (make_local(), make_local(ALICE_AGAIN, foundation="2"))
     pairs = []
@@ -217,7 +217,7 @@ def test_the_pairs_of_a_removed_address_are_checked_no_more() -> None:
     assert [check_list.pop_next_check() for _ in range(2)] == pairs[2:]
 
 
-def test_a_told_candidate_replaces_the_learnt_one_of_its_address_and_priorities_follow() -> None:
+def test_a_signaled_candidate_replaces_the_peer_reflexive_one_and_changes_priorities() -> None:
     check_list = CheckList(10)
     first, second = fill(check_list, IN_PROGRESS, WAITING)
     told = make_remote(first.remote.address.port, foundation="7", priority=5)
@@ -233,16 +233,16 @@ def test_a_told_candidate_replaces_the_learnt_one_of_its_address_and_priorities_
 @pytest.mark.parametrize(
     ("states", "priority", "leaves"),
     [
-        # The worst pair that is idle, if it is worse than the new one.
+        # The idle pair of lowest priority, if lower than that of the new one.
         *(((WAITING, FROZEN, WAITING), 999, 2), ((FROZEN, WAITING, FROZEN), 999, 2)),
         *(((WAITING, WAITING, WAITING), 998, None), ((WAITING, WAITING, WAITING), 997, None)),
-        # A failed one before any other, however good it was.
+        # A failed pair before any other, whatever its priority.
         *(((FAILED, WAITING, WAITING), 1, 0), ((FAILED, WAITING, FAILED), 1, 2)),
-        # Never one that is valid or being checked.
+        # Never a pair that is valid or being checked.
         *(((WAITING, IN_PROGRESS, SUCCEEDED), 1001, 0), ((SUCCEEDED, IN_PROGRESS, SUCCEEDED), 5000, None)),
     ],
 )
-def test_which_pair_makes_room_for_a_better_one(
+def test_the_pair_that_is_dropped_for_a_better_one(
     states: tuple[CheckState, ...], priority: int, leaves: int | None
 ) -> None:
     check_list = CheckList(3)
@@ -253,7 +253,7 @@ def test_which_pair_makes_room_for_a_better_one(
     assert list(check_list) == [*kept, *([] if pair is None else [pair])]
 
 
-def test_a_pair_whose_check_is_triggered_makes_no_room() -> None:
+def test_a_pair_with_a_triggered_check_is_not_dropped() -> None:
     check_list = CheckList(2)
     pairs = fill(check_list, WAITING, WAITING)
     check_list.trigger(pairs[1])
@@ -262,7 +262,7 @@ def test_a_pair_whose_check_is_triggered_makes_no_room() -> None:
     assert pairs[0] not in list(check_list)
 
 
-def test_a_pair_that_the_peer_has_checked_finds_room_whatever_its_priority() -> None:
+def test_a_pair_checked_by_the_peer_is_added_whatever_its_priority() -> None:
     check_list = CheckList(2)
     first, second = fill(check_list, WAITING, FROZEN)
     remote = make_remote(1, priority=1)

@@ -1,4 +1,4 @@
-"""Consent freshness: what silence does to a connected pair."""
+"""Consent freshness: outages of a connected pair."""
 
 import itertools
 
@@ -41,7 +41,7 @@ def connect(delay: float = 0.001, seed: int = 0) -> tuple[IceNetwork, Host, Host
 
 
 def connect_dual_stack(seed: int = 0) -> tuple[IceNetwork, Host, Host]:
-    """Connect two hosts with a valid pair of each address family: the second is checked before the first answer."""
+    """Connect two hosts with a valid pair of each address family: the second is checked before the first response."""
     network = IceNetwork(delay=0.03)
     alice = network.add_host(IceRole.CONTROLLING, ALICE_6, ALICE, seed=100 * seed + 1)
     bob = network.add_host(IceRole.CONTROLLED, BOB_6, BOB, seed=100 * seed + 2)
@@ -62,7 +62,7 @@ def drop_everything(datagram: Datagram) -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("connected_for", [0.0, 3.3, 17.0])
-def test_silence_shows_within_five_seconds(seed: int, connected_for: float) -> None:
+def test_an_outage_is_detected_within_five_seconds(seed: int, connected_for: float) -> None:
     network, alice, bob = connect(seed=seed)
     network.run(connected_for)
     network.route = drop_everything
@@ -71,7 +71,7 @@ def test_silence_shows_within_five_seconds(seed: int, connected_for: float) -> N
     assert network.now - start > 1.0
 
 
-def test_consent_is_lost_thirty_seconds_after_the_last_answer() -> None:
+def test_consent_expires_thirty_seconds_after_the_last_response() -> None:
     network, alice, bob = connect()
     network.run(20)
     network.route = drop_everything
@@ -88,7 +88,7 @@ def test_consent_is_lost_thirty_seconds_after_the_last_answer() -> None:
     assert network.sent == []
 
 
-def test_the_answer_to_the_nomination_is_consent_too() -> None:
+def test_the_response_to_the_nomination_renews_consent() -> None:
     network = IceNetwork(delay=0.2)
     alice = network.add_host(IceRole.CONTROLLING, ALICE)
     bob = network.add_host(IceRole.CONTROLLED, BOB)
@@ -101,7 +101,7 @@ def test_the_answer_to_the_nomination_is_consent_too() -> None:
     assert network.now - answered_at == pytest.approx(30.0)
 
 
-def test_an_answer_ends_the_disconnection() -> None:
+def test_a_response_ends_the_disconnected_state() -> None:
     network, alice, bob = connect()
     network.route = drop_everything
     network.run(15)
@@ -113,7 +113,7 @@ def test_an_answer_ends_the_disconnection() -> None:
     assert states(alice)[-3:] == ["completed", "disconnected", "completed"]
 
 
-def test_one_lost_check_does_not_show() -> None:
+def test_one_lost_check_changes_no_state() -> None:
     network, alice, _ = connect()
     lost: list[Datagram] = []
 
@@ -129,15 +129,15 @@ def test_one_lost_check_does_not_show() -> None:
     assert "disconnected" not in states(alice)
 
 
-def test_a_path_that_works_in_one_direction_only_is_disconnected() -> None:
+def test_a_path_with_one_working_direction_is_disconnected() -> None:
     network, alice, bob = connect()
     network.route = lambda datagram: datagram if datagram.local == BOB else None
     assert network.run(8, lambda: alice.agent.state == bob.agent.state == "disconnected")
 
 
 @pytest.mark.parametrize("heard_at", [None, 1.0, 3.0])
-def test_checks_of_the_peer_put_off_our_own(heard_at: float | None) -> None:
-    """At most to the regular time, which is 4 to 6 seconds after the answer."""
+def test_checks_of_the_peer_delay_consent_checks(heard_at: float | None) -> None:
+    """At most until the regular time, 4 to 6 seconds after the response."""
     agent, peer = agent_with_pairs(IceRole.CONTROLLED, remote=(BOB,))
     peer.answer_until(0.0, 0.0)
     if heard_at is not None:
@@ -152,7 +152,7 @@ def test_checks_of_the_peer_put_off_our_own(heard_at: float | None) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_checks_are_about_five_seconds_apart_and_not_in_step(seed: int) -> None:
+def test_consent_checks_are_about_five_seconds_apart_and_randomized(seed: int) -> None:
     network, _, _ = connect(seed=seed)
     network.run(5)
     network.sent.clear()
@@ -163,7 +163,7 @@ def test_checks_are_about_five_seconds_apart_and_not_in_step(seed: int) -> None:
         if datagram.local == ALICE and Message.parse(datagram.data).message_class is MessageClass.REQUEST
     ]
     gaps = [later - earlier for earlier, later in itertools.pairwise(requests)]
-    # Not more than every 3.5 seconds even if the peer's own checks come late, and never above 1.2 times 5.
+    # At least 3.5 seconds even if the peer's checks are late, and at most 1.2 times 5.
     assert all(3.4 < gap < 6.01 for gap in gaps)
     assert len({round(gap, 6) for gap in gaps}) > len(gaps) // 2
 
@@ -179,8 +179,8 @@ def test_consent_checks_are_never_retransmitted() -> None:
 
 
 @pytest.mark.parametrize("one_way", [3.0, 8.0, 11.0])
-def test_consent_stays_where_answers_come_late(one_way: float) -> None:
-    """RFC 7675 section 5.1: an answer to any request of the last 30 seconds counts. A queue may be that long."""
+def test_late_responses_renew_consent(one_way: float) -> None:
+    """RFC 7675 section 5.1: a response to any request of the last 30 seconds counts. A queue may be that long."""
     network, alice, bob = connect()
     network.delay = one_way
     network.run(300)
@@ -191,7 +191,7 @@ def test_consent_stays_where_answers_come_late(one_way: float) -> None:
     assert network.run(3 * one_way, lambda: alice.agent.state == bob.agent.state == "completed")
 
 
-def test_only_an_authentic_answer_on_the_same_path_renews_consent() -> None:
+def test_only_an_authentic_response_on_the_same_path_renews_consent() -> None:
     network, alice, _ = connect()
     elsewhere = Address("10.0.0.66", 6666)
 
@@ -206,7 +206,9 @@ def test_only_an_authentic_answer_on_the_same_path_renews_consent() -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("connected_for", [0.0, 1.0, 1.5, 2.0, 7.0, 25.0])
-def test_a_dead_peer_with_two_valid_pairs_is_never_connected_again(seed: int, connected_for: float) -> None:
+def test_an_unreachable_peer_with_two_valid_pairs_is_never_connected_again(
+    seed: int, connected_for: float
+) -> None:
     network, alice, bob = connect_dual_stack(seed)
     network.run(connected_for)
     last_answer = network.now + network.delay
@@ -235,7 +237,7 @@ def state_changes(agent: Agent) -> list[str]:
     return [event.state.value for event in agent.events() if isinstance(event, StateChanged)]
 
 
-def test_a_newly_nominated_pair_that_is_not_answered_is_left_for_the_one_that_is() -> None:
+def test_an_unanswered_newly_nominated_pair_is_replaced_by_an_answered_one() -> None:
     agent, peer = controlled_agent_with_two_pairs()
     peer.answer_until(0.1, 20.0)
     agent.events()
@@ -243,7 +245,7 @@ def test_a_newly_nominated_pair_that_is_not_answered_is_left_for_the_one_that_is
     assert agent.selected_pair is not None
     assert agent.selected_pair.remote_address == BOB_AGAIN
     assert agent.state == "connected"
-    # The last answer on it came at 15 s, so it is checked at once.
+    # The last response on it arrived at 15 s, so it is checked immediately.
     peer.answer_until(20.0, 21.4, BOB)
     assert agent.state == "connected"
     peer.answer_until(21.4, 22.1, BOB)
@@ -252,7 +254,7 @@ def test_a_newly_nominated_pair_that_is_not_answered_is_left_for_the_one_that_is
     assert state_changes(agent) == ["disconnected", "connected"]
 
 
-def test_a_newly_nominated_pair_of_a_dead_peer_fails_when_its_consent_ends() -> None:
+def test_a_newly_nominated_pair_of_an_unreachable_peer_fails_when_its_consent_expires() -> None:
     agent, peer = controlled_agent_with_two_pairs()
     peer.answer_until(0.1, 20.0)
     agent.events()
@@ -279,7 +281,7 @@ def test_a_nominated_pair_without_consent_is_checked_before_it_is_selected() -> 
     assert state_changes(agent) == []
 
 
-def test_after_a_lost_address_an_old_pair_is_checked_before_it_is_selected() -> None:
+def test_after_a_removed_address_an_old_pair_is_checked_before_it_is_selected() -> None:
     network, alice, bob = connect_dual_stack()
     network.route = lambda datagram: None if BOB in (datagram.local, datagram.remote) else datagram
     network.run(60)
@@ -297,7 +299,7 @@ def test_after_a_lost_address_an_old_pair_is_checked_before_it_is_selected() -> 
     assert network.run(60, lambda: are_connected(alice, bob) and alice.agent.selected_pair != selected)
 
 
-def test_a_restart_towards_a_dead_peer_never_reads_connected() -> None:
+def test_a_restart_with_an_unreachable_peer_is_never_connected() -> None:
     network, alice, bob = connect_dual_stack()
     network.run(1.0)
     network.route = drop_everything
@@ -311,8 +313,8 @@ def test_a_restart_towards_a_dead_peer_never_reads_connected() -> None:
     assert alice.agent.state == "failed"
 
 
-def test_consent_that_ends_on_one_pair_ends_on_no_other_that_is_answered() -> None:
-    """The better pair falls silent; the other one is answered all the time, and carries data from then on."""
+def test_expired_consent_of_one_pair_does_not_affect_an_answered_one() -> None:
+    """The better pair is unanswered; the other one is answered, and is selected."""
     agent, peer = controlled_agent_with_two_pairs()
     peer.answer_until(0.1, 31.0, BOB_AGAIN)
     assert agent.selected_pair is not None
@@ -325,7 +327,7 @@ def test_consent_that_ends_on_one_pair_ends_on_no_other_that_is_answered() -> No
     assert (valid.state, valid.consent_expired) == ("succeeded", False)
     assert (ALICE, BOB) not in agent.accepted_paths
     assert (ALICE, BOB_AGAIN) in agent.accepted_paths
-    # Its credentials are not used there any more (RFC 7675 section 5.1), whatever the peer sends from there.
+    # Its credentials are not used on it again (RFC 7675 section 5.1), whatever the peer sends.
     sent = lost.statistics.requests_sent + lost.statistics.consent_requests_sent
     assert peer.check(31.5, use_candidate=True) is not None
     peer.answer_until(31.5, 90.0, BOB_AGAIN)
@@ -334,7 +336,7 @@ def test_consent_that_ends_on_one_pair_ends_on_no_other_that_is_answered() -> No
     assert agent.selected_pair.remote_address == BOB_AGAIN
 
 
-def test_options_are_what_the_documentation_says() -> None:
+def test_documented_option_defaults() -> None:
     assert attrs.asdict(IceOptions()) == {
         "pacing_interval": 0.05,
         "minimum_rto": 0.5,

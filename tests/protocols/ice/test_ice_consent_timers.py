@@ -1,4 +1,4 @@
-"""The timers of consent at their bounds, without an agent (RFC 7675 section 5.1)."""
+"""Consent timers at their limits, without an agent (RFC 7675 section 5.1)."""
 
 import math
 import random
@@ -11,7 +11,7 @@ from trio_rtc.protocols.ice.consent import Consent
 
 
 class Middle(random.Random):
-    """Randomness that is always the middle of what may be, and records that."""
+    """Generator that returns and records the middle of each range."""
 
     def __init__(self) -> None:
         super().__init__(1)
@@ -26,7 +26,7 @@ def make_consent(answered_at: float = 10.0, *, disconnected: bool = False, **opt
     return Consent(IceOptions(**options), Middle(), answered_at=answered_at, disconnected=disconnected)
 
 
-def test_checks_are_5_seconds_apart_more_or_less() -> None:
+def test_consent_checks_are_4_to_6_seconds_apart() -> None:
     rng = Middle()
     consent = Consent(IceOptions(), rng, answered_at=10.0, disconnected=False)
     assert rng.asked == [(0.8, 1.2)]
@@ -41,7 +41,7 @@ def test_checks_are_5_seconds_apart_more_or_less() -> None:
 @pytest.mark.parametrize(
     ("timeout", "patience", "quiet"), [(5.0, 1.5, 3.5), (2.0, 1.5, 0.5), (2.1, 1.0, 1.1), (1.0, 1.5, 0.5)]
 )
-def test_a_quiet_pair_is_checked_when_only_the_patience_is_left(
+def test_a_pair_without_traffic_is_checked_when_the_patience_is_left(
     timeout: float, patience: float, quiet: float
 ) -> None:
     consent = make_consent(disconnected_timeout=timeout, disconnected_patience=patience)
@@ -50,14 +50,14 @@ def test_a_quiet_pair_is_checked_when_only_the_patience_is_left(
     assert consent.check_due == min(11 + quiet, 15.0)
 
 
-def test_unanswered_checks_are_repeated_and_miss_after_the_patience() -> None:
+def test_unanswered_checks_are_repeated_until_the_patience_ends() -> None:
     consent = make_consent()
     assert not consent.is_silent(1e9)
     consent.check_sent(13.5)
     assert (consent.unanswered_since, consent.check_due) == (13.5, 14.0)
     assert not consent.is_silent(13.99)
     assert consent.is_silent(14.0)
-    # A check of the peer is a sign of life, and no answer.
+    # A check of the peer shows liveness, but is not a response.
     consent.record_peer_check(13.9)
     assert consent.check_due == consent.next_timer == 14.0
     consent.check_sent(14.0)
@@ -73,7 +73,7 @@ def test_unanswered_checks_are_repeated_and_miss_after_the_patience() -> None:
     assert consent.next_timer == consent.expires == 40.0
 
 
-def test_an_answer_renews_everything() -> None:
+def test_a_response_renews_all_timers() -> None:
     consent = make_consent()
     consent.check_sent(13.5)
     consent.update(15.0)
@@ -86,7 +86,7 @@ def test_an_answer_renews_everything() -> None:
     assert not consent.missed
 
 
-def test_a_pair_that_replaces_a_disconnected_one_is_checked_at_once_and_is_disconnected() -> None:
+def test_a_pair_that_replaces_a_disconnected_one_is_disconnected_and_checked_immediately() -> None:
     consent = make_consent(disconnected=True)
     assert consent.missed
     assert consent.check_due == consent.next_timer == 10.0

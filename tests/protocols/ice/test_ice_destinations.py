@@ -1,4 +1,4 @@
-"""The addresses to which an agent sends nothing, whoever names them."""
+"""Refused destinations and sources."""
 
 import logging
 import random
@@ -58,7 +58,7 @@ def test_unspecified_multicast_and_broadcast_addresses_are_refused(host: str, po
 
 @pytest.mark.parametrize("host", [*PUBLIC, *PRIVATE, *NEARLY_PRIVATE])
 @pytest.mark.parametrize("port", [1024, 3478, 65535])
-def test_other_addresses_have_all_ports_from_1024_on(host: str, port: int) -> None:
+def test_all_ports_from_1024_of_other_addresses_are_permitted(host: str, port: int) -> None:
     assert refuse_destination(Address(host, port)) is None
 
 
@@ -69,7 +69,7 @@ def test_ports_below_1024_are_refused(host: str, port: int) -> None:
 
 
 @pytest.mark.parametrize("port", [80, 443])
-def test_ports_of_the_web_are_refused_in_private_networks_only(port: int) -> None:
+def test_ports_80_and_443_are_refused_in_private_networks_only(port: int) -> None:
     allowed = [host for host in (*PUBLIC, *PRIVATE) if refuse_destination(Address(host, port)) is None]
     assert allowed == PUBLIC
     assert all(refuse_destination(Address(host, port)) is None for host in NEARLY_PRIVATE)
@@ -87,14 +87,14 @@ def test_embedded_loopback_addresses_are_loopback_addresses(host: str, expected:
     assert is_loopback(host) is expected
 
 
-def test_a_nat_may_use_any_port_of_a_public_address_but_0() -> None:
+def test_any_source_port_but_0_of_a_public_address_is_permitted() -> None:
     assert refuse_source(ALICE, Address("203.0.113.9", 53)) is None
     assert refuse_source(ALICE, Address("203.0.113.9", 0)) == "port 0"
     assert refuse_source(ALICE, Address("10.0.0.9", 53)) == "port 53 of a private address"
     assert refuse_source(ALICE, Address("10.0.0.9", 1024)) is None
 
 
-def test_loopback_sources_reach_loopback_addresses_only() -> None:
+def test_loopback_sources_are_permitted_to_loopback_addresses_only() -> None:
     assert refuse_source(ALICE, Address("127.0.0.1", 5000)) == "a loopback address"
     assert refuse_source(LOOPBACK, Address("127.0.0.1", 5000)) is None
     assert refuse_source(LOOPBACK, Address("127.0.0.1", 53)) == "port 53 of a private address"
@@ -104,7 +104,7 @@ def test_loopback_sources_reach_loopback_addresses_only() -> None:
 
 
 class Recorder:
-    """A filter that refuses one network and records what it was asked."""
+    """Filter that refuses one network and records its calls."""
 
     def __init__(self, refused: str) -> None:
         self.refused = refused
@@ -135,7 +135,7 @@ def add(agent: Agent, host: str, port: int) -> None:
 
 
 def destinations(agent: Agent, now: float = 0.0, seconds: float = 1.0) -> set[Address]:
-    """Return where the agent sends within some time."""
+    """Return the destinations to which the agent sends within some time."""
     sent = {datagram.remote for datagram in agent.datagrams_to_send(now)}
     end = now + seconds
     while agent.next_timer() < end:
@@ -175,7 +175,7 @@ def test_a_refused_candidate_is_counted_and_not_checked(
     assert destinations(agent) == {PEER}
 
 
-def test_embedded_addresses_are_refused_with_what_they_embed() -> None:
+def test_ipv6_addresses_are_refused_with_their_embedded_ipv4_address() -> None:
     agent, _ = make_agent(ALICE_6)
     for host in ("::ffff:127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::1", "ff02::1", "::"):
         add(agent, host, 5000)
@@ -185,7 +185,7 @@ def test_embedded_addresses_are_refused_with_what_they_embed() -> None:
     assert destinations(agent) == set()
 
 
-def test_refused_candidates_take_no_room_from_others() -> None:
+def test_refused_candidates_do_not_count_towards_the_limit() -> None:
     agent, peer = make_agent(ALICE)
     for port in range(300):
         add(agent, "203.0.113.9", 100 + port)
@@ -194,14 +194,14 @@ def test_refused_candidates_take_no_room_from_others() -> None:
     assert destinations(agent) == {PEER}
 
 
-def test_loopback_candidates_are_for_agents_with_a_loopback_address() -> None:
+def test_loopback_candidates_require_a_local_loopback_address() -> None:
     agent, _ = make_agent(ALICE, LOOPBACK)
     add(agent, "127.0.0.1", 5000)
     assert [pair.local.base for pair in agent.pairs] == [LOOPBACK]
     assert agent.dropped["candidate-refused"] == 0
 
 
-def test_a_loopback_candidate_waits_until_our_addresses_are_known() -> None:
+def test_a_loopback_candidate_waits_until_the_local_addresses_are_known() -> None:
     for later, refused in ((ALICE_6, 1), (LOOPBACK, 0)):
         agent, peer = make_agent(ALICE, complete=False)
         add(agent, "127.0.0.1", 5000)
@@ -226,7 +226,7 @@ def test_the_address_of_a_name_is_tested_like_any_other() -> None:
     assert destinations(agent) == {Address("10.0.0.9", 5000)}
 
 
-def test_the_filter_decides_about_what_is_left() -> None:
+def test_the_filter_applies_to_permitted_addresses() -> None:
     permits = Recorder("10.")
     agent, _ = make_agent(ALICE, permits=permits)
     add(agent, "10.0.0.9", 5000)
@@ -243,7 +243,7 @@ def test_the_filter_decides_about_what_is_left() -> None:
     "source",
     [Address("127.0.0.1", 5000), Address("224.0.0.1", 5000), Address("10.0.0.9", 53), Address("8.8.8.8", 0)],
 )
-def test_authentic_checks_from_refused_sources_are_neither_answered_nor_checked_back(source: Address) -> None:
+def test_authentic_checks_from_refused_sources_have_no_effect(source: Address) -> None:
     agent, peer = make_agent(ALICE)
     assert peer.check(0.0, source=source) is None
     assert peer.sent == []
@@ -252,7 +252,7 @@ def test_authentic_checks_from_refused_sources_are_neither_answered_nor_checked_
     assert (ALICE, source) not in agent.accepted_paths
 
 
-def test_checks_from_low_ports_of_public_addresses_are_answered_and_checked_back() -> None:
+def test_checks_from_low_ports_of_public_addresses_trigger_checks() -> None:
     agent, peer = make_agent(ALICE)
     source = Address("203.0.113.9", 500)
     assert peer.check(0.0, source=source) is not None
@@ -260,7 +260,7 @@ def test_checks_from_low_ports_of_public_addresses_are_answered_and_checked_back
     assert [pair.remote.address for pair in agent.pairs] == [source]
 
 
-def test_the_filter_decides_about_peer_reflexive_addresses_of_authentic_checks() -> None:
+def test_the_filter_applies_to_peer_reflexive_addresses() -> None:
     permits = Recorder("10.")
     agent, peer = make_agent(ALICE, permits=permits)
     assert peer.check(0.0, source=Address("10.0.0.9", 5000), password="w" * 24) is not None
@@ -283,7 +283,7 @@ def test_the_filter_decides_about_peer_reflexive_addresses_of_authentic_checks()
         (Address("169.254.169.254", 80), "port 80 of a private address"),
     ],
 )
-def test_an_address_that_a_server_reports_is_tested_before_the_peer_is_told(
+def test_a_mapped_address_is_tested_before_it_is_reported(
     mapped: Address, reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     agent = Agent(IceOptions(), rng=random.Random(1), role=IceRole.CONTROLLING)
@@ -309,7 +309,7 @@ def test_an_address_that_a_server_reports_is_tested_before_the_peer_is_told(
         *(Address("169.254.169.254", 80), Address("203.0.113.9", 53)),
     ],
 )
-def test_a_server_at_a_refused_address_is_not_asked(address: Address) -> None:
+def test_a_server_at_a_refused_address_is_not_queried(address: Address) -> None:
     agent = Agent(IceOptions(), rng=random.Random(1), role=IceRole.CONTROLLING)
     agent.add_local_address(ALICE, local_preference=1, now=0.0)
     agent.add_stun_server(ICE_SERVER, address, 0.0)
@@ -321,7 +321,7 @@ def test_a_server_at_a_refused_address_is_not_asked(address: Address) -> None:
     assert agent.dropped["stun-server-refused"] == 1
 
 
-def test_another_address_of_the_same_server_is_asked() -> None:
+def test_another_address_of_the_same_server_is_queried() -> None:
     agent = Agent(IceOptions(), rng=random.Random(1), role=IceRole.CONTROLLING)
     agent.add_local_address(ALICE, local_preference=1, now=0.0)
     agent.add_stun_server(ICE_SERVER, Address("0.0.0.0", 3478), 0.0)
@@ -334,7 +334,7 @@ def test_another_address_of_the_same_server_is_asked() -> None:
     assert not [event for event in agent.events() if isinstance(event, CandidateErrorOccurred)]
 
 
-def test_strangers_at_refused_addresses_get_no_answer() -> None:
+def test_requests_from_refused_addresses_are_not_answered() -> None:
     agent, _ = make_agent(ALICE)
     request = binding_request(bytes(12)).encode()
     agent.receive([Datagram(request.ljust(20), ALICE, Address("10.0.0.9", 53))], 0.0)

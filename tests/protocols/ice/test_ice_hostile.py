@@ -1,4 +1,4 @@
-"""What a hostile network or peer can do to an agent, which is little."""
+"""Hostile networks and peers."""
 
 import math
 import random
@@ -73,8 +73,8 @@ def test_a_check_without_credentials_is_a_bad_request(with_username: bool) -> No
 
 @pytest.mark.parametrize("size", range(0, 60, 4))
 @pytest.mark.parametrize("password", [None, b"guess"])
-def test_no_stranger_gets_more_than_it_has_sent(size: int, password: bytes | None) -> None:
-    """Else a forged source address would make us an amplifier."""
+def test_responses_to_unauthenticated_requests_do_not_amplify(size: int, password: bytes | None) -> None:
+    """With a forged source address, the agent would be an amplifier."""
     agent, _ = make_agent()
     for attributes in (
         [Attribute(AttributeType.USERNAME, b"x" * size)],
@@ -86,7 +86,7 @@ def test_no_stranger_gets_more_than_it_has_sent(size: int, password: bytes | Non
     assert sum(agent.dropped.values()) == 2
 
 
-def test_a_stranger_may_get_as_much_as_it_has_sent() -> None:
+def test_a_response_may_be_as_long_as_an_unauthenticated_request() -> None:
     agent, _ = make_agent()
     answered: list[tuple[int, int]] = []
     for size in range(0, 100, 4):
@@ -99,7 +99,7 @@ def test_a_stranger_may_get_as_much_as_it_has_sent() -> None:
     assert shortest == response
 
 
-def test_an_unknown_attribute_that_must_be_understood_is_refused() -> None:
+def test_an_unknown_comprehension_required_attribute_is_refused() -> None:
     agent, peer = make_agent()
     response = peer.check(0.0, extra=(Attribute(0x7777, b""), Attribute(0xC057, b"")))
     assert error_of(response) == 420
@@ -109,8 +109,8 @@ def test_an_unknown_attribute_that_must_be_understood_is_refused() -> None:
     assert (ALICE, BOB) not in agent.accepted_paths
 
 
-def test_a_short_check_of_the_peer_gets_a_longer_answer() -> None:
-    """Only strangers get no more than they have sent."""
+def test_a_short_authentic_check_gets_a_longer_response() -> None:
+    """Only unauthenticated requests limit the length of the response."""
     agent, peer = make_agent()
     fragment = agent.local_parameters.username_fragment
     attributes = [Attribute(AttributeType.USERNAME, fragment.encode()), Attribute(0x7777, b"")]
@@ -138,7 +138,7 @@ def test_a_check_with_a_malformed_role_is_dropped() -> None:
     assert (ALICE, BOB) not in agent.accepted_paths
 
 
-def test_a_check_to_a_socket_that_is_gone_is_dropped() -> None:
+def test_a_check_to_a_closed_socket_is_dropped() -> None:
     agent, peer = make_agent()
     agent.remove_local_address(ALICE, 0.0)
     assert peer.check(0.0) is None
@@ -149,7 +149,7 @@ def state_of_check(agent: Agent) -> CheckState:
     return agent.pairs[0].state
 
 
-def test_a_forged_answer_is_dropped_and_the_real_one_counts() -> None:
+def test_a_forged_response_is_dropped_and_the_authentic_one_is_accepted() -> None:
     agent, peer = make_agent(IceRole.CONTROLLING)
     agent.set_remote_parameters(peer.parameters, 0.0)
     agent.add_remote_candidate(peer.candidate(), 0.0)
@@ -163,7 +163,7 @@ def test_a_forged_answer_is_dropped_and_the_real_one_counts() -> None:
     assert state_of_check(agent) is CheckState.SUCCEEDED
 
 
-def test_an_answer_from_elsewhere_is_no_answer() -> None:
+def test_a_response_from_another_address_is_dropped() -> None:
     agent, peer = make_agent(IceRole.CONTROLLING)
     agent.set_remote_parameters(peer.parameters, 0.0)
     agent.add_remote_candidate(peer.candidate(), 0.0)
@@ -176,7 +176,7 @@ def test_an_answer_from_elsewhere_is_no_answer() -> None:
     assert state_of_check(agent) is CheckState.SUCCEEDED
 
 
-def test_a_check_that_is_answered_only_from_elsewhere_fails() -> None:
+def test_a_check_answered_only_from_another_address_fails() -> None:
     agent, peer = make_agent(IceRole.CONTROLLING)
     agent.set_remote_parameters(peer.parameters, 0.0)
     agent.add_remote_candidate(peer.candidate(), 0.0)
@@ -196,7 +196,7 @@ def test_a_refused_check_fails_the_pair() -> None:
     assert agent.pairs[0].state is CheckState.FAILED
 
 
-def test_a_flood_of_authentic_checks_fills_only_what_is_bounded() -> None:
+def test_a_flood_of_authentic_checks_fills_bounded_tables_only() -> None:
     agent, peer = make_agent(max_peer_reflexive=8)
     agent.set_remote_parameters(peer.parameters, 0.0)
     for port in range(2000, 4000):
@@ -209,7 +209,7 @@ def test_a_flood_of_authentic_checks_fills_only_what_is_bounded() -> None:
     assert agent.dropped["peer-reflexive"] > 1900
 
 
-def test_early_checks_are_remembered_up_to_a_bound() -> None:
+def test_early_checks_are_stored_up_to_a_limit() -> None:
     agent, peer = make_agent(max_early_checks=3)
     for port in (5001, 5002, 5003, 5004, 5004, 5004):
         assert peer.check(0.0, source=Address("10.0.0.2", port)) is not None
@@ -218,7 +218,7 @@ def test_early_checks_are_remembered_up_to_a_bound() -> None:
     assert [pair.remote.address.port for pair in agent.pairs] == [5002, 5003, 5004]
 
 
-def test_an_early_nomination_is_not_forgotten() -> None:
+def test_an_early_nomination_is_kept() -> None:
     agent, peer = make_agent()
     peer.check(0.0, use_candidate=True)
     peer.check(0.0)
@@ -228,7 +228,7 @@ def test_an_early_nomination_is_not_forgotten() -> None:
     assert agent.pairs[0].nominated
 
 
-def test_early_checks_with_other_credentials_are_not_checked_back() -> None:
+def test_early_checks_with_other_credentials_trigger_no_check() -> None:
     agent, peer = make_agent()
     fragment = agent.local_parameters.username_fragment
     assert error_of(peer.check(0.0, username=f"{fragment}:stranger")) is None
@@ -249,7 +249,7 @@ def test_candidates_and_pairs_are_bounded_and_the_best_are_kept() -> None:
     assert kept[-9:] == list(range(41, 50))
 
 
-def test_a_full_check_list_takes_a_worse_pair_only_for_a_check_of_the_peer() -> None:
+def test_a_full_check_list_accepts_a_worse_pair_only_for_a_check_of_the_peer() -> None:
     agent, peer = agent_with_pairs(IceRole.CONTROLLED, remote=(BOB, MALLORY), max_pairs=2)
     worse = Address("10.0.0.77", 7777)
     agent.add_remote_candidate(Candidate.parse("candidate:7 1 udp 7 10.0.0.77 7777 typ host"), 0.0)
@@ -275,7 +275,7 @@ def test_candidates_before_the_parameters_are_bounded() -> None:
     assert [candidate.foundation for candidate in agent.remote_candidates] == ["15", "16", "17", "18", "19"]
 
 
-def test_repeated_checks_leave_at_most_two_transactions_a_pair() -> None:
+def test_repeated_checks_leave_at_most_two_transactions_per_pair() -> None:
     agent, peer = make_agent()
     agent.set_remote_parameters(peer.parameters, 0.0)
     now = 0.0
@@ -284,7 +284,7 @@ def test_repeated_checks_leave_at_most_two_transactions_a_pair() -> None:
         now += 0.05
         agent.handle_timer(now)
     agent.datagrams_to_send(now)
-    # All that is still sent is of these two.
+    # All retransmissions are of these two.
     identifiers = set()
     while agent.next_timer() < now + 10:
         now = agent.next_timer()
@@ -307,7 +307,7 @@ def test_a_request_of_another_method_is_dropped_and_counted(method: int) -> None
 
 
 @given(st.lists(st.binary(max_size=120), max_size=6))
-def test_noise_is_counted_and_changes_nothing(noise: list[bytes]) -> None:
+def test_random_datagrams_are_counted_and_change_nothing(noise: list[bytes]) -> None:
     agent, peer = make_agent()
     agent.set_remote_parameters(peer.parameters, 0.0)
     agent.events()
@@ -330,7 +330,7 @@ def test_mutated_traffic_never_raises_and_never_redirects(edits: list[tuple[int,
     for _, datagram in list(network.sent):
         mutated = bytearray(datagram.data)
         for position, difference in edits:
-            # FINGERPRINT, the last 8 bytes, is beyond what the integrity covers.
+            # FINGERPRINT, the last 8 bytes, is not covered by the integrity.
             mutated[position % (len(mutated) - 8)] ^= difference
         if mutated != datagram.data:
             network.deliver(Datagram(bytes(mutated), MALLORY, datagram.remote))
@@ -341,8 +341,8 @@ def test_mutated_traffic_never_raises_and_never_redirects(edits: list[tuple[int,
     assert are_connected(alice, bob)
 
 
-def test_replayed_checks_from_everywhere_do_not_shut_out_the_selected_pair() -> None:
-    """Checks are sent in the clear: who hears one can send it from any number of forged addresses."""
+def test_replayed_checks_from_many_addresses_do_not_block_the_selected_pair() -> None:
+    """Checks are not encrypted: an eavesdropper can send one from any number of forged addresses."""
     network = IceNetwork()
     alice = network.add_host(IceRole.CONTROLLING, ALICE)
     bob = network.add_host(IceRole.CONTROLLED, BOB)
@@ -363,7 +363,7 @@ def test_replayed_checks_from_everywhere_do_not_shut_out_the_selected_pair() -> 
     )
 
 
-def test_replayed_checks_from_elsewhere_do_not_move_the_selected_pair() -> None:
+def test_replayed_checks_from_another_address_do_not_change_the_selected_pair() -> None:
     network = IceNetwork()
     alice = network.add_host(IceRole.CONTROLLING, ALICE)
     bob = network.add_host(IceRole.CONTROLLED, BOB)
@@ -381,7 +381,7 @@ def test_replayed_checks_from_elsewhere_do_not_move_the_selected_pair() -> None:
 
 @pytest.mark.parametrize("end", ["close", "lower_closed"])
 @pytest.mark.parametrize("connected", [True, False])
-def test_nothing_happens_after_the_end(end: str, connected: bool) -> None:
+def test_a_closed_agent_does_nothing(end: str, connected: bool) -> None:
     network = IceNetwork()
     alice = network.add_host(IceRole.CONTROLLING, ALICE)
     bob = network.add_host(IceRole.CONTROLLED, BOB)

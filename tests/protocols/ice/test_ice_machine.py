@@ -1,4 +1,4 @@
-"""Two agents on a hostile network: whatever happened, they meet once the network is well again."""
+"""Two agents on a hostile network: whatever happened, they connect once the network is healthy."""
 
 import random
 
@@ -28,7 +28,7 @@ SIDES = st.integers(0, 1)
 
 
 class IceMachine(RuleBasedStateMachine):
-    """Signaling is reliable but late, as it is between browsers; the network is neither."""
+    """Signaling is reliable but delayed, as between browsers; the network is unreliable."""
 
     @initialize(
         seed=st.integers(0, 1000),
@@ -44,7 +44,7 @@ class IceMachine(RuleBasedStateMachine):
         self.network: list[Datagram] = []
         self.candidates: list[list[Candidate]] = [[], []]
         self.states: list[list[str]] = [["new"], ["new"]]
-        # Steps of the offer/answer exchange that are still to come, oldest first.
+        # Pending steps of the offer/answer exchange, oldest first.
         self.negotiation = [(0, 1), (1, 0)]
         for side in (0, 1):
             for index, address in enumerate(ADDRESSES[side][:addresses]):
@@ -77,7 +77,7 @@ class IceMachine(RuleBasedStateMachine):
                 agent.receive([Datagram(datagram.data, datagram.remote, datagram.local)], self.now)
         self.pump()
 
-    # What the network does
+    # -- network --
 
     @precondition(lambda self: self.network)
     @rule(data=st.data())
@@ -121,7 +121,7 @@ class IceMachine(RuleBasedStateMachine):
 
     @rule(count=st.integers(1, 10))
     def work(self, count: int) -> None:
-        """The network is well for a while."""
+        """Run with a healthy network for a while."""
         for _ in range(count):
             self.deliver_all()
             due = min(agent.next_timer() for agent in self.agents)
@@ -144,12 +144,12 @@ class IceMachine(RuleBasedStateMachine):
             assert agent.next_timer() > self.now, "the timer spins"
         self.pump()
 
-    # What the applications do
+    # -- applications --
 
     @precondition(lambda self: self.negotiation)
     @rule()
     def signal(self) -> None:
-        """Tell one side's parameters, with the candidates that it has so far."""
+        """Signal the parameters of one side and its current candidates."""
         source, target = self.negotiation.pop(0)
         self.agents[target].set_remote_parameters(self.agents[source].local_parameters, self.now)
         self.pump()
@@ -176,7 +176,7 @@ class IceMachine(RuleBasedStateMachine):
 
     @rule(side=SIDES)
     def remove_address(self, side: int) -> None:
-        """The first address always stays."""
+        """The first address is never removed."""
         self.agents[side].remove_local_address(ADDRESSES[side][1], self.now)
         self.network = [datagram for datagram in self.network if datagram.local != ADDRESSES[side][1]]
         self.pump()
@@ -200,7 +200,7 @@ class IceMachine(RuleBasedStateMachine):
         self.negotiation = [(side, 1 - side), (1 - side, side)]
         self.pump()
 
-    # What must hold
+    # -- invariants --
 
     @invariant()
     def tables_are_bounded(self) -> None:
@@ -232,7 +232,7 @@ class IceMachine(RuleBasedStateMachine):
             assert self.meet(5.0), self.describe()
 
     def catch_up(self) -> None:
-        """Signaling ends: both sides know everything."""
+        """Complete signaling: both sides have all parameters and candidates."""
         while self.negotiation:
             self.signal()
         for side in (0, 1):
@@ -242,7 +242,7 @@ class IceMachine(RuleBasedStateMachine):
             self.complete(side)
 
     def meet(self, seconds: float) -> bool:
-        """Let a healthy network run until both have the same nominated pair."""
+        """Run a healthy network until both have the same nominated pair."""
         end = self.now + seconds
         while True:
             while self.network:

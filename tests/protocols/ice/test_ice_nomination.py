@@ -1,4 +1,4 @@
-"""When a controlling agent nominates which pair (RFC 8445 section 8.1.1)."""
+"""Nomination by the controlling agent (RFC 8445 section 8.1.1)."""
 
 import random
 
@@ -16,7 +16,7 @@ UNFINISHED = (CheckState.FROZEN, CheckState.WAITING, CheckState.IN_PROGRESS)
 
 
 def make_generation(*pairs: tuple[CheckState, int, str]) -> tuple[Generation, list[CheckedPair]]:
-    """Return a generation that has checked since 1 s, with pairs of these states, priorities and remote types."""
+    """Return a generation with checks since 1 s and pairs of these states, priorities and remote types."""
     generation = Generation(IceOptions(), random.Random(1))
     generation.checking_since = 1.0
     host, port = ALICE
@@ -35,14 +35,14 @@ def make_generation(*pairs: tuple[CheckState, int, str]) -> tuple[Generation, li
     return generation, made
 
 
-def test_there_is_no_nominee_without_a_valid_pair() -> None:
+def test_no_pair_is_nominated_without_a_valid_one() -> None:
     generation, _ = make_generation(*((state, 5, HOST) for state in (*UNFINISHED, CheckState.FAILED)))
     assert choose_nominee(generation, IceOptions()) is None
 
 
 @pytest.mark.parametrize("kind", [HOST, REFLEXIVE, RELAYED])
 @pytest.mark.parametrize("priority", [4, 5])
-def test_the_best_valid_pair_is_nominated_at_once_when_no_better_one_is_left(
+def test_the_best_valid_pair_is_nominated_immediately_if_no_better_one_remains(
     kind: str, priority: int
 ) -> None:
     generation, pairs = make_generation(
@@ -56,7 +56,7 @@ def test_the_best_valid_pair_is_nominated_at_once_when_no_better_one_is_left(
 
 @pytest.mark.parametrize("better", UNFINISHED)
 @pytest.mark.parametrize(("kind", "wait"), [(HOST, 0.0), (REFLEXIVE, 0.1), (RELAYED, 0.5)])
-def test_while_a_better_one_may_succeed_the_wait_depends_on_the_kind_of_path(
+def test_while_a_better_pair_is_checked_the_wait_depends_on_the_candidate_types(
     better: CheckState, kind: str, wait: float
 ) -> None:
     generation, pairs = make_generation(
@@ -66,7 +66,7 @@ def test_while_a_better_one_may_succeed_the_wait_depends_on_the_kind_of_path(
 
 
 @pytest.mark.parametrize(("kind", "wait"), [("prflx", 0.1), ("relay", 0.5)])
-def test_the_kind_of_our_own_side_counts_too(kind: str, wait: float) -> None:
+def test_the_local_candidate_type_counts_too(kind: str, wait: float) -> None:
     generation, pairs = make_generation((CheckState.SUCCEEDED, 5, REFLEXIVE), (CheckState.WAITING, 6, HOST))
     pairs[0].valid_local = Candidate.parse(f"candidate:7 1 udp 1 203.0.113.9 9 typ {kind}")
     assert choose_nominee(generation, IceOptions()) == (pairs[0], 1.0 + wait)
@@ -81,7 +81,7 @@ def test_nothing_is_nominated_twice() -> None:
     assert choose_nominee(generation, IceOptions()) is None
 
 
-def test_a_pair_shows_our_candidate_as_the_peer_sees_it_once_that_is_known() -> None:
+def test_a_valid_pair_shows_the_local_candidate_that_the_peer_sees() -> None:
     _, (pair,) = make_generation((CheckState.WAITING, 5, HOST))
     assert pair.pair.local == pair.local.candidate
     assert (pair.pair.local_base, pair.pair.remote_address) == (ALICE, Address("10.0.0.2", 2000))

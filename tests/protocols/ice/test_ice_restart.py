@@ -1,4 +1,4 @@
-"""ICE restarts: new credentials, while the old pair carries data."""
+"""ICE restarts."""
 
 import pytest
 
@@ -43,7 +43,7 @@ def selected_fragment(host: Host) -> str | None:
     return None if pair is None else pair.local.username_fragment
 
 
-def test_credentials_change_and_candidates_are_told_again() -> None:
+def test_a_restart_changes_credentials_and_reports_candidates_again() -> None:
     network, alice, _ = connect()
     before = alice.agent.local_parameters
     alice.events.clear()
@@ -60,7 +60,7 @@ def test_credentials_change_and_candidates_are_told_again() -> None:
 
 
 @pytest.mark.parametrize("by_controlling", [True, False])
-def test_the_old_pair_serves_until_the_new_one_is_nominated(by_controlling: bool) -> None:
+def test_the_old_pair_is_used_until_the_new_one_is_nominated(by_controlling: bool) -> None:
     network, alice, bob = connect()
     first, second = (alice, bob) if by_controlling else (bob, alice)
     old = {host.agent.selected_pair for host in (alice, bob)}
@@ -84,7 +84,7 @@ def test_the_old_pair_serves_until_the_new_one_is_nominated(by_controlling: bool
     assert alice.agent.state == bob.agent.state == "completed"
 
 
-def test_a_restart_brings_back_a_failed_agent_on_another_address() -> None:
+def test_a_restart_recovers_a_failed_agent_on_another_address() -> None:
     network, alice, bob = connect()
     network.route = lambda datagram: None if BOB in (datagram.local, datagram.remote) else datagram
     assert network.run(40, lambda: alice.agent.state == bob.agent.state == "failed")
@@ -98,7 +98,7 @@ def test_a_restart_brings_back_a_failed_agent_on_another_address() -> None:
     assert pair.remote_address == BOB_AGAIN
 
 
-def test_the_peers_restart_starts_ours() -> None:
+def test_a_restart_by_the_peer_begins_a_new_generation() -> None:
     network, alice, bob = connect()
     before = bob.agent.local_parameters
     alice.agent.restart(network.now)
@@ -110,7 +110,7 @@ def test_the_peers_restart_starts_ours() -> None:
 
 
 @pytest.mark.parametrize("restarts", [1, 2])
-def test_old_parameters_are_not_taken_for_the_answer_to_a_restart(restarts: int) -> None:
+def test_old_parameters_are_not_the_answer_to_a_restart(restarts: int) -> None:
     network, alice, bob = connect()
     old = bob.agent.local_parameters
     for _ in range(restarts):
@@ -126,7 +126,7 @@ def test_old_parameters_are_not_taken_for_the_answer_to_a_restart(restarts: int)
     assert network.run(1, lambda: selected_fragment(alice) == offered.username_fragment)
 
 
-def test_both_restart_at_once() -> None:
+def test_simultaneous_restarts() -> None:
     network, alice, bob = connect()
     alice.agent.restart(network.now)
     bob.agent.restart(network.now)
@@ -149,7 +149,7 @@ def test_candidates_of_another_generation_wait_for_their_parameters() -> None:
     assert alice.agent.remote_candidates == tuple(bob.candidates)
 
 
-def test_checks_with_old_credentials_are_answered_while_the_new_ones_are_under_way() -> None:
+def test_checks_with_old_credentials_are_answered_during_a_restart() -> None:
     network, alice, bob = connect()
     alice.agent.restart(network.now)
     network.run(29)
@@ -158,7 +158,7 @@ def test_checks_with_old_credentials_are_answered_while_the_new_ones_are_under_w
     assert alice.agent.dropped.get("refused-401", 0) == 0
 
 
-def test_servers_are_asked_again() -> None:
+def test_a_restart_queries_servers_again() -> None:
     network = IceNetwork()
     server = Address("198.51.100.1", 3478)
     alice = network.add_host(IceRole.CONTROLLING, ALICE)
@@ -202,7 +202,7 @@ def test_credentials_that_another_agent_has_chosen_replace_prepared_ones() -> No
     assert alice.agent.local_parameters == chosen
 
 
-def test_candidates_that_were_not_told_before_a_restart_are_not_told_after_it() -> None:
+def test_unreported_candidates_are_dropped_by_a_restart() -> None:
     network, alice, _ = connect()
     alice.agent.restart(network.now)
     alice.agent.restart(network.now)
@@ -215,7 +215,7 @@ def test_candidates_that_were_not_told_before_a_restart_are_not_told_after_it() 
 
 
 @pytest.mark.parametrize("restarts", [1, 2])
-def test_a_restart_that_is_rolled_back_leaves_the_connection_as_it_was(restarts: int) -> None:
+def test_a_rollback_of_a_restart_restores_the_connection(restarts: int) -> None:
     network, alice, bob = connect()
     network.run(1)
     parameters, pair = alice.agent.local_parameters, alice.agent.selected_pair
@@ -247,7 +247,7 @@ def test_a_restart_before_the_peer_is_known_can_be_rolled_back(restarts: int) ->
     assert alice.agent.local_parameters == before
 
 
-def test_checks_that_a_restart_has_cut_off_go_on_after_it_was_rolled_back() -> None:
+def test_checks_cancelled_by_a_restart_continue_after_a_rollback() -> None:
     network = IceNetwork()
     alice = network.add_host(IceRole.CONTROLLING, ALICE)
     bob = network.add_host(IceRole.CONTROLLED, BOB)
@@ -260,7 +260,7 @@ def test_checks_that_a_restart_has_cut_off_go_on_after_it_was_rolled_back() -> N
     assert network.run(5, lambda: are_connected(alice, bob))
 
 
-def test_there_is_no_way_back_once_the_peer_has_answered() -> None:
+def test_a_restart_cannot_be_rolled_back_after_the_answer() -> None:
     network, alice, bob = connect()
     restart_from(network, alice, bob)
     parameters = alice.agent.local_parameters
@@ -276,7 +276,7 @@ def usernames(requests: list[Datagram]) -> list[tuple[Address, str | None]]:
     return [(each.remote, Message.parse(each.data).username) for each in requests]
 
 
-def test_a_restart_ends_checks_and_a_rollback_sends_those_again_that_were_not_answered() -> None:
+def test_a_rollback_sends_the_unanswered_checks_again_that_a_restart_has_cancelled() -> None:
     agent, peer = agent_with_two_pairs(IceRole.CONTROLLING)
     before = agent.local_parameters.username_fragment
     (first,) = peer.new_requests(0.0)
@@ -288,7 +288,7 @@ def test_a_restart_ends_checks_and_a_rollback_sends_those_again_that_were_not_an
     assert (nomination.remote, Message.parse(nomination.data).use_candidate) == (BOB_AGAIN, True)
     agent.restart(0.1)
     peer.answer(first, 0.2)
-    # What is sent for 5 seconds renews the consent of the selected pair.
+    # The requests of 5 seconds renew the consent of the selected pair.
     sent = usernames(peer.answer_until(0.2, 5.0, ALICE))
     assert {remote for remote, _ in sent} == {BOB_AGAIN}
     agent.events()
@@ -305,7 +305,7 @@ def test_a_restart_ends_checks_and_a_rollback_sends_those_again_that_were_not_an
     assert (BOB, f"peer:{before}") in usernames(agent.datagrams_to_send(5.0))
 
 
-def test_a_nomination_that_a_restart_has_cut_off_is_sent_again_after_a_rollback() -> None:
+def test_a_nomination_cancelled_by_a_restart_is_sent_again_after_a_rollback() -> None:
     agent, peer = agent_with_two_pairs(IceRole.CONTROLLING)
     (check,) = peer.new_requests(0.0)
     peer.answer(check, 0.01)
@@ -339,14 +339,14 @@ def connected_agent() -> tuple[Agent, ScriptedPeer]:
 
 
 def error_with(parameters: IceParameters, peer: ScriptedPeer, now: float) -> int | None:
-    """Return the error code that a check with these credentials of the agent gets."""
+    """Return the error code of the response to a check with these credentials."""
     username = f"{parameters.username_fragment}:{peer.parameters.username_fragment}"
     response = peer.check(now, username=username, password=parameters.password)
     assert response is not None
     return None if response.error_code is None else response.error_code.code
 
 
-def test_credentials_of_a_pair_that_has_failed_are_not_accepted_after_a_restart() -> None:
+def test_credentials_of_a_failed_pair_are_not_accepted_after_a_restart() -> None:
     agent, peer = connected_agent()
     before = agent.local_parameters
     agent.restart(0.3)
@@ -359,7 +359,7 @@ def test_credentials_of_a_pair_that_has_failed_are_not_accepted_after_a_restart(
     assert error_with(agent.local_parameters, peer, 60.1) is None
 
 
-def test_a_rollback_leaves_the_credentials_of_the_selected_pair() -> None:
+def test_a_rollback_keeps_the_credentials_of_the_selected_pair() -> None:
     agent, peer = connected_agent()
     selected = agent.local_parameters
     agent.restart(0.3)
@@ -372,7 +372,7 @@ def test_a_rollback_leaves_the_credentials_of_the_selected_pair() -> None:
     assert error_with(applied, peer, 0.6) is None
 
 
-def test_candidates_that_came_before_the_parameters_belong_to_one_generation() -> None:
+def test_candidates_before_the_parameters_belong_to_one_generation() -> None:
     agent, peer = agent_with_two_pairs(IceRole.CONTROLLING)
     agent.restart(0.0)
     agent.add_remote_candidate(peer.candidate(), 0.0)

@@ -1,4 +1,4 @@
-"""Roles: what a change of role changes, and how conflicts are resolved (RFC 8445 sections 6.1.1 and 7.3.1.1)."""
+"""Roles: effects of a role change, and role conflicts (RFC 8445 sections 6.1.1 and 7.3.1.1)."""
 
 import random
 
@@ -15,7 +15,7 @@ CONFLICT = ErrorCode(487, "Role Conflict")
 
 
 def assert_priorities_fit(agent: Agent) -> None:
-    """Priorities of pairs depend on who controls (RFC 8445 section 6.1.2.3)."""
+    """Pair priorities depend on the role (RFC 8445 section 6.1.2.3)."""
     assert [pair.priority for pair in agent.pairs] == [
         compute_pair_priority(agent.role, pair.local.candidate.priority, pair.remote.candidate.priority)
         for pair in agent.pairs
@@ -32,7 +32,7 @@ def requests(datagrams: list[Datagram]) -> list[Message]:
 
 
 @pytest.mark.parametrize("role", list(IceRole))
-def test_a_role_that_is_set_counts_in_priorities_and_checks_and_is_no_news(role: IceRole) -> None:
+def test_a_set_role_changes_priorities_and_checks_without_an_event(role: IceRole) -> None:
     agent, peer = agent_with_two_pairs(role)
     (first,) = requests(peer.new_requests(0.0))
     agent.set_role(role.opposite, 0.0)
@@ -58,7 +58,7 @@ def test_a_lost_conflict_changes_role_and_priorities(role: IceRole, tie_breaker:
 
 
 @pytest.mark.parametrize(("role", "tie_breaker"), [(CONTROLLING, 0), (CONTROLLED, 2**64 - 1)])
-def test_a_won_conflict_changes_nothing_and_its_check_does_not_count(role: IceRole, tie_breaker: int) -> None:
+def test_a_won_conflict_changes_nothing_and_its_check_has_no_effect(role: IceRole, tie_breaker: int) -> None:
     agent, peer = agent_with_two_pairs(role)
     response = peer.check(0.0, controlling=role is CONTROLLING, tie_breaker=tie_breaker)
     assert response is not None
@@ -71,18 +71,18 @@ def test_a_won_conflict_changes_nothing_and_its_check_does_not_count(role: IceRo
 
 @pytest.mark.parametrize("role", list(IceRole))
 @pytest.mark.parametrize(("difference", "we_control"), [(-1, True), (0, True), (1, False)])
-def test_an_equal_tie_breaker_of_ours_controls(role: IceRole, difference: int, we_control: bool) -> None:
+def test_an_equal_tie_breaker_is_controlling(role: IceRole, difference: int, we_control: bool) -> None:
     """RFC 8445 section 7.3.1.1: "larger than or equal to"."""
     agent, peer = agent_with_two_pairs(role)
     (request,) = requests(peer.new_requests(0.0))
     ours = request.ice_controlling if role is CONTROLLING else request.ice_controlled
     assert ours is not None
     peer.check(0.0, controlling=role is CONTROLLING, tie_breaker=ours + difference)
-    # The peer changes its role if the answer is 487, and we do if it is not.
+    # The peer changes its role after a 487 response; otherwise this agent does.
     assert (agent.role is CONTROLLING) is we_control
 
 
-def test_a_refused_role_changes_priorities_and_the_check_is_sent_at_its_next_turn() -> None:
+def test_a_487_response_changes_priorities_and_repeats_the_check() -> None:
     agent, peer = agent_with_two_pairs(CONTROLLING)
     (check,) = peer.new_requests(0.0)
     peer.answer(check, 0.01, error=CONFLICT)
@@ -96,7 +96,7 @@ def test_a_refused_role_changes_priorities_and_the_check_is_sent_at_its_next_tur
     assert agent.role is CONTROLLING
 
 
-def test_a_refused_role_that_was_given_up_meanwhile_is_not_changed_back() -> None:
+def test_a_487_response_for_a_former_role_does_not_change_the_role() -> None:
     agent, peer = agent_with_two_pairs(CONTROLLING)
     (check,) = peer.new_requests(0.0)
     agent.set_role(CONTROLLED, 0.0)
@@ -105,7 +105,7 @@ def test_a_refused_role_that_was_given_up_meanwhile_is_not_changed_back() -> Non
     assert role_changes(agent) == []
 
 
-def test_a_lite_peer_cannot_refuse_our_role() -> None:
+def test_a_487_response_of_a_lite_peer_does_not_change_the_role() -> None:
     agent = Agent(IceOptions(), rng=random.Random(1), role=CONTROLLING)
     agent.add_local_address(ALICE, local_preference=1, now=0.0)
     peer = ScriptedPeer(agent, ALICE, BOB, ice_lite=True)
@@ -116,12 +116,12 @@ def test_a_lite_peer_cannot_refuse_our_role() -> None:
     peer.answer(check, 0.01, error=CONFLICT)
     assert agent.role is CONTROLLING
     assert role_changes(agent) == []
-    # It is checked again all the same.
+    # It is checked again nevertheless.
     agent.handle_timer(0.05)
     assert len(peer.new_requests(0.05)) == 1
 
 
-def test_an_agent_that_meets_a_lite_peer_controls_with_the_priorities_of_that() -> None:
+def test_an_agent_with_a_lite_peer_has_the_priorities_of_the_controlling_role() -> None:
     agent, _ = agent_with_two_pairs(CONTROLLED)
     agent.set_remote_parameters(IceParameters("peer-2", "y" * 24, ice_lite=True), 0.0)
     assert role_changes(agent) == [CONTROLLING]
@@ -139,14 +139,14 @@ def start_nomination(agent: Agent, peer: ScriptedPeer) -> Datagram:
     return nomination
 
 
-def test_the_role_that_an_agent_has_does_not_begin_the_nomination_again() -> None:
+def test_setting_the_current_role_does_not_restart_the_nomination() -> None:
     agent, peer = agent_with_two_pairs(CONTROLLING)
     start_nomination(agent, peer)
     agent.set_role(CONTROLLING, 0.02)
     assert agent.datagrams_to_send(0.02) == []
 
 
-def test_a_nomination_that_is_answered_after_a_change_of_role_does_not_count() -> None:
+def test_a_nomination_answered_after_a_role_change_has_no_effect() -> None:
     agent, peer = agent_with_two_pairs(CONTROLLING)
     nomination = start_nomination(agent, peer)
     agent.set_role(CONTROLLED, 0.02)
@@ -159,7 +159,7 @@ def test_a_nomination_that_is_answered_after_a_change_of_role_does_not_count() -
     assert [pair.nominated for pair in agent.pairs] == [True, False]
 
 
-def test_a_nomination_of_the_peer_does_not_count_once_we_control() -> None:
+def test_a_controlling_agent_ignores_nominations_of_the_peer() -> None:
     agent, peer = agent_with_two_pairs(CONTROLLED)
     peer.check(0.0, use_candidate=True)
     (check,) = [datagram for datagram in peer.sent if datagram.remote == BOB and requests([datagram])]
@@ -181,7 +181,7 @@ def test_only_a_controlled_agent_follows_a_nomination(role: IceRole) -> None:
     assert [pair.nominated for pair in agent.pairs] == [False, role is CONTROLLED]
 
 
-def test_a_refused_nomination_is_sent_again_after_the_role_is_back() -> None:
+def test_a_refused_nomination_is_sent_again_after_the_role_is_restored() -> None:
     agent, peer = agent_with_two_pairs(CONTROLLING)
     nomination = start_nomination(agent, peer)
     peer.answer(nomination, 0.02, error=CONFLICT)

@@ -1,4 +1,4 @@
-"""Which pair carries data, and what its consent checks say (RFC 7675 section 5.1, RFC 8445 sections 8.1.1 and 12)."""
+"""The selected pair and its consent checks (RFC 7675 section 5.1, RFC 8445 sections 8.1.1 and 12)."""
 
 from collections.abc import Callable
 
@@ -22,7 +22,7 @@ CAROL = Address("10.0.0.4", 4000)
 
 
 def changes(agent: Agent) -> list[str | SelectedPairChanged | Address]:
-    """Return the states and selections that events have told; a selection without silence as its address."""
+    """Return the states and selections in events; a selection without an outage as its address."""
     told: list[str | SelectedPairChanged | Address] = []
     for event in agent.events():
         if isinstance(event, StateChanged):
@@ -44,7 +44,7 @@ def fragment_in_use(agent: Agent) -> str | None:
 def run(
     peer: ScriptedPeer, now: float, until: float, answers: Callable[[Datagram, Message], bool]
 ) -> list[tuple[float, Datagram, Message]]:
-    """Run the agent until just before a time; answer the requests that ``answers`` selects, and return all."""
+    """Run the agent until just before a time; answer the requests selected by ``answers``, and return all."""
     agent, requests = peer.agent, []
     while now < until:
         for datagram in agent.datagrams_to_send(now):
@@ -90,7 +90,7 @@ def connect(role: IceRole, **kwargs: object) -> tuple[Agent, ScriptedPeer]:
 
 
 def nominate(peer: ScriptedPeer, now: float) -> None:
-    """Nominate the peer's first address, and answer what the agent asks then."""
+    """Nominate the peer's first address, and answer the next requests."""
     peer.check(now, use_candidate=True)
     for datagram in peer.sent:
         if Message.parse(datagram.data).message_class is MessageClass.REQUEST:
@@ -103,26 +103,26 @@ def restart(agent: Agent, peer: ScriptedPeer, now: float, *remotes: Address) -> 
     add_candidates(agent, now, *remotes)
 
 
-# After a restart
+# -- after a restart --
 
 
-def test_the_old_pair_stays_until_the_new_generation_has_nominated() -> None:
+def test_the_old_pair_is_selected_until_the_new_generation_has_a_nominated_pair() -> None:
     agent, peer = connect(CONTROLLED)
     old = agent.local_parameters.username_fragment
     restart(agent, peer, 1.0, BOB, BOB_AGAIN)
     sent = run(peer, 1.0, 60.0, everybody)
     assert fragment_in_use(agent) == old
-    # Valid pairs of the new generation are no backup pairs before that.
+    # Valid pairs of the new generation are not backup pairs before that.
     checks = [datagram.remote for _, datagram, message in sent if of_generation("peer-2")(datagram, message)]
     assert checks == [BOB, BOB_AGAIN]
     assert [pair.state for pair in agent.pairs] == ["succeeded"] * 3
-    # After so long, it is checked first.
+    # After this time, it is checked first.
     nominate(peer, 60.0)
     assert fragment_in_use(agent) == agent.local_parameters.username_fragment != old
     assert changes(agent)[-1] in ("connected", BOB)
 
 
-def test_an_old_pair_that_is_disconnected_gives_way_to_a_valid_one() -> None:
+def test_a_disconnected_old_pair_is_replaced_by_a_valid_one() -> None:
     agent, peer = connect(CONTROLLED)
     old = agent.local_parameters.username_fragment
     restart(agent, peer, 1.0, BOB, BOB_AGAIN)
@@ -137,13 +137,13 @@ def test_an_old_pair_that_is_disconnected_gives_way_to_a_valid_one() -> None:
     assert selected.pair is not None
     assert selected.pair.local.username_fragment == agent.local_parameters.username_fragment != old
     assert selected.after_silence
-    # Not before it has missed its answers.
+    # Not before it is disconnected.
     last = max(when for when, datagram, message in sent if of_generation("peer")(datagram, message))
     assert silent_since + 1.0 <= last <= silent_since + 1.5
 
 
 @pytest.mark.parametrize("role", list(IceRole))
-def test_only_the_nominee_of_the_controlling_agent_is_nominated_again(role: IceRole) -> None:
+def test_only_the_pair_nominated_by_the_controlling_agent_is_nominated_again(role: IceRole) -> None:
     agent, peer = connect(role)
     sent = run(peer, 0.3, 40.0, everybody)
     for _, datagram, message in sent:
@@ -154,28 +154,28 @@ def test_only_the_nominee_of_the_controlling_agent_is_nominated_again(role: IceR
     assert not any(message.use_candidate for _, _, message in sent)
 
 
-def test_a_silent_nominee_is_nominated_once_more_only() -> None:
+def test_an_unanswered_nominated_pair_is_nominated_only_once_more() -> None:
     agent, peer = connect(CONTROLLING, remote=(BOB,))
     sent = run(peer, 0.3, 20.0, nobody)
     assert [message.use_candidate for _, _, message in sent] == [True] + [False] * (len(sent) - 1)
     assert agent.state == "disconnected"
 
 
-def test_a_pair_that_was_not_nominated_is_not_nominated_by_consent_checks() -> None:
+def test_consent_checks_do_not_nominate_a_pair() -> None:
     agent, peer = agent_with_pairs(CONTROLLING, remote=(BOB,))
     (first,) = agent.datagrams_to_send(0.0)
     peer.answer(first, 0.01)
-    # The nomination stays without an answer.
+    # The nomination is unanswered.
     sent = run(peer, 0.01, 7.0, lambda _, message: not message.use_candidate)
     nominations = {message.transaction_id for _, _, message in sent if message.use_candidate}
     assert len(nominations) == 1
     assert len(sent) > len(nominations)
 
 
-# Its end
+# -- expired consent --
 
 
-def test_consent_ends_exactly_30_seconds_after_the_last_answer() -> None:
+def test_consent_expires_exactly_30_seconds_after_the_last_response() -> None:
     agent, peer = connect(CONTROLLED, remote=(BOB,))
     entry = agent.selected_entry
     assert entry is not None
@@ -192,8 +192,8 @@ def test_consent_ends_exactly_30_seconds_after_the_last_answer() -> None:
     assert (ALICE, BOB) not in agent.accepted_paths
 
 
-def test_consent_ends_on_all_pairs_that_were_last_answered_as_long_ago() -> None:
-    """RFC 7675 section 5.1: their credentials are not used there again."""
+def test_consent_expires_on_all_pairs_with_equally_old_responses() -> None:
+    """RFC 7675 section 5.1: their credentials are not used on them again."""
     agent, peer = agent_with_pairs(CONTROLLED, remote=(BOB, BOB_AGAIN, CAROL), max_backup_pairs=0)
     first, second, third = (datagram for _, datagram, _ in run(peer, 0.0, 0.12, nobody))
     for datagram, now in ((second, 0.25), (first, 0.5), (third, 0.75)):
@@ -211,8 +211,8 @@ def test_consent_ends_on_all_pairs_that_were_last_answered_as_long_ago() -> None
     ]
 
 
-def test_the_end_of_consent_leaves_a_pair_that_was_answered_later() -> None:
-    """It is nominated at once, and has the state of the pair before it until it is answered."""
+def test_expired_consent_does_not_affect_a_pair_answered_later() -> None:
+    """It is nominated immediately, and inherits the state of the previous pair until it is answered."""
     agent, peer = connect(CONTROLLING, backup_confirmation_time=5.0)
     run(peer, 0.3, 14.0, everybody)
     run(peer, 14.0, 16.0, to(BOB_AGAIN))
@@ -232,13 +232,13 @@ def test_the_end_of_consent_leaves_a_pair_that_was_answered_later() -> None:
     ]
     peer.answer(nominations[-1], ends + 0.1)
     assert second.nominated
-    # What is in flight goes on.
+    # Checks in flight continue.
     peer.answer(check, ends + 0.2)
     assert agent.pairs[2].state == "succeeded"
     assert changes(agent) == ["connected"]
 
 
-def test_an_old_pair_whose_consent_ends_does_not_fail_the_new_generation() -> None:
+def test_expired_consent_of_the_old_pair_does_not_fail_the_new_generation() -> None:
     agent, peer = connect(CONTROLLED, remote=(BOB,))
     entry = agent.selected_entry
     assert entry is not None
@@ -254,7 +254,7 @@ def test_an_old_pair_whose_consent_ends_does_not_fail_the_new_generation() -> No
     assert changes(agent) == ["failed"]
 
 
-def test_a_removed_address_selects_the_best_pair_that_is_left() -> None:
+def test_a_removed_address_selects_the_best_remaining_pair() -> None:
     agent, _ = connect(CONTROLLED, local=(ALICE, ALICE_AGAIN))
     agent.remove_local_address(ALICE, 1.0)
     assert changes(agent) == [BOB]
@@ -263,7 +263,7 @@ def test_a_removed_address_selects_the_best_pair_that_is_left() -> None:
     assert agent.state == "connected"
 
 
-def test_a_pair_that_is_too_old_is_answered_again_before_it_is_selected() -> None:
+def test_a_pair_with_expired_consent_is_answered_again_before_it_is_selected() -> None:
     agent, peer = connect(CONTROLLED, local=(ALICE, ALICE_AGAIN), remote=(BOB,))
     run(peer, 0.3, 60.0, lambda datagram, _: datagram.local == ALICE)
     agent.datagrams_to_send(60.0)
@@ -274,11 +274,11 @@ def test_a_pair_that_is_too_old_is_answered_again_before_it_is_selected() -> Non
     assert changes(agent) == [BOB, "connected"]
 
 
-# What replaces a pair that is not answered
+# -- replacement of an unanswered pair --
 
 
 @pytest.mark.parametrize(("later", "state"), [(1.484375, "connected"), (1.5, "disconnected")])
-def test_a_pair_that_is_nominated_in_place_of_a_silent_one_must_have_been_answered_lately(
+def test_a_pair_nominated_in_place_of_an_unanswered_one_must_have_a_recent_response(
     later: float, state: str
 ) -> None:
     agent, peer = agent_with_pairs(CONTROLLED)
@@ -296,8 +296,8 @@ def test_a_pair_that_is_nominated_in_place_of_a_silent_one_must_have_been_answer
 
 
 @pytest.mark.parametrize("role", list(IceRole))
-def test_the_state_reads_disconnected_even_if_another_pair_is_selected_at_once(role: IceRole) -> None:
-    """Else the layers above would not learn that data was lost; and no pair is replaced before that."""
+def test_disconnected_is_reported_even_if_another_pair_is_selected_immediately(role: IceRole) -> None:
+    """Otherwise the layers above would not be notified of lost data; no pair is replaced earlier."""
     agent, peer = connect(role, backup_confirmation_time=0.4)
     run(peer, 0.3, 10.0, everybody)
     sent = run(peer, 10.0, 20.0, to(BOB_AGAIN))
@@ -314,7 +314,7 @@ def test_the_state_reads_disconnected_even_if_another_pair_is_selected_at_once(r
 
 
 def detoured(**kwargs: object) -> tuple[Agent, ScriptedPeer]:
-    """Return a controlled agent that sends to BOB_AGAIN at 20 s, as BOB, which is nominated, is not answered."""
+    """Return a controlled agent that has failed over to BOB_AGAIN at 20 s, because the nominated BOB is unanswered."""
     agent, peer = connect(CONTROLLED, **kwargs)
     run(peer, 0.3, 10.0, everybody)
     run(peer, 10.0, 20.0, lambda datagram, _: datagram.remote != BOB)
@@ -323,14 +323,14 @@ def detoured(**kwargs: object) -> tuple[Agent, ScriptedPeer]:
     return agent, peer
 
 
-def test_a_nomination_of_a_third_pair_ends_a_detour() -> None:
+def test_a_nomination_of_a_third_pair_ends_a_failover() -> None:
     agent, peer = detoured(remote=(BOB, BOB_AGAIN, CAROL))
     peer.check(20.0, source=CAROL, use_candidate=True)
     assert changes(agent) == [CAROL]
 
 
 @pytest.mark.parametrize(("later", "ends"), [(0.0, False), (0.001, True)])
-def test_a_detour_ends_when_the_pair_is_nominated_and_answered_after_it_began(
+def test_a_failover_ends_when_the_nominated_pair_is_nominated_and_answered_again(
     later: float, ends: bool
 ) -> None:
     agent, peer = connect(CONTROLLED)
@@ -351,13 +351,13 @@ def test_a_detour_ends_when_the_pair_is_nominated_and_answered_after_it_began(
     assert remote_in_use(agent) == (BOB if ends else BOB_AGAIN)
 
 
-def test_a_controlling_agent_uses_the_pair_that_is_nominated() -> None:
+def test_a_controlling_agent_uses_the_nominated_pair() -> None:
     agent, _ = detoured()
     agent.set_role(CONTROLLING, 20.0)
     assert remote_in_use(agent) == BOB
 
 
-def test_a_detour_ends_with_its_address() -> None:
+def test_a_failover_ends_with_its_address() -> None:
     agent, peer = connect(CONTROLLED, local=(ALICE, ALICE_AGAIN), remote=(BOB,))
     run(peer, 0.3, 10.0, everybody)
     run(peer, 10.0, 20.0, lambda datagram, _: datagram.local != ALICE)
@@ -368,14 +368,14 @@ def test_a_detour_ends_with_its_address() -> None:
     assert agent.selected_pair.local_base == ALICE
 
 
-def test_a_detour_ends_with_its_consent() -> None:
+def test_a_failover_ends_with_its_consent() -> None:
     agent, peer = detoured()
     run(peer, 20.0, 60.0, nobody)
     assert changes(agent) == ["disconnected", SelectedPairChanged(None), "failed"]
     assert [pair.state for pair in agent.pairs] == ["failed", "failed"]
 
 
-def test_a_detour_needs_no_nominated_pair() -> None:
+def test_a_failover_does_not_require_a_nominated_pair() -> None:
     agent, peer = agent_with_pairs(CONTROLLED)
     run(peer, 0.0, 10.0, everybody)
     assert remote_in_use(agent) == BOB
@@ -389,8 +389,8 @@ def test_a_detour_needs_no_nominated_pair() -> None:
     assert remote_in_use(agent) == BOB
 
 
-def test_a_nomination_that_another_one_has_replaced_does_not_come_back() -> None:
-    """The pair is checked again when nothing else is left: it is valid then, and not nominated."""
+def test_a_replaced_nomination_is_not_restored() -> None:
+    """The pair is checked again if no other remains: it is valid then, and not nominated."""
     agent, peer = agent_with_pairs(CONTROLLED, local=(ALICE, ALICE_AGAIN), remote=(BOB,))
     nominate(peer, 0.0)
     run(peer, 0.0, 10.0, everybody)

@@ -1,4 +1,4 @@
-"""When the transport's state changes, and to what (W3C webrtc section 5.6.4, RFC 8863)."""
+"""Transport states (W3C webrtc section 5.6.4, RFC 8863)."""
 
 import random
 from collections.abc import Callable
@@ -32,7 +32,7 @@ def make_agent(role: IceRole = CONTROLLING, *, complete: bool = True) -> tuple[A
 
 
 def changes(agent: Agent) -> list[str | Address | None]:
-    """Return the states and the remote addresses of selected pairs that events have told."""
+    """Return the states and the remote addresses of selected pairs in events."""
     told: list[str | Address | None] = []
     for event in agent.events():
         if isinstance(event, StateChanged):
@@ -43,7 +43,7 @@ def changes(agent: Agent) -> list[str | Address | None]:
 
 
 def advance(agent: Agent, until: float) -> None:
-    """Run until just before a time; what is sent is lost."""
+    """Run until just before a time; all datagrams are lost."""
     while agent.next_timer() < until:
         now = agent.next_timer()
         agent.handle_timer(now)
@@ -51,7 +51,7 @@ def advance(agent: Agent, until: float) -> None:
         agent.datagrams_to_send(now)
 
 
-def test_an_agent_without_candidates_of_the_peer_fails_5_seconds_after_it_knows_that_none_will_come() -> None:
+def test_an_agent_without_remote_candidates_fails_5_seconds_after_end_of_candidates() -> None:
     agent, peer = make_agent()
     agent.remote_candidates_complete(1.0)
     assert agent.state == "new"
@@ -64,7 +64,7 @@ def test_an_agent_without_candidates_of_the_peer_fails_5_seconds_after_it_knows_
     assert changes(agent) == ["failed"]
 
 
-def test_the_end_of_candidates_after_the_parameters_begins_checking() -> None:
+def test_end_of_candidates_after_the_parameters_begins_checking() -> None:
     agent, peer = make_agent()
     agent.set_remote_parameters(peer.parameters, 1.0)
     assert agent.state == "new"
@@ -75,7 +75,7 @@ def test_the_end_of_candidates_after_the_parameters_begins_checking() -> None:
 
 
 @pytest.mark.parametrize("missing", ["local end", "remote end", "name", "other pair"])
-def test_an_agent_waits_15_seconds_for_what_may_still_come(missing: str) -> None:
+def test_an_agent_waits_15_seconds_for_late_candidates(missing: str) -> None:
     agent, peer = make_agent(complete=missing != "local end")
     agent.set_remote_parameters(peer.parameters, 0.0)
     if missing == "name":
@@ -93,7 +93,7 @@ def test_an_agent_waits_15_seconds_for_what_may_still_come(missing: str) -> None
     assert [pair.state for pair in agent.pairs] == ["failed"]
 
 
-def test_a_pair_that_fails_late_fails_the_agent_at_once() -> None:
+def test_a_pair_that_fails_late_fails_the_agent_immediately() -> None:
     agent, peer = make_agent()
     agent.set_remote_parameters(peer.parameters, 0.0)
     agent.add_remote_candidate(peer.candidate(), 0.0)
@@ -124,7 +124,7 @@ def test_a_failed_agent_checks_nothing_and_a_new_candidate_gives_it_15_seconds()
 
 
 @pytest.mark.parametrize("last", ["local end", "remote end", "nomination"])
-def test_completed_needs_both_ends_of_candidates_and_a_nomination(last: str) -> None:
+def test_completed_requires_end_of_candidates_of_both_sides_and_a_nomination(last: str) -> None:
     agent, peer = make_agent(CONTROLLED, complete=False)
     agent.set_remote_parameters(peer.parameters, 0.0)
     agent.add_remote_candidate(peer.candidate(), 0.0)
@@ -155,14 +155,14 @@ def make_completed_agent() -> tuple[Agent, ScriptedPeer]:
     return agent, peer
 
 
-def test_late_gathering_leaves_completed() -> None:
+def test_late_gathering_leaves_the_completed_state() -> None:
     agent, _ = make_completed_agent()
     assert changes(agent) == ["checking", BOB, "connected", "completed"]
     agent.add_stun_server(IceServer.parse("stun:x"), Address("198.51.100.1", 3478), 0.03)
     assert changes(agent) == ["connected"]
 
 
-def test_after_a_restart_the_state_is_that_of_the_old_pair() -> None:
+def test_after_a_restart_the_old_pair_determines_the_state() -> None:
     agent, peer = make_completed_agent()
     old = agent.selected_entry
     assert changes(agent)[-1] == "completed"
@@ -178,7 +178,7 @@ def test_after_a_restart_the_state_is_that_of_the_old_pair() -> None:
     assert changes(agent) == []
 
 
-def test_a_lost_address_leaves_a_lost_pair_and_5_seconds_for_another_one() -> None:
+def test_after_a_removed_address_another_pair_has_5_seconds() -> None:
     agent, peer = make_agent(CONTROLLED)
     agent.set_remote_parameters(peer.parameters, 0.0)
     agent.add_remote_candidate(peer.candidate(), 0.0)
@@ -198,7 +198,7 @@ def test_a_lost_address_leaves_a_lost_pair_and_5_seconds_for_another_one() -> No
     assert changes(agent) == ["checking"]
 
 
-def test_what_an_address_has_not_sent_yet_goes_with_it() -> None:
+def test_unsent_datagrams_of_a_removed_address_are_dropped() -> None:
     agent, peer = agent_with_two_pairs(CONTROLLED)
     agent.add_local_address(ALICE_AGAIN, local_preference=1, now=0.0)
     for local in (ALICE, ALICE_AGAIN):
@@ -211,7 +211,7 @@ def test_what_an_address_has_not_sent_yet_goes_with_it() -> None:
 
 
 @pytest.mark.parametrize(("preference", "is_good"), [(-1, False), (0, True), (65535, True), (65536, False)])
-def test_bounds_of_a_local_preference(preference: int, is_good: bool) -> None:
+def test_limits_of_a_local_preference(preference: int, is_good: bool) -> None:
     agent = Agent(IceOptions(), rng=random.Random(1), role=CONTROLLED)
     if is_good:
         agent.add_local_address(ALICE, local_preference=preference, now=0.0)
@@ -222,7 +222,7 @@ def test_bounds_of_a_local_preference(preference: int, is_good: bool) -> None:
 
 
 @pytest.mark.parametrize(("network_id", "cost"), [(None, None), (1, None), (None, 50), (0, 0)])
-def test_what_is_told_about_the_network_of_an_address(network_id: int | None, cost: int | None) -> None:
+def test_network_id_and_network_cost_of_an_address(network_id: int | None, cost: int | None) -> None:
     agent = Agent(IceOptions(), rng=random.Random(1), role=CONTROLLED)
     agent.add_local_address(ALICE, local_preference=1, now=0.0, network_id=network_id, network_cost=cost)
     expected = [("network-id", network_id), ("network-cost", cost)]
@@ -231,7 +231,7 @@ def test_what_is_told_about_the_network_of_an_address(network_id: int | None, co
     )
 
 
-def test_what_is_dropped_is_counted_by_its_reason() -> None:
+def test_drops_are_counted_by_reason() -> None:
     agent, peer = make_agent(CONTROLLED)
     agent.set_remote_parameters(peer.parameters, 0.0)
     agent.ignore_remote_candidate("candidate:1 1 udp 1 example.org 9 typ host", "a host name")
@@ -271,7 +271,7 @@ def test_checks_and_queries_are_50_milliseconds_apart() -> None:
     agent.handle_timer(0.2)
     assert [each.remote.port for each in agent.datagrams_to_send(0.2)] == [3001]
     assert agent.next_timer() == 0.5
-    # After a pause, the next one is sent at once.
+    # After a pause, the next one is sent immediately.
     agent.add_remote_candidate(Candidate.parse("candidate:9 1 udp 9 10.0.0.2 3009 typ host"), 0.3)
     assert [each.remote.port for each in agent.datagrams_to_send(0.3)] == [3009]
 

@@ -1,4 +1,4 @@
-"""Our checks: what they say, how often they are sent, how many are open (RFC 8445 sections 7.1, 7.2.2 and 14.3)."""
+"""Connectivity checks: attributes, retransmission and limits (RFC 8445 sections 7.1, 7.2.2 and 14.3)."""
 
 import random
 
@@ -49,7 +49,7 @@ def state_of_check(agent: Agent) -> CheckState:
 
 
 def make_agent(pairs: int, *, role: IceRole = IceRole.CONTROLLING) -> tuple[Agent, ScriptedPeer]:
-    """Return an agent that has learnt of so many candidates at once."""
+    """Return an agent with this number of remote candidates."""
     agent = Agent(IceOptions(), rng=random.Random(1), role=role)
     agent.add_local_address(ALICE, local_preference=5, now=0.0)
     agent.local_addresses_complete(0.0)
@@ -63,7 +63,7 @@ def make_agent(pairs: int, *, role: IceRole = IceRole.CONTROLLING) -> tuple[Agen
 
 
 def run(agent: Agent, now: float, until: float) -> list[tuple[float, Datagram]]:
-    """Run while nobody answers; return what was sent and when."""
+    """Run without responses; return the datagrams and their times."""
     sent = [(now, datagram) for datagram in agent.datagrams_to_send(now)]
     while agent.next_timer() <= until:
         now = agent.next_timer()
@@ -85,7 +85,7 @@ def test_a_check_has_exactly_these_attributes(role: IceRole) -> None:
         AttributeType.ICE_CONTROLLING if role is IceRole.CONTROLLING else AttributeType.ICE_CONTROLLED,
     ]
     assert check.username == f"peer:{agent.local_parameters.username_fragment}"
-    # That of a peer-reflexive candidate at our address (RFC 8445 section 7.1.1).
+    # That of a peer-reflexive candidate at the local address (RFC 8445 section 7.1.1).
     assert check.priority == (110 << 24) + (5 << 8) + 255
     assert check.has_valid_integrity(peer.parameters.password.encode())
     assert len(check.transaction_id) == 12
@@ -97,7 +97,7 @@ def test_a_check_has_exactly_these_attributes(role: IceRole) -> None:
 
 
 @pytest.mark.parametrize(("pairs", "rto"), [(1, 0.5), (10, 0.5), (11, 0.55), (30, 1.5)])
-def test_the_more_pairs_are_checked_the_later_a_check_is_sent_again(pairs: int, rto: float) -> None:
+def test_the_rto_of_a_check_grows_with_the_number_of_pairs(pairs: int, rto: float) -> None:
     """RFC 8445 section 14.3: Ta times the number of pairs that are waiting or in progress, at least 500 ms."""
     agent, _ = make_agent(pairs)
     sent = run(agent, 0.0, 4 * rto)
@@ -106,7 +106,7 @@ def test_the_more_pairs_are_checked_the_later_a_check_is_sent_again(pairs: int, 
 
 
 @pytest.mark.parametrize(("servers", "rto"), [(1, 0.5), (10, 0.5), (11, 0.55), (16, 0.8)])
-def test_the_more_servers_are_asked_the_later_one_is_asked_again(servers: int, rto: float) -> None:
+def test_the_rto_of_a_query_grows_with_the_number_of_servers(servers: int, rto: float) -> None:
     agent = Agent(IceOptions(), rng=random.Random(1), role=IceRole.CONTROLLING)
     for index in range(servers):
         agent.add_stun_server(IceServer.parse("stun:x"), SERVER._replace(port=3478 + index), 0.0)
@@ -117,7 +117,7 @@ def test_the_more_servers_are_asked_the_later_one_is_asked_again(servers: int, r
         assert times[:2] == pytest.approx([0.05 * index, 0.05 * index + rto])
 
 
-def test_a_check_is_sent_again_after_twice_the_time_until_checking_is_given_up() -> None:
+def test_a_check_is_retransmitted_at_doubling_intervals_until_checking_fails() -> None:
     agent, _ = make_agent(1)
     sent = run(agent, 0.0, 60.0)
     assert [when for when, _ in sent] == pytest.approx([0.0, 0.5, 1.5, 3.5, 7.5])
@@ -147,8 +147,8 @@ def test_statistics_of_a_pair_are_exact() -> None:
     assert statistics.current_round_trip_time == pytest.approx(0.125)
 
 
-def test_four_checks_of_a_pair_are_open_at_most() -> None:
-    """Any of them may be answered; once there are four, the peer's checks trigger no further one."""
+def test_at_most_four_checks_of_a_pair_are_open() -> None:
+    """Each of them may be answered; with four, checks of the peer trigger no further one."""
     agent, peer = make_agent(1, role=IceRole.CONTROLLED)
     sent = [each for each in agent.datagrams_to_send(0.0) if is_request(each)]
     for step in range(1, 10):
@@ -160,19 +160,19 @@ def test_four_checks_of_a_pair_are_open_at_most() -> None:
     assert len(identifiers) == 4
     assert agent.pairs[0].statistics.requests_sent == 4
     assert state_of_check(agent) is CheckState.IN_PROGRESS
-    # Each has been sent once, but for the newest.
+    # Each was sent once, except the newest.
     assert [Message.parse(each.data).transaction_id for each in sent[:4]] == identifiers
     peer.answer(sent[0], 0.6)
     assert state_of_check(agent) is CheckState.SUCCEEDED
     assert agent.dropped == {}
 
 
-def test_after_a_nomination_other_checks_run_out_and_may_still_be_answered() -> None:
+def test_after_a_nomination_other_checks_are_not_retransmitted() -> None:
     agent, peer = make_agent(3)
     sent = run(agent, 0.0, 0.11)
     first, _, third = (datagram for _, datagram in sent)
     peer.answer(third, 0.12)
-    # It is nominated at once, as a pair of host candidates.
+    # As a pair of host candidates, it is nominated immediately.
     (nomination,) = agent.datagrams_to_send(0.12)
     peer.answer(nomination, 0.13)
     assert {each.remote for when, each in run(agent, 0.13, 2.0)} == set()
@@ -183,7 +183,7 @@ def test_after_a_nomination_other_checks_run_out_and_may_still_be_answered() -> 
 
 
 @pytest.mark.parametrize("code", [400, 401, 420, 500])
-def test_a_check_that_is_refused_fails(code: int) -> None:
+def test_a_check_with_an_error_response_fails(code: int) -> None:
     agent, peer = make_agent(1)
     (check,) = agent.datagrams_to_send(0.0)
     peer.answer(check, 0.1, error=ErrorCode(code, "no"))
@@ -193,7 +193,7 @@ def test_a_check_that_is_refused_fails(code: int) -> None:
 
 
 @pytest.mark.parametrize("how", ["refused", "unanswered"])
-def test_an_older_check_that_fails_leaves_the_newer_one(how: str) -> None:
+def test_the_failure_of_an_older_check_does_not_affect_the_newer_one(how: str) -> None:
     agent, peer = make_agent(1, role=IceRole.CONTROLLED)
     (older,) = agent.datagrams_to_send(0.0)
     peer.check(0.06)
@@ -201,14 +201,14 @@ def test_an_older_check_that_fails_leaves_the_newer_one(how: str) -> None:
     if how == "refused":
         peer.answer(older, 0.1, error=ErrorCode(400, "Bad Request"))
     else:
-        # Sent once, it is waited for 16 times the first timeout.
+        # After one transmission, it fails after 16 times the first RTO.
         agent.handle_timer(8.01)
     assert state_of_check(agent) is CheckState.IN_PROGRESS
     peer.answer(newer, 8.05)
     assert state_of_check(agent) is CheckState.SUCCEEDED
 
 
-def test_a_nomination_that_is_refused_fails_the_pair_and_the_next_best_one_is_nominated() -> None:
+def test_a_refused_nomination_fails_the_pair_and_nominates_the_next_best_one() -> None:
     agent, peer = agent_with_two_pairs(IceRole.CONTROLLING)
     (first,) = agent.datagrams_to_send(0.0)
     agent.handle_timer(0.05)
@@ -225,7 +225,7 @@ def test_a_nomination_that_is_refused_fails_the_pair_and_the_next_best_one_is_no
 def respond(
     peer: ScriptedPeer, check: Datagram, kind: MessageClass, now: float, *attributes: Attribute
 ) -> None:
-    """Answer a check with a response that has just these attributes."""
+    """Answer a check with these attributes only."""
     request = Message.parse(check.data)
     response = Message(request.method, kind, request.transaction_id, attributes)
     key = peer.parameters.password.encode()
@@ -259,7 +259,7 @@ def test_only_a_success_renews_consent(kind: MessageClass, attributes: tuple[Att
     assert (ALICE, BOB) not in agent.accepted_paths
 
 
-def test_a_nomination_that_ends_without_an_answer_renews_no_consent() -> None:
+def test_an_unanswered_nomination_does_not_renew_consent() -> None:
     agent, peer = agent_with_pairs(IceRole.CONTROLLING, remote=(BOB,), max_transmissions=1)
     (check,) = agent.datagrams_to_send(0.0)
     peer.answer(check, 0.0)
@@ -271,7 +271,7 @@ def test_a_nomination_that_ends_without_an_answer_renews_no_consent() -> None:
 
 
 @pytest.mark.parametrize(("kind", "attributes"), MALFORMED[:4])
-def test_a_malformed_answer_fails_the_pair(kind: MessageClass, attributes: tuple[Attribute, ...]) -> None:
+def test_a_malformed_response_fails_the_pair(kind: MessageClass, attributes: tuple[Attribute, ...]) -> None:
     agent, peer = make_agent(1)
     (check,) = agent.datagrams_to_send(0.0)
     respond(peer, check, kind, 0.1, *attributes)
@@ -282,8 +282,8 @@ def test_a_malformed_answer_fails_the_pair(kind: MessageClass, attributes: tuple
     ]
 
 
-def test_of_five_checks_of_a_pair_the_oldest_is_forgotten() -> None:
-    """A nomination does not wait for its turn: each change of role begins another one."""
+def test_the_oldest_of_five_checks_of_a_pair_is_cancelled() -> None:
+    """A nomination is not paced: each role change starts another one."""
     agent, peer = make_agent(1)
     (check,) = agent.datagrams_to_send(0.0)
     peer.answer(check, 0.0)
@@ -297,13 +297,13 @@ def test_of_five_checks_of_a_pair_the_oldest_is_forgotten() -> None:
         peer.answer(forgotten, 0.2)
     assert agent.dropped == {"unexpected": 2}
     assert not agent.pairs[0].nominated
-    # Of the others, only the newest is sent again.
+    # Of the others, only the newest is retransmitted.
     assert [each.data for _, each in run(agent, 0.2, 0.7)] == [nominations[-1].data]
     peer.answer(nominations[2], 0.8)
     assert agent.pairs[0].nominated
 
 
-def test_a_nomination_takes_the_place_of_a_check_that_is_in_flight() -> None:
+def test_a_nomination_replaces_a_check_in_flight() -> None:
     agent, peer = make_agent(1)
     (first,) = agent.datagrams_to_send(0.0)
     peer.check(0.06)
@@ -315,7 +315,7 @@ def test_a_nomination_takes_the_place_of_a_check_that_is_in_flight() -> None:
     assert agent.dropped == {}
 
 
-def test_a_lite_peer_that_refuses_a_nomination_is_sent_it_again() -> None:
+def test_a_nomination_refused_by_a_lite_peer_is_sent_again() -> None:
     agent = Agent(IceOptions(), rng=random.Random(1), role=IceRole.CONTROLLING)
     agent.add_local_address(ALICE, local_preference=5, now=0.0)
     peer = ScriptedPeer(agent, ALICE, BOB, ice_lite=True)
@@ -331,7 +331,7 @@ def test_a_lite_peer_that_refuses_a_nomination_is_sent_it_again() -> None:
     assert agent.pairs[0].nominated
 
 
-def test_checks_that_were_given_up_leave_room_for_new_ones() -> None:
+def test_cancelled_checks_do_not_count_towards_the_limit() -> None:
     agent, peer = make_agent(1, role=IceRole.CONTROLLED)
     for step in range(4):
         peer.check(step * 0.06)
@@ -346,7 +346,7 @@ def test_checks_that_were_given_up_leave_room_for_new_ones() -> None:
 
 
 @pytest.mark.parametrize("undo", [False, True])
-def test_a_restart_cancels_queries_and_leaves_consent_checks(undo: bool) -> None:
+def test_a_restart_cancels_queries_and_keeps_consent_checks(undo: bool) -> None:
     agent, peer = agent_with_pairs(IceRole.CONTROLLED, remote=(BOB,))
     peer.answer_until(0.0, 0.1)
     consent = run(agent, 0.1, 3.6)[-1][1]
@@ -375,7 +375,7 @@ def test_a_restart_cancels_queries_and_leaves_consent_checks(undo: bool) -> None
     assert agent.gathering_state == "complete"
 
 
-def test_as_many_transactions_are_open_as_the_options_allow_at_once() -> None:
+def test_maximum_number_of_open_transactions() -> None:
     """Four checks of each pair, every query, and the consent checks of two selected pairs and of the backup pairs."""
     options = IceOptions(
         max_pairs=3,

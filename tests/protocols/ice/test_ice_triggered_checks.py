@@ -1,4 +1,4 @@
-"""Triggered checks and nominations: effects of the peer's checks (RFC 8445 sections 7.3.1.3 to 7.3.1.5)."""
+"""Triggered checks and nominations by the peer (RFC 8445 sections 7.3.1.3 to 7.3.1.5)."""
 
 import random
 
@@ -25,7 +25,7 @@ def requests(datagrams: list[Datagram]) -> list[Datagram]:
 
 
 def checked_back(peer: ScriptedPeer, now: float, source: Address = BOB, **kwargs: bool) -> list[Address]:
-    """Send a check from an address; return where the agent sends requests at once."""
+    """Send a check from an address; return the destinations of the agent's immediate requests."""
     assert peer.check(now, source=source, **kwargs) is not None
     return [each.remote for each in requests(peer.sent)]
 
@@ -50,7 +50,7 @@ def controlled_agent(first: float = 0.03125, second: float = 0.0625) -> tuple[Ag
     return agent, peer
 
 
-def test_a_nomination_counts_after_our_own_check_even_if_the_peer_checks_again_without_it() -> None:
+def test_a_nomination_is_effective_even_if_a_later_check_has_no_use_candidate() -> None:
     agent, peer = agent_with_two_pairs(CONTROLLED)
     peer.check(0.0, use_candidate=True)
     sent = requests(peer.sent)
@@ -62,7 +62,7 @@ def test_a_nomination_counts_after_our_own_check_even_if_the_peer_checks_again_w
     assert agent.pairs[0].nominated_at == 0.2
 
 
-def test_a_check_that_is_in_flight_gives_way_to_the_triggered_one() -> None:
+def test_a_triggered_check_replaces_a_check_in_flight() -> None:
     agent = Agent(IceOptions(), rng=random.Random(1), role=CONTROLLED)
     agent.add_local_address(ALICE, local_preference=1, now=0.0)
     agent.local_addresses_complete(0.0)
@@ -86,7 +86,7 @@ def test_a_check_that_is_in_flight_gives_way_to_the_triggered_one() -> None:
     assert [pair.state for pair in agent.pairs] == ["succeeded", "in-progress"]
 
 
-def test_a_check_from_an_unknown_address_makes_a_pair_of_the_priority_that_it_names() -> None:
+def test_a_check_from_an_unknown_address_adds_a_pair_with_its_priority() -> None:
     """RFC 8445 section 7.3.1.3."""
     agent, peer = agent_with_two_pairs(CONTROLLED)
     agent.handle_timer(0.1)
@@ -100,7 +100,7 @@ def test_a_check_from_an_unknown_address_makes_a_pair_of_the_priority_that_it_na
     assert agent.remote_candidates == (peer.candidate(), agent.pairs[1].remote.candidate)
 
 
-def test_an_early_check_to_an_address_that_is_gone_is_dropped() -> None:
+def test_an_early_check_to_a_removed_address_is_dropped() -> None:
     agent = Agent(IceOptions(), rng=random.Random(1), role=CONTROLLED)
     for address in (ALICE, ALICE_AGAIN):
         agent.add_local_address(address, local_preference=1, now=0.0)
@@ -113,10 +113,10 @@ def test_an_early_check_to_an_address_that_is_gone_is_dropped() -> None:
 
 
 @pytest.mark.parametrize(("later", "follows"), [(29.984375, True), (30.0, False), (30.015625, False)])
-def test_a_nomination_selects_a_pair_at_once_if_it_was_answered_in_the_last_30_seconds(
+def test_a_nomination_selects_a_pair_answered_within_30_seconds_immediately(
     later: float, follows: bool
 ) -> None:
-    """RFC 7675 section 5.1: else a check is answered first."""
+    """RFC 7675 section 5.1: otherwise a check must be answered first."""
     agent, peer = controlled_agent()
     now = 0.0625 + later
     peer.answer_until(0.125, now - 0.001, BOB)
@@ -129,7 +129,7 @@ def test_a_nomination_selects_a_pair_at_once_if_it_was_answered_in_the_last_30_s
     assert (agent.pairs[1].state is CheckState.SUCCEEDED) is follows
 
 
-def test_a_replaced_pair_is_checked_with_the_peers_checks_but_not_more_often_than_each_half_second() -> None:
+def test_checks_of_the_peer_trigger_checks_of_a_replaced_pair_at_most_each_half_second() -> None:
     agent, peer = controlled_agent()
     peer.answer_until(0.125, 10.0)
     peer.answer_until(10.0, 20.0, BOB_AGAIN)
@@ -148,7 +148,7 @@ def test_a_replaced_pair_is_checked_with_the_peers_checks_but_not_more_often_tha
 
 
 @pytest.mark.parametrize(("priority", "follows"), [(4, False), (5, True), (6, True)])
-def test_of_pairs_that_are_nominated_at_once_the_best_one_counts(priority: int, follows: bool) -> None:
+def test_the_best_of_simultaneously_nominated_pairs_is_selected(priority: int, follows: bool) -> None:
     """RFC 5245 section 8.1.1.2: aggressive nomination."""
     agent = Agent(IceOptions(), rng=random.Random(1), role=CONTROLLED)
     agent.add_local_address(ALICE, local_preference=1, now=0.0)
@@ -188,7 +188,7 @@ def test_checks_of_a_replaced_generation_are_answered_and_change_nothing() -> No
     assert requests(peer.sent) == []
 
 
-def test_a_check_brings_back_a_failed_pair_and_the_time_to_fail_begins_anew() -> None:
+def test_a_check_recovers_a_failed_pair_and_restarts_the_failure_timer() -> None:
     agent, peer = agent_with_two_pairs(CONTROLLING)
     while agent.next_timer() <= 20:
         agent.handle_timer(agent.next_timer())
@@ -204,7 +204,7 @@ def test_a_check_brings_back_a_failed_pair_and_the_time_to_fail_begins_anew() ->
     assert agent.state == "failed"
 
 
-def test_a_check_revives_a_failed_agent_also_on_a_pair_that_was_not_checked_yet() -> None:
+def test_a_check_of_an_unchecked_pair_resumes_a_failed_agent() -> None:
     agent, peer = agent_with_pairs(CONTROLLED, pacing_interval=20.0)
     while agent.next_timer() <= 15:
         agent.handle_timer(agent.next_timer())
@@ -220,7 +220,7 @@ def test_a_check_revives_a_failed_agent_also_on_a_pair_that_was_not_checked_yet(
     assert agent.state == "connected"
 
 
-def test_a_pair_that_loses_consent_leaves_those_that_were_not_checked_yet() -> None:
+def test_expired_consent_does_not_affect_unchecked_pairs() -> None:
     agent, peer = agent_with_pairs(CONTROLLED, max_backup_pairs=0)
     (first,) = agent.datagrams_to_send(0.0)
     peer.answer(first, 0.0)

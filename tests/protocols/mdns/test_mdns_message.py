@@ -1,4 +1,4 @@
-"""The DNS messages of multicast DNS."""
+"""DNS messages of multicast DNS."""
 
 import struct
 
@@ -30,7 +30,7 @@ FIXED_A = bytes.fromhex("0001 8001 00000078 0004")
 
 
 @given(messages)
-def test_messages_survive_the_wire(message: DnsMessage) -> None:
+def test_messages_round_trip(message: DnsMessage) -> None:
     assert DnsMessage.parse(message.encode()) == message
 
 
@@ -89,7 +89,9 @@ def test_malformed_messages_are_refused(what: str, data: bytes) -> None:
 
 def test_long_chains_of_pointers_are_refused() -> None:
     question = b"\x00" + bytes.fromhex("0001 0001")  # its name, the root, is at 12
-    start = 12 + len(question) + 11  # where the value of the next record is: a pointer to 12, one to it, ...
+    start = (
+        12 + len(question) + 11
+    )  # offset of the value of the next record: a pointer to 12, one to that pointer, ...
     targets = [12, *range(start, start + 78, 2)]
     pointers = b"".join((0xC000 | target).to_bytes(2, "big") for target in targets)
     hidden = b"\x00" + bytes.fromhex("0010 0001 00000000") + len(pointers).to_bytes(2, "big") + pointers
@@ -98,7 +100,7 @@ def test_long_chains_of_pointers_are_refused() -> None:
         DnsMessage.parse(bytes.fromhex("0000 8400 0001 0002 0000 0000") + question + hidden + entering)
 
 
-def test_records_of_other_types_and_classes_are_left_out() -> None:
+def test_records_of_other_types_and_classes_are_omitted() -> None:
     text_record = b"\x01a\x00" + bytes.fromhex("0010 0001 00000078 0003") + b"\x02hi"
     chaos_record = b"\x01a\x00" + bytes.fromhex("0001 0003 00000078 0004") + bytes(4)
     data = bytes.fromhex("0000 8400 0000 0002 0000 0000") + text_record + chaos_record
@@ -129,20 +131,20 @@ def test_mutated_messages_raise_only_protocol_errors(message: DnsMessage, data: 
 @pytest.mark.parametrize(
     "text", ["", ".", "a..local", "ä.local", "a" * 64 + ".local", ".".join(["a" * 60] * 5)]
 )
-def test_names_that_are_none_are_refused(text: str) -> None:
+def test_invalid_names_are_refused(text: str) -> None:
     with pytest.raises(ProtocolError, match="host name"):
         name_from_text(text)
 
 
 def questions_about(name: bytes, count: int) -> bytes:
-    """Return a query whose questions all point into one long name, each at another label of it."""
+    """Return a query whose questions point to different labels of one long name."""
     pointers = b"".join(
         (0xC000 | 12 + 8 * (index % 100)).to_bytes(2, "big") + b"\0\1\0\1" for index in range(count)
     )
     return bytes(4) + (count + 1).to_bytes(2, "big") + bytes(6) + name + b"\0\1\0\1" + pointers
 
 
-def test_a_long_name_is_read_once_however_often_it_is_pointed_at() -> None:
+def test_a_name_with_many_pointers_is_read_once() -> None:
     name = b"\1a" * 126 + b"\0"
     once, often = (questions_about(name, count) for count in (1, MAX_ENTRIES - 1))
     message = DnsMessage.parse(often)
@@ -153,8 +155,8 @@ def test_a_long_name_is_read_once_however_often_it_is_pointed_at() -> None:
     assert work < MAX_ENTRIES * 80
 
 
-def test_of_a_long_message_only_the_first_entries_are_read() -> None:
-    """Anybody on the link can send one, and its answers are not for us."""
+def test_only_the_first_entries_of_a_long_message_are_read() -> None:
+    """Any host on the link can send one, with responses for others."""
     name = b"\1a\5local\0"
     record = b"\xc0\x0c" + struct.pack("!HHIH", 1, 1, 120, 4)
 
@@ -169,13 +171,13 @@ def test_of_a_long_message_only_the_first_entries_are_read() -> None:
     assert count_lines(lambda: DnsMessage.parse(many)) == count_lines(lambda: DnsMessage.parse(few))
 
 
-def test_names_of_more_labels_than_any_message_needs_are_refused() -> None:
+def test_names_with_too_many_labels_are_refused() -> None:
     names = b"".join(bytes([1, 97 + index]) * 60 + b"\0" + b"\0\1\0\1" for index in range(3))
     with pytest.raises(ProtocolError, match="more than 128 labels"):
         DnsMessage.parse(struct.pack("!6H", 0, 0, 3, 0, 0, 0) + names)
 
 
-def test_a_name_that_gets_too_long_by_what_it_points_at() -> None:
+def test_a_name_that_exceeds_255_bytes_by_a_pointer_is_refused() -> None:
     rest = b"\1a" * 126 + b"\0"
     data = (
         bytes.fromhex("0000 0000 0002 0000 0000 0000") + rest + b"\0\1\0\1" + b"\x03abc\xc0\x0c" + b"\0\1\0\1"

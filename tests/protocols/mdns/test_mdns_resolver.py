@@ -1,4 +1,4 @@
-"""Resolving names: what is asked, when, and which answers count."""
+"""Resolution of names: queries, intervals and accepted responses."""
 
 import math
 import random
@@ -30,7 +30,7 @@ def answer(*records: tuple[str, str], ttl: int = 120) -> bytes:
     return DnsMessage(is_response=True, addresses=addresses).encode()
 
 
-def test_a_name_is_asked_for_at_once_one_question_a_packet() -> None:
+def test_a_name_is_queried_immediately_with_one_question_per_packet() -> None:
     resolver = make_resolver()
     resolver.resolve(NAME, 10.0)
     questions = [DnsMessage.parse(data).questions for data in resolver.datagrams_to_send(10.0)]
@@ -41,7 +41,7 @@ def test_a_name_is_asked_for_at_once_one_question_a_packet() -> None:
     assert not any(question.unicast_response for packet in questions for question in packet)
 
 
-def test_an_answer_resolves_the_name_and_silence_follows() -> None:
+def test_a_response_resolves_the_name_and_ends_the_queries() -> None:
     resolver = make_resolver()
     resolver.resolve(NAME, 0.0)
     resolver.datagrams_to_send(0.0)
@@ -52,7 +52,7 @@ def test_an_answer_resolves_the_name_and_silence_follows() -> None:
     assert resolver.events() == []
 
 
-def test_silence_is_answered_by_further_queries_and_then_failure() -> None:
+def test_a_name_without_a_response_is_queried_again_and_fails() -> None:
     resolver = make_resolver()
     resolver.resolve(NAME, 0.0)
     asked = []
@@ -69,7 +69,7 @@ def test_silence_is_answered_by_further_queries_and_then_failure() -> None:
     assert resolver.events() == [ResolutionFailed(NAME)]
 
 
-def test_a_unicast_answer_is_asked_for_by_option_and_only_once() -> None:
+def test_a_unicast_response_is_requested_by_option_and_only_once() -> None:
     resolver = make_resolver(ResolverOptions(unicast_response=True))
     resolver.resolve(NAME, 0.0)
     first = resolver.datagrams_to_send(0.0)
@@ -90,14 +90,14 @@ def test_a_unicast_answer_is_asked_for_by_option_and_only_once() -> None:
         "ä.local",
     ],
 )
-def test_only_names_that_browsers_make_up_are_asked_for(name: str) -> None:
+def test_only_uuid_names_are_queried(name: str) -> None:
     resolver = make_resolver()
     resolver.resolve(name, 0.0)
     assert resolver.events() == [ResolutionFailed(name)]
     assert resolver.datagrams_to_send(0.0) == []
 
 
-def test_safari_s_long_names_are_asked_for() -> None:
+def test_long_names_of_safari_are_queried() -> None:
     resolver = make_resolver()
     resolver.resolve("1f4712db-ea17-4bcf-a596-105139dfd8bf0123.local", 0.0)
     assert len(resolver.datagrams_to_send(0.0)) == 2
@@ -113,7 +113,7 @@ def test_any_local_name_by_option(name: str, asked: bool) -> None:
     assert bool(resolver.events()) is not asked
 
 
-def test_a_name_is_asked_for_once_however_it_is_written() -> None:
+def test_names_are_case_insensitive() -> None:
     resolver = make_resolver()
     resolver.resolve(NAME, 0.0)
     resolver.resolve(NAME.upper() + ".", 0.0)
@@ -148,7 +148,7 @@ def test_addresses_of_a_name_are_bounded() -> None:
         ).encode(),
     ],
 )
-def test_what_does_not_answer_is_ignored(data: bytes) -> None:
+def test_other_packets_are_ignored(data: bytes) -> None:
     resolver = make_resolver()
     resolver.resolve(NAME, 0.0)
     resolver.receive([data], 0.0)
@@ -157,7 +157,7 @@ def test_what_does_not_answer_is_ignored(data: bytes) -> None:
     assert resolver.events() == [NameResolved(NAME, ("192.0.2.1",))]
 
 
-def test_names_answered_together_are_told_apart() -> None:
+def test_names_in_one_response_are_distinguished() -> None:
     resolver = make_resolver()
     resolver.resolve(NAME, 0.0)
     resolver.resolve(OTHER, 0.0)
@@ -168,7 +168,7 @@ def test_names_answered_together_are_told_apart() -> None:
     }
 
 
-def test_closing_ends_it() -> None:
+def test_closing_ends_the_resolver() -> None:
     resolver = make_resolver()
     resolver.resolve(NAME, 0.0)
     resolver.close(0.0)

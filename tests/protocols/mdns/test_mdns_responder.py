@@ -1,4 +1,4 @@
-"""Answering for our own names."""
+"""The multicast DNS responder."""
 
 import math
 import random
@@ -33,7 +33,7 @@ def make_responder(options: ResponderOptions | None = None) -> Responder:
     return responder
 
 
-def test_a_query_is_answered_at_once() -> None:
+def test_a_query_is_answered_immediately() -> None:
     responder = make_responder()
     assert responder.datagrams_to_send(0.0) == []
     responder.receive([query()], 1.0)
@@ -53,7 +53,7 @@ def test_a_query_is_answered_at_once() -> None:
         DnsMessage(is_response=True).encode(),
     ],
 )
-def test_what_we_have_no_answer_to_is_ignored(data: bytes) -> None:
+def test_queries_for_other_names_are_ignored(data: bytes) -> None:
     responder = make_responder()
     responder.receive([data], 0.0)
     assert responder.datagrams_to_send(0.0) == []
@@ -75,7 +75,7 @@ def test_a_second_query_within_a_second_waits() -> None:
     assert responder.next_timer() == math.inf
 
 
-def test_withdrawing_tells_everybody_to_forget() -> None:
+def test_withdrawing_sends_a_ttl_of_0() -> None:
     responder = make_responder()
     responder.withdraw(NAME, 0.0)
     responder.withdraw(NAME, 0.0)
@@ -109,7 +109,7 @@ def test_closing_withdraws_everything_once() -> None:
         ("b.local", ["192.0.2.1"], "more than"),
     ],
 )
-def test_misuse_is_told(name: str, hosts: list[str], what: str) -> None:
+def test_misuse_raises(name: str, hosts: list[str], what: str) -> None:
     options = ResponderOptions(max_names=2 if name == "a.local" else 1, max_hosts=2)
     responder = make_responder(options)
     with pytest.raises(ValueError, match=what):
@@ -117,7 +117,7 @@ def test_misuse_is_told(name: str, hosts: list[str], what: str) -> None:
 
 
 @pytest.mark.parametrize("unicast_response", [False, True])
-def test_resolver_and_responder_understand_each_other(unicast_response: bool) -> None:
+def test_resolver_and_responder_interoperate(unicast_response: bool) -> None:
     responder = make_responder()
     responder.publish(NAME, ["192.0.2.1", "2001:db8::1"], 0.0)
     resolver = Resolver(ResolverOptions(unicast_response=unicast_response), rng=random.Random(1))

@@ -38,7 +38,7 @@ def answer(datagram: Datagram, *, key: bytes | None = None) -> Datagram:
 
 
 def run_until_end(client: Client, now: float) -> list[float]:
-    """Let time pass; return when requests were sent."""
+    """Run until the end; return the times of the requests."""
     times = []
     while client.next_timer() != math.inf:
         now = client.next_timer()
@@ -47,7 +47,7 @@ def run_until_end(client: Client, now: float) -> list[float]:
     return [*times, now]
 
 
-def test_a_request_is_retransmitted_as_rfc_8489_says() -> None:
+def test_a_request_is_retransmitted_as_in_rfc_8489() -> None:
     client = make_client()
     client.start(binding_request(bytes(12)), LOCAL, SERVER, now=0.0)
     assert len(client.datagrams_to_send(0.0)) == 1
@@ -55,14 +55,14 @@ def test_a_request_is_retransmitted_as_rfc_8489_says() -> None:
     assert client.events() == [TransactionFailed(bytes(12), FailureReason.TIMED_OUT)]
 
 
-def test_a_request_may_be_sent_less_often_than_the_option_says() -> None:
+def test_a_request_may_have_fewer_transmissions_than_the_option() -> None:
     client = make_client()
     client.start(binding_request(bytes(12)), LOCAL, SERVER, now=0.0, max_transmissions=2)
     assert len(client.datagrams_to_send(0.0)) == 1
     assert run_until_end(client, 0.0) == [0.5, 8.5]
 
 
-def test_the_next_timer_is_that_of_the_first_transaction_that_is_due() -> None:
+def test_the_next_timer_is_that_of_the_earliest_transaction() -> None:
     client = make_client()
     client.start(binding_request(bytes(12)), LOCAL, SERVER, now=0.0)
     client.start(binding_request(bytes([1] * 12)), LOCAL, SERVER, now=0.3)
@@ -84,7 +84,7 @@ def test_a_response_ends_the_transaction() -> None:
     assert client.dropped == {"unexpected": 1}
 
 
-def test_the_round_trip_of_a_retransmitted_request_is_not_known() -> None:
+def test_a_retransmitted_request_gives_no_round_trip_time() -> None:
     client = make_client()
     client.start(binding_request(bytes(12)), LOCAL, SERVER, now=0.0)
     (request,) = client.datagrams_to_send(0.0)
@@ -96,7 +96,7 @@ def test_the_round_trip_of_a_retransmitted_request_is_not_known() -> None:
 
 
 @pytest.mark.parametrize("key", [None, b"guess"])
-def test_an_unauthenticated_response_is_as_if_it_had_not_come(key: bytes | None) -> None:
+def test_an_unauthenticated_response_is_ignored(key: bytes | None) -> None:
     client = make_client()
     client.start(binding_request(bytes(12)), LOCAL, SERVER, now=0.0, key=KEY)
     (request,) = client.datagrams_to_send(0.0)
@@ -108,7 +108,7 @@ def test_an_unauthenticated_response_is_as_if_it_had_not_come(key: bytes | None)
     assert len(client.events()) == 1
 
 
-def test_an_error_response_is_a_response() -> None:
+def test_an_error_response_ends_the_transaction() -> None:
     client = make_client()
     request = binding_request(bytes(12))
     client.start(request, LOCAL, SERVER, now=0.0)
@@ -119,7 +119,7 @@ def test_an_error_response_is_a_response() -> None:
     assert event.response.error_code == ErrorCode(500, "Server Error")
 
 
-def test_a_response_that_is_not_understood_fails_the_transaction() -> None:
+def test_a_response_with_unknown_attributes_fails_the_transaction() -> None:
     client = make_client()
     request = binding_request(bytes(12))
     client.start(request, LOCAL, SERVER, now=0.0)
@@ -139,14 +139,14 @@ def test_a_full_table_fails_the_new_transaction() -> None:
     assert len(client.datagrams_to_send(0.0)) == 1
 
 
-def test_a_timeout_ends_before_the_retransmissions_do() -> None:
+def test_a_timeout_ends_the_transaction_before_the_retransmissions() -> None:
     client = make_client()
     client.start(binding_request(bytes(12)), LOCAL, SERVER, now=0.0, timeout=2.0)
     assert len(client.datagrams_to_send(0.0)) == 1
     assert run_until_end(client, 0.0) == [0.5, 1.5, 2.0]
 
 
-def test_stopped_retransmission_still_takes_the_response() -> None:
+def test_after_stopped_retransmission_the_response_is_accepted() -> None:
     client = make_client()
     client.start(binding_request(bytes(12)), LOCAL, SERVER, now=0.0)
     (request,) = client.datagrams_to_send(0.0)
@@ -157,7 +157,7 @@ def test_stopped_retransmission_still_takes_the_response() -> None:
     assert isinstance(client.events()[0], ResponseReceived)
 
 
-def test_cancelled_transactions_are_silent() -> None:
+def test_cancelled_transactions_have_no_events() -> None:
     client = make_client()
     client.start(binding_request(bytes(12)), LOCAL, SERVER, now=0.0)
     client.cancel(bytes(12))
@@ -171,7 +171,7 @@ def transaction_ids(client: Client, now: float) -> list[bytes]:
     return [Message.parse(datagram.data).transaction_id for datagram in client.datagrams_to_send(now)]
 
 
-def test_a_forgotten_transaction_is_not_sent_again() -> None:
+def test_a_cancelled_transaction_is_not_retransmitted() -> None:
     client = make_client()
     for number in range(2):
         client.start(binding_request(bytes([number]) * 12), LOCAL, SERVER, now=0.0)
@@ -181,7 +181,7 @@ def test_a_forgotten_transaction_is_not_sent_again() -> None:
     assert transaction_ids(client, 0.5) == [bytes(12), b"\1" * 12, b"\1" * 12]
 
 
-def test_what_is_to_be_sent_from_a_socket_that_is_gone_is_forgotten() -> None:
+def test_queued_datagrams_of_a_closed_socket_are_dropped() -> None:
     client = make_client()
     for number, local in enumerate((LOCAL, SERVER)):
         client.start(binding_request(bytes([number]) * 12), local, SERVER, now=0.0)
@@ -192,12 +192,12 @@ def test_what_is_to_be_sent_from_a_socket_that_is_gone_is_forgotten() -> None:
 
 
 @pytest.mark.parametrize("transmissions", [1, 2])
-def test_the_last_wait_begins_when_retransmission_stops_unless_it_has_begun(transmissions: int) -> None:
+def test_the_final_wait_begins_when_retransmission_stops(transmissions: int) -> None:
     client = make_client()
     client.start(binding_request(bytes(12)), LOCAL, SERVER, now=1.0, max_transmissions=transmissions)
     client.stop_retransmitting(b"unknown" * 2, 1.0)
     client.stop_retransmitting(bytes(12), 1.25)
-    # 16 times the RTO after the last request, or after the decision not to send another one.
+    # 16 times the RTO after the last request, or after retransmission was stopped.
     ends = 9.25 if transmissions > 1 else 9.0
     client.stop_retransmitting(bytes(12), 1.5)
     assert client.next_timer() == ends
@@ -208,7 +208,7 @@ def test_the_last_wait_begins_when_retransmission_stops_unless_it_has_begun(tran
     assert transaction_ids(client, ends) == [bytes(12)]
 
 
-def test_what_is_dropped_is_counted_by_its_reason() -> None:
+def test_drops_are_counted_by_reason() -> None:
     client = make_client()
     client.start(binding_request(bytes(12)), LOCAL, SERVER, now=3.0, key=KEY)
     (request,) = client.datagrams_to_send(3.0)
@@ -221,7 +221,7 @@ def test_what_is_dropped_is_counted_by_its_reason() -> None:
 
 
 @pytest.mark.parametrize("end", ["close", "lower_closed"])
-def test_a_closed_client_forgets_everything(end: str) -> None:
+def test_a_closed_client_has_no_transactions(end: str) -> None:
     client = make_client()
     assert not client.closed
     client.start(binding_request(bytes(12)), LOCAL, SERVER, now=0.0)
@@ -235,7 +235,7 @@ def test_a_closed_client_forgets_everything(end: str) -> None:
 
 
 class StunClientMachine(RuleBasedStateMachine):
-    """A client and a server joined by a hostile network: every transaction ends exactly once, and rightly."""
+    """A client and a server with a hostile network: every transaction ends exactly once and correctly."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -294,7 +294,7 @@ class StunClientMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.network)
     @rule(data=st.data(), key=st.none() | st.just(b"guess"))
     def forge(self, data: st.DataObject, key: bytes | None) -> None:
-        """An attacker who sees requests, but does not know the key, answers those that have one."""
+        """An attacker who sees requests, but does not have the key, answers those with integrity."""
         datagram = data.draw(st.sampled_from(self.network))
         if Message.parse(datagram.data).has_integrity:
             self.client.receive([answer(datagram, key=key)], self.now)
@@ -342,7 +342,7 @@ TestStunClientMachine = StunClientMachine.TestCase
 
 @pytest.mark.parametrize("method", [2, 3, 0x101, 0xFFF])
 @pytest.mark.parametrize("key", [None, KEY])
-def test_an_authentic_response_of_another_method_answers_nothing(method: int, key: bytes | None) -> None:
+def test_an_authentic_response_of_another_method_is_dropped(method: int, key: bytes | None) -> None:
     client = make_client()
     request = binding_request(bytes(12))
     client.start(request, LOCAL, SERVER, now=0.0, key=key)
@@ -358,7 +358,7 @@ def test_an_authentic_response_of_another_method_answers_nothing(method: int, ke
 
 
 @pytest.mark.parametrize("message_class", [MessageClass.REQUEST, MessageClass.INDICATION])
-def test_only_responses_answer(message_class: MessageClass) -> None:
+def test_only_responses_end_transactions(message_class: MessageClass) -> None:
     client = make_client()
     request = binding_request(bytes(12))
     client.start(request, LOCAL, SERVER, now=0.0, key=KEY)
@@ -368,7 +368,7 @@ def test_only_responses_answer(message_class: MessageClass) -> None:
 
 
 @pytest.mark.parametrize(("local", "remote"), [(LOCAL, LOCAL), (SERVER, SERVER), (SERVER, LOCAL)])
-def test_an_authentic_response_of_another_path_is_counted_and_ends_nothing(
+def test_an_authentic_response_of_another_path_is_counted_and_dropped(
     local: Address, remote: Address
 ) -> None:
     client = make_client()
@@ -382,7 +382,7 @@ def test_an_authentic_response_of_another_path_is_counted_and_ends_nothing(
     assert len(client.events()) == 1
 
 
-def test_options_are_what_the_documentation_says() -> None:
+def test_documented_option_defaults() -> None:
     assert attrs.asdict(TransactionOptions()) == {
         "rto": 0.5,
         "max_transmissions": 7,

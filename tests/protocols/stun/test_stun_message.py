@@ -104,14 +104,14 @@ def test_sample_request_with_long_term_credentials() -> None:
 
 
 @pytest.mark.parametrize("data", [SAMPLE_IPV4_RESPONSE, SAMPLE_IPV6_RESPONSE], ids=["ipv4", "ipv6"])
-def test_encoding_gives_the_sample_but_for_its_padding(data: bytes) -> None:
+def test_encoding_gives_the_sample_except_for_padding(data: bytes) -> None:
     encoded = Message.parse(data).encode(key=PASSWORD)
     assert Message.parse(encoded) == Message.parse(data)
     assert len(encoded) == len(data)
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=["request", "ipv4", "ipv6", "long-term"])
-def test_no_flipped_bit_changes_what_an_authentic_message_says(sample: bytes) -> None:
+def test_no_flipped_bit_changes_an_authentic_message(sample: bytes) -> None:
     key = PASSWORD
     if sample is SAMPLE_LONG_TERM_REQUEST:
         key = long_term_key("\u30de\u30c8\u30ea\u30c3\u30af\u30b9", "example.org", "TheMatrIX")
@@ -122,11 +122,11 @@ def test_no_flipped_bit_changes_what_an_authentic_message_says(sample: bytes) ->
             message = Message.parse(bytes(data))
         except ProtocolError:
             continue
-        # Only the name of FINGERPRINT may change: what follows the integrity is not looked at.
+        # Only the type of FINGERPRINT may change: attributes after the integrity are ignored.
         assert not message.has_valid_integrity(key) or message == Message.parse(sample)
 
 
-def test_what_follows_the_integrity_is_ignored() -> None:
+def test_attributes_after_the_integrity_are_ignored() -> None:
     data = binding_request(TRANSACTION_ID).encode(key=PASSWORD, fingerprint=False)
     smuggled = struct.pack("!HH", AttributeType.USE_CANDIDATE, 0)
     data = data[:2] + struct.pack("!H", len(data) - 20 + 4) + data[4:] + smuggled
@@ -154,7 +154,7 @@ def test_sha256_integrity_of_another_size_is_refused(size: int) -> None:
     assert not Message.parse(header + struct.pack("!HH", 0x1C, size) + value).has_valid_integrity(PASSWORD)
 
 
-def test_the_stronger_integrity_decides() -> None:
+def test_the_stronger_integrity_is_verified() -> None:
     data = binding_request(TRANSACTION_ID).encode(key=PASSWORD, fingerprint=False)
     wrong = struct.pack("!HH", AttributeType.MESSAGE_INTEGRITY_SHA256, 32) + bytes(32)
     data = data[:2] + struct.pack("!H", len(data) - 20 + len(wrong)) + data[4:] + wrong
@@ -168,10 +168,10 @@ def test_both_integrity_algorithms_verify(algorithm: IntegrityAlgorithm) -> None
     assert not message.has_valid_integrity(b"other")
 
 
-def test_the_digest_of_long_term_credentials_is_for_no_security_of_its_own(
+def test_the_digest_of_long_term_credentials_is_computed_in_fips_mode(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """MD5 is computed for a protocol that wants it, also with an OpenSSL that forbids it otherwise (FIPS)."""
+    """The protocol requires MD5, which OpenSSL otherwise refuses in FIPS mode."""
     md5 = hashlib.md5
 
     def restricted(data: bytes, *, usedforsecurity: bool = True) -> object:
@@ -201,7 +201,7 @@ def test_a_message_without_integrity_is_not_authentic() -> None:
     assert not message.has_valid_integrity(b"")
 
 
-def test_types_from_0x8000_on_need_not_be_understood() -> None:
+def test_types_from_0x8000_are_comprehension_optional() -> None:
     """RFC 8489 section 14."""
     assert is_comprehension_required(0x7FFF)
     assert not is_comprehension_required(0x8000)
@@ -213,7 +213,7 @@ def test_an_error_code_may_have_no_reason_phrase() -> None:
         decode_error_code(bytes((0, 0, 4)))
 
 
-def test_unknown_attributes_are_told_apart_by_comprehension() -> None:
+def test_unknown_attributes_are_distinguished_by_comprehension() -> None:
     request = binding_request(
         TRANSACTION_ID, [Attribute(0x7777, b"1"), Attribute(0xC057, b"2"), Attribute(0x7777, b"3")]
     )
@@ -277,7 +277,7 @@ HEADER_REST = bytes.fromhex("2112a442") + TRANSACTION_ID
         ),
     ],
 )
-def test_what_is_not_stun_raises(data: bytes, reason: str) -> None:
+def test_invalid_messages_raise(data: bytes, reason: str) -> None:
     with pytest.raises(ProtocolError, match=reason):
         Message.parse(data)
 
@@ -301,13 +301,13 @@ def with_attributes(count: int, body: bytes = b"") -> bytes:
     return struct.pack("!HHI12s", 1, len(attributes), 0x2112A442, bytes(12)) + attributes
 
 
-def test_as_many_attributes_as_are_accepted() -> None:
+def test_maximum_number_of_attributes() -> None:
     assert len(Message.parse(with_attributes(MAX_ATTRIBUTES)).attributes) == MAX_ATTRIBUTES
     with pytest.raises(ProtocolError, match="more than 32 attributes"):
         Message.parse(with_attributes(MAX_ATTRIBUTES + 1))
 
 
-def test_a_message_as_long_as_is_accepted() -> None:
+def test_maximum_message_size() -> None:
     room = MAX_MESSAGE_SIZE - 20 - 4
     long = with_attributes(0, struct.pack("!HH", 0x8022, room) + bytes(room))
     assert len(long) == MAX_MESSAGE_SIZE
@@ -316,8 +316,8 @@ def test_a_message_as_long_as_is_accepted() -> None:
         Message.parse(with_attributes(1, struct.pack("!HH", 0x8022, room) + bytes(room)))
 
 
-def test_the_work_for_what_is_refused_is_bounded() -> None:
-    """All of it is done for strangers: 290 attributes fit an Ethernet frame, 16,000 a datagram."""
+def test_the_cost_of_refused_messages_is_bounded() -> None:
+    """Parsing precedes authentication: 290 attributes fit into an Ethernet frame, 16,000 into a datagram."""
 
     def refuse(data: bytes) -> None:
         with pytest.raises(ProtocolError):
@@ -366,7 +366,7 @@ ADDRESSES = st.builds(Address, st.ip_addresses().map(str), st.integers(0, 65535)
 
 
 @given(ADDRESSES, st.binary(min_size=12, max_size=12))
-def test_addresses_survive(address: Address, transaction_id: bytes) -> None:
+def test_addresses_round_trip(address: Address, transaction_id: bytes) -> None:
     response = success_response(binding_request(transaction_id), address)
     assert Message.parse(response.encode(key=PASSWORD)).mapped_address == address
 
@@ -383,7 +383,7 @@ def test_addresses_survive(address: Address, transaction_id: bytes) -> None:
     st.sampled_from(IntegrityAlgorithm),
     st.binary(max_size=30),
 )
-def test_messages_survive(attributes: list[Attribute], algorithm: IntegrityAlgorithm, key: bytes) -> None:
+def test_messages_round_trip(attributes: list[Attribute], algorithm: IntegrityAlgorithm, key: bytes) -> None:
     message = binding_request(TRANSACTION_ID, attributes)
     parsed = Message.parse(message.encode(key=key, algorithm=algorithm))
     assert parsed == message
@@ -420,8 +420,8 @@ def check_parser(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 5, 6, 7])
-def test_a_length_that_is_no_multiple_of_four_is_malformed(length: int) -> None:
-    """RFC 8489 section 5: also where the datagram is as long as it says."""
+def test_a_length_that_is_not_a_multiple_of_four_is_malformed(length: int) -> None:
+    """RFC 8489 section 5: even if the datagram has this length."""
     header = binding_request(bytes(12)).encode()[:20]
     with pytest.raises(ProtocolError):
         Message.parse(header[:2] + length.to_bytes(2, "big") + header[4:] + bytes(length))
@@ -485,10 +485,10 @@ def test_lengths_of_addresses(value: bytes, is_good: bool) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 3])
-def test_short_addresses_are_named_by_their_length(size: int) -> None:
+def test_short_addresses_are_reported_with_their_length(size: int) -> None:
     with pytest.raises(ProtocolError, match=f"attribute of {size} bytes"):
         decode_address(bytes(size))
-    # Four bytes are a header, whose family is then told.
+    # Four bytes are a header, so that the error shows the family.
     with pytest.raises(ProtocolError, match="family 0 with 0 bytes"):
         decode_address(bytes(4))
 
@@ -524,7 +524,7 @@ def test_an_error_code_begins_with_two_reserved_bytes() -> None:
     assert encode_error_code(ErrorCode(487, "Role Conflict")) == b"\0\0\4\x57Role Conflict"
 
 
-def test_of_a_reason_763_bytes_are_sent() -> None:
+def test_a_reason_phrase_is_truncated_to_763_bytes() -> None:
     """RFC 8489 section 14.8."""
     assert len(encode_error_code(ErrorCode(400, "x" * 800))) == 4 + 763
 
