@@ -313,6 +313,30 @@ def test_a_restart_with_an_unreachable_peer_is_never_connected() -> None:
     assert alice.agent.state == "failed"
 
 
+def test_consent_that_expires_on_one_side_only_moves_both_sides_to_another_pair() -> None:
+    """Without a response to its checks, the controlling agent loses consent, too, and nominates the other pair."""
+    network, alice, bob = connect_dual_stack()
+    selected = alice.agent.selected_pair
+    assert selected is not None
+    lost = (selected.remote_address, selected.local_base)
+
+    def lose_responses_to_bob(datagram: Datagram) -> Datagram | None:
+        """Drop the responses to Bob's checks of the selected pair."""
+        is_response = Message.parse(datagram.data).message_class is MessageClass.SUCCESS_RESPONSE
+        return None if is_response and (datagram.remote, datagram.local) == lost else datagram
+
+    network.route = lose_responses_to_bob
+    assert network.run(60.0, lambda: bob.agent.dropped.get("consent-expired", 0) > 0)
+    network.route = lambda datagram: datagram
+    assert network.run(10.0, lambda: alice.agent.selected_pair not in (None, selected))
+    network.run(10.0)
+    pairs = [host.agent.selected_pair for host in (alice, bob)]
+    assert pairs[0] is not None
+    assert pairs[1] is not None
+    assert pairs[0].local_base == pairs[1].remote_address
+    assert pairs[0].remote_address == pairs[1].local_base
+
+
 def test_expired_consent_of_one_pair_does_not_affect_an_answered_one() -> None:
     """The better pair is unanswered; the other one is answered, and is selected."""
     agent, peer = controlled_agent_with_two_pairs()
@@ -329,7 +353,8 @@ def test_expired_consent_of_one_pair_does_not_affect_an_answered_one() -> None:
     assert (ALICE, BOB_AGAIN) in agent.accepted_paths
     # Its credentials are not used on it again (RFC 7675 section 5.1), whatever the peer sends.
     sent = lost.statistics.requests_sent + lost.statistics.consent_requests_sent
-    assert peer.check(31.5, use_candidate=True) is not None
+    assert peer.check(31.5, use_candidate=True) is None
+    assert agent.dropped["consent-expired"] == 1
     peer.answer_until(31.5, 90.0, BOB_AGAIN)
     assert lost.statistics.requests_sent + lost.statistics.consent_requests_sent == sent
     assert (ALICE, BOB) not in agent.accepted_paths

@@ -231,7 +231,8 @@ def test_expired_consent_does_not_affect_unchecked_pairs() -> None:
     assert [pair.consent_expired for pair in agent.pairs] == [True, False]
     assert [pair.state for pair in agent.pairs] == ["failed", "waiting"]
     agent.datagrams_to_send(30.0)
-    for now, source, expected in ((31.0, BOB, []), (32.0, BOB_AGAIN, [BOB_AGAIN])):
-        assert checked_back(peer, now, source) == expected
-        assert (ALICE, BOB) not in agent.accepted_paths
+    assert peer.check(31.0, source=BOB) is None
+    assert peer.sent == []
+    assert checked_back(peer, 32.0, BOB_AGAIN) == [BOB_AGAIN]
+    assert (ALICE, BOB) not in agent.accepted_paths
     assert agent.state == "disconnected"

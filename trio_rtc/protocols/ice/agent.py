@@ -502,6 +502,11 @@ class Agent:
         elif not self._connectivity.permits(remote):
             self._dropped["source-refused"] += 1
             return
+        elif self._connectivity.has_expired_consent(check.generation, local, remote):
+            # RFC 7675 section 5.1: the credentials MUST NOT be used on this 5-tuple again. Without a response, the peer
+            # loses consent, too, and nominates another pair instead of sending data that is dropped here.
+            self._dropped["consent-expired"] += 1
+            return
         else:
             response = self._connectivity.respond_to_check(check, local, remote, now)
             self._path.record_peer_check(local, remote, now)

@@ -547,6 +547,11 @@ class Connectivity:
                     self.revoke_consent(generation, other)
         generation.check_list.concluded = False
 
+    def has_expired_consent(self, generation: Generation, base: Address, remote: Address) -> bool:
+        """Return whether consent for the pair between two addresses has expired in a generation."""
+        pair = generation.check_list.find(base, remote)
+        return pair is not None and pair.consent_expired
+
     def revoke_consent(self, generation: Generation, pair: CheckedPair) -> None:
         """Fail a pair until a restart, and drop data from its path."""
         pair.nominated = pair.replaced = False
