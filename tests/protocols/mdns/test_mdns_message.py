@@ -78,7 +78,7 @@ def test_compressed_names_are_followed() -> None:
         ("flags", bytes.fromhex("0000 8403 0000 0000 0000 0000")),
         ("flags", bytes.fromhex("0000 2800 0000 0000 0000 0000")),
         ("at most 9000", bytes(9001)),
-        ("wanted", bytes(11)),
+        ("expected", bytes(11)),
         ("ends at offset", bytes.fromhex("0000 8400 ffff ffff ffff ffff")),
     ],
 )
