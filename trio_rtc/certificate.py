@@ -7,6 +7,7 @@ from typing import Any
 import attrs
 
 from ._environment import default_wall_clock, new_rng
+from ._strict_names.checks import strict_class
 from .errors import InvalidAccessError, NotSupportedError
 from .protocols.dtls import Certificate
 
@@ -15,6 +16,7 @@ MAXIMUM_LIFETIME = 365 * 86400.0
 _F4 = b"\x01\x00\x01"
 
 
+@strict_class
 @attrs.frozen
 class RTCDtlsFingerprint:
     """The digest of a certificate (W3C webrtc section 5.5.2).
@@ -28,6 +30,7 @@ class RTCDtlsFingerprint:
     value: str
 
 
+@strict_class
 @attrs.frozen(eq=False)
 class RTCCertificate:
     """A certificate with its private key (W3C webrtc section 4.9.2).

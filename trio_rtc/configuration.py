@@ -5,6 +5,7 @@ from typing import Any
 
 import attrs
 
+from ._strict_names.checks import strict_class
 from .certificate import RTCCertificate
 from .enums import RTCBundlePolicy, RTCIceTransportPolicy, RTCRtcpMuxPolicy, member_of
 from .errors import InvalidAccessError, NotSupportedError, SyntaxError
@@ -15,6 +16,7 @@ def _string_tuple(value: str | Sequence[str]) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
 
 
+@strict_class
 @attrs.frozen
 class RTCIceServer:
     """STUN or TURN servers with one set of credentials (W3C webrtc section 4.2.2).
@@ -74,6 +76,7 @@ def _rtcp_mux_policy(value: str) -> RTCRtcpMuxPolicy:
     return member_of(RTCRtcpMuxPolicy, value)
 
 
+@strict_class
 @attrs.frozen
 class RTCConfiguration:
     """How a peer connection is to be set up (W3C webrtc section 4.2.1).

@@ -5,6 +5,7 @@ from typing import Any
 
 import attrs
 
+from ._strict_names.checks import strict_class
 from .enums import (
     RTCIceCandidateType,
     RTCIceComponent,
@@ -24,6 +25,7 @@ def _sdp_type(value: str) -> RTCSdpType:
     return member_of(RTCSdpType, value)
 
 
+@strict_class
 @attrs.frozen
 class RTCSessionDescription:
     """An offer, an answer or a rollback (W3C webrtc section 4.6.2).
@@ -74,6 +76,7 @@ def _parse(text: str) -> Candidate | None:
         return None
 
 
+@strict_class
 @attrs.frozen
 class RTCIceCandidate:
     """An ICE candidate as it travels over signaling (W3C webrtc section 4.8.1).

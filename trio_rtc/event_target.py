@@ -26,7 +26,7 @@ import trio
 
 from ._closed_errors import without_closed_errors
 from ._environment import require_trio
-from ._strict_names.checks import suggestion
+from ._strict_names.checks import strict_class, suggestion
 
 logger = logging.getLogger("trio_rtc.handlers")
 
@@ -316,6 +316,7 @@ class EventHandler(Generic[HandlerEventT]):
         instance._set_slot(self._event, None)
 
 
+@strict_class
 class EventTarget:
     """An object that events happen to (WHATWG DOM section 2.7, in Python's spelling)."""
 

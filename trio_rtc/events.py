@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from ._strict_names.checks import strict_class
 from .errors import RTCError
 
 if TYPE_CHECKING:
     from .descriptions import RTCIceCandidate
 
 
+@strict_class
 @attrs.frozen
 class Event:
     """An event that says no more than that it happened (a change of state, an open channel)."""
@@ -21,6 +23,7 @@ class Event:
     target: object
 
 
+@strict_class
 @attrs.frozen
 class RTCPeerConnectionIceEvent:
     """A local candidate was gathered (W3C webrtc section 4.8.2).
@@ -36,6 +39,7 @@ class RTCPeerConnectionIceEvent:
     url: str | None = None
 
 
+@strict_class
 @attrs.frozen
 class RTCPeerConnectionIceErrorEvent:
     """An ICE server could not be used (W3C webrtc section 4.8.3).
@@ -57,6 +61,7 @@ class RTCPeerConnectionIceErrorEvent:
     error_text: str
 
 
+@strict_class
 @attrs.frozen
 class MessageEvent:
     """A message has arrived on a data channel: ``str`` or ``bytes``."""
@@ -66,6 +71,7 @@ class MessageEvent:
     data: str | bytes
 
 
+@strict_class
 @attrs.frozen
 class RTCErrorEvent:
     """A transport or channel has failed (W3C webrtc section 11.3)."""
@@ -75,6 +81,7 @@ class RTCErrorEvent:
     error: RTCError
 
 
+@strict_class
 @attrs.frozen
 class RTCDTMFToneChangeEvent:
     """A tone begins to play; ``""`` when all have been played (W3C webrtc section 7.3)."""

@@ -13,7 +13,7 @@ from ._connection.connection_scope import ConnectionScope
 from ._connection.negotiation import as_candidate, as_description, as_local_description
 from ._environment import require_trio
 from ._operations_chain import ErrorCallback, settle, settle_without_value
-from ._strict_names.checks import strict_arguments
+from ._strict_names.checks import strict_arguments, strict_class
 from .certificate import RTCCertificate, generate_certificate, takes_long
 from .configuration import RTCConfiguration
 from .data_channels.channel_init import channel_parameters
@@ -42,6 +42,7 @@ from .transports.rtc_transports import RTCSctpTransport
 from .transports.settings import Settings
 
 
+@strict_class
 class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
     """A connection to a peer (W3C webrtc section 4.4).
 

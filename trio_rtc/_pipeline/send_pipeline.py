@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import trio
 
-from trio_rtc._failure_log import FailureLog
+from trio_rtc.codecs.failure_log import FailureLog
 from trio_rtc.enums import RTCDegradationPreference
 from trio_rtc.protocols.rtp import EncodedFrame, Encoding
 from trio_rtc.protocols.rtp.stats import QualityLimitation, QualityLimitationReason

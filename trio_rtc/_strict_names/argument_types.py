@@ -1,5 +1,6 @@
 """Types of arguments, checked by their annotations: an error names the argument, its value and what would be right."""
 
+import builtins
 import collections.abc
 import enum
 import numbers
@@ -36,11 +37,11 @@ _SHORT.maxstring, _SHORT.maxother = 60, 90
 
 @attrs.frozen
 class Expected:
-    """What an argument may be.
+    """The values that an argument may have.
 
     Attributes:
         allows: Returns whether a value is right.
-        text: What would be right, in words.
+        text: Description of the right values.
     """
 
     allows: Check
@@ -48,7 +49,7 @@ class Expected:
 
 
 def expected_types(function: Callable[..., Any], names: list[str]) -> dict[str, Expected]:
-    """Return what the arguments of a function may be, without those that can be anything or whose type is unknown."""
+    """Return the right values of arguments, without those of unknown type or of any type."""
     annotations = getattr(function, "__annotations__", {})
     module = sys.modules.get(getattr(function, "__module__", ""), None)
     found = {name: _expected(_resolved(annotations.get(name, Any), module)) for name in names}
@@ -58,8 +59,8 @@ def expected_types(function: Callable[..., Any], names: list[str]) -> dict[str, 
 def validator_sentence(called: str, error: Exception) -> str | None:
     """Return the message of a failed ``in_`` or ``instance_of`` of attrs as a sentence, ``None`` for another error.
 
-    Such an error carries the attribute, what would be right and the value beside its message. One of a class of the
-    application's, in a function that ``called`` has called, is another error.
+    Such an error carries its message, the attribute, the right values and the wrong one. An error of one of the
+    application's classes, in a function called by ``called``, is another error.
     """
     if len(error.args) != 4 or not isinstance(error.args[1], attrs.Attribute) or not _is_raised_here(error):
         return None
@@ -87,19 +88,29 @@ def check_types(called: str, expected: Mapping[str, Expected], arguments: Mappin
             raise TypeError(f"{called}() argument {name!r} must be {wanted.text}, not {_SHORT.repr(value)}")
 
 
+class _Names(dict[str, Any]):
+    """The names of a module; those that it imports for type checkers only are mostly public names of the package."""
+
+    def __missing__(self, name: str) -> Any:
+        if hasattr(builtins, name):
+            raise KeyError(name)
+        try:
+            return getattr(sys.modules["trio_rtc"], name)
+        except AttributeError:
+            raise KeyError(name) from None
+
+
 def _resolved(annotation: Any, module: types.ModuleType | None) -> Any:
     if not isinstance(annotation, str):
         return annotation
-    # What a module imports for type checkers only is mostly public.
-    names = {**vars(sys.modules["trio_rtc"]), **(vars(module) if module else {})}
     try:
-        return eval(annotation, names)  # noqa: S307 - our own source
+        return eval(annotation, {}, _Names(vars(module) if module else {}))  # noqa: S307 - source of this package
     except (NameError, AttributeError, TypeError):
         return Any
 
 
 def _expected(annotation: Any) -> Expected | None:
-    """Return what an annotation means; ``None`` for anything."""
+    """Return the values that an annotation allows; ``None`` for any value."""
     if annotation is None or annotation is type(None):
         return Expected(lambda value: value is None, "None")
     if isinstance(annotation, type) and annotation in _SIMPLE:
@@ -109,7 +120,7 @@ def _expected(annotation: Any) -> Expected | None:
     if origin is Union or origin is types.UnionType:
         return _any_of([_expected(argument) for argument in arguments])
     if origin is Literal:
-        # Which value is a question of its own, that a ValueError answers.
+        # A wrong str is a ValueError, raised elsewhere.
         return Expected(lambda value: isinstance(value, str), " or ".join(map(repr, arguments)))
     if origin is collections.abc.Callable:
         return Expected(callable, "a function")
@@ -154,7 +165,7 @@ def _collection(origin: Any, arguments: tuple[Any, ...]) -> Expected:
     def allows_all(value: Any) -> bool:
         if isinstance(value, str | bytes) or not isinstance(value, kind):
             return False
-        # What can be iterated over only once is left for whom it was meant for.
+        # The items of a one-shot iterator remain for the function.
         is_repeatable = isinstance(value, collections.abc.Collection)
         return member is None or not is_repeatable or all(map(member.allows, value))
 

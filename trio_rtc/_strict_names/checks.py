@@ -1,18 +1,21 @@
 """Errors that name the right attribute or argument where a wrong one was used.
 
-Python lets any attribute be set on an object, so ``pc.onicecandidate = f`` would set one that nobody reads.
-:func:`strict_names` makes that an ``AttributeError`` that suggests the right name, as does reading a wrong one: for
-W3C's camelCase, for ``on_icecandidate`` and the like, and for typing errors.
+Python allows any attribute to be set on an object, so ``pc.onicecandidate = f`` would set one that no code reads.
+:func:`strict_class` makes that an ``AttributeError`` that suggests the right name, as does reading a wrong one: for
+W3C's camelCase, for ``on_icecandidate`` and the like, and for typing errors. It also checks the names and types of
+arguments.
 
-A subclass may have attributes of its own, unless they are a member of ours in another spelling. Names that begin with
-an underscore are not checked.
+A subclass may have attributes of its own, unless they are a member of the base class in another spelling. Names that
+begin with an underscore are not checked.
 """
 
 import difflib
 import functools
 import inspect
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, cast
+
+import attrs
 
 from .argument_types import Expected, check_types, expected_types, validator_sentence
 
@@ -21,14 +24,24 @@ FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
 _CHECKED = "_checks_arguments"
 _FOR_EACH_MESSAGE = frozenset({"receive", "send", "send_nowait", "send_rtp"})
-"""Methods that are called too often for it. They check what they are given themselves."""
+"""Methods that are called once per message. They check their arguments themselves."""
 _SIMILARITY = 0.75
 _OTHER_LIBRARIES = {"on": "add_event_listener", "once": "add_event_listener", "emit": "dispatch_event"}
-"""What pyee's emitters call it, on which aiortc's objects are based."""
+"""Methods of pyee's event emitters, the base of aiortc's objects, and their counterparts here."""
 
 
-def strict_names(cls: ClassT) -> ClassT:
-    """Refuse attributes that a class does not have, with the one in the message that was meant (a decorator)."""
+def strict_class(cls: ClassT) -> ClassT:
+    """Check names of attributes, and names and types of arguments of a public class (a decorator).
+
+    It stands above the decorator of attrs. A class of which each packet makes an object does not have it.
+    """
+    _check_attribute_names(cls)
+    if not attrs.has(cls):
+        _check_methods(cls)
+    return strict_arguments(cls)
+
+
+def _check_attribute_names(cls: type) -> None:
     # Without the check of a base class, which this one replaces.
     set_attribute: Any = getattr(cls.__setattr__, "__wrapped__", cls.__setattr__)
 
@@ -42,45 +55,50 @@ def strict_names(cls: ClassT) -> ClassT:
 
     def get_missing(self: Any, name: str) -> Any:
         if hasattr(type(self), name):
-            # A property that has raised AttributeError itself: let it say why.
+            # A property that has raised AttributeError itself: raise that error again.
             return object.__getattribute__(self, name)
         raise AttributeError(_no_attribute(type(self), name))
 
-    # Not in the class's body: type checkers would take any name for an attribute then.
+    # Not in the class's body: type checkers would accept any name as an attribute then.
     setattr(cls, "__setattr__", set_known)  # noqa: B010
     setattr(cls, "__getattr__", get_missing)  # noqa: B010
-    return cls
 
 
 class _Signature:
-    """What a function may be called with.
+    """The parameters of a function, read at its first call, when all modules have been imported.
 
     Attributes:
-        called: What it is called in messages.
+        called: The function's name in messages.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.called = function.__qualname__.removesuffix(".__init__")
-        parameters = inspect.signature(function).parameters.values()
+        self._function = function
+        self._positional: list[str] = []
+        self._names: list[str] = []
+        self._options: list[str] = []
+        self._rest: list[str] = []
+        self._expected: dict[str, Expected] | None = None
+
+    def _read(self) -> dict[str, Expected]:
+        parameters = inspect.signature(self._function).parameters.values()
         plain = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
         named = plain | {inspect.Parameter.KEYWORD_ONLY}
-        self._function = function
         self._positional = [each.name for each in parameters if each.kind in plain]
         self._names = [each.name for each in parameters if each.kind in named]
         self._options = [each.name for each in parameters if each.kind is each.KEYWORD_ONLY]
         self._rest = [each.name for each in parameters if each.kind is each.VAR_POSITIONAL]
-        # Read at the first call, when all modules have been imported.
-        self._expected: dict[str, Expected] | None = None
+        return expected_types(self._function, self._names + self._rest)
 
     def check(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Raise ``TypeError`` for an argument that is unknown, or of another type."""
+        if self._expected is None:
+            self._expected = self._read()
         called, positional, rest = self.called, self._positional, self._rest
         for name in kwargs:
             if name not in self._names:
                 others = [known for known in self._names if known != "self"]
                 raise TypeError(f"{called}() has no argument {name!r}{suggestion(name, others, 'it takes')}")
-        if self._expected is None:
-            self._expected = expected_types(self._function, self._names + rest)
         if self._options and not rest:
             _refuse_dictionary(called, args, positional, self._expected, self._options)
         check_types(called, self._expected, {**dict(zip(positional, args, strict=False)), **kwargs})
@@ -89,7 +107,15 @@ class _Signature:
 
 
 def strict_arguments(function: FunctionT) -> FunctionT:
-    """Check names and types of arguments (a decorator); a ``TypeError`` says which is wrong and what is right."""
+    """Check names and types of the arguments of a function or of a class's constructor (a decorator).
+
+    The ``TypeError`` names the argument and what would be right.
+    """
+    if isinstance(function, type):
+        initialize = vars(function).get("__init__")
+        if inspect.isfunction(initialize) and not hasattr(initialize, _CHECKED):
+            setattr(function, "__init__", strict_arguments(initialize))  # noqa: B010
+        return cast("FunctionT", function)
     signature = _Signature(function)
     check = signature.check
 
@@ -108,7 +134,7 @@ def strict_arguments(function: FunctionT) -> FunctionT:
         try:
             return function(*args, **kwargs)
         except (TypeError, ValueError) as error:
-            # A validator of attrs, of the class itself or of one that the function makes.
+            # A validator of attrs, of this class or of an object that the function constructs.
             sentence = validator_sentence(signature.called, error)
             if sentence is None:
                 raise
@@ -117,37 +143,29 @@ def strict_arguments(function: FunctionT) -> FunctionT:
     return _mark_checked(call, function)
 
 
-def check_public_arguments(module: dict[str, Any], left_out: Collection[object] = ()) -> None:
-    """Let the public functions and classes of a module check the names and types of their arguments.
+def check_public_arguments(module: dict[str, Any]) -> None:
+    """Check names and types of the arguments of a module's public functions and classes.
 
-    It is done here and not where they are defined: type checkers keep the signatures that attrs makes, and calls inside
-    the package cost nothing more. What is made for each packet has no time for it.
+    Calls inside the package use the functions unchecked and cost nothing more.
 
     Args:
         module: The module's names, with ``__all__``.
-        left_out: What is not to check them.
     """
     for name in module["__all__"]:
         public = module[name]
-        if public in left_out or getattr(public, "_is_protocol", False):
-            continue
-        if inspect.isfunction(public):
+        is_class = isinstance(public, type) and not issubclass(public, BaseException | str | tuple)
+        if (is_class and not getattr(public, "_is_protocol", False)) or inspect.isfunction(public):
             module[name] = strict_arguments(public)
-        elif isinstance(public, type) and not issubclass(public, BaseException | str | tuple):
-            initialize = vars(public).get("__init__")
-            if inspect.isfunction(initialize) and not hasattr(initialize, _CHECKED):
-                setattr(public, "__init__", strict_arguments(initialize))  # noqa: B010
 
 
-def check_method_arguments(cls: type) -> None:
-    """Let the public methods and attributes of a class check the types of what they are given."""
+def _check_methods(cls: type) -> None:
+    """Check types of the arguments of public methods, and of the values of public attributes."""
     for name, member in list(vars(cls).items()):
         if name.startswith("_") or name in _FOR_EACH_MESSAGE:
             continue
         if isinstance(member, property) and member.fset is not None:
-            setattr(
-                cls, name, property(member.fget, _strict_setter(member.fset), member.fdel, member.__doc__)
-            )
+            set_checked = _strict_setter(member.fset)
+            setattr(cls, name, property(member.fget, set_checked, member.fdel, member.__doc__))
         elif inspect.isfunction(member) and not hasattr(member, _CHECKED):
             setattr(cls, name, strict_arguments(member))
         elif isinstance(member, staticmethod):
@@ -180,15 +198,15 @@ def _refuse_dictionary(
 
 
 def _strict_setter(set_value: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
-    _, name = inspect.signature(set_value).parameters
     expected: dict[str, Expected] | None = None
 
     @functools.wraps(set_value)
     def set_checked(self: Any, value: Any) -> None:
         nonlocal expected
         if expected is None:
+            _, name = inspect.signature(set_value).parameters
             expected = expected_types(set_value, [name])
-        wanted = expected.get(name)
+        wanted = next(iter(expected.values()), None)
         if wanted is not None and not wanted.allows(value):
             raise TypeError(f"{set_value.__qualname__} must be {wanted.text}, not {value!r:.100}")
         set_value(self, value)
@@ -211,7 +229,7 @@ def _no_attribute(kind: type, name: str) -> str:
 
 
 def suggestion(name: str, known: list[str], listed: str | None = None) -> str:
-    """Return what to add to a message: the name that was meant, or else (if wanted) all there are."""
+    """Return the end of a message: the known name that is most similar, or else, if ``listed``, all of them."""
     other = _OTHER_LIBRARIES.get(name)
     meant = _spelled_otherwise(name, known) or (other if other in known else None)
     if meant is None:

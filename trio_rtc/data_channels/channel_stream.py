@@ -4,6 +4,8 @@ from typing import Protocol
 
 import trio
 
+from trio_rtc._strict_names.checks import strict_arguments
+
 _PIECE_SIZE = 65536
 """Bytes of the largest message of a stream: every implementation accepts them (RFC 8841 section 6)."""
 
@@ -24,6 +26,7 @@ class MessageChannel(Protocol):
         """Close the channel."""
 
 
+@strict_arguments
 class ChannelStream(trio.abc.HalfCloseableStream):
     """The bytes of a channel's messages, without their boundaries.
 

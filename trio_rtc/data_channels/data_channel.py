@@ -7,6 +7,7 @@ import trio
 
 from trio_rtc._closed_errors import mark_connection_ended
 from trio_rtc._environment import require_trio
+from trio_rtc._strict_names.checks import strict_class
 from trio_rtc.enums import BinaryType, RTCDataChannelState, RTCErrorDetailType, RTCPriorityType, member_of
 from trio_rtc.errors import InvalidStateError, RTCError
 from trio_rtc.event_target import AnyEvent, EventHandler, EventTarget, HandlerRunner
@@ -32,6 +33,7 @@ class ChannelDelegate:
     max_message_size: Callable[[], float]
 
 
+@strict_class
 class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
     """A two-way channel of messages (W3C webrtc section 6.2).
 
@@ -562,6 +564,7 @@ def failure_of_channel(message: str) -> RTCError:
     return RTCError(RTCErrorDetailType.DATA_CHANNEL_FAILURE, message)
 
 
+@strict_class
 @attrs.frozen
 class RTCDataChannelEvent:
     """The peer has created a data channel (W3C webrtc section 6.3)."""

@@ -5,9 +5,11 @@ from typing import Literal
 import attrs
 from attrs import validators
 
+from trio_rtc._strict_names.checks import strict_class
 from trio_rtc.protocols.sdp import SdpOptions
 
 
+@strict_class
 @attrs.frozen
 class SessionOptions:
     """Settings of a session.

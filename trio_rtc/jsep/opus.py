@@ -5,12 +5,15 @@ from collections.abc import Mapping
 import attrs
 from attrs import validators
 
+from trio_rtc._strict_names.checks import strict_class
+
 _RATES = (8_000, 12_000, 16_000, 24_000, 48_000)
 # RFC 7587 section 6.1: a frame of Opus, or several of them in a packet.
 _DURATIONS = (5, 10, 20, 40, 60, 80, 100, 120)
 _is_bool = validators.instance_of(bool)
 
 
+@strict_class
 @attrs.frozen
 class OpusParameters:
     """How we want to receive Opus; the encoder of the peer follows it.

@@ -2,6 +2,7 @@
 
 import attrs
 
+from trio_rtc._strict_names.checks import strict_class
 from trio_rtc.enums import (
     RTCDataChannelState,
     RTCDtlsRole,
@@ -13,6 +14,7 @@ from trio_rtc.enums import (
 )
 
 
+@strict_class
 @attrs.frozen(kw_only=True)
 class RTCPeerConnectionStats:
     """The peer connection as a whole."""
@@ -24,6 +26,7 @@ class RTCPeerConnectionStats:
     data_channels_closed: int
 
 
+@strict_class
 @attrs.frozen(kw_only=True)
 class RTCTransportStats:
     """ICE and DTLS together. Bytes and packets are those of DTLS, SRTP and SRTCP, without IP and UDP headers."""
@@ -51,6 +54,7 @@ class RTCTransportStats:
     ccfb_messages_received: int | None
 
 
+@strict_class
 @attrs.frozen(kw_only=True)
 class RTCIceCandidateStats:
     """A candidate; ``type`` is ``local-candidate`` or ``remote-candidate``."""
@@ -73,6 +77,7 @@ class RTCIceCandidateStats:
     relay_protocol: RTCIceServerTransportProtocol | None
 
 
+@strict_class
 @attrs.frozen(kw_only=True)
 class RTCIceCandidatePairStats:
     """A pair of candidates. Times in seconds.
@@ -103,6 +108,7 @@ class RTCIceCandidatePairStats:
     available_outgoing_bitrate: float | None
 
 
+@strict_class
 @attrs.frozen(kw_only=True)
 class RTCCertificateStats:
     """A certificate of either side."""
@@ -115,6 +121,7 @@ class RTCCertificateStats:
     base64_certificate: str = attrs.field(repr=False)
 
 
+@strict_class
 @attrs.frozen(kw_only=True)
 class RTCDataChannelStats:
     """A data channel. Bytes are those of the messages alone."""

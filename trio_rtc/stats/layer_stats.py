@@ -4,7 +4,10 @@ from collections.abc import Mapping
 
 import attrs
 
+from trio_rtc._strict_names.checks import strict_class
 
+
+@strict_class
 @attrs.frozen(kw_only=True)
 class LayerStats:
     """Not W3C's: the counters of our layers, by their own names.

@@ -8,9 +8,11 @@ from collections.abc import Mapping
 
 import attrs
 
+from trio_rtc._strict_names.checks import strict_class
 from trio_rtc.enums import RTCQualityLimitationReason
 
 
+@strict_class
 @attrs.frozen(kw_only=True)
 class RTCCodecStats:
     """A codec that a stream uses, by the payload type that it has in that direction."""
@@ -26,6 +28,7 @@ class RTCCodecStats:
     sdp_fmtp_line: str | None
 
 
+@strict_class
 @attrs.frozen(kw_only=True)
 class RTCAudioSourceStats:
     """The source of a sender's track. Levels are known of frames that tell theirs."""
@@ -40,6 +43,7 @@ class RTCAudioSourceStats:
     total_samples_duration: float
 
 
+@strict_class
 @attrs.frozen(kw_only=True)
 class RTCVideoSourceStats:
     """The source of a sender's track."""
@@ -59,6 +63,7 @@ RTCMediaSourceStats = RTCAudioSourceStats | RTCVideoSourceStats
 """The source of a sender's track."""
 
 
+@strict_class
 @attrs.frozen(kw_only=True)
 class RTCOutboundRtpStreamStats:
     """A stream that we send, its retransmissions included, and what repeats it to probe the path.
@@ -113,6 +118,7 @@ class RTCOutboundRtpStreamStats:
     quality_limitation_resolution_changes: int | None
 
 
+@strict_class
 @attrs.frozen(kw_only=True)
 class RTCRemoteInboundRtpStreamStats:
     """How a stream of ours arrives, as the peer has last reported it; the timestamp is when that came."""
@@ -133,6 +139,7 @@ class RTCRemoteInboundRtpStreamStats:
     round_trip_time_measurements: int
 
 
+@strict_class
 @attrs.frozen(kw_only=True)
 class RTCInboundRtpStreamStats:
     """A stream that we receive, its retransmissions and what else repeats it included.
@@ -206,6 +213,7 @@ class RTCInboundRtpStreamStats:
     total_audio_energy: float | None
 
 
+@strict_class
 @attrs.frozen(kw_only=True)
 class RTCRemoteOutboundRtpStreamStats:
     """A stream of the peer's, as it has last reported it; the timestamp is when that came.

@@ -10,10 +10,13 @@ from typing import Any, TypeAlias
 
 import attrs
 
+from trio_rtc._strict_names.checks import strict_class
+
 MediaTrackConstraints: TypeAlias = Mapping[str, Any]
 """Wishes for a source, by W3C's names in snake_case."""
 
 
+@strict_class
 @attrs.frozen(kw_only=True)
 class MediaTrackSettings:
     """What the frames of a track are like at present.
@@ -55,6 +58,7 @@ class MediaTrackSettings:
     background_blur: bool | None = None
 
 
+@strict_class
 @attrs.frozen(kw_only=True)
 class MediaTrackCapabilities:
     """Between what a track's settings can be chosen: of none, so that every member is ``None``.

@@ -5,12 +5,14 @@ from collections.abc import Iterable
 import attrs
 
 from trio_rtc._environment import new_id
+from trio_rtc._strict_names.checks import strict_class
 from trio_rtc.enums import MediaStreamTrackState
 from trio_rtc.event_target import EventHandler, EventTarget, HandlerRunner
 
 from .media_stream_track import MediaStreamTrack
 
 
+@strict_class
 @attrs.frozen
 class MediaStreamTrackEvent:
     """The peer has added a track to a stream, or removed it (W3C mediacapture-main section 4.2)."""
@@ -20,6 +22,7 @@ class MediaStreamTrackEvent:
     track: MediaStreamTrack
 
 
+@strict_class
 class MediaStream(EventTarget):
     """A set of tracks that belong together (W3C mediacapture-main section 4.2).
 
@@ -94,6 +97,7 @@ class MediaStream(EventTarget):
             self._fire(MediaStreamTrackEvent("remove_track", self, track))
 
 
+@strict_class
 @attrs.frozen
 class MediaStreamEvent:
     """Legacy: the peer has begun or ceased to send a stream."""

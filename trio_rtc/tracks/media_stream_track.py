@@ -13,6 +13,7 @@ from typing import Any
 import trio
 
 from trio_rtc._environment import new_id, require_trio
+from trio_rtc._strict_names.checks import strict_arguments, strict_class
 from trio_rtc.enums import MediaStreamTrackState
 from trio_rtc.event_target import EventHandler, EventTarget, HandlerRunner
 from trio_rtc.events import Event
@@ -29,6 +30,7 @@ _CONTENT_HINTS = {
 }
 
 
+@strict_class
 class MediaStreamTrack(EventTarget, trio.abc.ReceiveChannel[Any]):
     """A track of audio or video (W3C mediacapture-main section 4.3), taken with ``async for frame in track``.
 
@@ -182,6 +184,7 @@ class MediaStreamTrack(EventTarget, trio.abc.ReceiveChannel[Any]):
         await trio.lowlevel.checkpoint()
 
 
+@strict_class
 class MediaStreamTrackSource(trio.abc.SendChannel[Any]):
     """The other end of a local track: what is sent here comes out of the track and of its clones.
 
@@ -332,6 +335,7 @@ class MediaStreamTrackSource(trio.abc.SendChannel[Any]):
             raise trio.BrokenResourceError("the track was stopped")
 
 
+@strict_arguments
 def open_media_track(
     kind: str, *, label: str = "", nursery: trio.Nursery | None = None
 ) -> tuple[MediaStreamTrackSource, MediaStreamTrack]:

@@ -5,6 +5,7 @@ from typing import Final
 import trio
 
 from trio_rtc._closed_errors import mark_connection_ended
+from trio_rtc._strict_names.checks import strict_class
 from trio_rtc.errors import InvalidCharacterError, InvalidStateError
 from trio_rtc.event_target import EventHandler, EventTarget
 from trio_rtc.events import RTCDTMFToneChangeEvent
@@ -23,6 +24,7 @@ _END_PACKETS: Final = 3
 """Packets that report the end (RFC 4733 section 2.5.1.4)."""
 
 
+@strict_class
 class RTCDTMFSender(EventTarget):
     """Sends telephone tones (W3C webrtc section 7.2). Every ``RTCRtpSender`` of audio has one."""
 

@@ -4,10 +4,12 @@ from collections.abc import AsyncIterator
 
 import trio
 
+from trio_rtc._strict_names.checks import strict_arguments
 from trio_rtc.protocols.rtp import RtpPacket
 from trio_rtc.tracks.frame_queue import FrameQueue
 
 
+@strict_arguments
 class RtpPacketChannel(trio.abc.ReceiveChannel[RtpPacket]):
     """The packets of a receiver, as a channel: one by one, or all that are there at once.
 

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 
 import attrs
 
+from trio_rtc._strict_names.checks import strict_class
 from trio_rtc.enums import RTCDegradationPreference, RTCPriorityType, RTCRtpTransceiverDirection
 
 
+@strict_class
 @attrs.frozen
 class RTCRtpCodec:
     """A codec with its settings (W3C webrtc section 5.2.9).
@@ -43,6 +45,7 @@ class RTCRtpCodec:
         )
 
 
+@strict_class
 @attrs.frozen
 class RTCRtpCodecParameters(RTCRtpCodec):
     """A codec that was negotiated.
@@ -54,6 +57,7 @@ class RTCRtpCodecParameters(RTCRtpCodec):
     payload_type: int = attrs.field(kw_only=True)
 
 
+@strict_class
 @attrs.frozen
 class RTCRtpHeaderExtensionCapability:
     """A header extension that can be negotiated.
@@ -67,6 +71,7 @@ class RTCRtpHeaderExtensionCapability:
     direction: RTCRtpTransceiverDirection = RTCRtpTransceiverDirection.SENDRECV
 
 
+@strict_class
 @attrs.frozen
 class RTCRtpHeaderExtensionParameters:
     """A header extension that was negotiated."""
@@ -76,6 +81,7 @@ class RTCRtpHeaderExtensionParameters:
     encrypted: bool = False
 
 
+@strict_class
 @attrs.frozen
 class RTCRtpCapabilities:
     """What this implementation can send or receive of one kind (W3C webrtc section 5.2.11)."""
@@ -84,6 +90,7 @@ class RTCRtpCapabilities:
     header_extensions: tuple[RTCRtpHeaderExtensionCapability, ...]
 
 
+@strict_class
 @attrs.frozen
 class RTCRtcpParameters:
     """What was negotiated for RTCP.
@@ -97,6 +104,7 @@ class RTCRtcpParameters:
     reduced_size: bool = False
 
 
+@strict_class
 @attrs.define
 class RTCRtpEncodingParameters:
     """One layer of what a sender sends (W3C webrtc section 5.2.8).
@@ -124,6 +132,7 @@ class RTCRtpEncodingParameters:
     adaptive_ptime: bool = False
 
 
+@strict_class
 @attrs.frozen
 class RTCRtpReceiveParameters:
     """What a receiver may get (W3C webrtc section 5.2.7)."""
@@ -133,6 +142,7 @@ class RTCRtpReceiveParameters:
     codecs: Sequence[RTCRtpCodecParameters] = ()
 
 
+@strict_class
 @attrs.define
 class RTCRtpSendParameters:
     """What a sender sends; changed, it is given back to ``set_parameters`` (W3C webrtc section 5.2.6).
@@ -154,6 +164,7 @@ class RTCRtpSendParameters:
     degradation_preference: RTCDegradationPreference | None = None
 
 
+@strict_class
 @attrs.frozen
 class RTCRtpContributingSource:
     """Who was heard or seen in what was played (W3C webrtc section 5.3.1).
@@ -171,6 +182,7 @@ class RTCRtpContributingSource:
     rtp_timestamp: int
 
 
+@strict_class
 @attrs.frozen
 class RTCRtpSynchronizationSource(RTCRtpContributingSource):
     """The source that the track is synchronized to."""

@@ -7,6 +7,7 @@ from typing import Final
 import trio
 
 from trio_rtc._environment import require_trio
+from trio_rtc._strict_names.checks import strict_class
 from trio_rtc.protocols.rtp import EncodedFrame, ReceivedTelephoneEvent
 from trio_rtc.stats import RTCStatsReport
 from trio_rtc.tracks.frame_queue import at_keyframe
@@ -27,6 +28,7 @@ from .transceiver import Transceiver
 _MAX_JITTER_BUFFER_TARGET: Final = 4000
 
 
+@strict_class
 class RTCRtpReceiver:
     """Receives a track (W3C webrtc section 5.3). Created with its transceiver and its track."""
 

@@ -7,6 +7,7 @@ import attrs
 import trio
 
 from trio_rtc._environment import new_id, require_trio
+from trio_rtc._strict_names.checks import strict_class
 from trio_rtc.errors import InvalidStateError
 from trio_rtc.protocols.rtp import RtpPacket
 from trio_rtc.stats import RTCStatsReport
@@ -22,6 +23,7 @@ from .rtp_parameters import RTCRtpCapabilities, RTCRtpSendParameters
 from .transceiver import Transceiver
 
 
+@strict_class
 class RTCRtpSender:
     """Sends a track, or nothing for the time being (W3C webrtc section 5.2).
 

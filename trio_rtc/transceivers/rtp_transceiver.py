@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import attrs
 
+from trio_rtc._strict_names.checks import strict_class
 from trio_rtc.enums import RTCRtpTransceiverDirection, member_of
 from trio_rtc.errors import InvalidModificationError
 from trio_rtc.jsep.opus import OpusParameters
@@ -20,6 +21,7 @@ _MID_EXTENSION = "urn:ietf:params:rtp-hdrext:sdes:mid"
 _REPAIR = frozenset({"rtx", "red", "ulpfec", "flexfec-03", "cn", "telephone-event"})
 
 
+@strict_class
 class RTCRtpTransceiver:
     """A sender and a receiver in one media section. Created by ``add_transceiver``, ``add_track`` or an offer."""
 
@@ -175,6 +177,7 @@ class RTCRtpTransceiver:
         ]
 
 
+@strict_class
 @attrs.frozen
 class RTCTrackEvent:
     """The peer has begun to send a track (W3C webrtc section 5.7).

@@ -12,9 +12,11 @@ from typing import Protocol
 
 import attrs
 
+from trio_rtc._strict_names.checks import strict_class
 from trio_rtc.protocols._contract import Address
 
 
+@strict_class
 @attrs.frozen
 class InterfaceAddress:
     """An address of this host.

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import attrs
 
+from trio_rtc._strict_names.checks import strict_class
 from trio_rtc.descriptions import RTCIceCandidate
 from trio_rtc.enums import (
     RTCDtlsTransportState,
@@ -27,6 +28,7 @@ DEFAULT_MAX_MESSAGE_SIZE = 65536
 """Maximum message size in bytes without max-message-size in SDP (RFC 8841 section 6.1)."""
 
 
+@strict_class
 @attrs.frozen
 class RTCIceParameters:
     """Credentials of one side (W3C webrtc section 5.6.1)."""
@@ -35,6 +37,7 @@ class RTCIceParameters:
     password: str = attrs.field(repr=False)
 
 
+@strict_class
 @attrs.frozen
 class RTCIceCandidatePair:
     """A local and a remote candidate (W3C webrtc section 5.6.2)."""
@@ -70,6 +73,7 @@ class _CandidatesOfOneSide:
         ]
 
 
+@strict_class
 class RTCIceTransport(EventTarget):
     """ICE transport (W3C webrtc section 5.6)."""
 
@@ -175,6 +179,7 @@ def _as_w3c(candidate: Candidate, mid: str | None, m_line_index: int | None) -> 
     return RTCIceCandidate(candidate.to_sdp(), mid, m_line_index, candidate.username_fragment)
 
 
+@strict_class
 class RTCDtlsTransport(EventTarget):
     """DTLS transport (W3C webrtc section 5.5)."""
 
@@ -213,6 +218,7 @@ class RTCDtlsTransport(EventTarget):
         self._state = RTCDtlsTransportState.CLOSED
 
 
+@strict_class
 class RTCSctpTransport(EventTarget):
     """SCTP transport of the data channels (W3C webrtc section 6.1)."""
 

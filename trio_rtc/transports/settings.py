@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from trio_rtc._strict_names.checks import strict_class
 from trio_rtc.jsep import OpusParameters, SessionOptions
 from trio_rtc.protocols.datachannel import DataChannelOptions
 from trio_rtc.protocols.dtls import DtlsOptions
@@ -32,6 +33,7 @@ def _video_decoder(_: Any, __: Any, options: object) -> None:
         )
 
 
+@strict_class
 @attrs.frozen
 class Settings:
     """Settings that are not in W3C's RTCConfiguration, for the constructor of a peer connection.

@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterator, Sequence
 import ifaddr
 import trio
 
+from trio_rtc._strict_names.checks import strict_class
 from trio_rtc.protocols._contract import Address
 
 from .arrival_times import SO_TIMESTAMPNS, ArrivalTimes, enable_arrival_times, parse_timestamp
@@ -291,6 +292,7 @@ def _equal_sized_runs(batch: Sequence[bytes]) -> Iterator[list[bytes]]:
         index = last
 
 
+@strict_class
 class SystemNetwork:
     """The network of this host (see :class:`trio_rtc.transports.network.Network`)."""
 

@@ -2,7 +2,10 @@
 
 import attrs
 
+from trio_rtc._strict_names.checks import strict_class
 
+
+@strict_class
 @attrs.frozen
 class DataChannelOptions:
     """Limits of the data channel core.

@@ -5,6 +5,8 @@ from enum import StrEnum
 import attrs
 from attrs import validators
 
+from trio_rtc._strict_names.checks import strict_class
+
 from .crypto.cipher_suites import CIPHER_SUITES, CipherSuite
 from .crypto.key_exchange import GROUPS, NamedGroup
 from .crypto.srtp import SRTP_PROFILES, SrtpProfile
@@ -22,6 +24,7 @@ class DtlsRole(StrEnum):
         return DtlsRole.SERVER if self is DtlsRole.CLIENT else DtlsRole.CLIENT
 
 
+@strict_class
 @attrs.frozen(kw_only=True)
 class DtlsOptions:
     """Options of a DTLS connection. The defaults suit WebRTC; tests stress the protocol with others.

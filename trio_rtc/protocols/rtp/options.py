@@ -6,6 +6,7 @@ import attrs
 from attrs import validators
 from attrs.validators import ge, gt
 
+from trio_rtc._strict_names.checks import strict_class
 from trio_rtc.protocols.bandwidth_estimation import BandwidthEstimationOptions
 from trio_rtc.protocols.srtp import SrtpOptions
 
@@ -227,6 +228,7 @@ class HistoryOptions:
     min_resend_interval: float = attrs.field(default=0.005, validator=validators.ge(0))
 
 
+@strict_class
 @attrs.frozen
 class RtpOptions:
     """Options of the RTP session.

@@ -2,10 +2,13 @@
 
 import attrs
 
+from trio_rtc._strict_names.checks import strict_class
+
 from .tx.congestion import CongestionControllerFactory
 from .tx.congestion_reno import RenoController
 
 
+@strict_class
 @attrs.frozen
 class SctpOptions:
     """Options of an association. Times are in seconds, sizes in bytes.

@@ -3,7 +3,10 @@
 import attrs
 from attrs import validators
 
+from trio_rtc._strict_names.checks import strict_class
 
+
+@strict_class
 @attrs.frozen
 class SdpOptions:
     """Maximum size of a description that the parser accepts.
