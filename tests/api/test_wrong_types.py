@@ -355,7 +355,7 @@ def test_the_package_is_the_command() -> None:
     hide = "import sys; sys.modules['click'] = None; import runpy; runpy.run_module('trio_rtc', run_name='__main__')"
     refused = run([sys.executable, "-c", hide])
     assert refused.returncode == 1
-    assert refused.stderr.strip() == 'trio-rtc needs click: python -m pip install "trio-rtc[cli]"'
+    assert refused.stderr.strip() == 'trio-rtc requires click: python -m pip install "trio-rtc[cli]"'
 
 
 @pytest.mark.parametrize(
