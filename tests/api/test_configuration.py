@@ -98,12 +98,12 @@ def test_urls_of_servers(urls: str | list[str]) -> None:
     ],
     ids=str,
 )
-def test_urls_that_do_not_parse(urls: str | tuple[str, ...]) -> None:
+def test_invalid_urls(urls: str | tuple[str, ...]) -> None:
     with pytest.raises(SyntaxError):
         RTCIceServer(urls, "user", "password")
 
 
-def test_a_url_that_is_no_string() -> None:
+def test_a_url_that_is_not_a_string() -> None:
     with pytest.raises(TypeError):
         RTCIceServer([5])  # type: ignore[list-item]
 
@@ -132,7 +132,7 @@ async def test_set_configuration() -> None:
     assert pc.get_configuration() == new
 
 
-async def test_certificates_do_not_change() -> None:
+async def test_certificates_cannot_change() -> None:
     one, other = [await RTCPeerConnection.generate_certificate() for _ in range(2)]
     pc = RTCPeerConnection(RTCConfiguration(certificates=[one]))
     pc.set_configuration(RTCConfiguration(certificates=[one], ice_transport_policy="relay"))
@@ -143,7 +143,7 @@ async def test_certificates_do_not_change() -> None:
         RTCPeerConnection().set_configuration(RTCConfiguration(certificates=[one]))
 
 
-async def test_the_pool_does_not_change_once_it_is_used() -> None:
+async def test_the_candidate_pool_cannot_change_once_used() -> None:
     async with RTCPeerConnection(settings=Settings(interface_filter=lambda _: False)) as pc:
         pc.set_configuration(RTCConfiguration(ice_candidate_pool_size=1))
         await pc.set_local_description()
@@ -188,7 +188,7 @@ async def test_algorithms_of_certificates(algorithm: str | Mapping[str, Any]) ->
     ],
     ids=str,
 )
-async def test_algorithms_that_are_not_supported(algorithm: str | Mapping[str, Any]) -> None:
+async def test_unsupported_algorithms(algorithm: str | Mapping[str, Any]) -> None:
     with pytest.raises(NotSupportedError):
         await RTCPeerConnection.generate_certificate(algorithm)
 
@@ -198,7 +198,7 @@ async def test_algorithms_that_are_not_supported(algorithm: str | Mapping[str, A
     [{}, {"name": 5}, {"name": "ECDSA", "expires": -1}, {"name": "ECDSA", "expires": "1"}],
     ids=str,
 )
-async def test_algorithms_that_are_none(algorithm: Mapping[str, Any]) -> None:
+async def test_invalid_algorithms(algorithm: Mapping[str, Any]) -> None:
     with pytest.raises(TypeError):
         await RTCPeerConnection.generate_certificate(algorithm)
 
@@ -228,7 +228,7 @@ async def test_the_dtls_role_of_the_answerer(answer_setup: Literal["active", "pa
         transport = (await peers.bob.get_stats())["transport"]
         assert isinstance(transport, RTCTransportStats)
         assert transport.dtls_role == role
-        # RFC 8832 section 6: the DTLS client, whoever that is, opens channels with even identifiers.
+        # RFC 8832 section 6: the DTLS client opens channels with even identifiers.
         assert mine.id == (0 if role == "server" else 1)
 
 

@@ -1,4 +1,4 @@
-"""RTCSessionDescription and RTCIceCandidate: what they take, and their spelling on the wire."""
+"""RTCSessionDescription and RTCIceCandidate: their arguments and their JSON form."""
 
 import json
 
@@ -22,7 +22,7 @@ def test_session_description() -> None:
         description.sdp = ""  # type: ignore[misc]
 
 
-def test_a_rollback_has_no_text() -> None:
+def test_a_rollback_has_no_sdp() -> None:
     assert RTCSessionDescription.from_json({"type": "rollback"}) == RTCSessionDescription("rollback", "")
 
 
@@ -31,7 +31,7 @@ def test_a_rollback_has_no_text() -> None:
     [{}, {"sdp": ""}, {"type": "proposal"}, {"type": None}, {"type": 5}, {"type": "offer", "sdp": None}],
     ids=str,
 )
-def test_wrong_session_descriptions(data: dict[str, object]) -> None:
+def test_invalid_session_descriptions(data: dict[str, object]) -> None:
     with pytest.raises(TypeError):
         RTCSessionDescription.from_json(data)
 
@@ -56,14 +56,14 @@ def test_a_tcp_candidate() -> None:
 
 
 @pytest.mark.parametrize("line", ["", "candidate:", "nonsense", "candidate:1 1 udp 1 1.2.3.4 99999 typ host"])
-def test_the_members_of_what_does_not_parse_are_none(line: str) -> None:
+def test_the_members_of_an_unparsable_candidate_are_none(line: str) -> None:
     candidate = RTCIceCandidate(line, "0")
     assert candidate.candidate == line
     for member in ("foundation", "component", "priority", "address", "port", "protocol", "type", "tcp_type"):
         assert getattr(candidate, member) is None
 
 
-def test_a_candidate_on_the_wire() -> None:
+def test_the_json_form_of_a_candidate() -> None:
     candidate = RTCIceCandidate(LINE, "data", 0, "EEtu")
     assert candidate.to_json() == {
         "candidate": LINE,
@@ -89,6 +89,6 @@ def test_a_candidate_on_the_wire() -> None:
     ],
     ids=str,
 )
-def test_wrong_candidates(data: dict[str, object]) -> None:
+def test_invalid_candidates(data: dict[str, object]) -> None:
     with pytest.raises(TypeError):
         RTCIceCandidate.from_json(data)

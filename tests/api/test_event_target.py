@@ -1,4 +1,4 @@
-"""EventTarget: slots, listeners and subscriptions, and what becomes of a handler that raises."""
+"""EventTarget: handler attributes, listeners, subscriptions, and handlers that raise."""
 
 import functools
 import types
@@ -79,26 +79,26 @@ def test_once() -> None:
     assert len(log) == 1
 
 
-def test_one_removed_by_an_earlier_one_is_not_called_and_one_added_is_called_next_time() -> None:
+def test_handlers_removed_or_added_during_dispatch() -> None:
     lamp = make_lamp()
     log: list[str] = []
 
-    def late(_: object) -> None:
-        log.append("late")
+    def added_handler(_: object) -> None:
+        log.append("added_handler")
 
-    def doomed(_: object) -> None:
-        log.append("doomed")
+    def removed_handler(_: object) -> None:
+        log.append("removed_handler")
 
     def first(_: object) -> None:
-        lamp.remove_event_listener("on", doomed)
-        lamp.add_event_listener("on", late)
+        lamp.remove_event_listener("on", removed_handler)
+        lamp.add_event_listener("on", added_handler)
 
     lamp.add_event_listener("on", first)
-    lamp.add_event_listener("on", doomed)
+    lamp.add_event_listener("on", removed_handler)
     switch(lamp)
     assert log == []
     switch(lamp)
-    assert log == ["late"]
+    assert log == ["added_handler"]
 
 
 class Answerer:
@@ -122,7 +122,7 @@ class Answerer:
     ],
     ids=["function", "method", "asynchronous", "partial", "object"],
 )
-def test_a_generator_function_is_refused_because_it_would_never_run(handler: Any) -> None:
+def test_generator_functions_are_rejected(handler: Any) -> None:
     lamp = make_lamp()
     with pytest.raises(TypeError, match=r"on_on must be a function without 'yield', not .*would never run"):
         lamp.on_on = handler
@@ -172,7 +172,7 @@ async def test_a_generator_that_can_be_awaited_is_an_asynchronous_handler() -> N
     assert handled == [event]
 
 
-def test_unknown_events_are_refused_with_those_that_there_are() -> None:
+def test_unknown_events_are_rejected_with_the_known_ones() -> None:
     lamp = make_lamp()
     uses: tuple[Callable[[], object], ...] = (
         lambda: lamp.add_event_listener("blink", print),
@@ -184,13 +184,13 @@ def test_unknown_events_are_refused_with_those_that_there_are() -> None:
             use()
 
 
-async def test_an_unknown_subscription_is_refused() -> None:
+async def test_an_unknown_subscription_is_rejected() -> None:
     with pytest.raises(ValueError, match="no event"):
         async with make_lamp().subscribe("blink"):
             pass
 
 
-async def test_a_subscription_has_what_happens_in_its_block() -> None:
+async def test_a_subscription_receives_the_events_of_its_block() -> None:
     lamp = make_lamp()
     switch(lamp)
     async with lamp.subscribe("on") as ons, lamp.subscribe("on") as again:
@@ -247,7 +247,7 @@ async def test_asynchronous_handlers_wait_for_the_block() -> None:
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
-async def test_a_handler_that_raises_ends_the_block_and_spares_the_others(kind: str) -> None:
+async def test_a_handler_that_raises_ends_the_block_but_not_other_handlers(kind: str) -> None:
     called: list[object] = []
 
     def fail(_: object) -> None:

@@ -1,4 +1,4 @@
-"""No event is fired inside the public call that causes it: what W3C wants to be fired is fired on a later turn."""
+"""No event is fired inside the public call that causes it; events required by W3C are fired on a later turn."""
 
 import contextlib
 import inspect
@@ -40,7 +40,7 @@ virtual_time = pytest.mark.usefixtures("autojump_clock")
 
 @attrs.define
 class World:
-    """Two connected peers that send audio to each other and have a channel; all events of Alice's objects are noted."""
+    """Two connected peers with audio in both directions and a channel; all events of Alice's objects are recorded."""
 
     pc: RTCPeerConnection
     peer: RTCPeerConnection
@@ -70,12 +70,12 @@ class World:
         return self.transceiver.receiver
 
     def listen(self, target: EventTarget, name: str) -> None:
-        """Note every event of an object. Messages are not listened to, since that takes them."""
+        """Record every event of an object, except messages, which a listener would consume."""
         self.names[id(target)] = name
         for event in target.EVENTS - {"message"}:
-            target.add_event_listener(event, self.note)
+            target.add_event_listener(event, self.record)
 
-    def note(self, event: AnyEvent) -> None:
+    def record(self, event: AnyEvent) -> None:
         self.fired.append(f"{self.names[id(event.target)]}: {event.type}")
 
 
@@ -116,9 +116,9 @@ class Call:
     """A synchronous public method or attribute.
 
     Attributes:
-        member: Its class and name.
-        do: Calls it; an object that it returns is listened to from then on.
-        then: What W3C wants to be fired later, in this order.
+        member: Class and name of the method or attribute.
+        do: Calls it; events of a returned object are recorded, too.
+        then: Events that W3C requires later, in this order.
     """
 
     member: str
@@ -130,7 +130,7 @@ NEGOTIATION = ("connection: negotiation_needed",)
 
 
 def setting(path: str, value: object) -> Callable[[World], object]:
-    """Return what sets an attribute of one of the world's objects."""
+    """Return a function that sets an attribute of one of the world's objects."""
     target, _, attribute = path.rpartition(".")
 
     def set_attribute(world: World) -> None:
@@ -142,8 +142,8 @@ def setting(path: str, value: object) -> Callable[[World], object]:
     return set_attribute
 
 
-async def leave_a_frame(frame: object) -> None:
-    """Transform nothing."""
+async def keep_frame(frame: object) -> None:
+    """Return the frame unchanged: a transform."""
 
 
 def stop_both(world: World) -> None:
@@ -188,13 +188,13 @@ CALLS = [
         ),
     ),
     Call("RTCRtpSender.set_streams", lambda w: w.sender.set_streams(MediaStream()), NEGOTIATION),
-    Call("RTCRtpSender.transform", setting("sender.transform", leave_a_frame)),
-    Call("RTCRtpReceiver.transform", setting("receiver.transform", leave_a_frame)),
+    Call("RTCRtpSender.transform", setting("sender.transform", keep_frame)),
+    Call("RTCRtpReceiver.transform", setting("receiver.transform", keep_frame)),
     Call("RTCRtpReceiver.decode", setting("receiver.decode", False)),
     Call("RTCRtpReceiver.layer", setting("receiver.layer", "h")),
     Call("RTCRtpReceiver.jitter_buffer_target", setting("receiver.jitter_buffer_target", 100)),
     Call("RTCRtpReceiver.request_keyframe", lambda w: w.receiver.request_keyframe()),
-    # W3C mediacapture-main section 4.3.3: who stops a track is not told that it has ended.
+    # W3C mediacapture-main section 4.3.3: stop() fires no ended event.
     Call("MediaStreamTrack.stop", stop_both),
     Call("MediaStreamTrack.clone", lambda w: w.track.clone()),
     Call("MediaStreamTrack.enabled", setting("track.enabled", False)),
@@ -202,7 +202,7 @@ CALLS = [
     Call("MediaStreamTrackSource.drop_queued", lambda w: w.source.drop_queued()),
     Call("MediaStreamTrackSource.close", lambda w: w.source.close(), ("local track: ended",)),
     Call("MediaStreamTrackSource.drop_queued", lambda w: w.source.drop_queued()),
-    # Section 4.2.2: nor who changes a stream.
+    # Section 4.2.2: changes by the application fire no events.
     Call("MediaStream.add_track", lambda w: w.stream.add_track(open_media_track("video")[1])),
     Call("MediaStream.remove_track", lambda w: w.stream.remove_track(w.track)),
     Call("MediaStream.clone", lambda w: w.stream.clone()),
@@ -237,17 +237,17 @@ OBJECTS = (
     RTCIceTransport,
 )
 ELSEWHERE = {
-    # W3C dispatches the event in the call; adding a handler is tested below.
+    # W3C dispatches this event in the call; adding a handler is tested below.
     *("add_event_listener", "remove_event_listener", "dispatch_event", "subscribe"),
-    # The transport calls them.
+    # Called by the transport.
     *("messages_available", "buffered_amount_low"),
-    # They wait.
+    # These are asynchronous.
     *("rtp_packets", "encoded_frames", "telephone_events", "keyframe_requests", "bitrate_changes"),
 }
 
 
 def synchronous_members(of: type) -> set[str]:
-    """Return the public methods of a class that do not wait, and the attributes that can be set."""
+    """Return the synchronous public methods and the writable attributes of a class."""
     members = set()
     for name, value in inspect.getmembers(of):
         if name.startswith(("_", "get_", "on_")) or name in ELSEWHERE or inspect.iscoroutinefunction(value):
@@ -264,14 +264,14 @@ def test_every_synchronous_method_is_called() -> None:
 
 @attrs.define(eq=False)
 class FirstStep(trio.abc.Instrument):
-    """Notes what has been fired when a task first gives way."""
+    """Records the events fired before a task's first checkpoint."""
 
     world: World
     task: trio.lowlevel.Task = attrs.Factory(trio.lowlevel.current_task)
     fired: list[str] | None = None
 
     def after_task_step(self, task: trio.lowlevel.Task) -> None:
-        """Look at the first step only."""
+        """Record only after the first step."""
         if task is self.task and self.fired is None:
             self.fired = list(self.world.fired)
 
@@ -323,7 +323,7 @@ async def test_a_channel_on_a_connected_connection_is_connecting_first() -> None
 
 
 @virtual_time
-async def test_a_channel_made_in_a_handler_opens_when_the_handler_has_returned() -> None:
+async def test_a_channel_created_in_a_handler_opens_after_the_handler_has_returned() -> None:
     log: list[str] = []
 
     def make(_: object) -> None:
@@ -355,7 +355,7 @@ async def test_a_channel_that_is_closed_before_it_was_open_only_closes() -> None
 
 
 @virtual_time
-async def test_what_a_peer_sends_to_a_channel_that_is_closed_before_it_was_open_is_no_burden() -> None:
+async def test_messages_to_a_channel_closed_before_it_was_open_are_not_retained() -> None:
     async with open_channel() as (_, _, peers), peers.bob.subscribe("data_channel") as announced:
         channel = peers.alice.create_data_channel("short")
         channel.close()
@@ -368,7 +368,7 @@ async def test_what_a_peer_sends_to_a_channel_that_is_closed_before_it_was_open_
 
 
 @virtual_time
-async def test_closing_the_connection_discards_what_is_queued() -> None:
+async def test_closing_the_connection_discards_queued_events() -> None:
     async with open_channel() as (_, _, peers):
         channel = peers.alice.create_data_channel("never")
         fired: list[object] = []
@@ -397,7 +397,7 @@ async def test_events_of_one_turn_keep_their_order() -> None:
         assert closed == [channel.label for channel in reversed(channels)]
 
 
-async def test_before_the_block_channels_and_tracks_end_all_the_same() -> None:
+async def test_channels_and_tracks_end_also_before_the_block() -> None:
     pc = RTCPeerConnection()
     channel, transceiver = pc.create_data_channel("chat"), pc.add_transceiver("audio")
     fired: list[str] = []
@@ -410,7 +410,7 @@ async def test_before_the_block_channels_and_tracks_end_all_the_same() -> None:
 
 
 def test_without_a_scheduler_events_wait_for_the_block() -> None:
-    """An application may make its objects before it runs trio."""
+    """An application may create its objects before it runs trio."""
     pc = RTCPeerConnection()
     fired: list[str] = []
     channel = pc.create_data_channel("chat")
@@ -428,7 +428,7 @@ def test_without_a_scheduler_events_wait_for_the_block() -> None:
 
 @virtual_time
 @pytest.mark.parametrize("how", ["attribute", "listener"])
-async def test_messages_that_wait_are_not_handed_over_by_the_call_that_adds_a_handler(how: str) -> None:
+async def test_adding_a_handler_does_not_deliver_queued_messages_in_the_call(how: str) -> None:
     async with open_channel() as (mine, theirs, _):
         await mine.send("early")
         await trio.sleep(1)
@@ -468,7 +468,7 @@ async def test_a_track_whose_nursery_has_ended_still_ends() -> None:
 
 
 @virtual_time
-async def test_a_handler_that_makes_more_events_for_ever_holds_up_nobody() -> None:
+async def test_a_handler_that_always_causes_events_does_not_block_other_tasks() -> None:
     async with two_peers() as peers:
 
         def close_another(_: object) -> None:
@@ -491,8 +491,8 @@ CALLS_AT_RANDOM = st.lists(
 )
 
 
-class ChannelsAtRandom:
-    """Calls methods of channels of both peers, and notes the events of Alice's."""
+class RandomChannelCalls:
+    """Calls methods of both peers' channels, and records the events of Alice's channels."""
 
     def __init__(self, pc: RTCPeerConnection, peer: RTCPeerConnection) -> None:
         self.pc = pc
@@ -501,7 +501,7 @@ class ChannelsAtRandom:
         self.fired: list[tuple[RTCDataChannel, str]] = []
         peer.on_data_channel = lambda event: self.theirs.append(event.channel)
 
-    def note(self, event: AnyEvent) -> None:
+    def record(self, event: AnyEvent) -> None:
         channel = event.target
         assert isinstance(channel, RTCDataChannel)
         self.fired.append((channel, event.type))
@@ -512,7 +512,7 @@ class ChannelsAtRandom:
         channel = self.pc.create_data_channel("")
         assert (channel.ready_state, channel.id is None) == ("connecting", False)
         for event in channel.EVENTS - {"message"}:
-            channel.add_event_listener(event, self.note)
+            channel.add_event_listener(event, self.record)
         self.mine.append(channel)
 
     def call(self, verb: str, number: int) -> None:
@@ -524,14 +524,14 @@ class ChannelsAtRandom:
             if verb.endswith(("close", "closes")):
                 channel.close()
             elif verb == "listen":
-                channel.on_message = self.note
+                channel.on_message = self.record
             elif channel.ready_state == "open":
                 channel.send_nowait("x")
 
 
-async def call_at_random(calls: list[tuple[str, int]], ends: str) -> None:
+async def call_randomly(calls: list[tuple[str, int]], ends: str) -> None:
     async with open_channel() as (_, _, peers):
-        channels = ChannelsAtRandom(peers.alice, peers.bob)
+        channels = RandomChannelCalls(peers.alice, peers.bob)
         for verb, number in calls:
             before = len(channels.fired)
             channels.call(verb, number)
@@ -557,5 +557,5 @@ async def call_at_random(calls: list[tuple[str, int]], ends: str) -> None:
 
 
 @given(CALLS_AT_RANDOM, st.sampled_from(["close", "wait"]))
-def test_whatever_is_called_events_come_later_and_in_order(calls: list[tuple[str, int]], ends: str) -> None:
-    trio.run(call_at_random, calls, ends, clock=trio.testing.MockClock(autojump_threshold=0))
+def test_random_calls_fire_events_later_and_in_order(calls: list[tuple[str, int]], ends: str) -> None:
+    trio.run(call_randomly, calls, ends, clock=trio.testing.MockClock(autojump_threshold=0))

@@ -1,4 +1,4 @@
-"""What bad input gets: a clear error, and nothing lost."""
+"""Invalid arguments raise a descriptive error and lose nothing."""
 
 import pytest
 import trio
@@ -44,7 +44,7 @@ async def test_malformed_sdp_names_the_line(name: str) -> None:
 
 
 @pytest.mark.parametrize("sdp", ["", "nonsense", "\0", "v=0\r\n" + "a=x\r\n" * 1_000_000], ids=len)
-async def test_what_is_no_sdp(sdp: str) -> None:
+async def test_text_that_is_not_sdp(sdp: str) -> None:
     async with two_peers() as peers:
         with pytest.raises(RTCError) as caught:
             await peers.alice.set_remote_description({"type": "offer", "sdp": sdp})
@@ -52,7 +52,7 @@ async def test_what_is_no_sdp(sdp: str) -> None:
 
 
 @pytest.mark.parametrize("missing", ["a=ice-ufrag", "a=ice-pwd", "a=fingerprint"])
-async def test_an_offer_that_makes_no_sense(missing: str) -> None:
+async def test_inconsistent_offers(missing: str) -> None:
     lines = (await data_offer()).split("\r\n")
     sdp = "\r\n".join(line for line in lines if not line.startswith(missing))
     async with two_peers() as peers:
@@ -70,7 +70,7 @@ async def test_descriptions_of_the_wrong_type(wrong: object) -> None:
             await peers.alice.set_remote_description(wrong)  # type: ignore[arg-type]
 
 
-async def test_a_refused_answer_loses_nothing() -> None:
+async def test_a_rejected_answer_loses_nothing() -> None:
     async with open_channel() as (mine, theirs, peers):
         await peers.alice.set_local_description()
         with pytest.raises(DOMException):
@@ -86,7 +86,7 @@ async def test_a_refused_answer_loses_nothing() -> None:
         assert peers.alice.signaling_state == "stable"
 
 
-async def test_an_answer_out_of_the_blue() -> None:
+async def test_an_answer_without_offer() -> None:
     async with two_peers() as peers:
         with pytest.raises(InvalidStateError, match="stable"):
             await peers.alice.set_remote_description({"type": "answer", "sdp": await data_offer()})
@@ -111,7 +111,7 @@ async def test_an_answer_out_of_the_blue() -> None:
     ],
     ids=lambda options: str(options)[:50],
 )
-def test_channels_that_cannot_be(options: dict[str, object]) -> None:
+def test_impossible_channels(options: dict[str, object]) -> None:
     pc = RTCPeerConnection()
     with pytest.raises(TypeError):
         pc.create_data_channel(**{"label": "chat", **options})  # type: ignore[arg-type]
@@ -127,10 +127,10 @@ def test_limits_of_channels() -> None:
     assert pc.create_data_channel("", priority="high").priority == "high"
 
 
-async def test_a_channel_beyond_what_the_association_has() -> None:
+async def test_a_channel_beyond_the_streams_of_the_association() -> None:
     settings = Settings(sctp=SctpOptions(inbound_streams=10, outbound_streams=8))
     async with two_peers(settings=settings) as peers:
-        # There is no association yet that could tell.
+        # Before the association exists, its limit is unknown.
         early = peers.alice.create_data_channel("early", negotiated=True, id=8)
         last = [pc.create_data_channel("last", negotiated=True, id=7) for pc in (peers.alice, peers.bob)]
         await connect(peers.alice, peers.bob)
@@ -145,13 +145,13 @@ async def test_a_channel_beyond_what_the_association_has() -> None:
         for beyond in (8, 9, 10, 65534):
             with pytest.raises(OperationError, match=f"{beyond} is in use or too high"):
                 peers.alice.create_data_channel("chat", negotiated=True, id=beyond)
-        # The offerer is DTLS server and takes odd numbers; 7 is taken.
+        # The offerer is the DTLS server and uses odd ids; 7 is in use.
         assert [peers.alice.create_data_channel("chat").id for _ in range(3)] == [1, 3, 5]
         with pytest.raises(OperationError, match="no data channel id is free"):
             peers.alice.create_data_channel("chat")
 
 
-async def test_an_oversized_message_is_refused_before_anything_is_sent() -> None:
+async def test_an_oversized_message_is_rejected_before_any_byte_is_sent() -> None:
     async with open_channel() as (mine, theirs, _):
         with pytest.raises(TypeError):
             await mine.send(bytes(262145))
@@ -160,7 +160,7 @@ async def test_an_oversized_message_is_refused_before_anything_is_sent() -> None
         assert await theirs.receive() == "next"
 
 
-async def test_what_was_never_sent_stays_counted_when_a_channel_ends() -> None:
+async def test_unsent_bytes_stay_counted_when_a_channel_closes() -> None:
     async with open_channel() as (mine, _, peers):
         peers.network.partition("alice", "bob")
         mine.send_nowait(bytes(200_000))

@@ -1,4 +1,4 @@
-"""Every member of W3C's interfaces is there under the name that the rule gives it, or named as missing."""
+"""Every member of W3C's interfaces exists under its rule-given name, or is listed as missing."""
 
 import inspect
 from collections.abc import Iterator
@@ -33,11 +33,11 @@ EVENT_TARGETS = [definition.name for definition in DEFINITIONS.values() if defin
 
 def has(owner: str, name: str) -> bool:
     cls = getattr(trio_rtc, owner)
-    # An exception sets its attributes when it is made; its constructor takes them under the same names.
+    # An exception's attributes are set by its constructor, with parameters of the same names.
     return hasattr(cls, name) or (issubclass(cls, Exception) and name in inspect.signature(cls).parameters)
 
 
-def is_there(member: Member) -> bool:
+def exists(member: Member) -> bool:
     if member.definition in KEYWORDS_OF:
         owner = attrgetter(KEYWORDS_OF[member.definition])(trio_rtc)
         return member.python_name in inspect.signature(owner).parameters
@@ -49,8 +49,8 @@ def is_handler(idl_name: str) -> bool:
 
 
 @pytest.mark.parametrize("member", MEMBERS, ids=lambda member: f"{member.definition}.{member.idl_name}")
-def test_member_is_there_or_named_as_missing(member: Member) -> None:
-    assert is_there(member) == (member.status is Status.PRESENT)
+def test_member_exists_or_is_listed_as_missing(member: Member) -> None:
+    assert exists(member) == (member.status is Status.PRESENT)
 
 
 @pytest.mark.parametrize("name", EVENT_TARGETS)
@@ -67,7 +67,7 @@ def test_events_and_handlers_agree(name: str) -> None:
 
 
 @pytest.mark.parametrize("missing", [IDENTITY, NOT_KNOWN], ids=["identity", "statistics"])
-def test_what_is_named_as_missing_exists_in_the_webidl(missing: dict[str, set[str]]) -> None:
+def test_members_listed_as_missing_exist_in_the_webidl(missing: dict[str, set[str]]) -> None:
     for name, idl_names in missing.items():
         assert idl_names <= set(DEFINITIONS[name].members)
 
@@ -85,12 +85,12 @@ def classes_in(annotation: object) -> Iterator[type]:
 
 
 @pytest.mark.parametrize("name", [name for name in trio_rtc.__all__ if name.startswith("RTC")])
-def test_what_methods_return_has_a_public_name(name: str) -> None:
+def test_return_types_have_public_names(name: str) -> None:
     for member_name, member in inspect.getmembers_static(getattr(trio_rtc, name)):
         function = member.fget if isinstance(member, property) else getattr(member, "__func__", member)
         if member_name.startswith("_") or not inspect.isfunction(function):
             continue
-        # What a module imports for type checking only has a public name, too.
+        # Names imported only for type checking are public, too.
         returned = get_type_hints(function, localns=vars(trio_rtc)).get("return")
         ours = {each.__name__ for each in classes_in(returned) if each.__module__.startswith("trio_rtc")}
         assert ours <= set(trio_rtc.__all__), member_name
@@ -122,7 +122,7 @@ def test_every_event_handler_of_the_webidl_is_in_the_table() -> None:
         ("from", "from_"),
     ],
 )
-def test_the_rule(idl_name: str, expected: str) -> None:
+def test_the_naming_rule(idl_name: str, expected: str) -> None:
     assert python_name(idl_name) == expected
 
 
@@ -142,6 +142,6 @@ def test_parser_merges_partial_definitions_and_overloads() -> None:
 
 
 @pytest.mark.parametrize("text", ["interface A { what };", "enum A { };", "interface A { attribute; }"])
-def test_parser_refuses_what_it_does_not_know(text: str) -> None:
+def test_parser_rejects_unknown_syntax(text: str) -> None:
     with pytest.raises(ValueError, match="not understood"):
         parse(text)

@@ -32,7 +32,7 @@ ROLLBACK = {"type": "rollback"}
 
 
 def log_events(pc: RTCPeerConnection, *kinds: str) -> list[str]:
-    """Note events as they come, with what the connection's states are at that moment."""
+    """Record events with the connection's states at that moment."""
     log: list[str] = []
     shown: dict[str, Callable[[], str]] = {
         "signaling_state_change": lambda: pc.signaling_state,
@@ -41,12 +41,12 @@ def log_events(pc: RTCPeerConnection, *kinds: str) -> list[str]:
         "connection_state_change": lambda: pc.connection_state,
     }
 
-    def note(event: AnyEvent) -> None:
+    def record(event: AnyEvent) -> None:
         state = shown.get(event.type)
         log.append(event.type if state is None else f"{event.type} {state()}")
 
     for kind in kinds or sorted(pc.EVENTS):
-        pc.add_event_listener(kind, note)
+        pc.add_event_listener(kind, record)
     return log
 
 
@@ -140,7 +140,7 @@ async def test_set_local_description_without_argument_in_each_state(
         assert peers.alice.local_description.type == ("offer" if offers else "answer")
 
 
-async def test_what_a_peer_wrote_is_kept_and_ignored_lines_are_logged(
+async def test_remote_descriptions_are_unchanged_and_ignored_lines_are_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async with two_peers() as peers:
@@ -159,7 +159,7 @@ async def test_what_a_peer_wrote_is_kept_and_ignored_lines_are_logged(
         )
 
 
-async def test_a_line_that_is_needed_is_named_by_the_error() -> None:
+async def test_errors_name_the_invalid_line() -> None:
     async with two_peers() as peers:
         offer = (await offer_of(peers.bob)).sdp.replace("a=setup:actpass", "a=setup:perhaps")
         with pytest.raises(RTCError, match="setup") as caught:
@@ -189,7 +189,7 @@ async def test_rollback_in_each_state(state: str) -> None:
         assert peers.alice.local_description is peers.alice.remote_description is None
 
 
-async def test_an_empty_text_means_the_one_that_would_be_created() -> None:
+async def test_an_empty_sdp_means_the_one_that_would_be_created() -> None:
     async with two_peers() as peers:
         peers.alice.create_data_channel("chat")
         await peers.alice.set_local_description({"type": "offer"})
@@ -201,7 +201,7 @@ async def test_an_empty_text_means_the_one_that_would_be_created() -> None:
         assert peers.bob.signaling_state == "stable"
 
 
-async def test_only_what_was_created_can_be_set() -> None:
+async def test_only_created_descriptions_can_be_set() -> None:
     async with two_peers() as peers:
         offer = await offer_of(peers.alice)
         changed = RTCSessionDescription("offer", offer.sdp.replace("5000", "5001"))
@@ -242,7 +242,7 @@ async def test_descriptions_and_their_identity() -> None:
         assert "a=end-of-candidates" in after.sdp
 
 
-async def test_candidates_of_the_peer_show_in_its_description() -> None:
+async def test_remote_candidates_are_in_the_remote_description() -> None:
     async with two_peers() as peers:
         peers.alice.create_data_channel("chat")
         await connect(peers.alice, peers.bob)
@@ -266,18 +266,18 @@ async def test_can_trickle_ice_candidates() -> None:
 # -- glare and rollback ----
 
 
-async def test_an_offer_in_glare_goes_through_stable() -> None:
+async def test_an_offer_in_glare_passes_through_stable() -> None:
     async with two_peers() as peers:
         await to_local_offer(peers)
         log: list[tuple[str | None, ...]] = []
 
-        def note(_: object) -> None:
+        def record(_: object) -> None:
             alice = peers.alice
             local, remote = alice.pending_local_description, alice.pending_remote_description
             types = (None if each is None else str(each.type) for each in (local, remote))
             log.append((str(alice.signaling_state), *types))
 
-        peers.alice.on_signaling_state_change = note
+        peers.alice.on_signaling_state_change = record
         await peers.alice.set_remote_description(await offer_of(peers.bob))
         assert log == [("stable", None, None), ("have-remote-offer", None, "offer")]
 
@@ -285,7 +285,7 @@ async def test_an_offer_in_glare_goes_through_stable() -> None:
 @pytest.mark.parametrize(
     "wrong", ["no SDP at all", "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\nm=x\r\n"]
 )
-async def test_a_bad_offer_in_glare_leaves_ours_standing(wrong: str) -> None:
+async def test_an_invalid_offer_in_glare_keeps_ours(wrong: str) -> None:
     async with two_peers() as peers:
         await to_local_offer(peers)
         with pytest.raises(DOMException):
@@ -294,7 +294,7 @@ async def test_a_bad_offer_in_glare_leaves_ours_standing(wrong: str) -> None:
         assert peers.alice.local_description is not None
 
 
-async def test_glare_of_the_first_offers_with_trickling_ends_connected() -> None:
+async def test_glare_of_first_offers_with_trickling_connects() -> None:
     async with two_peers() as peers:
         alice, bob = peers.alice, peers.bob
         mine, theirs = alice.create_data_channel("alice"), bob.create_data_channel("bob")
@@ -318,7 +318,7 @@ async def test_glare_of_the_first_offers_with_trickling_ends_connected() -> None
         assert f"a=ice-ufrag:{fragments.pop()}" not in rolled_back
 
 
-async def test_a_rolled_back_first_offer_leaves_nothing() -> None:
+async def test_a_rolled_back_first_offer_leaves_nothing_behind() -> None:
     async with two_peers() as peers:
         channel = peers.alice.create_data_channel("chat")
         await peers.alice.set_local_description()
@@ -340,7 +340,7 @@ async def test_a_rolled_back_first_offer_leaves_nothing() -> None:
 
 
 @pytest.mark.parametrize("after", ["offer", "answer"])
-async def test_a_rolled_back_ice_restart_leaves_the_connection_as_it_was(after: str) -> None:
+async def test_a_rolled_back_ice_restart_keeps_the_connection(after: str) -> None:
     async with open_channel() as (mine, theirs, peers):
         alice, bob = peers.alice, peers.bob
         assert alice.sctp is not None
@@ -350,7 +350,7 @@ async def test_a_rolled_back_ice_restart_leaves_the_connection_as_it_was(after: 
             ice.get_local_candidates(),
             ice.get_selected_candidate_pair(),
         )
-        # An offer that is never sent; its candidates neither.
+        # Neither this offer nor its candidates are sent.
         alice.on_ice_candidate = None
         await alice.set_local_description(await alice.create_offer(ice_restart=True))
         await trio.sleep(1)
@@ -367,7 +367,7 @@ async def test_a_rolled_back_ice_restart_leaves_the_connection_as_it_was(after: 
         assert await theirs.receive() == "still here"
 
 
-async def test_an_ice_restart_lost_in_glare_is_made_up_for() -> None:
+async def test_an_ice_restart_lost_in_glare_is_repeated() -> None:
     async with open_channel() as (mine, theirs, peers):
         alice, bob = peers.alice, peers.bob
         assert alice.sctp is not None
@@ -428,7 +428,7 @@ async def test_ice_restart(by_offerer: bool) -> None:
         assert await theirs.receive() == "after"
 
 
-async def test_restart_ice_before_the_first_negotiation_asks_for_none() -> None:
+async def test_restart_ice_before_the_first_negotiation_needs_none() -> None:
     async with two_peers() as peers:
         log = log_events(peers.alice)
         peers.alice.restart_ice()
@@ -453,7 +453,7 @@ async def test_negotiation_is_needed_once_for_any_number_of_channels() -> None:
         assert log == ["negotiation_needed"]
 
 
-async def test_no_negotiation_for_a_channel_that_was_closed_again() -> None:
+async def test_no_negotiation_for_a_closed_channel() -> None:
     async with two_peers() as peers:
         log = log_events(peers.alice, "negotiation_needed")
         channel = peers.alice.create_data_channel("chat")
@@ -475,7 +475,7 @@ async def test_negotiation_needed_waits_for_the_end_of_operations_and_for_stable
         assert log[1:] == ["signaling_state_change stable", "negotiation_needed"]
 
 
-async def test_a_channel_made_before_the_block_is_negotiated_in_it() -> None:
+async def test_a_channel_created_before_the_block_is_negotiated_in_it() -> None:
     pc = RTCPeerConnection()
     pc.create_data_channel("early")
     log = log_events(pc, "negotiation_needed")
@@ -488,7 +488,7 @@ async def test_a_channel_made_before_the_block_is_negotiated_in_it() -> None:
 
 
 async def outcome_of(pc: RTCPeerConnection, name: str, offer: RTCSessionDescription) -> str:
-    """Call an operation; tell what became of it and where the connection stands at its end."""
+    """Call an operation, and return its outcome and the connection's final state."""
     operations: dict[str, Callable[[], Awaitable[object]]] = {
         "offer": pc.create_offer,
         "set remote": lambda: pc.set_remote_description(offer),
@@ -505,7 +505,7 @@ async def outcome_of(pc: RTCPeerConnection, name: str, offer: RTCSessionDescript
 
 @pytest.mark.parametrize("seed", range(10))
 async def test_operations_run_in_the_order_of_their_calls(seed: int) -> None:
-    """Called all at once, they end in the order of the calls, as if each had been called when the last had ended."""
+    """Concurrent calls finish in the order of the calls, as if made sequentially."""
     names = ["offer", "set remote", "candidate", "answer", "set local", "offer", "candidate"]
     random.Random(seed).shuffle(names)
     called: list[str] = []
@@ -529,7 +529,7 @@ async def test_operations_run_in_the_order_of_their_calls(seed: int) -> None:
     assert any("leads" in outcome for outcome in ended)
 
 
-async def test_an_operation_cut_off_by_close() -> None:
+async def test_an_operation_interrupted_by_close() -> None:
     async with two_peers() as peers:
         offer = await offer_of(peers.bob)
         peers.alice.on_signaling_state_change = lambda _: peers.alice.close()
@@ -538,7 +538,7 @@ async def test_an_operation_cut_off_by_close() -> None:
         assert peers.alice.signaling_state == "closed"
 
 
-async def test_operations_that_wait_when_the_connection_is_closed() -> None:
+async def test_operations_waiting_when_the_connection_is_closed() -> None:
     async with two_peers() as peers:
         offer = await offer_of(peers.bob)
         outcomes: list[type[BaseException] | None] = []
@@ -631,10 +631,10 @@ async def test_all_states_are_new_when_the_first_handler_is_called() -> None:
         dtls = alice.sctp.transport
         ice = dtls.ice_transport
 
-        def note(_: object) -> None:
+        def record(_: object) -> None:
             seen.append((ice.state, alice.ice_connection_state, alice.connection_state))
 
-        ice.on_state_change = note
+        ice.on_state_change = record
         dtls.on_state_change = lambda _: seen.append((dtls.state, "", alice.connection_state))
         await trio.sleep(1)
         assert ("checking", "checking", "connecting") in seen
@@ -656,7 +656,7 @@ async def test_a_candidate_before_any_remote_description(candidate: dict[str, st
             await peers.alice.add_ice_candidate(candidate)
 
 
-async def test_a_bad_candidate_before_any_remote_description_is_a_wrong_state_first() -> None:
+async def test_an_invalid_candidate_before_any_remote_description_is_a_state_error() -> None:
     async with two_peers() as peers:
         with pytest.raises(InvalidStateError):
             await peers.alice.add_ice_candidate({"candidate": "nonsense", "sdpMid": "0"})
@@ -679,7 +679,7 @@ async def test_a_bad_candidate_before_any_remote_description_is_a_wrong_state_fi
     ],
     ids=lambda value: str(value)[:60],
 )
-async def test_candidates_that_are_refused(candidate: object, error: str) -> None:
+async def test_rejected_candidates(candidate: object, error: str) -> None:
     async with two_peers() as peers:
         await to_remote_offer(peers)
         description = peers.alice.remote_description
@@ -699,7 +699,7 @@ async def test_candidates_that_are_refused(candidate: object, error: str) -> Non
     ],
     ids=str,
 )
-async def test_candidates_that_are_taken(candidate: RTCIceCandidate | dict[str, object]) -> None:
+async def test_accepted_candidates(candidate: RTCIceCandidate | dict[str, object]) -> None:
     async with two_peers() as peers:
         await to_remote_offer(peers)
         await peers.alice.add_ice_candidate(candidate)
@@ -731,7 +731,7 @@ async def test_the_end_of_candidates(
         assert peers.alice.remote_description.sdp.count("a=end-of-candidates\r\n") == 1
 
 
-async def test_candidates_that_come_before_our_answer_are_used() -> None:
+async def test_candidates_before_our_answer_are_used() -> None:
     async with two_peers() as peers:
         alice, bob = peers.alice, peers.bob
         channel = bob.create_data_channel("chat")
@@ -793,7 +793,7 @@ async def test_legacy_callbacks_get_errors_instead_of_raising() -> None:
 # -- outside of the block, and closing ----
 
 
-async def test_what_needs_no_network_works_outside_of_the_block() -> None:
+async def test_methods_without_network_work_outside_of_the_block() -> None:
     pc = RTCPeerConnection()
     channel = pc.create_data_channel("chat")
     assert (await pc.create_offer()).type == "offer"
@@ -805,7 +805,7 @@ async def test_what_needs_no_network_works_outside_of_the_block() -> None:
     assert channel.ready_state == "closed"
 
 
-async def test_what_needs_the_network_says_what_to_write() -> None:
+async def test_methods_with_network_raise_a_helpful_error_outside_of_the_block() -> None:
     pc = RTCPeerConnection()
     offer = await offer_of(pc)
     for operation in (
@@ -867,7 +867,7 @@ async def test_after_close() -> None:
             assert [candidate async for candidate in candidates] == []
 
 
-async def test_aclose_is_idempotent_and_waits_for_the_goodbyes() -> None:
+async def test_aclose_is_idempotent_and_waits_for_abort_and_close_notify() -> None:
     async with open_channel() as (_, theirs, peers):
         resource: trio.abc.AsyncResource = peers.alice
         async with trio.open_nursery() as nursery:
@@ -893,7 +893,7 @@ async def test_a_connection_has_one_block() -> None:
 # -- configuration and certificates ----
 
 
-async def test_a_certificate_can_be_brought_along() -> None:
+async def test_a_given_certificate_is_used() -> None:
     certificate = await RTCPeerConnection.generate_certificate({"name": "ECDSA", "namedCurve": "P-256"})
     pc = RTCPeerConnection(RTCConfiguration(certificates=[certificate]))
     offer = await offer_of(pc)
@@ -902,7 +902,7 @@ async def test_a_certificate_can_be_brought_along() -> None:
     assert pc.get_configuration().certificates == (certificate,)
 
 
-async def test_an_expired_certificate_is_refused_by_the_connection() -> None:
+async def test_an_expired_certificate_is_rejected_by_the_connection() -> None:
     certificate = await RTCPeerConnection.generate_certificate({"name": "ECDSA", "expires": 1000})
     later = Settings(wall_clock=lambda: certificate.expires / 1000)
     with pytest.raises(InvalidAccessError, match="expired"):
@@ -911,7 +911,7 @@ async def test_an_expired_certificate_is_refused_by_the_connection() -> None:
     RTCPeerConnection(RTCConfiguration(certificates=[certificate]), settings=earlier)
 
 
-async def test_relay_policy_tells_no_other_candidates() -> None:
+async def test_relay_policy_signals_no_other_candidates() -> None:
     configuration = RTCConfiguration(ice_transport_policy="relay")
     async with two_peers(configuration=configuration) as peers:
         candidates: list[RTCIceCandidate | None] = []

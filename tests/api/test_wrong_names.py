@@ -1,4 +1,4 @@
-"""A wrong name of an attribute or argument is an error that names the right one."""
+"""A wrong name of an attribute or argument raises an error that names the right one."""
 
 import inspect
 
@@ -23,7 +23,7 @@ from trio_rtc._strict_names.spelling import EVENT_NAMES, handler_name
 
 
 def objects() -> dict[str, object]:
-    """Return an object of each W3C interface that can be had without a network."""
+    """Return an object of each W3C interface that exists without a network."""
     pc = RTCPeerConnection()
     transceiver = pc.add_transceiver("audio")
     source, track = open_media_track("video")
@@ -84,7 +84,7 @@ def test_a_wrong_attribute_names_the_right_one(of: str, wrong: str, right: str) 
 
 
 @pytest.mark.parametrize("name", objects())
-def test_unknown_attributes_are_refused(name: str) -> None:
+def test_unknown_attributes_are_rejected(name: str) -> None:
     target = objects()[name]
     with pytest.raises(AttributeError, match=f"'{type(target).__name__}' object has no attribute 'xyzzy'$"):
         target.xyzzy = 1  # type: ignore[attr-defined]
@@ -106,7 +106,7 @@ def test_every_event_handler_is_named_by_its_w3c_name() -> None:
     assert checked > 25
 
 
-def test_what_exists_can_be_set() -> None:
+def test_existing_attributes_can_be_set() -> None:
     pc = RTCPeerConnection()
     pc.on_track = print
     assert pc.on_track is print
@@ -120,8 +120,8 @@ def test_what_exists_can_be_set() -> None:
     assert vars(pc)["create_offer"] is print
 
 
-class Mine(RTCPeerConnection):
-    """An application's own connection."""
+class CustomConnection(RTCPeerConnection):
+    """A connection class of an application."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -129,11 +129,11 @@ class Mine(RTCPeerConnection):
 
 
 def test_a_subclass_may_have_attributes_of_its_own_but_no_other_spelling_of_ours() -> None:
-    mine = Mine()
+    mine = CustomConnection()
     mine.nickname = "m"  # type: ignore[attr-defined]
     assert mine.room == "lobby"
     with pytest.raises(
-        AttributeError, match="'Mine' object has no attribute 'ontrack'; did you mean 'on_track'"
+        AttributeError, match="'CustomConnection' object has no attribute 'ontrack'; did you mean 'on_track'"
     ):
         mine.ontrack = print  # type: ignore[attr-defined]
 
@@ -204,7 +204,7 @@ async def test_a_wrong_argument_of_create_offer_names_the_right_one() -> None:
 def test_a_wrong_event_names_the_right_one(wrong: str, right: str) -> None:
     pc = RTCPeerConnection()
     uses = (
-        # The call fails, not the block that it is for.
+        # The call itself fails, not the block after it.
         lambda: pc.subscribe(wrong),
         lambda: pc.add_event_listener(wrong, print),
         lambda: pc.remove_event_listener(wrong, print),
@@ -223,12 +223,12 @@ def test_deleting_a_handler_removes_it() -> None:
     assert pc.on_track is None
 
 
-def test_signatures_are_still_there() -> None:
+def test_signatures_are_kept() -> None:
     assert "ice_servers" in inspect.signature(RTCConfiguration).parameters
     assert "max_retransmits" in inspect.signature(RTCPeerConnection.create_data_channel).parameters
     assert inspect.iscoroutinefunction(RTCPeerConnection.create_offer)
 
 
 def test_frames_are_not_slowed_down() -> None:
-    # Names are tried on every frame: a suggestion for each would take longer than the frame.
+    # Attributes are probed on every frame: a suggestion for each would take longer than the frame.
     assert "__getattr__" not in vars(EncodedFrame)

@@ -1,4 +1,4 @@
-"""Every public constructor and function answers a wrong type in one sentence: argument, value, and what is right."""
+"""Public constructors and functions raise a one-sentence error for a wrong type: argument, value, expected type."""
 
 import enum
 import functools
@@ -45,7 +45,7 @@ FOR_EACH_PACKET = {
     "RtpPacket",
     "TraceEntry",
 }
-"""Made so often that their types are not checked when they are made, but where an application hands them over."""
+"""Classes created so often that types are checked only where applications pass their objects."""
 ANYTHING = {
     "target",
     "args",
@@ -54,7 +54,7 @@ ANYTHING = {
     "video_decoder",
     *inspect.signature(MediaTrackCapabilities).parameters,
 }
-"""Arguments that may be anything, or are checked elsewhere."""
+"""Arguments of any type, or checked elsewhere."""
 
 
 class Wrong:
@@ -98,7 +98,7 @@ ARGUMENTS = [
 
 
 @pytest.mark.parametrize(("name", "argument"), ARGUMENTS, ids=[".".join(each) for each in ARGUMENTS])
-def test_a_wrong_type_is_answered_in_one_sentence(name: str, argument: str) -> None:
+def test_a_wrong_type_raises_one_sentence(name: str, argument: str) -> None:
     public = CALLABLES[name]
 
     async def call() -> None:
@@ -111,7 +111,7 @@ def test_a_wrong_type_is_answered_in_one_sentence(name: str, argument: str) -> N
         trio.run(call)
 
 
-def test_no_argument_was_forgotten() -> None:
+def test_all_arguments_are_covered() -> None:
     assert len(ARGUMENTS) > 500
     forgotten = set()
     for name, public in CALLABLES.items():
@@ -134,7 +134,7 @@ CHOICES = [
     for attribute in attrs.fields(public)
     if attribute.init and attribute.validator is not None
 ]
-"""The fields of public classes that have a validator."""
+"""Fields of public classes with a validator."""
 
 CASES: list[tuple[Callable[[], object], str]] = [
     (
@@ -310,7 +310,7 @@ OUT_OF_RANGE: list[tuple[Callable[[], object], type[Exception], str]] = [
 
 
 @pytest.mark.parametrize(("make", "error", "message"), OUT_OF_RANGE)
-def test_values_out_of_range_are_answered_in_one_sentence(
+def test_values_out_of_range_raise_one_sentence(
     make: Callable[[], object], error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message) as raised:
@@ -335,7 +335,7 @@ def error_of(make: Callable[[], object]) -> Exception | None:
 
 
 @pytest.mark.parametrize(("make", "message"), CASES)
-def test_messages_name_what_would_be_right(make: Callable[[], object], message: str) -> None:
+def test_messages_name_the_expected_value(make: Callable[[], object], message: str) -> None:
     with pytest.raises(TypeError, match=message):
         make()
 
@@ -440,7 +440,7 @@ def test_the_package_is_the_command() -> None:
         ),
     ],
 )
-async def test_methods_answer_a_wrong_type(use: Callable[[Any, Any], object], message: str) -> None:
+async def test_methods_reject_a_wrong_type(use: Callable[[Any, Any], object], message: str) -> None:
     pc = RTCPeerConnection()
     transceiver = pc.add_transceiver("audio")
 

@@ -1,6 +1,6 @@
-"""Which of W3C's members this version has, and why the others are missing: for the test and for the docs.
+"""W3C's members in this version, and the reasons for missing ones, for the test and the documentation.
 
-Whatever the WebIDL file has and this file does not name must be there.
+All members of the WebIDL file that are not listed here must exist.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from trio_rtc._strict_names.spelling import python_name
 
 
 class Status(StrEnum):
-    """Whether a member is there."""
+    """Availability of a member."""
 
     PRESENT = "yes"
     IDENTITY = "no: WebRTC Identity"
@@ -39,7 +39,7 @@ IDENTITY = {
         "idpErrorInfo",
     },
 }
-"""Members of WebRTC Identity, by interface: only Firefox has them, and no identity provider is left to ask."""
+"""Members of WebRTC Identity, by interface: only Firefox has them, and no identity provider is left."""
 
 _CONGESTION_MARKS = {
     "packetsReceivedWithEct1",
@@ -51,11 +51,11 @@ _CONGESTION_MARKS = {
 NOT_KNOWN = {
     "RTCInboundRtpStreamStats": _CONGESTION_MARKS
     | {
-        # of what only a player knows
+        # only a player knows them
         "framesRendered",
         "estimatedPlayoutTimestamp",
         "playoutId",
-        # of what no decoder tells
+        # no decoder reports them
         "powerEfficientDecoder",
         "totalProcessingDelay",
         "totalCorruptionProbability",
@@ -82,7 +82,7 @@ NOT_KNOWN = {
     },
     "RTCCertificateStats": {"issuerCertificateId"},
 }
-"""Statistics that nothing here can tell, by dictionary. W3C leaves out what is not known, too."""
+"""Statistics without a source here, by dictionary. W3C leaves out unknown ones, too."""
 
 KEYWORDS_OF = {
     "RTCOfferOptions": "RTCPeerConnection.create_offer",
@@ -102,7 +102,7 @@ KEYWORDS_OF = {
     "MediaStreamEventInit": "MediaStreamEvent",
     "RTCErrorInit": "RTCError",
 }
-"""Dictionaries that are no classes in Python: their members are keywords of a method or constructor."""
+"""Dictionaries without a class in Python: their members are keywords of a method or constructor."""
 
 MAPPINGS = {"RTCCertificateExpiration", "MediaTrackConstraintSet", "MediaTrackConstraints"}
 """Dictionaries that are mappings in Python: WebCrypto's AlgorithmIdentifier has any key, and so have constraints."""
@@ -116,11 +116,11 @@ BASES = {
     "RTCSentRtpStreamStats",
     "RTCMediaSourceStats",
 }
-"""Dictionaries that are only there to be inherited from: their members are in the classes that inherit."""
+"""Dictionaries that are only bases: their members are in the derived classes."""
 
 
 def definitions() -> dict[str, Definition]:
-    """Return what all WebIDL files define, members of bases in what inherits from them."""
+    """Return the definitions of all WebIDL files, with inherited members."""
     parsed = parse("\n".join(path.read_text(encoding="utf-8") for path in WEBIDL_FILES))
 
     def all_members(definition: Definition) -> tuple[str, ...]:

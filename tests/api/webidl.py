@@ -1,4 +1,4 @@
-"""A parser for as much of WebIDL as W3C's WebRTC interfaces use: names of interfaces, dictionaries, members."""
+"""A parser for the WebIDL of W3C's WebRTC interfaces: names of interfaces, dictionaries and members."""
 
 import re
 from collections.abc import Iterator
@@ -26,9 +26,9 @@ class Definition:
 
     Attributes:
         kind: ``interface`` or ``dictionary``.
-        name: Its name.
-        parent: What it inherits from, or ``None``.
-        members: Names of its own members in their order, each once (operations may be overloaded).
+        name: Name of the definition.
+        parent: Name of its base, or ``None``.
+        members: Distinct names of its own members in order (operations may be overloaded).
     """
 
     kind: str
@@ -38,10 +38,10 @@ class Definition:
 
 
 def parse(text: str) -> dict[str, Definition]:
-    """Read WebIDL.
+    """Parse WebIDL.
 
     Raises:
-        ValueError: Something in it is none of the forms that are known here.
+        ValueError: It has unknown syntax.
     """
     text = _DEFAULT_DICTIONARY.sub("", _COMMENT.sub("", text))
     rest = _BLOCK.sub("", text).strip()

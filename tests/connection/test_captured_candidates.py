@@ -1,4 +1,4 @@
-"""Candidates as real peers write them: taken, or ignored and counted, never in the way of the others."""
+"""Candidates of real peers: accepted, or ignored and counted without affecting others."""
 
 import logging
 from collections.abc import Callable
@@ -53,7 +53,7 @@ def remote_addresses(pc: RTCPeerConnection) -> list[str | None]:
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 @pytest.mark.parametrize(("line", "address"), TAKEN.items(), ids=TAKEN)
-async def test_candidates_that_are_taken(form: Form, line: str, address: str) -> None:
+async def test_accepted_candidate_forms(form: Form, line: str, address: str) -> None:
     async with two_peers() as peers:
         peers.alice.create_data_channel("chat")
         await negotiate(peers.alice, peers.bob)
@@ -67,7 +67,7 @@ async def test_candidates_that_are_taken(form: Form, line: str, address: str) ->
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 @pytest.mark.parametrize("line", IGNORED)
-async def test_candidates_that_are_ignored(form: Form, line: str, caplog: pytest.LogCaptureFixture) -> None:
+async def test_ignored_candidate_forms(form: Form, line: str, caplog: pytest.LogCaptureFixture) -> None:
     async with two_peers() as peers:
         peers.alice.create_data_channel("chat")
         await negotiate(peers.alice, peers.bob)
@@ -84,7 +84,7 @@ async def test_candidates_that_are_ignored(form: Form, line: str, caplog: pytest
     "line", [*IGNORED, "candidate:1 1 udp x 192.0.2.30 10005 typ host", "candidate:", None]
 )
 async def test_candidates_in_descriptions(line: str | None, caplog: pytest.LogCaptureFixture) -> None:
-    """Ignored ones are counted, all others of the description are used."""
+    """Ignored candidates are counted, and all others of the description are used."""
     async with two_peers() as peers:
         peers.alice.create_data_channel("chat")
         await peers.alice.set_local_description()
@@ -109,7 +109,7 @@ async def test_an_empty_mid_without_index_is_an_unknown_section() -> None:
             await peers.alice.add_ice_candidate({"candidate": GOOD, "sdpMid": ""})
 
 
-async def test_a_line_that_is_no_candidate_is_named() -> None:
+async def test_an_invalid_candidate_line_is_in_the_error() -> None:
     async with two_peers() as peers:
         peers.alice.create_data_channel("chat")
         await negotiate(peers.alice, peers.bob)
@@ -120,7 +120,7 @@ async def test_a_line_that_is_no_candidate_is_named() -> None:
 
 
 @pytest.mark.parametrize("sdp", ["", None, 5, "nonsense"])
-async def test_an_unreadable_native_candidate_is_an_error_and_no_end_of_candidates(sdp: object) -> None:
+async def test_an_unparsable_native_candidate_is_an_error_and_not_the_end(sdp: object) -> None:
     async with two_peers() as peers:
         peers.alice.create_data_channel("chat")
         await negotiate(peers.alice, peers.bob)
@@ -147,7 +147,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("address", REFUSED)
-async def test_candidates_at_addresses_where_nothing_is_sent_are_counted_and_the_call_stands(
+async def test_candidates_at_unusable_addresses_are_counted(
     address: str,
 ) -> None:
     async with open_channel() as (channel, _, peers):
@@ -158,7 +158,7 @@ async def test_candidates_at_addresses_where_nothing_is_sent_are_counted_and_the
         assert channel.ready_state == "open"
 
 
-async def test_a_filter_of_the_application_refuses_candidates_of_the_peer() -> None:
+async def test_a_filter_of_the_application_rejects_remote_candidates() -> None:
     asked: list[tuple[str, int]] = []
 
     def permit(host: str, port: int) -> bool:

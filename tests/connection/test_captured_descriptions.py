@@ -1,4 +1,4 @@
-"""Descriptions of real agents that break the grammar somewhere, given to a whole connection."""
+"""Descriptions of real agents that violate the grammar, in whole connections."""
 
 import pathlib
 
@@ -34,7 +34,7 @@ async def test_offers_are_answered(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["f_h264_main_answer", "f_h264_high_answer", "mediamtx_whep_answer_pion"])
-async def test_answers_are_understood(name: str) -> None:
+async def test_answers_are_accepted(name: str) -> None:
     answer = (DATA / f"{name}.sdp").read_bytes().decode()
     async with two_peers() as peers:
         pc = peers.alice

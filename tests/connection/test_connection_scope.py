@@ -1,4 +1,4 @@
-"""The block of a peer connection: what leaves it, what it leaves behind, and how long that takes."""
+"""The block of a peer connection: its exceptions, its cleanup, and the time of closing."""
 
 import pytest
 import trio
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("autojump_clock")
     ],
     ids=lambda error: type(error).__name__,
 )
-async def test_an_exception_leaves_the_block_as_it_is(error: BaseException) -> None:
+async def test_an_exception_leaves_the_block_unchanged(error: BaseException) -> None:
     with pytest.raises(type(error)) as caught:
         async with RTCPeerConnection() as pc:
             raise error
@@ -93,7 +93,7 @@ async def test_an_error_of_a_handler_survives_an_outer_cancellation() -> None:
         await block()
 
 
-async def test_an_outer_cancellation_still_says_goodbye() -> None:
+async def test_an_outer_cancellation_still_sends_abort_and_close_notify() -> None:
     async with SimulatedNetwork() as network:
         hosts = network.add_host("alice", ["10.0.0.1"]), network.add_host("bob", ["10.0.0.2"])
         async with RTCPeerConnection(settings=settings_for(hosts[1], 1)) as bob:
@@ -152,14 +152,14 @@ async def test_aclose_from_a_handler_does_not_wait_for_itself() -> None:
         assert peers.alice.connection_state == "closed"
 
 
-async def test_the_block_goes_on_after_close() -> None:
+async def test_the_block_continues_after_close() -> None:
     async with RTCPeerConnection() as pc:
         await pc.aclose()
         await trio.sleep(1)
         assert pc.signaling_state == "closed"
 
 
-async def test_nothing_is_left_of_a_connection_that_was_never_entered() -> None:
+async def test_a_connection_that_was_never_entered_leaves_nothing_behind() -> None:
     pc = RTCPeerConnection()
     pc.create_data_channel("chat")
     living = trio.lowlevel.current_statistics().tasks_living

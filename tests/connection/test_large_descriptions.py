@@ -1,4 +1,4 @@
-"""Descriptions with many sections and streams: what is done once for each is not done for all of them each time."""
+"""Descriptions with many sections and streams are applied in linear time."""
 
 from typing import Any
 
@@ -30,13 +30,13 @@ async def test_a_description_configures_rtp_once(
         await connect(peers.alice, peers.bob)
         first, configured[:] = list(configured), []
         await negotiate(peers.alice, peers.bob)
-        # Each side configures once with the answer, and of a later offer that it receives what is negotiated already.
+        # Each side configures RTP once with the answer; a later offer keeps the negotiated state.
         assert first == [SECTIONS] * 2
         assert set(configured) == {SECTIONS}
         assert len(configured) <= 4
 
 
-async def test_streams_are_not_searched_for_each_stream(
+async def test_streams_are_not_searched_once_per_stream(
     autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     searched: list[TransceiverTable] = []
@@ -65,7 +65,7 @@ async def test_streams_are_not_searched_for_each_stream(
         assert removed == []
         transceivers[1].direction = "inactive"
         await negotiate(peers.alice, peers.bob)
-        # The only stream that both of them named is gone with the second.
+        # The only stream named by both is removed with the second section.
         assert removed == [streams[0].id]
         transceivers[0].direction = "sendrecv"
         await negotiate(peers.alice, peers.bob)

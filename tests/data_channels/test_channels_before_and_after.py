@@ -1,4 +1,4 @@
-"""A channel before its connection is up, and after its end: what is received, and when a sender waits."""
+"""Channels before the connection is established and after its end: received messages and waiting senders."""
 
 import pytest
 import trio
@@ -10,7 +10,7 @@ from trio_rtc import RTCDataChannel, RTCPeerConnection, Settings
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 
 
-async def test_receive_on_a_negotiated_channel_before_the_connection_is_up() -> None:
+async def test_receive_on_a_negotiated_channel_before_the_connection() -> None:
     async with two_peers() as peers:
         mine, theirs = (
             pc.create_data_channel("chat", negotiated=True, id=4) for pc in (peers.alice, peers.bob)
@@ -72,7 +72,7 @@ async def test_unread_messages_of_a_channel_that_the_peer_has_closed_are_receive
         await trio.sleep(1)
         assert theirs.ready_state == "closed"
         assert [await theirs.receive() for _ in range(2)] == MESSAGES[:2]
-        # The number of the channel may be taken again meanwhile.
+        # The id of the channel may be reused meanwhile.
         again, theirs_again = await channel_pair(peers.alice, peers.bob, "again")
         await again.send("of the next channel")
         assert [message async for message in theirs] == MESSAGES[2:]
@@ -81,7 +81,7 @@ async def test_unread_messages_of_a_channel_that_the_peer_has_closed_are_receive
         assert await theirs_again.receive() == "of the next channel"
 
 
-async def test_unread_messages_of_a_channel_that_was_closed_here_are_dropped() -> None:
+async def test_unread_messages_of_a_locally_closed_channel_are_dropped() -> None:
     async with open_channel() as (mine, theirs, _):
         await unread_channel(mine)
         await trio.sleep(1)
@@ -105,7 +105,7 @@ async def test_unread_messages_of_a_channel_that_both_have_closed_are_dropped() 
             await theirs.receive()
 
 
-async def test_a_sender_waits_for_room_and_goes_on_when_there_is_some() -> None:
+async def test_a_sender_waits_for_room_in_the_buffer() -> None:
     async with open_channel(settings=Settings(send_high_water_mark=10_000)) as (mine, theirs, _):
         while True:
             try:
@@ -123,7 +123,7 @@ async def test_a_sender_waits_for_room_and_goes_on_when_there_is_some() -> None:
 async def test_a_sender_that_waits_for_room_sends_nothing_after_the_close() -> None:
     async with open_channel(settings=Settings(send_high_water_mark=10_000)) as (mine, theirs, _):
         sent = 0
-        # Until the peer, which does not read, has no room left.
+        # Until the receive buffer of the peer, which does not read, is full.
         with trio.move_on_after(10):
             while True:
                 await mine.send(bytes(50_000))
@@ -150,14 +150,14 @@ async def test_a_lifetime_is_in_milliseconds() -> None:
         assert await theirs.receive() == "in time"
 
 
-async def test_nothing_is_buffered_before_the_connection_and_what_was_left_stays_counted() -> None:
+async def test_buffered_amount_before_and_after_the_connection() -> None:
     async with two_peers() as peers:
         mine = peers.alice.create_data_channel("chat", negotiated=True, id=4)
         peers.bob.create_data_channel("chat", negotiated=True, id=4)
         assert mine.buffered_amount == 0
         await connect(peers.alice, peers.bob)
         await mine.opened()
-        # More than the peer keeps for an application that does not read.
+        # More than the receive buffer of the peer.
         while mine.buffered_amount < 500_000:
             mine.send_nowait(bytes(200_000))
             await trio.sleep(1)
@@ -166,8 +166,8 @@ async def test_nothing_is_buffered_before_the_connection_and_what_was_left_stays
     assert mine.buffered_amount == left
 
 
-async def test_a_cancelled_block_raises_the_cancellation_alone() -> None:
-    """Not a group with one in it, and nothing behind the block runs."""
+async def test_a_cancelled_block_raises_only_the_cancellation() -> None:
+    """It is not a group of one, and no code after the block runs."""
     left_by: list[type[BaseException] | None] = []
     async with two_peers() as peers:
         with trio.CancelScope() as scope:
@@ -183,8 +183,8 @@ async def test_a_cancelled_block_raises_the_cancellation_alone() -> None:
         assert scope.cancelled_caught
 
 
-async def test_a_cancellation_behind_the_last_checkpoint_of_a_block_is_left_to_the_next() -> None:
-    """As at the end of a trio nursery, which raises no cancellation when its block and its tasks are over."""
+async def test_a_cancellation_after_the_last_checkpoint_of_a_block_is_not_raised() -> None:
+    """As at the end of a trio nursery, which raises no cancellation when its block and tasks have ended."""
     passed: list[str] = []
     async with two_peers() as peers:
         with trio.CancelScope() as scope:

@@ -1,4 +1,4 @@
-"""RTCDataChannel: messages, back-pressure, closing, and what wrong use gets."""
+"""RTCDataChannel: messages, back-pressure, closing and misuse."""
 
 import functools
 import gc
@@ -40,7 +40,7 @@ pytestmark = pytest.mark.usefixtures("autojump_clock")
     ["hello", "", b"", b"\x00\xff", "grüße 🌍", "x" * 262144, bytes(range(256)) * 1024],
     ids=["text", "empty text", "empty binary", "binary", "unicode", "long text", "long binary"],
 )
-async def test_messages_arrive_as_they_were_sent(message: str | bytes) -> None:
+async def test_messages_arrive_unchanged(message: str | bytes) -> None:
     async with open_channel() as (mine, theirs, _):
         await mine.send(message)
         received = await theirs.receive()
@@ -68,13 +68,13 @@ async def test_a_buffer_may_change_as_soon_as_it_is_sent() -> None:
 
 
 @pytest.mark.parametrize("wrong", [5, None, ["x"]])
-async def test_other_types_are_refused(wrong: object) -> None:
+async def test_other_types_are_rejected(wrong: object) -> None:
     async with open_channel() as (mine, _, _):
         with pytest.raises(TypeError):
             await mine.send(wrong)  # type: ignore[arg-type]
 
 
-async def test_too_large_a_message_is_refused_before_anything_is_sent() -> None:
+async def test_too_large_a_message_is_rejected_before_any_byte_is_sent() -> None:
     async with open_channel() as (mine, theirs, _):
         with pytest.raises(TypeError, match="262145"):
             await mine.send(bytes(262145))
@@ -93,7 +93,7 @@ async def test_the_peers_limit_counts() -> None:
         await mine.send(bytes(1000))
 
 
-async def test_what_is_announced_is_taken() -> None:
+async def test_the_announced_message_size_is_accepted() -> None:
     size = 6 << 20
     async with open_channel(settings=Settings(max_message_size=size)) as (mine, theirs, _):
         await mine.send(bytes(size))
@@ -123,7 +123,7 @@ async def test_attributes_are_the_same_on_both_sides() -> None:
         assert mine.id == theirs.id == mine.stream
 
 
-async def test_negotiated_channels_meet_without_an_event() -> None:
+async def test_negotiated_channels_connect_without_an_event() -> None:
     async with two_peers() as peers:
         announced: list[object] = []
         peers.bob.on_data_channel = announced.append
@@ -152,7 +152,7 @@ async def test_a_threshold_from_before_the_opening_counts() -> None:
         assert 0 < amounts[0] <= 100_000
 
 
-async def test_messages_wait_for_a_negotiated_channel_that_comes_late() -> None:
+async def test_messages_are_queued_for_a_late_negotiated_channel() -> None:
     async with two_peers() as peers:
         mine = peers.alice.create_data_channel("mine", negotiated=True, id=7)
         await connect(peers.alice, peers.bob)
@@ -164,7 +164,7 @@ async def test_messages_wait_for_a_negotiated_channel_that_comes_late() -> None:
         assert await theirs.receive() == "early"
 
 
-async def test_a_channel_that_is_made_in_a_handler_has_an_id_at_once() -> None:
+async def test_a_channel_created_in_a_handler_has_an_id_at_once() -> None:
     async with two_peers() as peers:
         ids: list[int | None] = []
         peers.bob.on_data_channel = lambda event: ids.append(peers.bob.create_data_channel("reply").id)
@@ -176,7 +176,7 @@ async def test_a_channel_that_is_made_in_a_handler_has_an_id_at_once() -> None:
         assert ids == [1 - mine.id]
 
 
-async def test_messages_wait_for_a_listener() -> None:
+async def test_messages_are_queued_until_there_is_a_listener() -> None:
     async with open_channel() as (mine, theirs, _):
         for number in range(3):
             await mine.send(str(number))
@@ -208,7 +208,7 @@ async def test_an_asynchronous_handler_gets_one_message_at_a_time() -> None:
 
 
 async def test_an_asynchronous_handler_gets_all_messages_before_the_end() -> None:
-    """The close event comes when it has been called with the last one, however long it takes for each."""
+    """The close event is fired after the call with the last message, regardless of the handler's duration."""
     async with open_channel() as (mine, theirs, _):
         log: list[str | bytes] = []
 
@@ -232,7 +232,7 @@ async def test_an_asynchronous_handler_gets_all_messages_before_the_end() -> Non
 
 
 @pytest.mark.parametrize("how", ["removed", "closed", "connection closed"])
-async def test_messages_that_an_asynchronous_handler_gets_no_more(how: str) -> None:
+async def test_messages_after_closing_are_not_passed_to_an_asynchronous_handler(how: str) -> None:
     async with open_channel() as (mine, theirs, peers), theirs.subscribe("close") as closed:
         handled: list[str | bytes] = []
 
@@ -259,7 +259,7 @@ async def test_messages_that_an_asynchronous_handler_gets_no_more(how: str) -> N
         assert handled == ["0", "1"]
 
 
-async def test_unread_messages_are_not_lost_to_a_handler_that_comes_after_the_end() -> None:
+async def test_a_handler_added_after_the_end_gets_unread_messages() -> None:
     async with open_channel() as (mine, theirs, _):
         await mine.send("unread")
         await mine.aclose()
@@ -269,7 +269,7 @@ async def test_unread_messages_are_not_lost_to_a_handler_that_comes_after_the_en
         assert await theirs.receive() == "unread"
 
 
-async def test_a_slow_reader_holds_up_the_sender_and_loses_nothing() -> None:
+async def test_a_slow_reader_blocks_the_sender_and_loses_nothing() -> None:
     settings = Settings(send_high_water_mark=50_000, sctp=SctpOptions(receive_buffer_size=600_000))
     async with open_channel(settings=settings) as (mine, theirs, _), trio.open_nursery() as nursery:
         sent = 0
@@ -309,7 +309,7 @@ async def test_send_nowait_sends_before_the_next_checkpoint_is_over() -> None:
 
 
 async def test_send_waits_while_the_socket_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It returns when the datagrams are out, so that what is queued below stays short."""
+    """It returns when the datagrams are sent, so that queues below stay short."""
     async with open_channel() as (mine, theirs, _):
         await trio.sleep(1)
         room = trio.Event()
@@ -345,7 +345,7 @@ class Steps(trio.abc.Instrument):
         self.counts[task] += 1
 
 
-async def test_a_reader_that_has_waited_gets_the_message_in_the_step_that_wakes_it() -> None:
+async def test_a_waiting_reader_gets_the_message_in_the_step_that_wakes_it() -> None:
     async with open_channel() as (mine, theirs, _), trio.open_nursery() as nursery:
         steps = Steps()
         taken: list[int] = []
@@ -404,12 +404,12 @@ async def test_events_of_closing() -> None:
     async with open_channel() as (mine, theirs, _):
         events: list[str] = []
 
-        def note(event: AnyEvent) -> None:
+        def record(event: AnyEvent) -> None:
             events.append(f"{'mine' if event.target is mine else 'theirs'} {event.type}")
 
         for channel in (mine, theirs):
             for kind in ("closing", "close", "error"):
-                channel.add_event_listener(kind, note)
+                channel.add_event_listener(kind, record)
         mine.close()
         assert mine.ready_state == "closing"
         await trio.sleep(5)
@@ -444,8 +444,8 @@ async def test_a_channel_that_the_peer_has_closed_is_not_closed_again_with_the_c
             await theirs.receive()
 
 
-async def test_a_channel_that_is_closed_while_the_peer_sends_takes_the_rest_and_drops_it() -> None:
-    """More than the window is under way: the peer closes its side only when everything has been acknowledged."""
+async def test_a_channel_closed_while_the_peer_sends_drops_the_rest() -> None:
+    """More than the window is in flight: the peer closes its side only after all data is acknowledged."""
     settings = Settings(sctp=SctpOptions(receive_buffer_size=600_000))
     async with open_channel(settings=settings) as (mine, theirs, peers):
         for _ in range(10):
@@ -459,13 +459,13 @@ async def test_a_channel_that_is_closed_while_the_peer_sends_takes_the_rest_and_
         assert (await layer_counters(peers.bob, "sctp"))["bytes_received"] > 1_000_000
 
 
-async def test_how_messages_are_handed_to_the_association(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_arguments_of_messages_to_the_association(monkeypatch: pytest.MonkeyPatch) -> None:
     """A channel is ordered until the peer has confirmed it (RFC 8832 section 6); lifetimes are in milliseconds."""
     sent: list[tuple[bytes, dict[str, object]]] = []
     send = Association.send
 
-    def note(association: Association, *arguments: Any, **options: Any) -> None:
-        if options:  # it is no control message
+    def record(association: Association, *arguments: Any, **options: Any) -> None:
+        if options:  # it is not a control message
             sent.append((arguments[2], options))
         send(association, *arguments, **options)
 
@@ -473,7 +473,7 @@ async def test_how_messages_are_handed_to_the_association(monkeypatch: pytest.Mo
         mine = peers.alice.create_data_channel("chat", ordered=False, max_packet_life_time=250)
         await connect(peers.alice, peers.bob)
         await mine.opened()
-        monkeypatch.setattr(Association, "send", note)
+        monkeypatch.setattr(Association, "send", record)
         await mine.send(b"early")
         await trio.sleep(1)
         await mine.send(b"late")
@@ -482,7 +482,7 @@ async def test_how_messages_are_handed_to_the_association(monkeypatch: pytest.Mo
     assert sent == [(b"early", {"ordered": True, **limits}), (b"late", {"ordered": False, **limits})]
 
 
-async def test_a_sender_that_has_waited_for_room_leaves_nothing_behind() -> None:
+async def test_a_sender_that_has_waited_for_room_leaves_no_cancel_scope() -> None:
     settings = Settings(send_high_water_mark=10_000, sctp=SctpOptions(receive_buffer_size=600_000))
     async with open_channel(settings=settings) as (mine, theirs, _), trio.open_nursery() as nursery:
 
@@ -504,7 +504,7 @@ async def test_a_sender_that_has_waited_for_room_leaves_nothing_behind() -> None
         nursery.cancel_scope.cancel()
 
 
-async def test_closing_wakes_who_waits() -> None:
+async def test_closing_wakes_waiting_tasks() -> None:
     async with open_channel() as (mine, _, _):
 
         async def receive() -> None:
@@ -519,11 +519,13 @@ async def test_closing_wakes_who_waits() -> None:
 
 @pytest.mark.parametrize("method", ["send", "wait_for_room"])
 @pytest.mark.parametrize("by_peer", [True, False])
-async def test_closing_wakes_who_waits_for_room_that_others_have_filled(method: str, by_peer: bool) -> None:
+async def test_closing_wakes_tasks_waiting_for_room_used_by_other_channels(
+    method: str, by_peer: bool
+) -> None:
     settings = Settings(send_high_water_mark=10_000, sctp=SctpOptions(receive_buffer_size=600_000))
     async with open_channel(settings=settings) as (mine, theirs, peers):
         other = peers.alice.create_data_channel("other", negotiated=True, id=6)
-        # Nobody reads this one, so that the window of the association is closed.
+        # This channel is not read, so that the window of the association closes.
         unread = peers.bob.create_data_channel("other", negotiated=True, id=6)
         await other.opened()
         with trio.move_on_after(5):
@@ -558,20 +560,20 @@ async def test_which_channels_are_reliable(options: dict[str, Any], reliable: bo
         assert mine.stream == mine.id == theirs.id
 
 
-async def test_a_new_channel_has_sent_nothing_and_fires_nothing_but_its_opening() -> None:
+async def test_a_new_channel_has_sent_nothing_and_fires_only_its_opening() -> None:
     async with two_peers() as peers, peers.bob.subscribe("data_channel") as announced:
         events: list[str] = []
 
-        def note(event: AnyEvent) -> None:
+        def record(event: AnyEvent) -> None:
             events.append(event.type)
 
         mine = peers.alice.create_data_channel("chat")
         for kind in RTCDataChannel.EVENTS:
-            mine.add_event_listener(kind, note)
+            mine.add_event_listener(kind, record)
         await connect(peers.alice, peers.bob)
         theirs = (await announced.receive()).channel
         for kind in RTCDataChannel.EVENTS - {"open"}:
-            theirs.add_event_listener(kind, note)
+            theirs.add_event_listener(kind, record)
         await trio.sleep(2)
         assert events == ["open"]
         for channel in (mine, theirs):
@@ -585,7 +587,7 @@ async def test_a_new_channel_has_sent_nothing_and_fires_nothing_but_its_opening(
 
 
 async def test_every_wait_is_a_checkpoint() -> None:
-    """Also where there is nothing to wait for: trio's rule for asynchronous functions."""
+    """Also without anything to wait for: trio's rule for asynchronous functions."""
     async with open_channel() as (mine, theirs, _):
         for _ in range(2):
             await theirs.send("message")
@@ -612,7 +614,7 @@ def parameters_of(**options: Any) -> ChannelParameters:
 
 @pytest.mark.parametrize("name", ["label", "protocol"])
 @pytest.mark.parametrize("wrong", [5, None, b"bytes", "x" * 65536, "ü" * 32768])
-def test_texts_of_a_channel_have_65535_bytes_at_most(name: str, wrong: object) -> None:
+def test_label_and_protocol_have_at_most_65535_bytes(name: str, wrong: object) -> None:
     with pytest.raises(TypeError, match=f"'{name}' must be a str of at most 65535 bytes"):
         parameters_of(**{name: wrong})
     longest = "ü" * 32767 + "x"
@@ -621,7 +623,7 @@ def test_texts_of_a_channel_have_65535_bytes_at_most(name: str, wrong: object) -
 
 @pytest.mark.parametrize("name", ["max_packet_life_time", "max_retransmits", "id"])
 @pytest.mark.parametrize("wrong", [-1, 65536, 1.5, "1"])
-def test_numbers_of_a_channel_have_16_bits(name: str, wrong: object) -> None:
+def test_numeric_options_have_16_bits(name: str, wrong: object) -> None:
     with pytest.raises(TypeError, match=f"'{name}' must be an int from 0 to 65535 or None"):
         parameters_of(**{name: wrong})
     for number in (0, 65535):
@@ -633,14 +635,14 @@ def test_numbers_of_a_channel_have_16_bits(name: str, wrong: object) -> None:
     ("priority", "number", "up_to"),
     [("very-low", 128, 255), ("low", 256, 511), ("medium", 512, 1023), ("high", 1024, 65535)],
 )
-async def test_priorities_have_the_numbers_of_dcep(priority: str, number: int, up_to: int) -> None:
-    """RFC 8831 section 6.4 names four; what is between them counts as the lower one (RFC 8832 section 8.1)."""
+async def test_priorities_have_the_values_of_dcep(priority: str, number: int, up_to: int) -> None:
+    """RFC 8831 section 6.4 names four; values between them count as the lower one (RFC 8832 section 8.1)."""
     assert parameters_of(priority=priority).priority == number
     assert priority_from_number(number) == priority_from_number(up_to) == priority
     assert priority_from_number(0) == priority_from_number(127) == "very-low"
 
 
-async def test_how_many_channels_have_been_open_and_have_closed() -> None:
+async def test_counters_of_opened_and_closed_channels() -> None:
     async def counts(pc: RTCPeerConnection) -> tuple[int, int]:
         stats = (await pc.get_stats())["peer-connection"]
         assert isinstance(stats, RTCPeerConnectionStats)
@@ -661,7 +663,7 @@ async def test_how_many_channels_have_been_open_and_have_closed() -> None:
         assert await counts(peers.alice) == (2, 2)
 
 
-async def test_ids_are_used_again_after_all_others() -> None:
+async def test_ids_are_reused_after_all_others() -> None:
     settings = Settings(sctp=SctpOptions(inbound_streams=4, outbound_streams=4))
     async with open_channel(settings=settings) as (mine, _, peers):
         first = mine.id
@@ -736,7 +738,7 @@ async def test_many_channels_at_once() -> None:
         assert len({channel.id for channel in mine}) == 50
 
 
-async def test_stream_carries_bytes_both_ways() -> None:
+async def test_a_stream_carries_bytes_in_both_directions() -> None:
     async with two_peers() as peers:
         mine, theirs = await channel_pair(peers.alice, peers.bob)
         left, right = mine.as_stream(), theirs.as_stream()
@@ -755,8 +757,8 @@ async def test_stream_carries_bytes_both_ways() -> None:
         assert await left.receive_some(100) == b" open"
 
 
-async def test_a_stream_sends_pieces_that_every_peer_takes() -> None:
-    """Without a limit in the peer's description, 65536 bytes are what it takes (RFC 8841 section 6.1)."""
+async def test_a_stream_sends_pieces_within_the_default_message_size() -> None:
+    """Without a limit in the peer's description, 65536 bytes are the maximum (RFC 8841 section 6.1)."""
     async with open_channel() as (mine, theirs, _):
         payload = bytes(range(256)) * 512 + b"rest"
         await mine.as_stream().send_all(payload)
@@ -765,10 +767,10 @@ async def test_a_stream_sends_pieces_that_every_peer_takes() -> None:
         assert b"".join(piece for piece in pieces if isinstance(piece, bytes)) == payload
 
 
-async def test_a_stream_says_when_it_might_not_block() -> None:
+async def test_wait_send_all_might_not_block() -> None:
     async with open_channel(settings=Settings(send_high_water_mark=10_000)) as (mine, _, _):
         stream = mine.as_stream()
-        # More than the peer keeps without reading.
+        # More than the receive buffer of the peer.
         with trio.move_on_after(5):
             await stream.send_all(bytes(10_000_000))
         with trio.move_on_after(5) as scope:
@@ -776,7 +778,7 @@ async def test_a_stream_says_when_it_might_not_block() -> None:
         assert scope.cancelled_caught
 
 
-async def test_the_end_of_a_stream_stays_the_end() -> None:
+async def test_the_end_of_a_stream_is_final() -> None:
     async with open_channel() as (mine, theirs, _):
         left, right = mine.as_stream(), theirs.as_stream()
         await left.send_eof()
@@ -785,7 +787,7 @@ async def test_the_end_of_a_stream_stays_the_end() -> None:
             assert [await right.receive_some() for _ in range(3)] == [b"", b"", b""]
 
 
-async def test_stream_refuses_two_at_once_and_what_is_closed() -> None:
+async def test_a_stream_rejects_concurrent_readers_and_use_after_closing() -> None:
     async with open_channel() as (mine, _, _):
         stream = mine.as_stream()
         async with trio.open_nursery() as nursery:
@@ -802,11 +804,11 @@ async def test_stream_refuses_two_at_once_and_what_is_closed() -> None:
             await stream.send_all(b"x")
 
 
-async def test_a_stream_refuses_two_senders_at_once() -> None:
+async def test_a_stream_rejects_concurrent_senders() -> None:
     async with open_channel(settings=Settings(send_high_water_mark=10_000)) as (mine, _, _):
         stream = mine.as_stream()
         async with trio.open_nursery() as nursery:
-            # The peer does not read: this fills its buffer and waits.
+            # The peer does not read: this fills its receive buffer and waits.
             nursery.start_soon(stream.send_all, bytes(20_000_000))
             await trio.sleep(10)
             for send in (
@@ -819,7 +821,7 @@ async def test_a_stream_refuses_two_senders_at_once() -> None:
             nursery.cancel_scope.cancel()
 
 
-async def test_a_stream_needs_order_and_reliability() -> None:
+async def test_a_stream_needs_an_ordered_reliable_channel() -> None:
     async with open_channel(ordered=False) as (mine, _, _):
         with pytest.raises(ValueError, match="ordered"):
             mine.as_stream()

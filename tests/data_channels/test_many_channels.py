@@ -1,4 +1,4 @@
-"""Channels that end all at once: a few on each turn of the scheduler, and in W3C's order."""
+"""Many channels that end at once: a few on each turn of the scheduler, in W3C's order."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,12 +19,12 @@ CLOSED_AT_ONCE = 32
 
 @attrs.define
 class Ends:
-    """The channels of one peer in the order in which they were made, and what happens to them.
+    """The channels of one peer in the order of their creation, and their close events.
 
     Attributes:
         channels: The channels.
-        closed: Those that had their ``close`` event, in that order.
-        turns: How many in each task step that has closed some.
+        closed: Channels that had their ``close`` event, in that order.
+        turns: Numbers of channels closed in each task step that has closed some.
     """
 
     channels: list[RTCDataChannel] = attrs.field(factory=list)
@@ -33,9 +33,9 @@ class Ends:
 
     def watch(self, channel: RTCDataChannel) -> None:
         self.channels.append(channel)
-        channel.on_close = self._note_closed
+        channel.on_close = self._record_closed
 
-    def _note_closed(self, event: Event) -> None:
+    def _record_closed(self, event: Event) -> None:
         assert isinstance(event.target, RTCDataChannel)
         assert event.target.ready_state == "closed"
         self.closed.append(event.target)
@@ -58,7 +58,7 @@ class StepCounter(trio.abc.Instrument):
 
 @asynccontextmanager
 async def many_channels() -> AsyncIterator[tuple[Peers, Ends]]:
-    """Connect two peers with many channels that Alice has opened; the ends are those of Bob's."""
+    """Connect two peers with many channels that Alice has opened; return Bob's ends."""
     async with two_peers() as peers:
         ends = Ends()
 
@@ -84,7 +84,7 @@ async def test_an_association_that_ends_closes_a_few_channels_on_each_turn(
         peers.alice.close()
         await trio.sleep(1)
         assert ends.closed == ends.channels
-        # The end of DTLS comes in the same step as that of the association, and each lets a few of them close.
+        # DTLS and the association end in the same step, and each closes a few channels.
         assert sum(ends.turns) == COUNT
         assert max(ends.turns) <= 3 * CLOSED_AT_ONCE
         assert {turn % CLOSED_AT_ONCE for turn in ends.turns[:-1]} == {0}
@@ -92,7 +92,7 @@ async def test_an_association_that_ends_closes_a_few_channels_on_each_turn(
         assert peers.bob.sctp.state == "closed"
 
 
-async def test_whoever_waits_on_the_last_of_many_channels_is_woken(
+async def test_tasks_waiting_on_the_last_of_many_channels_are_woken(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     outcomes: list[str] = []
@@ -133,7 +133,7 @@ async def test_a_handler_that_closes_the_connection_ends_the_events_of_the_other
         assert {channel.ready_state for channel in ends.channels} == {"closed"}
 
 
-async def test_a_channel_that_is_made_while_others_close_closes_after_them(
+async def test_a_channel_created_while_others_close_closes_after_them(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     async with many_channels() as (peers, ends):
