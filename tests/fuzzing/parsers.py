@@ -234,9 +234,9 @@ def _parse_description(text: str) -> None:
 def _answer(text: str) -> None:
     """Apply an offer, and answer it."""
     session, side = media_session(), MediaSide("answ")
-    side.note(session.apply_remote("offer", text, side.transceivers))
+    side.update_transceivers(session.apply_remote("offer", text, side.transceivers))
     session.create_answer(side.media())
-    side.note(session.apply_local("answer"))
+    side.update_transceivers(session.apply_local("answer"))
 
 
 def _parse_candidate(text: str) -> None:

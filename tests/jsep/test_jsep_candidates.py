@@ -1,4 +1,4 @@
-"""Candidates that come after the description, ours and the peer's."""
+"""Candidates after the description, local and remote."""
 
 import pytest
 from hypothesis import given
@@ -33,7 +33,7 @@ def remote_text(session: JsepSession) -> str:
     return session.remote_description.sdp
 
 
-class TestOurs:
+class TestLocal:
     def test_candidate_enters_the_pending_description(self) -> None:
         session = offering()
         before = session.pending_local
@@ -60,14 +60,14 @@ class TestOurs:
         assert f"c={connection}\r\n" in local_text(session)
         assert local_text(session).count("a=candidate:") == len(lines)
 
-    def test_same_candidate_twice_is_one(self) -> None:
+    def test_duplicates_are_ignored(self) -> None:
         session = offering()
         session.add_local_candidate("0", HOST)
         before = session.pending_local
         session.add_local_candidate("0", f"a={HOST}")
         assert session.pending_local is before
 
-    def test_the_end_is_said_once(self) -> None:
+    def test_end_of_candidates_is_added_once(self) -> None:
         session = offering()
         session.local_candidates_complete("0")
         session.local_candidates_complete("0")
@@ -83,7 +83,7 @@ class TestOurs:
         session.add_local_candidate("9", HOST)
         assert session.pending_local is before
 
-    def test_each_generation_has_its_own(self) -> None:
+    def test_generations_have_separate_candidates(self) -> None:
         first, second = make_session(1), make_session(2)
         negotiate(first, second)
         first.create_offer(local_media("off2"))
@@ -113,7 +113,7 @@ class TestOurs:
         assert HOST in first.current_local.sdp
         assert HOST in first.pending_local.sdp
 
-    def test_gathered_between_creating_and_applying(self) -> None:
+    def test_candidates_gathered_between_creating_and_applying(self) -> None:
         first, second = make_session(1), make_session(2)
         negotiate(first, second)
         offer = first.create_offer(local_media("off1"))
@@ -142,7 +142,7 @@ class TestOurs:
         assert local_text(session).count("a=candidate") == 3
 
 
-class TestThePeers:
+class TestRemote:
     def answering(self) -> JsepSession:
         session = make_session(2)
         session.apply_remote("offer", local_text(offering()))
@@ -156,7 +156,7 @@ class TestThePeers:
         assert "m=application 9 " in remote_text(session)
 
     @pytest.mark.parametrize(("mid", "index"), [("0", None), (None, 0), ("0", 7)])
-    def test_mid_goes_before_index(self, mid: str | None, index: int | None) -> None:
+    def test_mid_takes_precedence_over_index(self, mid: str | None, index: int | None) -> None:
         (route,) = self.answering().add_remote_candidate(mid, index, None, HOST)
         assert route.username_fragment == "off1"
 
@@ -164,7 +164,7 @@ class TestThePeers:
         ("mid", "index", "generation"),
         [("1", None, None), ("", None, None), (None, 1, None), (None, -1, None), ("0", 0, "off2")],
     )
-    def test_unknown_places(self, mid: str | None, index: int | None, generation: str | None) -> None:
+    def test_unknown_sections(self, mid: str | None, index: int | None, generation: str | None) -> None:
         session = self.answering()
         before = visible(session)
         with pytest.raises(OperationError):
@@ -181,7 +181,7 @@ class TestThePeers:
             "candidate:" + "x" * 2000,
         ],
     )
-    def test_lines_that_are_no_candidates(self, line: str) -> None:
+    def test_invalid_candidate_lines(self, line: str) -> None:
         session = self.answering()
         before = visible(session)
         with pytest.raises(OperationError):
@@ -200,7 +200,7 @@ class TestThePeers:
         assert route.line is None
         assert "a=end-of-candidates\r\n" in remote_text(session)
 
-    def test_rejected_sections_take_candidates_and_drop_them(self) -> None:
+    def test_candidates_of_rejected_sections_are_dropped(self) -> None:
         session = make_session()
         session.apply_remote("offer", REAL_OFFERS["firefox-offer-av"])
         before = session.remote_description
@@ -213,7 +213,7 @@ class TestThePeers:
         assert session.add_remote_candidate("0", 0, None, HOST) == ()
         assert session.add_remote_candidate(None, None, None, None) == ()
 
-    def test_each_generation_has_its_own(self) -> None:
+    def test_generations_have_separate_candidates(self) -> None:
         first, second = make_session(1), make_session(2)
         negotiate(first, second)
         second.apply_remote("offer", first.create_offer(local_media("off2")))
@@ -243,7 +243,7 @@ class TestThePeers:
         st.none() | st.sampled_from(["off1", "off2"]),
         st.none() | st.text(max_size=40) | st.text(max_size=20).map("candidate:{}".format),
     )
-    def test_anything_is_taken_or_refused(
+    def test_arbitrary_candidates_are_accepted_or_rejected(
         self, mid: str | None, index: int | None, generation: str | None, line: str | None
     ) -> None:
         session = self.answering()

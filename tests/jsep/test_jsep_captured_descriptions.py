@@ -1,4 +1,4 @@
-"""Descriptions of real agents that break the grammar somewhere: accepted, and what is needed is understood."""
+"""Descriptions of real agents that violate the grammar are accepted, and required lines are parsed."""
 
 import pathlib
 import random
@@ -32,7 +32,7 @@ from trio_rtc.protocols.sdp import (
 DATA = pathlib.Path(__file__).parents[1] / "data" / "sdp_field"
 FIELD = {path.stem: path.read_bytes().decode() for path in sorted(DATA.glob("*.sdp"))}
 DIGEST = "0B:30:55:7A:9F:C4:E9:0E:33:58:7D:A2:C7:EC:11:36:5B:80:A5:CA:EF:14:39:5E:83:A8:CD:F2:17:3C:61:86"
-# The lines that are ignored, by what they begin with. Everything else in these descriptions is understood.
+# Beginnings of ignored lines. All other lines of these descriptions are parsed.
 IGNORED = {
     "q_fingerprint_truncated_second": ["a=fingerprint:sha-1"],
     "q_foreign_line_in_section": ["a=rtpmap:96"],
@@ -50,7 +50,7 @@ def answer_to(text: str) -> tuple[JsepSession, ApplyResult, str]:
     """Apply an offer and answer it with a transceiver for each of its sections."""
     session, side = media_session(), MediaSide("ans1", data_channels=True, transports=2)
     applied = session.apply_remote("offer", text)
-    side.note(applied)
+    side.update_transceivers(applied)
     answer = session.create_answer(side.media())
     return session, session.apply_local("answer"), answer
 
@@ -61,7 +61,7 @@ def numbers_of(text: str, beginnings: list[str]) -> list[int]:
 
 
 @pytest.mark.parametrize("name", [name for name in FIELD if "answer" not in name])
-def test_offers_are_accepted_and_kept_as_they_came(name: str) -> None:
+def test_offers_are_accepted_and_kept_unchanged(name: str) -> None:
     session, _, _ = answer_to(FIELD[name])
     remote = session.current_remote
     assert remote is not None
@@ -73,7 +73,7 @@ def test_offers_are_accepted_and_kept_as_they_came(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PLAIN)
-def test_what_is_needed_is_understood(name: str) -> None:
+def test_required_lines_are_parsed(name: str) -> None:
     _, applied, answer = answer_to(FIELD[name])
     assert applied.transport is not None
     ufrag = "Xk3d"
@@ -93,19 +93,19 @@ def test_what_is_needed_is_understood(name: str) -> None:
     assert ("a=group:BUNDLE 0\r\n" in answer) is (name != "q_mid_empty")
 
 
-def test_optional_values_behind_odd_white_space_are_used() -> None:
+def test_optional_values_after_unusual_white_space_are_used() -> None:
     audio = answer_to(FIELD["q_extmap_two_spaces"])[1].media[0]
     assert [each.uri for each in audio.header_extensions] == ["urn:ietf:params:rtp-hdrext:sdes:mid"]
     parsed = parse(FIELD["q_tls_id_leading_space"])
     assert transport_attributes(parsed, 0).tls_id == "abc3de65cddef001be82"
 
 
-def test_answer_of_pion_with_a_blank_behind_its_payload_type() -> None:
+def test_answer_of_pion_with_a_blank_after_its_payload_type() -> None:
     session, side = media_session(), MediaSide("off1")
     side.add("video", Direction.RECVONLY)
     side.add("audio", Direction.RECVONLY)
     session.create_offer(side.media())
-    side.note(session.apply_local("offer"))
+    side.update_transceivers(session.apply_local("offer"))
     text = FIELD["mediamtx_whep_answer_pion"]
     video, audio = session.apply_remote("answer", text).media
     assert [each.codec.name for each in video.receive_codecs] == ["VP8"]
@@ -125,7 +125,7 @@ def test_a_candidate_is_added_without_rewriting_the_rest() -> None:
     assert session.current_remote.sdp == f"{text}a={line}\r\na=end-of-candidates\r\n"
 
 
-def test_a_format_without_a_clock_rate_is_left_out_of_the_section() -> None:
+def test_a_format_without_a_clock_rate_is_ignored() -> None:
     text = FIELD["gstreamer_h264_clockrate_minus1"]
     _, applied, answer = answer_to(text)
     assert applied.transport is None
@@ -170,7 +170,7 @@ def test_offers_of_one_profile_of_h264_are_answered(name: str, payload_type: int
     assert video.direction is Direction.RECVONLY
     (codec,) = video.receive_codecs
     assert (codec.payload_type, codec.codec.name) == (payload_type, "H264")
-    # RFC 6184 section 8.2.2: the same profile, under the payload type that was offered.
+    # RFC 6184 section 8.2.2: the same profile, under the offered payload type.
     assert codec.codec.parameters["profile-level-id"] == profile
     asymmetric = "level-asymmetry-allowed" in codec.codec.parameters
     assert asymmetric is ("level-asymmetry-allowed=1" in FIELD[name])
@@ -186,7 +186,7 @@ def test_answers_with_another_profile_under_our_payload_type(name: str, alone: b
         baseline = [codec for codec in video.codecs if codec.parameters.get("profile-level-id") == "42e01f"]
         side.change(video.key, codecs=tuple(baseline))
     session.create_offer(side.media())
-    side.note(session.apply_local("offer"))
+    side.update_transceivers(session.apply_local("offer"))
     (plan,) = session.apply_remote("answer", FIELD[name]).media
     assert plan.direction is Direction.RECVONLY
     assert 108 in {entry.payload_type for entry in plan.receive_codecs if entry.codec.name == "H264"}
@@ -214,7 +214,7 @@ def test_answers_with_another_profile_under_our_payload_type(name: str, alone: b
         ("VP7", "profile=0", (False, False)),
     ],
 )
-def test_profiles_that_are_not_listed_are_accepted_where_nothing_is_decoded(
+def test_unlisted_profiles_are_accepted_without_decoding(
     name: str, parameters: str, accepted: tuple[bool, bool]
 ) -> None:
     text = FIELD["f_h264_main_offer"].replace("H264/", f"{name}/")
@@ -223,20 +223,20 @@ def test_profiles_that_are_not_listed_are_accepted_where_nothing_is_decoded(
         capabilities = attrs.evolve(DEFAULT_CAPABILITIES, any_profile=any_profile)
         session = JsepSession(rng=random.Random(1), capabilities=capabilities)
         side = MediaSide("ans1")
-        side.note(session.apply_remote("offer", text))
+        side.update_transceivers(session.apply_remote("offer", text))
         for each in side.transceivers:
             side.change(each.key, any_profile=any_profile)
         session.create_answer(side.media())
         (plan,) = session.apply_local("answer").media
         assert plan.rejected is not expected
         if expected:
-            # Whatever is forwarded is told to be what it is.
+            # Forwarded media keeps its profile in the description.
             stated = parse_parameters(parameters)
             for key in ("profile-id", "profile") if any_profile else ():
                 assert plan.receive_codecs[0].codec.parameters.get(key) == stated.get(key)
 
 
-def test_profiles_that_are_only_decoded_are_offered_where_nothing_is_sent() -> None:
+def test_decode_only_profiles_are_offered_in_receiving_sections() -> None:
     for direction, expected in (
         (Direction.RECVONLY, True),
         (Direction.SENDRECV, False),
@@ -251,7 +251,7 @@ def test_profiles_that_are_only_decoded_are_offered_where_nothing_is_sent() -> N
                 assert f"packetization-mode={mode};profile-level-id={profile}\r\n" in text
 
 
-def test_a_profile_that_is_only_decoded_can_be_chosen_alone() -> None:
+def test_a_decode_only_profile_can_be_the_only_preference() -> None:
     for chosen, expected in ((("0", "2"), ["0"]), (("2",), ["2"])):
         side = MediaSide("off1")
         video = side.add("video")
@@ -272,7 +272,7 @@ def test_a_profile_that_is_only_decoded_can_be_chosen_alone() -> None:
         (f"a=fingerprint:sha-256 {DIGEST}", "a=fingerprint:sha-256 0B"),
     ],
 )
-def test_what_is_needed_names_its_line(old: str, new: str) -> None:
+def test_errors_in_required_lines_name_the_line(old: str, new: str) -> None:
     text = FIELD["q_rtcpfb_trailing_space"].replace(old, new)
     session = media_session()
     before = visible(session)
@@ -281,12 +281,12 @@ def test_what_is_needed_names_its_line(old: str, new: str) -> None:
     assert caught.value.sdp_line_number == text.splitlines().index(new) + 1
     assert visible(session) == before
     if "group" not in new:
-        # In a section that is rejected nothing is looked at.
+        # Rejected sections are not checked.
         session.apply_remote("offer", text.replace("m=audio 9", "m=audio 0"))
 
 
 BROWSER_OFFERS = sorted(name for name in REAL_OFFERS if name.startswith(("chromium", "firefox")))
-# What describes media and can be missing or cut off anywhere: a section works without.
+# Optional media attributes, which can be missing or truncated anywhere.
 OPTIONAL = re.compile(
     r"(a=(rtcp-fb|fmtp|extmap|ssrc|ssrc-group|rtcp|msid|rid|simulcast|msid-semantic):|[bi]=)"
 )
@@ -294,7 +294,7 @@ Understood = tuple[object, ...]
 
 
 def needed(description: SessionDescription) -> Understood:
-    """Return what decides whether the sections work."""
+    """Return the values that the sections require."""
     sections = range(len(description.media))
     return (
         groups(description, "BUNDLE"),
@@ -337,12 +337,12 @@ BLANKS: tuple[Callable[[str, int], str], ...] = (append_blank, double_blank, bla
     ),
     st.sampled_from(["\r\n", "\n"]),
 )
-def test_blanks_change_nothing(
+def test_additional_blanks_have_no_effect(
     name: str, edits: list[tuple[int, int, Callable[[str, int], str]]], ending: str
 ) -> None:
     lines = REAL_OFFERS[name].splitlines()
     for at, place, edit in edits:
-        # A property has no value that a colon could stand before.
+        # A property attribute has no value, and thus no colon.
         lines[at % len(lines)] = edit(lines[at % len(lines)], place)
     text = ending.join([*lines, ""])
     session, _, answer = answer_to(text)
@@ -357,7 +357,7 @@ def test_blanks_change_nothing(
     st.sampled_from(BROWSER_OFFERS),
     st.lists(st.tuples(st.integers(0, 999), st.integers(0, 999)), min_size=1, max_size=8),
 )
-def test_optional_values_may_be_cut_off(name: str, cuts: list[tuple[int, int]]) -> None:
+def test_optional_values_may_be_truncated(name: str, cuts: list[tuple[int, int]]) -> None:
     lines = REAL_OFFERS[name].splitlines()
     optional = [number for number, line in enumerate(lines) if OPTIONAL.match(line)]
     for which, length in cuts if optional else ():

@@ -1,4 +1,4 @@
-"""Codecs of a section: which are the same, what an answer says about them, and how their parameters are written."""
+"""Codecs of a section: equality, their form in an answer, and their parameters."""
 
 import pytest
 
@@ -18,7 +18,7 @@ SAME = [
     (Codec("H265", 90000), Codec("H265", 90000, parameters={"profile-id": "1", "level-id": "180"})),
     (h264("profile-level-id=42e01f"), h264("")),
     (h264("profile-level-id=42e01f"), h264("packetization-mode=0;profile-level-id=42C034")),
-    # Three ways to say constrained baseline, RFC 6184 section 8.1.
+    # Three forms of constrained baseline, RFC 6184 section 8.1.
     (h264("profile-level-id=42e01f"), h264("profile-level-id=4d801f")),
     (h264("profile-level-id=42e01f"), h264("profile-level-id=58c01f")),
     (h264("profile-level-id=42001f"), h264("profile-level-id=58801f")),
@@ -46,13 +46,13 @@ DIFFERENT = [
 
 
 @pytest.mark.parametrize(("one", "other"), SAME)
-def test_same(one: Codec, other: Codec) -> None:
+def test_equal_codecs(one: Codec, other: Codec) -> None:
     assert is_same_codec(one, other)
     assert is_same_codec(other, one)
 
 
 @pytest.mark.parametrize(("one", "other"), DIFFERENT)
-def test_different(one: Codec, other: Codec) -> None:
+def test_different_codecs(one: Codec, other: Codec) -> None:
     assert not is_same_codec(one, other)
     assert not is_same_codec(other, one)
 
@@ -62,7 +62,7 @@ def test_different(one: Codec, other: Codec) -> None:
     [
         ("profile-level-id=42e01f", "profile-level-id=42e034", "profile-level-id=42e01f"),
         ("profile-level-id=42e01f", "profile-level-id=42e00d", "profile-level-id=42e00d"),
-        # Level 1b, which is written as 1.1 with a flag, lies below 1.1 and above 1.
+        # Level 1b, encoded as 1.1 with a flag, is between 1 and 1.1.
         ("profile-level-id=42e00b", "profile-level-id=42f00b", "profile-level-id=42f00b"),
         ("profile-level-id=42f00b", "profile-level-id=42e00b", "profile-level-id=42f00b"),
         (
@@ -88,7 +88,7 @@ def test_level_of_h265_is_lowered(offered: str, answered: str) -> None:
     assert answered_codec(ours, theirs).parameters == {"level-id": answered}
 
 
-def test_feedback_is_what_both_have() -> None:
+def test_feedback_is_the_intersection() -> None:
     ours = Codec("VP8", 90000, rtcp_feedback=("nack", "nack pli", "goog-remb"))
     theirs = Codec("VP8", 90000, rtcp_feedback=("ccm fir", "goog-remb", "nack"))
     assert answered_codec(ours, theirs).rtcp_feedback == ("goog-remb", "nack")
@@ -107,16 +107,16 @@ def test_feedback_is_what_both_have() -> None:
         ("sprop=a=b", {"sprop": "a=b"}),
     ],
 )
-def test_parameters_are_read(text: str, parameters: dict[str, str]) -> None:
+def test_parameters_are_parsed(text: str, parameters: dict[str, str]) -> None:
     assert parse_parameters(text) == parameters
 
 
 @pytest.mark.parametrize("text", ["minptime=10;useinbandfec=1", "0-15", "111/111", "apt=96"])
-def test_parameters_are_written_as_read(text: str) -> None:
+def test_parameters_are_serialized_unchanged(text: str) -> None:
     assert format_parameters(parse_parameters(text)) == text
 
 
-def test_a_codec_cannot_be_changed_through_what_it_was_made_of() -> None:
+def test_a_codec_copies_its_arguments() -> None:
     parameters = {"stereo": "1"}
     codec = Codec("opus", 48000, 2, parameters)
     parameters["stereo"] = "0"
@@ -124,7 +124,7 @@ def test_a_codec_cannot_be_changed_through_what_it_was_made_of() -> None:
     assert hash(codec) == hash(Codec("opus", 48000, 2))
 
 
-def test_what_is_no_media() -> None:
+def test_formats_that_are_not_media() -> None:
     names = ("rtx", "red", "ulpfec", "flexfec-03", "telephone-event", "CN")
     assert not any(Codec(name, 90000).is_media for name in names)
     assert Codec("VP8", 90000).is_media

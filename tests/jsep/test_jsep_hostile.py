@@ -1,4 +1,4 @@
-"""A peer's description made to cost as much as it can: the work stays near what the text is long."""
+"""Descriptions designed to be expensive: the work is nearly linear in their length."""
 
 import random
 
@@ -39,17 +39,17 @@ def work_of(text: str) -> int:
     "line",
     ["a=x", "a=ice-options:" + " ".join("abcdefgh"), f"a=fingerprint:{FINGERPRINT}", "a=end-of-candidates"],
 )
-def test_what_every_section_inherits_is_bounded(line: str) -> None:
-    """Each section looks at all of it: as many lines as may stand before the sections, and all the sections."""
+def test_inherited_lines_are_bounded(line: str) -> None:
+    """Each section inherits all session-level lines: the maximum number of lines and of sections."""
     text = offer(250, f"{line}\r\n" * 200)
     assert work_of(text) < 40 * len(text) + 2_000_000
 
 
-def test_sections_are_not_compared_each_with_each() -> None:
+def test_sections_are_not_compared_pairwise() -> None:
     assert work_of(offer(200)) / work_of(offer(50)) < 8
 
 
-def test_a_description_brings_only_so_many_candidates() -> None:
+def test_candidates_of_a_description_are_bounded() -> None:
     lines = "".join(
         f"a=candidate:{number} 1 udp 1 10.0.{number // 250}.{number % 250} 9 typ host\r\n"
         for number in range(5000)
@@ -60,7 +60,7 @@ def test_a_description_brings_only_so_many_candidates() -> None:
     assert len(plan.remote_candidates) == 20
 
 
-def test_no_password_shows_in_what_may_be_logged() -> None:
+def test_no_password_is_in_a_representation() -> None:
     session = JsepSession(rng=random.Random(1))
     applied = session.apply_remote("offer", offer(1))
     assert applied.transport is not None

@@ -1,4 +1,4 @@
-"""Two sessions, any verb in any order, a signaling channel that keeps the order: they always end in agreement."""
+"""Two sessions, any method in any order, an ordered signaling channel: they always agree in the end."""
 
 import itertools
 from collections import deque
@@ -27,7 +27,7 @@ class Sent:
 
 @attrs.define
 class Peer:
-    """A session, what it has, and how it behaves when offers meet (W3C's perfect negotiation)."""
+    """A session with its media and its role in glare (W3C's perfect negotiation)."""
 
     session: JsepSession
     name: str
@@ -46,8 +46,8 @@ class Peer:
             fingerprints=(("sha-256", SHA_256.replace("AB", "A1" if self.polite else "B2")),),
         )
 
-    def note(self, applied: ApplyResult) -> None:
-        """Check what a step said against what the steps before it said."""
+    def record(self, applied: ApplyResult) -> None:
+        """Check the result of a step against those of earlier steps."""
         assert set(applied.closed_mids) <= self.open_mids
         self.open_mids -= set(applied.closed_mids)
         if applied.transport is not None:
@@ -74,7 +74,7 @@ class TwoSessions(RuleBasedStateMachine):
             for seed, name, polite in ((1, "impolite", False), (2, "polite", True))
         ]
 
-    # Verbs.
+    # Methods.
 
     @rule(side=sides)
     def create_data_channel(self, side: int) -> None:
@@ -87,19 +87,19 @@ class TwoSessions(RuleBasedStateMachine):
             return
         if restart:
             peer.generation = next(self.generations)
-        peer.note(self._send(peer, RTCSdpType.OFFER, peer.session.create_offer(peer.media())))
+        peer.record(self._send(peer, RTCSdpType.OFFER, peer.session.create_offer(peer.media())))
 
     @rule()
-    def take_back(self) -> None:
-        """Roll back an offer that has not left yet.
+    def roll_back(self) -> None:
+        """Roll back an offer that has not been sent yet.
 
-        The impolite side must not: for that offer it may have ignored the other's, which then nobody answers.
+        The impolite side must not: it may have ignored the other's offer, which would then stay unanswered.
         """
         other, peer = self.peers
         waiting = other.inbox and other.inbox[-1].type is RTCSdpType.OFFER
         if waiting and peer.session.signaling_state is State.HAVE_LOCAL_OFFER:
             other.inbox.pop()
-            peer.note(peer.session.apply_local("rollback"))
+            peer.record(peer.session.apply_local("rollback"))
 
     @rule(side=sides)
     def deliver(self, side: int) -> None:
@@ -112,7 +112,7 @@ class TwoSessions(RuleBasedStateMachine):
         elif message.type is RTCSdpType.OFFER:
             self._deliver_offer(peer, message)
         else:
-            peer.note(peer.session.apply_remote(message.type, message.text))
+            peer.record(peer.session.apply_remote(message.type, message.text))
 
     @rule(side=sides, provisional=st.booleans())
     def answer(self, side: int, provisional: bool) -> None:
@@ -120,7 +120,7 @@ class TwoSessions(RuleBasedStateMachine):
         if peer.session.signaling_state not in (State.HAVE_REMOTE_OFFER, State.HAVE_LOCAL_PRANSWER):
             return
         description_type = RTCSdpType.PRANSWER if provisional else RTCSdpType.ANSWER
-        peer.note(self._send(peer, description_type, peer.session.create_answer(peer.media())))
+        peer.record(self._send(peer, description_type, peer.session.create_answer(peer.media())))
 
     @rule(side=sides, port=st.integers(1, 65535))
     def gather(self, side: int, port: int) -> None:
@@ -132,7 +132,7 @@ class TwoSessions(RuleBasedStateMachine):
         other.inbox.append(Sent(None, line, peer.generation))
 
     @rule(side=sides, text=st.sampled_from(["", "v=0", "garbage"]), kind=st.sampled_from(list(RTCSdpType)))
-    def refuse(self, side: int, text: str, kind: RTCSdpType) -> None:
+    def reject(self, side: int, text: str, kind: RTCSdpType) -> None:
         session = self.peers[side].session
         before = visible(session)
         if kind is not RTCSdpType.ROLLBACK:
@@ -140,7 +140,7 @@ class TwoSessions(RuleBasedStateMachine):
                 session.apply_remote(kind, text)
         assert visible(session) == before
 
-    # The channel.
+    # The signaling channel.
 
     def _send(self, peer: Peer, description_type: RTCSdpType, text: str) -> ApplyResult:
         applied = peer.session.apply_local(description_type, text)
@@ -153,21 +153,21 @@ class TwoSessions(RuleBasedStateMachine):
         if peer.ignoring:
             return
         if peer.session.signaling_state is State.HAVE_LOCAL_OFFER:
-            peer.note(peer.session.apply_local("rollback"))
+            peer.record(peer.session.apply_local("rollback"))
         applied = peer.session.apply_remote("offer", message.text)
         if applied.transport is not None and applied.transport.ice_restart:
             peer.generation = next(self.generations)
-        peer.note(applied)
+        peer.record(applied)
 
     def _deliver_candidate(self, peer: Peer, message: Sent) -> None:
         before = visible(peer.session)
         try:
             peer.session.add_remote_candidate(None, 0, message.generation, message.text)
         except (OperationError, InvalidStateError):
-            # Of an offer that was ignored or taken back.
+            # A candidate of an ignored or rolled back offer.
             assert visible(peer.session) == before
 
-    # What always holds.
+    # Invariants.
 
     @invariant()
     def descriptions_fit_the_state(self) -> None:
@@ -209,7 +209,7 @@ class TwoSessions(RuleBasedStateMachine):
         assert {one.dtls_role, two.dtls_role} == {"client", "server"}
 
     def teardown(self) -> None:
-        """Let everything arrive and be answered; both end stable, and agree."""
+        """Deliver and answer all messages; both sides must be stable and agree."""
         for _ in range(200):
             for side, peer in enumerate(self.peers):
                 self.deliver(side)

@@ -1,4 +1,4 @@
-"""Audio and video in whole exchanges: what is offered, what is answered, and the plans that come of it."""
+"""Audio and video in offer/answer exchanges: offers, answers and the resulting plans."""
 
 import re
 
@@ -44,10 +44,10 @@ def offered(side: MediaSide, session: JsepSession | None = None) -> tuple[MediaD
 def answered(text: str, side: MediaSide) -> tuple[str, tuple[MediaPlan, ...]]:
     """Return the answer to an offer, and its plans."""
     session = media_session()
-    side.note(session.apply_remote("offer", text, side.transceivers))
+    side.update_transceivers(session.apply_remote("offer", text, side.transceivers))
     answer = session.create_answer(side.media())
     applied = session.apply_local("answer")
-    side.note(applied)
+    side.update_transceivers(applied)
     return answer, applied.media
 
 
@@ -55,7 +55,7 @@ def names(plan: MediaPlan) -> list[str]:
     return [each.codec.name for each in plan.send_codecs]
 
 
-def test_audio_and_video_both_ways() -> None:
+def test_audio_and_video_in_both_directions() -> None:
     offering, answering = MediaSide("off1", data_channels=True), MediaSide("ans1")
     for side in (offering, answering):
         side.add("audio", added_by_track=True)
@@ -80,7 +80,7 @@ def test_audio_and_video_both_ways() -> None:
     assert not other.negotiation_needed(answering.media(), ice_restart=False)
 
 
-def test_steps_tell_what_is_known_so_far() -> None:
+def test_each_step_returns_the_plans_known_so_far() -> None:
     side = MediaSide("off1")
     side.add("audio")
     outcome = exchange(media_session(1), side, media_session(2), MediaSide("ans1"))
@@ -135,7 +135,7 @@ GOLDEN_ANSWER = (
 )
 
 
-def test_texts_of_an_offer_and_its_answer() -> None:
+def test_text_of_an_offer_and_its_answer() -> None:
     offering, answering = MediaSide("off1"), MediaSide("ans1")
     mid = HeaderExtension("urn:ietf:params:rtp-hdrext:sdes:mid", 4)
     offering.add("audio", codecs=(OPUS, RED, PCMU), header_extensions=(mid,), stream_ids=("one", "two"))
@@ -151,7 +151,7 @@ def test_texts_of_an_offer_and_its_answer() -> None:
     one, other = media_session(1), media_session(2)
     offer = one.create_offer(offering.media())
     assert offer == GOLDEN_OFFER.format(parse(offer).origin.session_id)
-    answering.note(other.apply_remote("offer", offer, answering.transceivers))
+    answering.update_transceivers(other.apply_remote("offer", offer, answering.transceivers))
     answering.change(
         1,
         codecs=(attrs.evolve(VP8, rtcp_feedback=("nack",)), RTX),
@@ -162,11 +162,11 @@ def test_texts_of_an_offer_and_its_answer() -> None:
 
 
 @pytest.mark.parametrize("name", REAL_OFFERS)
-def test_real_offers_are_accepted_whole(name: str) -> None:
+def test_real_offers_are_accepted_completely(name: str) -> None:
     offer = parse(REAL_OFFERS[name])
     session, side = media_session(), MediaSide("ans1")
     heard = session.apply_remote("offer", REAL_OFFERS[name], side.transceivers)
-    side.note(heard)
+    side.update_transceivers(heard)
     answer = parse(session.create_answer(side.media()))
     applied = session.apply_local("answer")
     assert [(media.kind, bool(media.port)) for media in answer.media] == [
@@ -192,43 +192,43 @@ def test_real_offers_are_accepted_whole(name: str) -> None:
 
 
 class TestAssociation:
-    """Which transceiver a section of the peer's offer goes to (RFC 9429 section 5.10)."""
+    """Association of offered sections with transceivers (RFC 9429 section 5.10)."""
 
     OFFER = REAL_OFFERS["chromium-offer-av"]
 
     def keys(self, side: MediaSide, text: str = OFFER) -> list[int | None]:
         return [plan.key for plan in media_session().apply_remote("offer", text, side.transceivers).media]
 
-    def test_needs_new_ones_where_there_are_none(self) -> None:
+    def test_new_transceivers_are_created_if_there_are_none(self) -> None:
         assert self.keys(MediaSide("ans1")) == [None, None]
 
-    def test_takes_the_first_that_a_track_was_added_to(self) -> None:
+    def test_the_first_transceiver_of_add_track_is_used(self) -> None:
         side = MediaSide("ans1")
         side.add("video")
         side.add("video", added_by_track=True)
         side.add("video", added_by_track=True)
         assert self.keys(side) == [None, 1]
 
-    def test_takes_none_that_is_stopped_or_has_a_section(self) -> None:
+    def test_stopped_and_associated_transceivers_are_not_used(self) -> None:
         side = MediaSide("ans1")
         side.add("video", added_by_track=True, stopping=True)
         side.add("video", added_by_track=True, mid="7")
         assert self.keys(side) == [None, None]
 
-    def test_takes_none_for_a_section_that_does_not_let_us_send(self) -> None:
+    def test_no_existing_transceiver_is_used_for_a_section_that_does_not_receive(self) -> None:
         side = MediaSide("ans1")
         side.add("audio", added_by_track=True)
         side.add("video", added_by_track=True)
         assert self.keys(side, self.OFFER.replace("a=sendrecv", "a=sendonly")) == [None, None]
         assert self.keys(side, self.OFFER.replace("a=sendrecv", "a=recvonly")) == [0, 1]
 
-    def test_takes_none_that_has_nothing_in_common(self) -> None:
+    def test_transceivers_without_common_codecs_are_not_used(self) -> None:
         side = MediaSide("ans1")
         side.add("video", codecs=(Codec("H265", 90000),), added_by_track=True)
         media = media_session().apply_remote("offer", self.OFFER, side.transceivers).media
         assert [(plan.key, plan.rejected) for plan in media] == [(None, False), (None, True)]
 
-    def test_each_goes_once(self) -> None:
+    def test_each_transceiver_is_used_once(self) -> None:
         section = self.OFFER[self.OFFER.index("m=audio") : self.OFFER.index("m=video")]
         side = MediaSide("ans1")
         side.add("audio", added_by_track=True)
@@ -239,7 +239,7 @@ class TestAssociation:
 class TestNumbers:
     """Payload types and numbers of header extensions."""
 
-    def test_sections_share_what_is_the_same_and_nothing_else(self) -> None:
+    def test_sections_share_numbers_of_equal_items_only(self) -> None:
         side = MediaSide("off1")
         side.add("audio", codecs=(attrs.evolve(OPUS, payload_type=96),))
         side.add("video", codecs=(VP8, RTX))
@@ -250,17 +250,19 @@ class TestNumbers:
             ("99", "100", "97", "98"),
         ]
 
-    def test_those_of_a_peer_stay_in_later_offers(self) -> None:
+    def test_numbers_of_a_peer_are_kept_in_later_offers(self) -> None:
         side, session = MediaSide("ans1"), media_session()
         side.add("audio", added_by_track=True)
-        side.note(session.apply_remote("offer", REAL_OFFERS["firefox-offer-av"], side.transceivers))
+        side.update_transceivers(
+            session.apply_remote("offer", REAL_OFFERS["firefox-offer-av"], side.transceivers)
+        )
         session.create_answer(side.media())
-        side.note(session.apply_local("answer"))
+        side.update_transceivers(session.apply_local("answer"))
         side.add("video")
         audio, video, _, added = parse(session.create_offer(side.media())).media
         assert audio.formats == ("109", "63", "9", "0", "8", "101", "13", "110")
         assert video.formats[:2] == ("120", "124")
-        # VP8 is the same in both sections, so its number is too.
+        # VP8 is equal in both sections, and thus has the same payload type.
         assert "120" in added.formats
         mids = [
             each.value
@@ -277,7 +279,7 @@ class TestNumbers:
         (media,) = offered(side)
         numbers = [int(number) for number in media.formats]
         assert len(numbers) == len(set(numbers)) == 61
-        # RFC 5761 section 4: these would look like RTCP.
+        # RFC 5761 section 4: these would be ambiguous with RTCP.
         assert not any(64 <= number <= 95 or number > 127 for number in numbers)
         ids = [int((each.value or "").split()[0]) for each in media.attributes if each.name == "extmap"]
         assert ids == [*range(1, 15), *range(16, 256)]
@@ -299,7 +301,7 @@ class TestPreferences:
         _, plans = answered(REAL_OFFERS["chromium-offer-simulcast"].replace("sendonly", "sendrecv"), side)
         assert names(plans[0]) == ["VP8", "rtx", "VP9", "rtx"]
 
-    def test_answer_follows_what_was_asked_for(self) -> None:
+    def test_answer_follows_the_preferences(self) -> None:
         side = MediaSide("ans1")
         side.add("video", codecs=(VP9, RTX, VP8), codecs_preferred=True, added_by_track=True)
         answer, plans = answered(
@@ -316,7 +318,7 @@ class TestPreferences:
         assert names(plans[1]) == ["VP8"]
         assert plans[1].send_codecs[0].rtx_payload_type is None
 
-    def test_later_offers_keep_the_order_unless_asked(self) -> None:
+    def test_later_offers_keep_the_order_without_new_preferences(self) -> None:
         one, offering = media_session(1), MediaSide("off1")
         offering.add("video", codecs=(VP8, VP9))
         answering = MediaSide("ans1")
@@ -332,14 +334,14 @@ DIRECTIONS = [Direction.SENDRECV, Direction.SENDONLY, Direction.RECVONLY, Direct
 
 @pytest.mark.parametrize("offering", DIRECTIONS)
 @pytest.mark.parametrize("answering", DIRECTIONS)
-def test_directions_meet(offering: Direction, answering: Direction) -> None:
+def test_directions_are_intersected(offering: Direction, answering: Direction) -> None:
     one, other = MediaSide("off1"), MediaSide("ans1")
     one.add("audio", offering)
     session = media_session(2)
     offer = media_session(1)
     text = offer.create_offer(one.media())
-    one.note(offer.apply_local("offer"))
-    other.note(session.apply_remote("offer", text, other.transceivers))
+    one.update_transceivers(offer.apply_local("offer"))
+    other.update_transceivers(session.apply_remote("offer", text, other.transceivers))
     other.change(0, direction=answering)
     answer = session.create_answer(other.media())
     mine = session.apply_local("answer").media[0].direction
@@ -348,12 +350,12 @@ def test_directions_meet(offering: Direction, answering: Direction) -> None:
     assert theirs is not None
     assert mine.sends == theirs.receives == (answering.sends and offering.receives)
     assert mine.receives == theirs.sends == (answering.receives and offering.sends)
-    # What was asked for and cannot be is not asked for again by the answerer.
+    # The answerer does not request again an impossible direction.
     assert not session.negotiation_needed(other.media(), ice_restart=False)
 
 
 class TestBundle:
-    """One transport for all that is bundled; what stands outside of the bundle, and what is refused for it."""
+    """One transport for the bundle; sections outside of the bundle, and rejected ones."""
 
     def policy(self, policy: RTCBundlePolicy) -> list[tuple[int, bool, bool]]:
         side = MediaSide("off1", data_channels=True, bundle_policy=policy)
@@ -374,7 +376,7 @@ class TestBundle:
         assert self.policy(RTCBundlePolicy.MAX_BUNDLE) == [alone, only, only, only]
 
     @pytest.mark.parametrize("policy", RTCBundlePolicy)
-    def test_every_policy_is_understood_by_ourselves(self, policy: RTCBundlePolicy) -> None:
+    def test_we_accept_offers_of_every_policy(self, policy: RTCBundlePolicy) -> None:
         offering, answering = MediaSide("off1", data_channels=True, bundle_policy=policy), MediaSide("ans1")
         offering.add("audio")
         offering.add("audio")
@@ -387,7 +389,7 @@ class TestBundle:
                 assert applied.transport.mids == ("0", "1", "2", "3")
                 assert applied.rejected_mids == ()
             assert not outcome.remote_offer.rejected_mids
-        # What is bundled once needs no mark any more.
+        # Bundled sections need no bundle-only any more.
         assert one.current_local is not None
         assert "bundle-only" not in one.current_local.sdp
 
@@ -402,7 +404,7 @@ class TestBundle:
         assert [plan.rejected for plan in plans] == [not each for each in accepted[:2]]
         assert "BUNDLE" not in answer
 
-    def test_of_two_bundles_each_has_a_transport(self) -> None:
+    def test_each_of_two_bundles_has_a_transport(self) -> None:
         offer = REAL_OFFERS["chromium-offer-av"].replace(
             "a=group:BUNDLE 0 1 2", "a=group:BUNDLE 1\r\na=group:BUNDLE 0 2"
         )
@@ -413,9 +415,11 @@ class TestBundle:
         assert fragments == ["ans1", "ans1t1", "ans1"]
 
     def unbundled(self) -> tuple[JsepSession, MediaSide]:
-        """Return a session that has answered a peer which does not bundle."""
+        """Return a session that has answered a peer without BUNDLE."""
         session, side = media_session(), MediaSide("ans1", data_channels=True, transports=3)
-        side.note(session.apply_remote("offer", without(REAL_OFFERS["chromium-offer-av"], "a=group")))
+        side.update_transceivers(
+            session.apply_remote("offer", without(REAL_OFFERS["chromium-offer-av"], "a=group"))
+        )
         session.create_answer(side.media())
         applied = session.apply_local("answer")
         assert [(each.number, each.mids) for each in applied.transports] == [
@@ -425,19 +429,19 @@ class TestBundle:
         ]
         return session, side
 
-    def test_what_is_bundled_later_goes_on_with_the_transport_of_the_first(self) -> None:
+    def test_later_bundled_sections_use_the_transport_of_the_first(self) -> None:
         session, side = self.unbundled()
         offer = REAL_OFFERS["chromium-offer-av"].replace("BUNDLE 0 1 2", "BUNDLE 2 1")
-        side.note(session.apply_remote("offer", offer, side.transceivers))
+        side.update_transceivers(session.apply_remote("offer", offer, side.transceivers))
         session.create_answer(side.media())
         applied = session.apply_local("answer")
         assert [(each.number, each.mids) for each in applied.transports] == [(0, ("0",)), (2, ("2", "1"))]
 
-    def test_an_answer_that_refuses_the_first_leaves_the_others_where_they_were_offered(self) -> None:
+    def test_an_answer_that_rejects_the_first_section_keeps_the_other_transports(self) -> None:
         session, side = media_session(), MediaSide("ans1", transports=2)
         offer = without(REAL_OFFERS["chromium-offer-av"], "a=group").replace("opus/48000/2", "unknown/48000")
         offer = re.sub(r"^m=audio (\d+) (\S+) .*", r"m=audio \1 \2 111", offer, flags=re.MULTILINE)
-        side.note(session.apply_remote("offer", offer))
+        side.update_transceivers(session.apply_remote("offer", offer))
         answer = session.create_answer(side.media())
         assert [bool(media.port) for media in parse(answer).media] == [False, True, True]
         assert [(each.number, each.mids) for each in session.apply_local("answer").transports] == [
@@ -445,7 +449,7 @@ class TestBundle:
             (1, ("2",)),
         ]
 
-    def test_an_offer_of_ours_keeps_sections_apart_and_lets_new_ones_join_the_first(self) -> None:
+    def test_our_offer_keeps_separate_sections_and_bundles_new_ones_with_the_first(self) -> None:
         session, side = self.unbundled()
         side.add("video")
         offer = session.create_offer(side.media())
@@ -455,7 +459,7 @@ class TestBundle:
         assert re.findall(r"a=group:BUNDLE (.*)\r", offer) == [f"0 {media_mid(media[3])}"]
         assert [bool(each.port) for each in media] == [True, True, True, False]
 
-    def test_candidates_and_the_end_of_them_go_to_their_transports(self) -> None:
+    def test_candidates_and_their_end_are_routed_to_their_transports(self) -> None:
         session, _ = self.unbundled()
         line = "candidate:1 1 udp 1 192.0.2.1 1 typ host"
         (route,) = session.add_remote_candidate("1", None, None, line)
@@ -473,26 +477,28 @@ class TestBundle:
         _, plans = answered(offer, MediaSide("ans1"))
         assert [plan.rejected for plan in plans] == [True, False]
 
-    def test_a_peer_that_does_not_bundle_leaves_us_the_first_section(self) -> None:
+    def test_a_peer_without_bundle_accepts_only_the_first_section(self) -> None:
         one, other = media_session(1), media_session(2)
         offering, answering = MediaSide("off1"), MediaSide("ans1")
         offering.add("audio")
         offering.add("video")
-        offering.note(one.apply_local("offer", one.create_offer(offering.media())))
-        answering.note(other.apply_remote("offer", one.last_created_offer, answering.transceivers))
+        offering.update_transceivers(one.apply_local("offer", one.create_offer(offering.media())))
+        answering.update_transceivers(
+            other.apply_remote("offer", one.last_created_offer, answering.transceivers)
+        )
         answer = without(other.create_answer(answering.media()), "a=group")
         applied = one.apply_remote("answer", answer)
         assert [(plan.rejected, plan.stopped) for plan in applied.media] == [(False, False), (True, True)]
         assert applied.transport is not None
         assert applied.transport.mids == ("0",)
 
-    def test_the_order_of_the_bundle_says_whose_transport_it_is(self) -> None:
+    def test_the_first_mid_of_the_bundle_determines_the_transport(self) -> None:
         offer = REAL_OFFERS["chromium-offer-av"].replace("BUNDLE 0 1 2", "BUNDLE 2 0 1")
         session, side = media_session(), MediaSide("ans1")
         applied = session.apply_remote("offer", offer, side.transceivers)
         assert applied.transport is not None
         assert applied.transport.mids == ("2", "0", "1")
-        side.note(applied)
+        side.update_transceivers(applied)
         assert "a=group:BUNDLE 2 0 1\r\n" in session.create_answer(side.media())
 
 
@@ -508,32 +514,32 @@ class TestSimulcast:
         assert plans[0].receive_layers == (Layer("q"), Layer("h"), Layer("f"))
         assert plans[0].send_layers == ()
 
-    def test_layers_that_are_sent_are_those_that_the_peer_takes(self) -> None:
+    def test_sent_layers_are_those_accepted_by_the_peer(self) -> None:
         offering, answering = MediaSide("off1"), MediaSide("ans1")
         offering.add("video", encodings=LAYERS)
         one, other = media_session(1), media_session(2)
-        offering.note(one.apply_local("offer", one.create_offer(offering.media())))
+        offering.update_transceivers(one.apply_local("offer", one.create_offer(offering.media())))
         heard = other.apply_remote("offer", one.last_created_offer)
         assert [(layer.rid, layer.paused) for layer in heard.media[0].receive_layers] == [
             ("q", False),
             ("h", True),
             ("f", False),
         ]
-        answering.note(heard)
+        answering.update_transceivers(heard)
         answer = other.create_answer(answering.media()).replace("recv q;~h;f", "recv ~f;q")
         applied = one.apply_remote("answer", without(answer, "a=rid:h"))
         assert applied.media[0].send_layers == (Layer("f", paused=True), Layer("q"))
 
-    def test_a_peer_without_simulcast_takes_none(self) -> None:
+    def test_a_peer_without_simulcast_accepts_no_layers(self) -> None:
         offering, answering = MediaSide("off1"), MediaSide("ans1")
         offering.add("video", encodings=LAYERS)
         one, other = media_session(1), media_session(2)
-        offering.note(one.apply_local("offer", one.create_offer(offering.media())))
-        answering.note(other.apply_remote("offer", one.last_created_offer))
+        offering.update_transceivers(one.apply_local("offer", one.create_offer(offering.media())))
+        answering.update_transceivers(other.apply_remote("offer", one.last_created_offer))
         answer = without(other.create_answer(answering.media()), "a=rid", "a=simulcast")
         assert one.apply_remote("answer", answer).media[0].send_layers == ()
 
-    def test_layers_that_a_peer_asks_for_are_sent(self) -> None:
+    def test_layers_requested_by_a_peer_are_sent(self) -> None:
         asking = self.OFFER.replace("a=sendonly", "a=recvonly")
         asking = asking.replace(" send", " recv").replace("simulcast:send q;h;f", "simulcast:recv q,x;~h;z")
         side = MediaSide("ans1")
@@ -541,7 +547,7 @@ class TestSimulcast:
         session = media_session()
         heard = session.apply_remote("offer", asking, side.transceivers)
         assert heard.media[0].send_layers == (Layer("q"), Layer("h", paused=True))
-        side.note(heard)
+        side.update_transceivers(heard)
         answer = session.create_answer(side.media())
         assert "a=rid:q send\r\na=rid:h send\r\na=simulcast:send q;~h\r\n" in answer
         assert session.apply_local("answer").media[0].send_layers == heard.media[0].send_layers
@@ -565,7 +571,7 @@ class TestSimulcast:
 
 
 class TestRemoteDetails:
-    """What else a section of the peer says."""
+    """Other attributes of remote sections."""
 
     SECTION = REAL_OFFERS["chromium-offer-simulcast"]
 
@@ -601,8 +607,8 @@ class TestRemoteDetails:
         assert [(each.ssrc, each.cname) for each in plan.remote_sources] == [(1, "c"), (2, None)]
         assert [(each.semantics, each.ssrcs) for each in plan.remote_source_groups] == [("FID", (1, 2))]
 
-    def test_sources_that_have_sent_are_announced_on(self) -> None:
-        """Chromium shows nothing of a source that was taken back and comes again."""
+    def test_ssrcs_that_have_sent_stay_announced(self) -> None:
+        """Chromium does not play an SSRC that was removed and added again."""
         side = MediaSide("off1")
         sources = (SendEncoding(ssrc=5, rtx_ssrc=6),)
         side.add("video", Direction.SENDONLY, codecs=(VP8, RTX), encodings=sources, cname="c")
@@ -614,13 +620,13 @@ class TestRemoteDetails:
         side.change(0, has_sent=False)
         assert "a=ssrc" not in media_session(1).create_offer(side.media())
 
-    def test_an_answer_with_other_numbers_is_sent_to_with_those(self) -> None:
-        """RFC 3264 section 6.1 lets each side number for itself what it receives."""
+    def test_payload_types_of_an_answer_are_used_for_sending(self) -> None:
+        """RFC 3264 section 6.1: each side chooses the payload types that it receives."""
         one, other = media_session(1), media_session(2)
         offering, answering = MediaSide("off1"), MediaSide("ans1")
         offering.add("video", codecs=(VP8, RTX))
-        offering.note(one.apply_local("offer", one.create_offer(offering.media())))
-        answering.note(other.apply_remote("offer", one.last_created_offer))
+        offering.update_transceivers(one.apply_local("offer", one.create_offer(offering.media())))
+        answering.update_transceivers(other.apply_remote("offer", one.last_created_offer))
         answer = other.create_answer(answering.media())
         answer = answer.replace("SAVPF 96 97", "SAVPF 100 101").replace("apt=96", "apt=100")
         answer = answer.replace(":96 ", ":100 ").replace(":97 ", ":101 ")
@@ -634,12 +640,12 @@ class TestRemoteDetails:
             (97, None),
         ]
 
-    def test_an_answer_with_nothing_that_was_offered_is_refused(self) -> None:
+    def test_an_answer_without_offered_codecs_is_rejected(self) -> None:
         one, other = media_session(1), media_session(2)
         offering, answering = MediaSide("off1"), MediaSide("ans1")
         offering.add("video", codecs=(VP8,))
-        offering.note(one.apply_local("offer", one.create_offer(offering.media())))
-        answering.note(other.apply_remote("offer", one.last_created_offer))
+        offering.update_transceivers(one.apply_local("offer", one.create_offer(offering.media())))
+        answering.update_transceivers(other.apply_remote("offer", one.last_created_offer))
         answer = other.create_answer(answering.media())
         before = visible(one)
         for described, edited in (
@@ -657,8 +663,8 @@ class TestRemoteDetails:
         one, other = media_session(1), media_session(2)
         offering, answering = MediaSide("off1"), MediaSide("ans1")
         offering.add("audio", Direction.SENDONLY)
-        offering.note(one.apply_local("offer", one.create_offer(offering.media())))
-        answering.note(other.apply_remote("offer", one.last_created_offer))
+        offering.update_transceivers(one.apply_local("offer", one.create_offer(offering.media())))
+        answering.update_transceivers(other.apply_remote("offer", one.last_created_offer))
         answer = other.create_answer(answering.media()).replace("a=recvonly", "a=sendrecv")
         assert one.apply_remote("answer", answer).media[0].direction is Direction.SENDONLY
 
@@ -673,14 +679,14 @@ class TestRemoteDetails:
         {"stream_ids": ("x" * 256,)},
     ],
 )
-def test_nothing_gets_into_a_description_that_could_break_it(changes: dict[str, object]) -> None:
+def test_values_that_would_break_a_description_are_rejected(changes: dict[str, object]) -> None:
     plain: LocalTransceiver = transceiver(1, "audio")
     with pytest.raises(ValueError, match="cannot stand in a description"):
         attrs.evolve(plain, **changes)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("rid", ["", "a b", "a;b", "~a", "a" * 256])
-def test_rids_are_names(rid: str) -> None:
+def test_syntax_of_rids(rid: str) -> None:
     with pytest.raises(ValueError, match="is no rid"):
         SendEncoding(rid=rid)
 

@@ -1,4 +1,4 @@
-"""Candidates where audio and video share a transport: under which section they come, and which they are for."""
+"""Candidates of a bundle of audio and video: their sections and their transports."""
 
 import pytest
 
@@ -14,7 +14,7 @@ LINE = "candidate:1 1 udp 2122194687 192.0.2.1 4444 typ host"
 
 
 def in_call(policy: RTCBundlePolicy = RTCBundlePolicy.MAX_BUNDLE) -> tuple[JsepSession, JsepSession]:
-    """Return two sessions with audio, video and data channels between them."""
+    """Return two sessions with audio, video and data channels."""
     one, other = media_session(1), media_session(2)
     offering = MediaSide("off1", data_channels=True, bundle_policy=policy)
     offering.add("audio")
@@ -23,7 +23,7 @@ def in_call(policy: RTCBundlePolicy = RTCBundlePolicy.MAX_BUNDLE) -> tuple[JsepS
     return one, other
 
 
-def test_ours_stand_in_the_section_that_carries_the_transport() -> None:
+def test_local_candidates_are_in_the_section_with_the_transport() -> None:
     session, _ = in_call()
     session.add_local_candidate("0", LINE)
     session.local_candidates_complete("0")
@@ -35,21 +35,21 @@ def test_ours_stand_in_the_section_that_carries_the_transport() -> None:
 
 
 @pytest.mark.parametrize("policy", RTCBundlePolicy)
-def test_those_of_the_peer_may_name_any_section_of_the_bundle(policy: RTCBundlePolicy) -> None:
+def test_remote_candidates_may_name_any_section_of_the_bundle(policy: RTCBundlePolicy) -> None:
     for mid in ("0", "1", "2"):
         _, session = in_call(policy)
         (route,) = session.add_remote_candidate(mid, None, "off1", LINE)
         assert (route.mid, route.username_fragment) == ("0", "off1")
 
 
-def test_a_generation_that_nobody_has_is_refused() -> None:
+def test_an_unknown_generation_is_rejected() -> None:
     _, session = in_call()
     with pytest.raises(OperationError):
         session.add_remote_candidate("1", None, "gone", LINE)
 
 
-def test_with_its_own_candidates_a_section_takes_no_others() -> None:
-    """A browser that does not bundle from the start gathers for each section, and only the first is used."""
+def test_a_section_with_its_own_candidates_ignores_others() -> None:
+    """A browser without BUNDLE in its first offer gathers for each section, and only the first is used."""
     session, side = media_session(), MediaSide("ans1")
     applied = session.apply_remote("offer", REAL_OFFERS["firefox-offer-av"], side.transceivers)
     assert applied.transport is not None
@@ -60,7 +60,7 @@ def test_with_its_own_candidates_a_section_takes_no_others() -> None:
     assert session.add_remote_candidate("0", None, None, LINE)
 
 
-def test_candidates_of_a_section_that_we_reject_serve_the_one_that_we_accept() -> None:
+def test_candidates_of_a_rejected_section_are_used_for_the_accepted_one() -> None:
     offer = REAL_OFFERS["chromium-offer-av"].replace("opus/48000", "x/1").replace("/8000", "/1")
     head, *sections = offer.split("m=")
     offer = head + "".join(

@@ -1,4 +1,4 @@
-"""Descriptions with media that are damaged, contradictory or meant to cost: port 0 or W3C's error, nothing else."""
+"""Damaged, contradictory or expensive descriptions with media: rejected sections or W3C's error, nothing else."""
 
 from collections.abc import Callable
 
@@ -21,24 +21,24 @@ CHROMIUM = REAL_OFFERS["chromium-offer-av"]
 
 
 def media_side(*, track: bool = True) -> MediaSide:
-    """Return a side with audio and video that wait for a section."""
+    """Return a side with audio and video that have no section yet."""
     side = MediaSide("ans1")
     side.add("audio", added_by_track=track)
     side.add("video", added_by_track=track)
     return side
 
 
-def take(session: JsepSession, side: MediaSide, text: str) -> ApplyResult | None:
-    """Apply an offer, answer it and offer again; return the answer's plans, ``None`` if the offer is refused whole."""
+def apply_and_answer(session: JsepSession, side: MediaSide, text: str) -> ApplyResult | None:
+    """Apply an offer, answer it and create an offer; return the answer's plans, ``None`` if it is rejected."""
     before = visible(session)
     try:
-        side.note(session.apply_remote("offer", text, side.transceivers))
+        side.update_transceivers(session.apply_remote("offer", text, side.transceivers))
     except (RTCError, InvalidAccessError):
         assert visible(session) == before
         return None
     answer = session.create_answer(side.media())
     applied = session.apply_local("answer")
-    side.note(applied)
+    side.update_transceivers(applied)
     parse(answer)
     other = media_session(9)
     other.apply_remote("offer", session.create_offer(side.media()))
@@ -46,23 +46,23 @@ def take(session: JsepSession, side: MediaSide, text: str) -> ApplyResult | None
 
 
 @given(damaged_offers(), st.booleans())
-def test_damaged_offers_are_taken_whole_or_not_at_all(text: str, track: bool) -> None:
-    take(media_session(), media_side(track=track), text)
+def test_damaged_offers_are_accepted_or_rejected_atomically(text: str, track: bool) -> None:
+    apply_and_answer(media_session(), media_side(track=track), text)
 
 
 @given(damaged_offers())
-def test_damaged_answers_are_taken_whole_or_not_at_all(text: str) -> None:
+def test_damaged_answers_are_accepted_or_rejected_atomically(text: str) -> None:
     session, side = media_session(), media_side()
     side.data_channels = True
     session.create_offer(side.media())
-    side.note(session.apply_local("offer"))
+    side.update_transceivers(session.apply_local("offer"))
     before = visible(session)
     try:
         applied = session.apply_remote("answer", text)
     except (RTCError, InvalidAccessError):
         assert visible(session) == before
     else:
-        side.note(applied)
+        side.update_transceivers(applied)
         session.create_offer(side.media())
 
 
@@ -105,7 +105,7 @@ _FORMATS = ["0", "8", "96", "97", "98", "99", "100", "128", "x"]
 
 @st.composite
 def odd_sections(draw: st.DrawFn) -> str:
-    """Return an offer of a few sections of lines that fit the grammar and not each other."""
+    """Return an offer of a few sections with valid but inconsistent lines."""
     count = draw(st.integers(1, 3))
     fingerprint = ":".join(["AB"] * 32)
     text = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n"
@@ -122,7 +122,7 @@ def odd_sections(draw: st.DrawFn) -> str:
 
 @given(odd_sections())
 def test_odd_offers_are_answered(text: str) -> None:
-    applied = take(media_session(), media_side(), text)
+    applied = apply_and_answer(media_session(), media_side(), text)
     if applied is not None:
         for plan in applied.media:
             assert plan.rejected or any(codec.codec.is_media for codec in plan.send_codecs)
@@ -142,9 +142,9 @@ REJECTIONS: dict[str, Callable[[str], str]] = {
 
 
 @pytest.mark.parametrize("name", REJECTIONS)
-def test_what_cannot_be_negotiated_is_rejected_and_the_rest_goes_on(name: str) -> None:
+def test_unusable_sections_are_rejected_and_others_accepted(name: str) -> None:
     session, side = media_session(), media_side()
-    applied = take(session, side, REJECTIONS[name](CHROMIUM))
+    applied = apply_and_answer(session, side, REJECTIONS[name](CHROMIUM))
     assert applied is not None
     assert applied.rejected_mids == ("1",)
     assert applied.transport is not None
@@ -154,8 +154,8 @@ def test_what_cannot_be_negotiated_is_rejected_and_the_rest_goes_on(name: str) -
     assert "a=group:BUNDLE 0 2\r\n" in session.current_local.sdp
 
 
-def test_a_section_with_a_port_for_rtcp_alone_is_rejected() -> None:
-    applied = take(media_session(), media_side(), without(CHROMIUM, "a=rtcp-mux"))
+def test_a_section_without_rtcp_mux_is_rejected() -> None:
+    applied = apply_and_answer(media_session(), media_side(), without(CHROMIUM, "a=rtcp-mux"))
     assert applied is not None
     assert applied.rejected_mids == ("0", "1")
 
@@ -163,14 +163,14 @@ def test_a_section_with_a_port_for_rtcp_alone_is_rejected() -> None:
 def test_media_without_encryption_is_rejected() -> None:
     plain = without(CHROMIUM, "a=fingerprint").replace("UDP/TLS/RTP/SAVPF", "RTP/AVP")
     plain = plain[: plain.rindex("m=")].replace("BUNDLE 0 1 2", "BUNDLE 0 1")
-    applied = take(media_session(), media_side(), plain)
+    applied = apply_and_answer(media_session(), media_side(), plain)
     assert applied is not None
     assert applied.rejected_mids == ("0", "1")
     assert applied.transport is None
 
 
 @pytest.mark.parametrize("prefix", ["a=ice-ufrag", "a=ice-pwd", "a=fingerprint"])
-def test_the_section_that_carries_the_transport_must_have_one(prefix: str) -> None:
+def test_the_section_of_the_transport_must_describe_it(prefix: str) -> None:
     session, side = media_session(), media_side()
     before = visible(session)
     with pytest.raises(InvalidAccessError):
@@ -183,7 +183,7 @@ def test_an_answer_needs_rtcp_on_the_same_port() -> None:
     side, answering = media_side(), media_side()
     offer = one.create_offer(side.media())
     one.apply_local("offer")
-    answering.note(other.apply_remote("offer", offer, answering.transceivers))
+    answering.update_transceivers(other.apply_remote("offer", offer, answering.transceivers))
     answer = other.create_answer(answering.media())
     before = visible(one)
     with pytest.raises(InvalidAccessError):
@@ -191,10 +191,10 @@ def test_an_answer_needs_rtcp_on_the_same_port() -> None:
     assert visible(one) == before
 
 
-def test_payload_types_that_contradict_each_other_in_a_bundle_are_refused() -> None:
+def test_contradictory_payload_types_in_a_bundle_are_rejected() -> None:
     offer = CHROMIUM.replace("m=audio 52376 UDP/TLS/RTP/SAVPF 111", "m=audio 52376 UDP/TLS/RTP/SAVPF 96 111")
     offer = offer.replace("a=rtpmap:111 opus", "a=rtpmap:96 PCMU/8000\r\na=rtpmap:111 opus")
-    applied = take(media_session(), media_side(), offer)
+    applied = apply_and_answer(media_session(), media_side(), offer)
     assert applied is not None
     audio, video = applied.media
     assert audio.send_codecs[0].payload_type == 96
@@ -202,38 +202,38 @@ def test_payload_types_that_contradict_each_other_in_a_bundle_are_refused() -> N
     assert not video.rejected
 
 
-def test_extension_numbers_that_contradict_each_other_in_a_bundle_are_refused() -> None:
+def test_contradictory_extension_ids_in_a_bundle_are_rejected() -> None:
     offer = CHROMIUM.replace(
         "a=extmap:13 urn:3gpp:video-orientation", "a=extmap:1 urn:3gpp:video-orientation"
     )
-    applied = take(media_session(), media_side(), offer)
+    applied = apply_and_answer(media_session(), media_side(), offer)
     assert applied is not None
     assert "urn:3gpp:video-orientation" not in [each.uri for each in applied.media[1].header_extensions]
 
 
-def test_sources_and_layers_are_bounded() -> None:
+def test_ssrcs_and_layers_are_bounded() -> None:
     many = "".join(f"a=ssrc:{number} cname:x\r\na=ssrc-group:FID 1 {number}\r\n" for number in range(200))
     rids = "".join(f"a=rid:{number} send\r\n" for number in range(200))
     text = REAL_OFFERS["chromium-offer-simulcast"]
     text = without(text, "a=rid", "a=simulcast") + many + rids
     text += f"a=simulcast:send {';'.join(map(str, range(200)))}\r\n"
-    applied = take(media_session(), media_side(), text)
+    applied = apply_and_answer(media_session(), media_side(), text)
     assert applied is not None
     plan = applied.media[0]
     assert len(plan.receive_layers) == MAXIMUM_LAYERS
     assert len(plan.remote_sources) == len(plan.remote_source_groups) == MAXIMUM_SOURCES
 
 
-def test_streams_of_a_track_are_bounded_and_the_first_are_taken() -> None:
+def test_streams_of_a_track_are_bounded_and_the_first_are_used() -> None:
     text = without(REAL_OFFERS["chromium-offer-simulcast"], "a=msid")
     text += "".join(f"a=msid:stream{number} track\r\n" for number in range(200))
-    applied = take(media_session(), media_side(), text)
+    applied = apply_and_answer(media_session(), media_side(), text)
     assert applied is not None
     expected = tuple(f"stream{number}" for number in range(MAXIMUM_STREAMS))
     assert applied.media[0].remote_stream_ids == expected
 
 
-def test_sections_are_not_compared_each_with_each() -> None:
+def test_media_sections_are_not_compared_pairwise() -> None:
     head, section = (
         CHROMIUM[: CHROMIUM.index("m=")],
         CHROMIUM[CHROMIUM.index("m=audio") : CHROMIUM.index("m=video")],
@@ -242,7 +242,7 @@ def test_sections_are_not_compared_each_with_each() -> None:
     def work(count: int) -> int:
         text = head.replace("BUNDLE 0 1 2", f"BUNDLE {' '.join(map(str, range(count)))}")
         text += "".join(section.replace("a=mid:0", f"a=mid:{mid}") for mid in range(count))
-        return count_lines(lambda: take(media_session(), media_side(), text))
+        return count_lines(lambda: apply_and_answer(media_session(), media_side(), text))
 
     assert work(48) / work(12) < 6
 
@@ -253,7 +253,7 @@ def test_sections_are_not_compared_each_with_each() -> None:
 def test_a_line_is_parsed_once_however_often_an_exchange_asks_for_it(
     line: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A description owns its parse; what the answer says of it is parsed with the answer."""
+    """A description caches its parsed values; the answer's lines are parsed with the answer."""
     name = line[2:].partition(":")[0] if line.startswith("a=") else ""
     parsed: list[str] = []
 
@@ -270,15 +270,15 @@ def test_a_line_is_parsed_once_however_often_an_exchange_asks_for_it(
     text = CHROMIUM.replace("a=mid:1", f"{line}\n" * 500 + "a=mid:1")
     value = line[2:].removeprefix(f"{name}:")
     session, side = media_session(), media_side()
-    side.note(session.apply_remote("offer", text, side.transceivers))
+    side.update_transceivers(session.apply_remote("offer", text, side.transceivers))
     assert parsed.count(value) == 500
     session.create_answer(side.media())
-    side.note(session.apply_local("answer"))
+    side.update_transceivers(session.apply_local("answer"))
     session.negotiation_needed(side.media(), ice_restart=False)
     assert parsed.count(value) <= 501
 
 
-def test_more_formats_than_any_browser_has_are_refused() -> None:
+def test_too_many_formats_are_rejected() -> None:
     section = "m=video 9 UDP/TLS/RTP/SAVPF " + " ".join(map(str, range(128))) + "\r\n"
     head = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n"
     assert len(parse(head + section * 64).media) == 64

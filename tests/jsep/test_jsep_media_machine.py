@@ -1,4 +1,4 @@
-"""Two sessions with audio and video, any verb in any order: they always agree about what every section carries."""
+"""Two sessions with audio and video, any method in any order: they always agree on all sections."""
 
 import itertools
 import random
@@ -32,16 +32,16 @@ class Peer:
     applied: ApplyResult | None = None
     negotiated: ApplyResult | None = None
 
-    def note(self, applied: ApplyResult) -> ApplyResult:
-        """Follow what a step said."""
-        self.side.note(applied)
+    def record(self, applied: ApplyResult) -> ApplyResult:
+        """Update the transceivers from the result of a step."""
+        self.side.update_transceivers(applied)
         self.applied = applied
         if applied.negotiated:
             self.negotiated = applied
         return applied
 
     def pick(self, number: int) -> LocalTransceiver | None:
-        """Return one of the transceivers that live."""
+        """Return a transceiver that is not stopped."""
         live = [each for each in self.side.transceivers if each.is_live]
         return live[number % len(live)] if live else None
 
@@ -55,7 +55,7 @@ class TwoMediaSessions(RuleBasedStateMachine):
             for seed, polite in ((1, False), (2, True))
         ]
 
-    # What the application does.
+    # Methods of the application.
 
     @rule(side=sides, kind=kinds, direction=directions, added=st.booleans(), simulcast=st.booleans())
     def add(self, side: int, kind: str, direction: Direction, added: bool, simulcast: bool) -> None:
@@ -71,7 +71,7 @@ class TwoMediaSessions(RuleBasedStateMachine):
         self.peers[side].side.data_channels = True
 
     @rule(side=sides, number=st.integers(0, 9), direction=directions)
-    def turn(self, side: int, number: int, direction: Direction) -> None:
+    def change_direction(self, side: int, number: int, direction: Direction) -> None:
         if transceiver := self.peers[side].pick(number):
             self.peers[side].side.change(transceiver.key, direction=direction)
 
@@ -103,13 +103,13 @@ class TwoMediaSessions(RuleBasedStateMachine):
         self._send(peer, RTCSdpType.OFFER, peer.session.create_offer(peer.side.media()))
 
     @rule()
-    def take_back(self) -> None:
-        """Roll back an offer that has not left yet; the impolite side must not."""
+    def roll_back(self) -> None:
+        """Roll back an offer that has not been sent yet; the impolite side must not."""
         other, peer = self.peers
         waiting = other.inbox and other.inbox[-1][0] is RTCSdpType.OFFER
         if waiting and peer.session.signaling_state is State.HAVE_LOCAL_OFFER:
             other.inbox.pop()
-            peer.note(peer.session.apply_local("rollback"))
+            peer.record(peer.session.apply_local("rollback"))
 
     @rule(side=sides)
     def deliver(self, side: int) -> None:
@@ -118,14 +118,14 @@ class TwoMediaSessions(RuleBasedStateMachine):
             return
         description_type, text = peer.inbox.popleft()
         if description_type is not RTCSdpType.OFFER:
-            peer.note(peer.session.apply_remote(description_type, text))
+            peer.record(peer.session.apply_remote(description_type, text))
             return
         if peer.session.signaling_state is not State.STABLE:
             if not peer.polite:
                 return
             if peer.session.signaling_state is State.HAVE_LOCAL_OFFER:
-                peer.note(peer.session.apply_local("rollback"))
-        applied = peer.note(peer.session.apply_remote("offer", text, peer.side.transceivers))
+                peer.record(peer.session.apply_local("rollback"))
+        applied = peer.record(peer.session.apply_remote("offer", text, peer.side.transceivers))
         if applied.transport is not None and applied.transport.ice_restart:
             peer.side.generation = next(self.generations)
 
@@ -138,10 +138,10 @@ class TwoMediaSessions(RuleBasedStateMachine):
 
     def _send(self, peer: Peer, description_type: RTCSdpType, text: str) -> None:
         check_numbers(parse(text))
-        peer.note(peer.session.apply_local(description_type, text))
+        peer.record(peer.session.apply_local(description_type, text))
         self.peers[1 - self.peers.index(peer)].inbox.append((description_type, text))
 
-    # What always holds.
+    # Invariants.
 
     @invariant()
     def mids_are_unique(self) -> None:
@@ -169,7 +169,7 @@ class TwoMediaSessions(RuleBasedStateMachine):
             check_plans(mine, theirs)
 
     def teardown(self) -> None:
-        """Let everything arrive and be answered; negotiate until nobody needs to. Both agree, and nothing is left."""
+        """Deliver and answer all messages, and negotiate until no side needs to. Both must agree."""
         self._settle()
         for _ in range(8):
             if not (needing := self._needing()):
@@ -223,7 +223,7 @@ def check_plans(mine: MediaPlan, theirs: MediaPlan) -> None:
 
 
 def check_numbers(description: SessionDescription) -> None:
-    """Check that mids are unique, and that within the bundle a number means one thing."""
+    """Check that mids are unique, and that numbers are unambiguous within the bundle."""
     mids = [media_mid(media) for media in description.media]
     assert len(mids) == len(set(mids))
     payload_types: dict[int, tuple[str, int]] = {}

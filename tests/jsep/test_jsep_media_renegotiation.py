@@ -1,4 +1,4 @@
-"""Audio and video in a second exchange: sections that are added, turned, stopped and recycled, and offers that meet."""
+"""Audio and video in later exchanges: added, redirected, stopped and recycled sections, and glare."""
 
 import attrs
 import pytest
@@ -29,7 +29,7 @@ class Call:
         return self.sessions[side].negotiation_needed(self.sides[side].media(), ice_restart=False)
 
     def sections(self) -> list[tuple[str, str | None, bool]]:
-        """Return kind, mid and whether it is alive of the sections of the first side."""
+        """Return kind, mid and whether it is live for the sections of the first side."""
         current = self.sessions[0].current_local
         assert current is not None
         return [
@@ -40,7 +40,7 @@ class Call:
 
 @pytest.fixture
 def call() -> Call:
-    """Return a call with audio from both and video from the first side."""
+    """Return a call with audio of both sides and video of the first."""
     made = Call()
     made.sides[0].add("audio")
     made.sides[0].add("video")
@@ -49,7 +49,7 @@ def call() -> Call:
     return made
 
 
-def test_nothing_changes_when_nothing_changed(call: Call) -> None:
+def test_negotiation_without_changes_has_no_effect(call: Call) -> None:
     before = [session.current_local for session in call.sessions]
     assert not call.needed(0)
     assert not call.needed(1)
@@ -106,7 +106,7 @@ def test_streams_are_changed(call: Call) -> None:
     assert not call.needed(0)
 
 
-def test_a_stopped_section_is_given_up_and_its_place_taken(call: Call) -> None:
+def test_a_stopped_section_is_rejected_and_recycled(call: Call) -> None:
     call.sides[0].stop(1)
     assert call.needed(0)
     outcome = call.negotiate()
@@ -140,7 +140,7 @@ def test_the_transport_outlives_the_first_section(call: Call) -> None:
     assert after is not None
     assert (before.mids, after.mids, after.mid, after.m_line_index) == (("0", "1"), ("1",), "1", 1)
     assert attrs.evolve(before, mids=after.mids, mid=after.mid, m_line_index=after.m_line_index) == after
-    # The new first section of the list does not become the first of the bundle.
+    # The first section of the list does not become the first of the bundle.
     call.sides[0].add("video")
     again = call.negotiate().remote_answer.transport
     assert again is not None
@@ -160,7 +160,7 @@ def test_the_transport_outlives_all_sections(call: Call) -> None:
     assert (after.dtls_role, after.controlling) == (before.dtls_role, before.controlling)
 
 
-def test_data_channels_end_and_the_transport_stays(call: Call) -> None:
+def test_data_channels_end_and_the_transport_remains(call: Call) -> None:
     call.sides[0].data_channels = True
     assert call.negotiate().remote_answer.data_mid == "2"
     one, other = call.sessions
@@ -193,7 +193,7 @@ def test_ice_restart(call: Call) -> None:
     assert not outcome.local_answer.disassociated
 
 
-def test_mids_are_never_used_again(call: Call) -> None:
+def test_mids_are_never_reused(call: Call) -> None:
     for number in range(2, 6):
         key = call.sides[0].transceivers[-1].key
         call.sides[0].stop(key)
@@ -203,29 +203,29 @@ def test_mids_are_never_used_again(call: Call) -> None:
         assert call.sections() == [("audio", "0", True), ("video", str(number), True)]
 
 
-def test_stopping_before_the_answer_comes(call: Call) -> None:
+def test_stopping_before_the_answer(call: Call) -> None:
     one, other = call.sessions
     added = call.sides[0].add("audio")
     offer = one.create_offer(call.sides[0].media())
-    call.sides[0].note(one.apply_local("offer", offer))
+    call.sides[0].update_transceivers(one.apply_local("offer", offer))
     call.sides[0].stop(added.key)
-    call.sides[1].note(other.apply_remote("offer", offer, call.sides[1].transceivers))
+    call.sides[1].update_transceivers(other.apply_remote("offer", offer, call.sides[1].transceivers))
     answer = other.create_answer(call.sides[1].media())
-    call.sides[1].note(other.apply_local("answer", answer))
-    call.sides[0].note(one.apply_remote("answer", answer))
+    call.sides[1].update_transceivers(other.apply_local("answer", answer))
+    call.sides[0].update_transceivers(one.apply_remote("answer", answer))
     assert call.needed(0)
     assert call.negotiate().remote_answer.rejected_mids == ("2",)
     assert not call.needed(0)
 
 
-class TestTakenBack:
-    """Offers that are rolled back, or replaced before they are answered."""
+class TestRolledBack:
+    """Offers that are rolled back or replaced before they are answered."""
 
-    def test_an_offer_of_ours(self, call: Call) -> None:
+    def test_a_local_offer(self, call: Call) -> None:
         side, session = call.sides[0], call.sessions[0]
         added = side.add("video")
         offer = session.create_offer(side.media())
-        side.note(session.apply_local("offer", offer))
+        side.update_transceivers(session.apply_local("offer", offer))
         assert side.transceivers[-1].mid == "2"
         applied = session.apply_local("rollback")
         assert applied.disassociated == (Disassociated("2", added.key, created=False),)
@@ -233,67 +233,69 @@ class TestTakenBack:
             ("0", Direction.SENDRECV),
             ("1", Direction.SENDONLY),
         ]
-        side.note(applied)
+        side.update_transceivers(applied)
         assert side.transceivers[-1].mid is None
         assert call.needed(0)
         call.negotiate()
         assert call.sections()[2:] == [("video", "3", True)]
 
-    def test_an_offer_of_the_peer(self, call: Call) -> None:
+    def test_a_remote_offer(self, call: Call) -> None:
         side, session = call.sides[1], call.sessions[1]
         call.sides[0].add("video")
         call.sides[0].add("audio")
         waiting = side.add("audio", added_by_track=True)
         offer = call.sessions[0].create_offer(call.sides[0].media())
-        side.note(session.apply_remote("offer", offer, side.transceivers))
+        side.update_transceivers(session.apply_remote("offer", offer, side.transceivers))
         assert len(side.transceivers) == 4
         applied = session.apply_remote("rollback")
         assert applied.disassociated == (
             Disassociated("2", None, created=True),
             Disassociated("3", waiting.key, created=False),
         )
-        side.note(applied)
+        side.update_transceivers(applied)
         assert [each.mid for each in side.transceivers] == ["0", "1", None]
 
-    def test_an_offer_that_replaced_another(self, call: Call) -> None:
+    def test_a_replaced_offer(self, call: Call) -> None:
         side, session = call.sides[1], call.sessions[1]
         short = call.sessions[0].create_offer(call.sides[0].media())
         call.sides[0].add("video")
         long = call.sessions[0].create_offer(call.sides[0].media())
-        side.note(session.apply_remote("offer", long, side.transceivers))
+        side.update_transceivers(session.apply_remote("offer", long, side.transceivers))
         again = session.apply_remote("offer", long, side.transceivers)
         assert again.disassociated == ()
         assert again.media[2].key is not None
-        side.note(again)
+        side.update_transceivers(again)
         replaced = session.apply_remote("offer", short, side.transceivers)
         assert [(each.mid, each.created) for each in replaced.disassociated] == [("2", True)]
-        side.note(replaced)
+        side.update_transceivers(replaced)
         assert len(side.transceivers) == 2
         assert session.apply_remote("rollback").disassociated == ()
 
-    def test_offers_that_meet(self, call: Call) -> None:
+    def test_glare(self, call: Call) -> None:
         one, other = call.sessions
         call.sides[0].add("video")
         mine = call.sides[1].add("video", added_by_track=True)
         offer = one.create_offer(call.sides[0].media())
-        call.sides[0].note(one.apply_local("offer", offer))
-        call.sides[1].note(other.apply_local("offer", other.create_offer(call.sides[1].media())))
+        call.sides[0].update_transceivers(one.apply_local("offer", offer))
+        call.sides[1].update_transceivers(
+            other.apply_local("offer", other.create_offer(call.sides[1].media()))
+        )
         assert call.sides[1].transceivers[-1].mid == "2"
-        call.sides[1].note(other.apply_local("rollback"))
+        call.sides[1].update_transceivers(other.apply_local("rollback"))
         heard = other.apply_remote("offer", offer, call.sides[1].transceivers)
-        # Ours was waiting for a section: now it gets that of the peer, under the mid that it had itself.
+        # Our transceiver had no section yet: it is associated with the peer's section, with the mid that it had itself.
         assert heard.media[2].key == mine.key
-        call.sides[1].note(heard)
+        call.sides[1].update_transceivers(heard)
         answer = other.create_answer(call.sides[1].media())
-        call.sides[1].note(other.apply_local("answer", answer))
-        call.sides[0].note(one.apply_remote("answer", answer))
+        call.sides[1].update_transceivers(other.apply_local("answer", answer))
+        call.sides[0].update_transceivers(one.apply_remote("answer", answer))
         assert not call.needed(0)
         assert not call.needed(1)
         assert [len(side.transceivers) for side in call.sides] == [3, 3]
 
 
-class TestOffersThatDoNotFollow:
-    """A peer may not change what a living section is."""
+class TestInconsistentOffers:
+    """A peer must not change the identity of a live section."""
 
     @pytest.mark.parametrize(
         ("old", "new"),
@@ -303,14 +305,14 @@ class TestOffersThatDoNotFollow:
             ("a=mid:0", "a=mid:1"),
         ],
     )
-    def test_are_refused(self, call: Call, old: str, new: str) -> None:
+    def test_are_rejected(self, call: Call, old: str, new: str) -> None:
         offer = call.sessions[0].create_offer(call.sides[0].media()).replace(old, new)
         if new == "a=mid:7":
             offer = offer.replace("BUNDLE 0 1", "BUNDLE 0 7")
         with pytest.raises(InvalidAccessError):
             call.sessions[1].apply_remote("offer", offer, call.sides[1].transceivers)
 
-    def test_rejecting_may_lose_the_mid(self, call: Call) -> None:
+    def test_a_rejected_section_may_omit_the_mid(self, call: Call) -> None:
         offer = call.sessions[0].create_offer(call.sides[0].media())
         head, video = offer[: offer.index("m=video")], offer[offer.index("m=video") :]
         video = video.split("\r\n")[0].replace("m=video 9", "m=video 0") + "\r\n"
@@ -324,8 +326,8 @@ def test_provisional_answers(call: Call) -> None:
     one, other = call.sessions
     call.sides[0].add("video")
     offer = one.create_offer(call.sides[0].media())
-    call.sides[0].note(one.apply_local("offer", offer))
-    call.sides[1].note(other.apply_remote("offer", offer, call.sides[1].transceivers))
+    call.sides[0].update_transceivers(one.apply_local("offer", offer))
+    call.sides[1].update_transceivers(other.apply_remote("offer", offer, call.sides[1].transceivers))
     answer = other.create_answer(call.sides[1].media())
     applied = other.apply_local("pranswer", answer)
     assert applied.media[2].direction is Direction.RECVONLY
@@ -352,7 +354,7 @@ def test_flexfec_is_not_announced_before_the_peer_has_listed_it() -> None:
     assert "flexfec-03" in {each.codec.name for each in outcome.remote_answer.media[0].send_codecs}
     assert not outcome.remote_answer.media[0].flexfec_announced
     for offerer in (0, 1):
-        # The source of the media is announced already: what joins it later is not received.
+        # The SSRC of the media is already announced: an SSRC added later would not be received.
         call.negotiate(offerer)
         assert not announced(call.sessions[0])
 
@@ -368,7 +370,7 @@ def test_flexfec_is_announced_in_an_answer() -> None:
     assert announced(call.sessions[0])
 
 
-def test_flexfec_is_announced_for_a_source_that_is_new_once_the_peer_has_listed_it() -> None:
+def test_flexfec_is_announced_for_new_ssrcs_once_the_peer_has_listed_it() -> None:
     call = Call()
     call.sides[0].add("video")
     call.negotiate()

@@ -1,4 +1,4 @@
-"""Whole exchanges: what is offered, what is answered, and the plans that come of it."""
+"""Offer/answer exchanges: offers, answers and the resulting plans."""
 
 import attrs
 import pytest
@@ -25,7 +25,7 @@ def text_of(session: JsepSession) -> str:
     return session.current_local.sdp
 
 
-def test_offer_has_what_browsers_ask_for() -> None:
+def test_offer_has_all_attributes_required_by_browsers() -> None:
     offer = make_session().create_offer(local_media("abcd")).splitlines()
     assert offer[0] == "v=0"
     assert offer[1].startswith("o=- ")
@@ -45,7 +45,7 @@ def test_offer_has_what_browsers_ask_for() -> None:
         assert offer.count(line) == 1
 
 
-def test_offer_without_anything_has_no_section() -> None:
+def test_offer_without_media_has_no_section() -> None:
     offerer, answerer = make_session(1), make_session(2)
     nothing = local_media(data_channels=False)
     outcome = negotiate(offerer, answerer, nothing, nothing)
@@ -55,7 +55,7 @@ def test_offer_without_anything_has_no_section() -> None:
     assert outcome.remote_answer.negotiated
 
 
-def test_both_sides_get_plans_that_fit() -> None:
+def test_both_sides_have_matching_plans() -> None:
     offerer, answerer = make_session(1), make_session(2)
     outcome = negotiate(offerer, answerer, local_media("offr"), local_media("answ", digest=OTHER_SHA_256))
     offering, answering = outcome.remote_answer.transport, outcome.local_answer.transport
@@ -73,7 +73,7 @@ def test_both_sides_get_plans_that_fit() -> None:
     assert offerer.signaling_state == answerer.signaling_state == RTCSignalingState.STABLE
 
 
-def test_steps_tell_what_is_known_so_far() -> None:
+def test_each_step_returns_the_plan_known_so_far() -> None:
     outcome = negotiate(make_session(1), make_session(2))
     started, heard = outcome.local_offer.transport, outcome.remote_offer.transport
     assert started is not None
@@ -119,7 +119,7 @@ def test_real_offers_get_an_answer(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["chromium-offer-av", "firefox-offer-av", "libwebrtc-offer-av"])
-def test_bundle_of_an_answer_has_only_what_is_accepted(name: str) -> None:
+def test_bundle_of_an_answer_has_only_accepted_sections(name: str) -> None:
     assert "a=group:BUNDLE 2\r\n" in answer_to(REAL_OFFERS[name])
 
 
@@ -136,7 +136,7 @@ def test_offer_without_bundle_gets_an_answer_without() -> None:
     ("offered", "answered", "role"),
     [("actpass", "active", "client"), ("active", "passive", "server"), ("passive", "active", "client")],
 )
-def test_setup_is_answered_by_its_counterpart(offered: str, answered: str, role: str) -> None:
+def test_setup_is_answered_by_the_complementary_role(offered: str, answered: str, role: str) -> None:
     offer = make_session(1).create_offer(local_media()).replace("setup:actpass", f"setup:{offered}")
     session = make_session(2)
     session.apply_remote("offer", offer)
@@ -166,7 +166,7 @@ def test_offerer_follows_the_answer(setup: str, role: str) -> None:
     assert plan.dtls_role == role
 
 
-def test_lite_peer_makes_us_control() -> None:
+def test_we_control_a_lite_peer() -> None:
     offer = make_session(1).create_offer(attrs.evolve(local_media(), ice_lite=True))
     assert "a=ice-lite\r\n" in offer
     plan = make_session(2).apply_remote("offer", offer).transport
@@ -174,7 +174,7 @@ def test_lite_peer_makes_us_control() -> None:
     assert (plan.remote_ice_lite, plan.controlling) == (True, True)
 
 
-def test_lite_offerer_is_controlled() -> None:
+def test_a_lite_offerer_is_controlled() -> None:
     outcome = negotiate(make_session(1), make_session(2), attrs.evolve(local_media("lite"), ice_lite=True))
     assert outcome.remote_answer.transport is not None
     assert not outcome.remote_answer.transport.controlling
@@ -190,7 +190,7 @@ LEGACY = (
 )
 
 
-def test_legacy_form_is_answered_and_offered_again_in_kind() -> None:
+def test_the_legacy_form_is_kept_in_answers_and_offers() -> None:
     session = make_session()
     answer = answer_to(LEGACY, session)
     assert "m=application 9 DTLS/SCTP 5000\r\n" in answer
@@ -210,7 +210,7 @@ def test_sections_without_mid() -> None:
     assert route.mid == "0"
 
 
-def test_missing_mid_is_generated_beside_those_there_are() -> None:
+def test_a_missing_mid_is_generated_distinct_from_existing_ones() -> None:
     clash = without(LEGACY, "a=mid", "a=group") + "m=audio 0 UDP/TLS/RTP/SAVPF 0\r\na=mid:0\r\n"
     applied = make_session().apply_remote("offer", clash)
     assert applied.transport is not None
@@ -218,7 +218,7 @@ def test_missing_mid_is_generated_beside_those_there_are() -> None:
     assert applied.rejected_mids == ("0",)
 
 
-def test_answer_without_mids_is_matched_by_place() -> None:
+def test_an_answer_without_mids_is_matched_by_position() -> None:
     offerer = make_session(1)
     answer = without(answer_to(offerer.create_offer(local_media()), make_session(2)), "a=mid", "a=group")
     offerer.apply_local("offer")
@@ -236,7 +236,7 @@ def test_only_the_first_data_section_is_accepted() -> None:
     assert ports == [9, 0]
 
 
-def test_bundle_only_section_without_transport_takes_that_of_the_tag() -> None:
+def test_a_bundle_only_section_uses_the_transport_of_the_tagged_section() -> None:
     text = REAL_OFFERS["chromium-offer-av"]
     head, application = text[: text.rindex("m=")], text[text.rindex("m=") :]
     application = without(application, "a=ice-", "a=fingerprint", "a=setup", "a=candidate")
@@ -254,7 +254,7 @@ def test_bundle_only_section_without_transport_takes_that_of_the_tag() -> None:
     assert route.mid == "2"
 
 
-def test_no_need_to_negotiate_twice() -> None:
+def test_negotiation_is_not_needed_after_an_exchange() -> None:
     offerer, answerer = make_session(1), make_session(2)
     media = local_media("off1")
     assert offerer.negotiation_needed(media, ice_restart=False)
@@ -265,7 +265,7 @@ def test_no_need_to_negotiate_twice() -> None:
     assert offerer.negotiation_needed(media, ice_restart=True)
 
 
-def test_after_a_refusal_the_next_channel_asks_again() -> None:
+def test_after_a_rejection_the_next_channel_needs_negotiation() -> None:
     offerer = make_session()
     offer = offerer.create_offer(local_media())
     offerer.apply_local("offer")
@@ -278,10 +278,10 @@ def test_after_a_refusal_the_next_channel_asks_again() -> None:
     assert not offerer.negotiation_needed(without_channels, ice_restart=False)
 
 
-class TestAgain:
-    """A second exchange after the first."""
+class TestRenegotiation:
+    """Later exchanges."""
 
-    def test_nothing_changes_when_nothing_changed(self) -> None:
+    def test_renegotiation_without_changes_has_no_effect(self) -> None:
         offerer, answerer = make_session(1), make_session(2)
         first = negotiate(offerer, answerer)
         before = offerer.current_local
@@ -293,7 +293,7 @@ class TestAgain:
         assert offerer.current_local is not before
         assert text_of(offerer) == before.sdp
 
-    def test_roles_stay_whoever_offers(self) -> None:
+    def test_roles_are_independent_of_the_offerer(self) -> None:
         first, second = make_session(1), make_session(2)
         before = negotiate(first, second)
         after = negotiate(second, first, local_media("ans1"), local_media("off1"))
@@ -302,7 +302,7 @@ class TestAgain:
         assert "a=setup:passive\r\n" in text_of(first)
         assert "a=setup:actpass\r\n" in text_of(second)
 
-    def test_restart_shows_in_the_plan(self) -> None:
+    def test_an_ice_restart_is_in_the_plan(self) -> None:
         first, second = make_session(1), make_session(2)
         negotiate(first, second)
         again = negotiate(first, second, local_media("off2"), local_media("ans2"))
@@ -316,14 +316,12 @@ class TestAgain:
         assert not third.remote_answer.transport.ice_restart
 
     @pytest.mark.parametrize("peer_offered_first", [True, False])
-    def test_an_answer_to_a_later_offer_may_state_the_other_role_which_changes_nothing(
-        self, peer_offered_first: bool
-    ) -> None:
-        """pion (until September 2026) and webrtc-rs answer every offer with their default role.
+    def test_a_later_answer_may_state_the_other_role_without_effect(self, peer_offered_first: bool) -> None:
+        """Pion (until September 2026) and webrtc-rs answer every offer with their default role.
 
-        They offer first and are the DTLS server, or answer first, and say the opposite in answer to a later offer. Both
-        go on with the handshake that was made. libwebrtc refuses the description ("Failed to set SSL role"), which
-        costs the call its renegotiation.
+        They offer first and are the DTLS server, or answer first, and state the opposite in a later answer. Both
+        keep the established association. libwebrtc rejects the description ("Failed to set SSL role"), which
+        prevents the renegotiation.
         """
         ours, peer = make_session(1), make_session(2)
         if peer_offered_first:
@@ -347,7 +345,7 @@ class TestAgain:
         assert again.local_answer.transport is not None
         assert again.local_answer.transport.dtls_role == "client"
 
-    def test_version_rises_only_with_a_change(self) -> None:
+    def test_the_version_is_incremented_only_with_a_change(self) -> None:
         session = make_session()
         versions = [
             parse(session.create_offer(local_media(generation))).origin.session_version
@@ -355,7 +353,7 @@ class TestAgain:
         ]
         assert versions == [1, 1, 2, 2, 3]
 
-    def test_data_channels_join_later(self) -> None:
+    def test_data_channels_are_added_later(self) -> None:
         first, second = make_session(1), make_session(2)
         nothing = local_media(data_channels=False)
         negotiate(first, second, nothing, nothing)
@@ -363,7 +361,7 @@ class TestAgain:
         assert again.remote_answer.transport is not None
         assert again.remote_answer.transport.controlling
 
-    def test_rejected_section_keeps_its_place_and_is_taken_over(self) -> None:
+    def test_a_rejected_section_keeps_its_position_and_is_recycled(self) -> None:
         session = make_session()
         answer_to(REAL_OFFERS["chromium-offer-recvonly"], session)
         kept = parse(session.create_offer(local_media(data_channels=False)))
@@ -393,7 +391,7 @@ class TestAgain:
         closing = first.create_offer(local_media("off1")).replace("sctp-port:5000", "sctp-port:0")
         assert second.apply_remote("offer", closing).transport is None
 
-    def test_changed_fingerprints_list_order_is_no_change(self) -> None:
+    def test_the_order_of_fingerprints_is_irrelevant(self) -> None:
         first, second = make_session(1), make_session(2)
         pair = ("sha-384", ":".join(["EF"] * 48))
         one = attrs.evolve(local_media("off1"), fingerprints=(("sha-256", SHA_256), pair))
@@ -424,6 +422,6 @@ def test_candidates_known_at_creation_are_in_the_text() -> None:
     assert plan.remote_candidates_complete
 
 
-def test_same_seed_same_text() -> None:
+def test_the_same_seed_gives_the_same_text() -> None:
     assert make_session(7).create_offer(local_media()) == make_session(7).create_offer(local_media())
     assert make_session(7).create_offer(local_media()) != make_session(8).create_offer(local_media())

@@ -1,4 +1,4 @@
-"""How Opus is to be sent to us, in offers and answers."""
+"""Parameters of received Opus in offers and answers."""
 
 import re
 from typing import Any
@@ -11,7 +11,7 @@ from trio_rtc.jsep import DEFAULT_CAPABILITIES, MediaPlan, OpusParameters, parse
 from trio_rtc.protocols.sdp import parse, rtp_attributes
 
 
-def side_wanting(generation: str, parameters: OpusParameters) -> MediaSide:
+def side_with_opus(generation: str, parameters: OpusParameters) -> MediaSide:
     side = MediaSide(generation)
     opus = attrs.evolve(DEFAULT_CAPABILITIES.audio.codecs[0], parameters=parameters.to_format_parameters())
     side.add(
@@ -42,10 +42,12 @@ def side_wanting(generation: str, parameters: OpusParameters) -> MediaSide:
         ),
     ],
 )
-def test_each_side_states_what_it_wants(parameters: OpusParameters, line: str) -> None:
+def test_each_side_states_its_parameters(parameters: OpusParameters, line: str) -> None:
     parameters = attrs.evolve(parameters, ptime=40)
     one, other = media_session(1), media_session(2)
-    outcome = exchange(one, side_wanting("off1", parameters), other, side_wanting("ans1", OpusParameters()))
+    outcome = exchange(
+        one, side_with_opus("off1", parameters), other, side_with_opus("ans1", OpusParameters())
+    )
     assert one.current_local is not None
     assert other.current_local is not None
     offer, answer = one.current_local.sdp, other.current_local.sdp
@@ -53,7 +55,7 @@ def test_each_side_states_what_it_wants(parameters: OpusParameters, line: str) -
     assert re.findall(r"a=fmtp:111 (.*)\r", answer) == ["minptime=10;useinbandfec=1"]
     assert "a=ptime:40\r\n" in offer
     assert "a=ptime" not in answer
-    # What is sent follows the receiver.
+    # The sent stream follows the receiver's parameters.
     sent, received = outcome.local_answer.media[0], outcome.remote_answer.media[0]
     assert sent.send_codecs[0].codec.parameters == parse_parameters(line)
     assert (sent.ptime, sent.maxptime) == (40, None)
@@ -61,20 +63,20 @@ def test_each_side_states_what_it_wants(parameters: OpusParameters, line: str) -
     assert received.send_codecs[0].codec.parameters == {"minptime": "10", "useinbandfec": "1"}
 
 
-def test_a_new_wish_keeps_the_payload_type() -> None:
+def test_changed_parameters_keep_the_payload_type() -> None:
     one, other = media_session(1), media_session(2)
-    offering, answering = side_wanting("off1", OpusParameters()), side_wanting("ans1", OpusParameters())
+    offering, answering = side_with_opus("off1", OpusParameters()), side_with_opus("ans1", OpusParameters())
     exchange(one, offering, other, answering)
-    wanting = side_wanting("off1", OpusParameters(stereo=True, ptime=20)).transceivers[0]
+    wanting = side_with_opus("off1", OpusParameters(stereo=True, ptime=20)).transceivers[0]
     offering.change(0, codecs=wanting.codecs, ptime=wanting.ptime)
     plan: MediaPlan = exchange(one, offering, other, answering).local_answer.media[0]
     assert (plan.send_codecs[0].payload_type, plan.ptime) == (111, 20)
     assert plan.send_codecs[0].codec.parameters["stereo"] == "1"
 
 
-def test_sections_that_want_different_things_have_payload_types_of_their_own() -> None:
-    """Within a bundle a payload type means one thing (RFC 9143 section 9.1)."""
-    side = side_wanting("off1", OpusParameters(stereo=True))
+def test_sections_with_different_parameters_have_separate_payload_types() -> None:
+    """Within a bundle, payload types are unambiguous (RFC 9143 section 9.1)."""
+    side = side_with_opus("off1", OpusParameters(stereo=True))
     side.add("audio")
     offer = media_session().create_offer(side.media())
     lines = re.findall(r"a=fmtp:(\d+) (minptime.*)\r", offer)
@@ -114,6 +116,6 @@ def test_durations_of_packets(lines: str, expected: tuple[float | None, float | 
         {"min_ptime": 0},
     ],
 )
-def test_what_opus_cannot_do(wrong: dict[str, Any]) -> None:
+def test_invalid_parameters(wrong: dict[str, Any]) -> None:
     with pytest.raises((TypeError, ValueError), match=next(iter(wrong))):
         OpusParameters(**wrong)

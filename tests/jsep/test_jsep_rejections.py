@@ -1,4 +1,4 @@
-"""Descriptions of the peer that are refused: the right error, and nothing changed."""
+"""Remote descriptions that are rejected: the right error, and no change of state."""
 
 from collections.abc import Callable
 
@@ -33,7 +33,7 @@ def append(lines: str) -> Edit:
     return lambda text: text + lines
 
 
-def assert_refused(session: JsepSession, description_type: str, text: str) -> InvalidAccessError:
+def assert_rejected(session: JsepSession, description_type: str, text: str) -> InvalidAccessError:
     before = visible(session)
     with pytest.raises(InvalidAccessError) as caught:
         session.apply_remote(description_type, text)
@@ -56,10 +56,10 @@ OFFER_EDITS: dict[str, Edit] = {
 
 
 @pytest.mark.parametrize("edit", OFFER_EDITS.values(), ids=list(OFFER_EDITS))
-def test_offers_that_make_no_sense(edit: Edit) -> None:
+def test_inconsistent_offers(edit: Edit) -> None:
     session = make_session()
     offer = make_session(2).create_offer(local_media())
-    assert_refused(session, "offer", edit(offer))
+    assert_rejected(session, "offer", edit(offer))
     assert session.apply_remote("offer", offer).transport is not None
 
 
@@ -74,15 +74,15 @@ AGAIN_EDITS: dict[str, Edit] = {
 
 
 @pytest.mark.parametrize("edit", AGAIN_EDITS.values(), ids=list(AGAIN_EDITS))
-def test_offers_that_do_not_follow_the_last_exchange(edit: Edit) -> None:
+def test_offers_inconsistent_with_the_last_exchange(edit: Edit) -> None:
     first, second = make_session(1), make_session(2)
     negotiate(first, second)
     offer = first.create_offer(local_media("off1"))
-    assert_refused(second, "offer", edit(offer))
+    assert_rejected(second, "offer", edit(offer))
     second.apply_remote("offer", offer)
 
 
-def test_a_standing_role_may_be_stated() -> None:
+def test_the_established_role_may_be_stated() -> None:
     first, second = make_session(1), make_session(2)
     negotiate(first, second)
     offer = first.create_offer(local_media("off1")).replace("setup:actpass", "setup:passive")
@@ -108,12 +108,12 @@ ANSWER_EDITS: dict[str, Edit] = {
 
 @pytest.mark.parametrize("description_type", ["answer", "pranswer"])
 @pytest.mark.parametrize("edit", ANSWER_EDITS.values(), ids=list(ANSWER_EDITS))
-def test_answers_that_make_no_sense(edit: Edit, description_type: str) -> None:
+def test_inconsistent_answers(edit: Edit, description_type: str) -> None:
     offerer, answerer = make_session(1), make_session(2)
     answerer.apply_remote("offer", offerer.create_offer(local_media("off1")))
     offerer.apply_local("offer")
     answer = answerer.create_answer(local_media("ans1"))
-    assert_refused(offerer, description_type, edit(answer))
+    assert_rejected(offerer, description_type, edit(answer))
     assert offerer.apply_remote(description_type, answer).transport is not None
 
 
@@ -121,10 +121,10 @@ def test_answers_that_make_no_sense(edit: Edit, description_type: str) -> None:
 @pytest.mark.parametrize(
     ("provisional", "final"), [("active", "passive"), ("passive", "active"), (None, "passive")]
 )
-def test_an_answer_does_not_turn_round_the_roles_of_the_provisional_one(
+def test_an_answer_cannot_reverse_the_roles_of_the_provisional_one(
     provisional: str | None, final: str, again: bool
 ) -> None:
-    """Both sides would wait for a ClientHello, or both would send one."""
+    """Otherwise both sides would wait for a ClientHello, or both would send one."""
     offerer, answerer = make_session(1), make_session(2)
     if again:
         negotiate(offerer, answerer)
@@ -137,13 +137,13 @@ def test_an_answer_does_not_turn_round_the_roles_of_the_provisional_one(
         return answer.replace("a=setup:active\r\n", line)
 
     offerer.apply_remote("pranswer", with_role(provisional))
-    error = assert_refused(offerer, "answer", with_role(final))
+    error = assert_rejected(offerer, "answer", with_role(final))
     assert f"a=setup:{final}" in str(error)
-    assert_refused(offerer, "pranswer", with_role(final))
+    assert_rejected(offerer, "pranswer", with_role(final))
     assert offerer.apply_remote("answer", with_role(provisional)).negotiated
 
 
-def test_an_answer_with_other_fingerprints_than_the_provisional_one_has_roles_of_its_own() -> None:
+def test_an_answer_with_new_fingerprints_may_change_the_roles() -> None:
     offerer, answerer = make_session(1), make_session(2)
     answerer.apply_remote("offer", offerer.create_offer(local_media("off1")))
     offerer.apply_local("offer")
@@ -153,7 +153,7 @@ def test_an_answer_with_other_fingerprints_than_the_provisional_one_has_roles_of
     assert offerer.apply_remote("answer", other).negotiated
 
 
-def test_answer_must_not_bundle_what_the_offer_does_not() -> None:
+def test_an_answer_must_not_bundle_unbundled_sections_of_the_offer() -> None:
     offerer, answerer = make_session(1), make_session(2)
     offerer.apply_remote("offer", REAL_OFFERS["chromium-offer-recvonly"])
     offerer.create_answer(local_media(data_channels=False))
@@ -163,11 +163,11 @@ def test_answer_must_not_bundle_what_the_offer_does_not() -> None:
     answerer.apply_remote("offer", offer)
     answer = answerer.create_answer(local_media("ans1"))
     assert "a=group:BUNDLE 2\r\n" in answer
-    assert_refused(offerer, "answer", answer.replace("BUNDLE 2", "BUNDLE 2 1"))
+    assert_rejected(offerer, "answer", answer.replace("BUNDLE 2", "BUNDLE 2 1"))
     offerer.apply_remote("answer", answer)
 
 
-def test_other_groups_are_let_alone() -> None:
+def test_other_groups_are_ignored() -> None:
     offer = make_session(2).create_offer(local_media()).replace("a=group:", "a=group:LS 0 9\r\na=group:")
     make_session().apply_remote("offer", offer)
 
@@ -186,14 +186,14 @@ def test_malformed_text_names_the_line() -> None:
     assert visible(session) == before
 
 
-def test_bounds_are_those_of_the_options() -> None:
+def test_options_set_the_bounds() -> None:
     session = make_session(1, SessionOptions(sdp=SdpOptions(maximum_sections=1)))
     with pytest.raises(RTCError):
         session.apply_remote("offer", REAL_OFFERS["chromium-offer-av"])
 
 
 def try_offer(text: str) -> None:
-    """Apply an offer; if it is taken, answering must work, else nothing may have changed."""
+    """Apply an offer; if it is accepted, answering must work, otherwise the state must be unchanged."""
     session = make_session()
     before = visible(session)
     try:
@@ -209,19 +209,19 @@ def try_offer(text: str) -> None:
 
 
 @given(damaged_offers())
-def test_damaged_offers_are_taken_whole_or_not_at_all(text: str) -> None:
+def test_damaged_data_offers_are_accepted_or_rejected_atomically(text: str) -> None:
     try_offer(text)
 
 
 @given(st.text(max_size=200))
 @example("v=0\no=- 1 1 IN IP4 h\ns=-\nm=application 9 DTLS/SCTP 0\na=sctpmap:0 webrtc-datachannel 1")
-def test_arbitrary_text_is_taken_whole_or_not_at_all(text: str) -> None:
+def test_arbitrary_text_is_accepted_or_rejected_atomically(text: str) -> None:
     try_offer(text)
     try_offer("v=0\r\no=- 1 1 IN IP4 h\r\ns=-\r\n" + SECTION + text)
 
 
 @given(damaged_offers())
-def test_damaged_answers_are_taken_whole_or_not_at_all(text: str) -> None:
+def test_damaged_data_answers_are_accepted_or_rejected_atomically(text: str) -> None:
     session = make_session()
     session.create_offer(local_media("off1"))
     session.apply_local("offer")

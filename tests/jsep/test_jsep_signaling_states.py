@@ -1,4 +1,4 @@
-"""The signaling state machine: every cell of the table, and that what is refused changes nothing."""
+"""The signaling state machine: every transition, and that rejected descriptions change nothing."""
 
 import copy
 import itertools
@@ -40,7 +40,7 @@ def answer_for(session: JsepSession) -> str:
 
 
 def apply(session: JsepSession, side: Side, description_type: RTCSdpType) -> None:
-    """Apply a description of the type that would be right if the state were."""
+    """Apply a description of a type that is valid apart from the state."""
     if side is Side.LOCAL:
         if description_type is RTCSdpType.OFFER and session.signaling_state in (
             State.STABLE,
@@ -71,7 +71,7 @@ def test_every_transition(state: State, side: Side, description_type: RTCSdpType
     ("state", "side", "description_type"),
     [cell for cell in itertools.product(State, Side, RTCSdpType) if cell not in TRANSITIONS],
 )
-def test_everything_else_is_refused_and_changes_nothing(
+def test_all_other_transitions_are_rejected_without_effect(
     state: State, side: Side, description_type: RTCSdpType
 ) -> None:
     session = session_in(state)
@@ -83,7 +83,7 @@ def test_everything_else_is_refused_and_changes_nothing(
 
 
 @pytest.mark.parametrize("state", State)
-def test_what_can_be_created(state: State) -> None:
+def test_descriptions_that_can_be_created(state: State) -> None:
     session = session_in(state)
     if state in (State.STABLE, State.HAVE_LOCAL_OFFER):
         assert session.create_offer(local_media("off1"))
@@ -97,7 +97,7 @@ def test_what_can_be_created(state: State) -> None:
             session.create_answer(local_media("ans1"))
 
 
-def test_descriptions_move_from_pending_to_current_as_they_are() -> None:
+def test_descriptions_move_unchanged_from_pending_to_current() -> None:
     session = session_in(State.HAVE_REMOTE_OFFER)
     offer = session.pending_remote
     assert session.remote_description is offer
@@ -115,7 +115,7 @@ def test_descriptions_move_from_pending_to_current_as_they_are() -> None:
     assert session.local_description is session.local_description
 
 
-def test_empty_text_means_the_last_created() -> None:
+def test_empty_sdp_means_the_last_created() -> None:
     session = make_session()
     offer = session.create_offer(local_media())
     assert session.last_created_offer == offer
@@ -124,7 +124,7 @@ def test_empty_text_means_the_last_created() -> None:
     assert session.pending_local.sdp == offer
 
 
-def test_nothing_created_nothing_applied() -> None:
+def test_applying_requires_a_created_description() -> None:
     session = make_session()
     with pytest.raises(InvalidStateError):
         session.apply_local("offer")
@@ -133,7 +133,7 @@ def test_nothing_created_nothing_applied() -> None:
         session.apply_local("answer")
 
 
-def test_changed_text_is_refused() -> None:
+def test_changed_text_is_rejected() -> None:
     session = make_session()
     offer = session.create_offer(local_media())
     before = visible(session)
@@ -143,7 +143,7 @@ def test_changed_text_is_refused() -> None:
     session.apply_local("offer", offer)
 
 
-def test_an_older_offer_is_refused() -> None:
+def test_an_older_offer_is_rejected() -> None:
     session = make_session()
     old = session.create_offer(local_media("gen1"))
     new = session.create_offer(local_media("gen2"))
@@ -152,7 +152,7 @@ def test_an_older_offer_is_refused() -> None:
     session.apply_local("offer", new)
 
 
-def test_what_was_created_ends_with_the_exchange() -> None:
+def test_created_descriptions_are_dropped_after_the_exchange() -> None:
     session, peer = make_session(1), make_session(2)
     offer = session.create_offer(local_media("off1"))
     negotiate(peer, session)
@@ -178,7 +178,7 @@ def test_rollback_of_the_first_offer_closes_its_transport() -> None:
     assert session.local_description is None
 
 
-def test_rollback_returns_to_what_was_negotiated() -> None:
+def test_rollback_returns_to_the_negotiated_state() -> None:
     first, second = make_session(1), make_session(2)
     plan = negotiate(first, second).local_answer.transport
     before = second.current_local, second.current_remote
@@ -192,7 +192,7 @@ def test_rollback_returns_to_what_was_negotiated() -> None:
     assert (second.local_description, second.remote_description) == before
 
 
-def test_a_version_that_was_rolled_back_is_not_used_again() -> None:
+def test_a_rolled_back_version_is_not_reused() -> None:
     session = make_session()
     for generation, version in (("gen1", " 1 IN"), ("gen2", " 2 IN"), ("gen3", " 3 IN")):
         assert version in session.create_offer(local_media(generation)).splitlines()[1]
@@ -215,7 +215,7 @@ def test_glare_is_resolved_by_rolling_back() -> None:
     assert polite.signaling_state == impolite.signaling_state == State.STABLE
 
 
-def test_provisional_answer_that_rejects_closes_nothing_yet() -> None:
+def test_a_rejecting_provisional_answer_closes_nothing_yet() -> None:
     session = make_session()
     offer = session.create_offer(local_media("off1"))
     session.apply_local("offer")

@@ -1,4 +1,4 @@
-"""Who shares an encoder with whom when bandwidths differ."""
+"""Selection of shared encoders for senders with different bandwidths."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -6,40 +6,40 @@ from hypothesis import strategies as st
 from trio_rtc._pipeline.encoder_selection import MAX_GROUPS, EncoderSelection
 
 
-def test_one_begins_with_those_who_have_about_as_much() -> None:
+def test_a_sender_joins_those_of_similar_bitrates() -> None:
     groups = [[3_000_000.0], [1_000_000.0, 900_000.0]]
     assert EncoderSelection().first(2_500_000, groups) == 0
     assert EncoderSelection().first(1_100_000, groups) == 1
     assert EncoderSelection().first(300_000, groups) == 2
 
 
-def test_when_no_encoder_may_be_made_nobody_is_slowed_down_if_that_can_be() -> None:
+def test_without_a_free_encoder_no_sender_is_slowed_down_if_possible() -> None:
     groups = [[8e6], [4e6], [1e6], [0.5e6]]
     assert len(groups) == MAX_GROUPS
     assert EncoderSelection().first(2e6, groups) == 2
     assert EncoderSelection().first(0.1e6, groups) == 3
 
 
-def test_who_slows_others_down_parts_after_a_second() -> None:
+def test_a_sender_that_slows_others_down_leaves_after_a_second() -> None:
     choice = EncoderSelection()
     groups = [[3e6, 3e6]]
     moved = [now / 10 for now in range(30) if choice.next(5e5, groups, 0, now / 10) == 1]
     assert moved[0] == 1.0
 
 
-def test_who_is_slowed_down_stays() -> None:
+def test_a_slowed_down_sender_stays() -> None:
     choice = EncoderSelection()
     assert all(choice.next(3e6, [[5e5, 3e6]], 0, float(now)) == 0 for now in range(30))
 
 
-def test_a_dip_is_no_reason_to_part() -> None:
+def test_a_dip_is_no_reason_to_leave() -> None:
     choice = EncoderSelection()
     for step in range(100):
         bitrate = 5e5 if step % 10 < 9 else 3e6
         assert choice.next(bitrate, [[3e6]], 0, step / 10) == 0
 
 
-def test_those_who_are_alike_again_join_the_fewer_the_more() -> None:
+def test_similar_senders_rejoin_the_larger_group() -> None:
     one = EncoderSelection()
     joined = [now for now in range(20) if one.next(2.9e6, [[3e6, 3e6], []], 1, float(now)) == 0]
     assert joined[0] == 4
@@ -47,7 +47,7 @@ def test_those_who_are_alike_again_join_the_fewer_the_more() -> None:
     assert all(many.next(3e6, [[3e6], [2.9e6]], 0, float(now)) == 0 for now in range(20))
 
 
-def test_of_two_alone_the_later_joins_the_earlier() -> None:
+def test_of_two_single_senders_the_later_joins_the_earlier() -> None:
     early, late = EncoderSelection(), EncoderSelection()
     assert all(early.next(3e6, [[], [3e6]], 0, float(now)) == 0 for now in range(20))
     assert {late.next(3e6, [[3e6], []], 1, float(now)) for now in range(20)} == {0, 1}
@@ -57,10 +57,10 @@ BITRATES = st.floats(30_000, 10_000_000)
 
 
 @given(st.lists(BITRATES, min_size=2, max_size=8), st.integers(5, 8))
-def test_after_some_seconds_nobody_is_slowed_down_much_or_all_encoders_are_used(
+def test_after_some_seconds_no_sender_is_slowed_down_much_unless_all_encoders_are_used(
     bitrates: list[float], seconds: int
 ) -> None:
-    """All begin together; each looks four times a second, one after the other."""
+    """All begin together; each selects four times per second, in turn."""
     choices = [EncoderSelection() for _ in bitrates]
     groups: list[list[int]] = [list(range(len(bitrates)))]
     for step in range(4 * seconds):

@@ -1,4 +1,4 @@
-"""A still image, which an application sends once, reaches the peer, also one that comes late or requests it again."""
+"""A still image, sent once by the application, reaches the peer, also one that joins late or requests a keyframe."""
 
 import av
 import pytest
@@ -15,7 +15,7 @@ STEPS = ["offer", "answer", "connection"]
 
 
 def still(luma: int) -> av.VideoFrame:
-    """Return a video frame of one gray."""
+    """Return a uniformly gray video frame."""
     frame = av.VideoFrame(64, 48, "yuv420p")
     for plane, value in zip(frame.planes, (luma, 128, 128), strict=True):
         plane.update(bytes([value]) * plane.buffer_size)
@@ -23,10 +23,10 @@ def still(luma: int) -> av.VideoFrame:
 
 
 class Watcher:
-    """Receives the video of a peer.
+    """Records the video frames that a peer receives.
 
     Attributes:
-        frames: What was received.
+        frames: Received frames.
     """
 
     def __init__(self, peer: RTCPeerConnection, nursery: trio.Nursery) -> None:
@@ -46,8 +46,8 @@ class Watcher:
             self.frames.append(frame)
 
 
-async def take_step(peers: Peers, step: str) -> None:
-    """Carry out one step of the negotiation."""
+async def run_step(peers: Peers, step: str) -> None:
+    """Run one step of the negotiation."""
     alice, bob = peers.alice, peers.bob
     if step == "offer":
         trickle(alice, bob)
@@ -63,7 +63,7 @@ async def take_step(peers: Peers, step: str) -> None:
 
 async def connect_in_steps(peers: Peers) -> None:
     for step in STEPS:
-        await take_step(peers, step)
+        await run_step(peers, step)
 
 
 @pytest.mark.parametrize("before", STEPS)
@@ -80,7 +80,7 @@ async def test_a_still_image_from_before_the_connection_reaches_the_peer(how: st
             if step == before:
                 await frames.send(still(90))
                 await frames.send(still(150))
-            await take_step(peers, step)
+            await run_step(peers, step)
         await trio.sleep(2)
         assert watcher.grays == pytest.approx([150], abs=3)
         await frames.send(still(60))
@@ -89,8 +89,8 @@ async def test_a_still_image_from_before_the_connection_reaches_the_peer(how: st
         nursery.cancel_scope.cancel()
 
 
-async def test_a_still_image_reaches_a_peer_that_another_one_has_preceded() -> None:
-    """Both connections share an encoder, which has encoded the frame for the first one already."""
+async def test_a_still_image_reaches_a_second_peer() -> None:
+    """Both connections share an encoder, which has already encoded the frame for the first one."""
     async with media_peers() as first, media_peers(seed=1) as second, trio.open_nursery() as nursery:
         watchers = [Watcher(peers.bob, nursery) for peers in (first, second)]
         frames, track = open_media_track("video")
@@ -101,7 +101,7 @@ async def test_a_still_image_reaches_a_peer_that_another_one_has_preceded() -> N
         await trio.sleep(5)
         await connect_in_steps(second)
         await trio.sleep(2)
-        # The encoder's second frame goes to both, so that neither misses what the third refers to.
+        # The encoder's second frame is sent to both, so that neither misses the reference of the third.
         assert [watcher.grays for watcher in watchers] == [
             pytest.approx([150, 150], abs=3),
             pytest.approx([150], abs=3),
@@ -153,7 +153,7 @@ async def test_the_frame_is_released_when_every_track_of_its_source_was_stopped(
 
 @pytest.mark.parametrize("how", ["stop", "replace_track", "remove_track", "transceiver.stop", "disable"])
 async def test_a_still_image_that_is_no_longer_sent_is_not_repeated(how: str) -> None:
-    """Although the peer requests a keyframe."""
+    """It is not repeated even if the peer requests a keyframe."""
     async with media_peers() as peers, trio.open_nursery() as nursery:
         watcher = Watcher(peers.bob, nursery)
         frames, track = open_media_track("video")
@@ -179,8 +179,8 @@ async def test_a_still_image_that_is_no_longer_sent_is_not_repeated(how: str) ->
         nursery.cancel_scope.cancel()
 
 
-async def shown_still(peers: Peers, nursery: trio.Nursery) -> tuple[Watcher, MediaStreamTrack]:
-    """Connect, and return who watches a still image that was sent once, and its track."""
+async def watched_still(peers: Peers, nursery: trio.Nursery) -> tuple[Watcher, MediaStreamTrack]:
+    """Connect, send a still image once, and return its watcher and track."""
     watcher = Watcher(peers.bob, nursery)
     frames, track = open_media_track("video")
     peers.alice.add_track(track)
@@ -193,7 +193,7 @@ async def shown_still(peers: Peers, nursery: trio.Nursery) -> tuple[Watcher, Med
 
 async def test_a_request_for_a_keyframe_is_answered_with_the_still_image() -> None:
     async with media_peers() as peers, trio.open_nursery() as nursery:
-        watcher, _ = await shown_still(peers, nursery)
+        watcher, _ = await watched_still(peers, nursery)
         [before] = watcher.frames
         peers.bob.get_receivers()[0].request_keyframe()
         await trio.sleep(0.3)
@@ -201,15 +201,15 @@ async def test_a_request_for_a_keyframe_is_answered_with_the_still_image() -> No
         await trio.sleep(20)
         [_, again] = watcher.frames
         assert again.keyframe
-        # Its timestamp says that it was captured now, so no receiver takes it for one that is late.
+        # Its timestamp is that of a frame captured now, so that receivers do not consider it late.
         assert (again.timestamp - before.timestamp) / 90_000 == pytest.approx(5.1, abs=0.2)
         nursery.cancel_scope.cancel()
 
 
-async def test_requests_that_follow_one_another_are_all_answered() -> None:
-    """Keyframes have 0.3 seconds between them, so the second request comes too early for one."""
+async def test_consecutive_requests_are_all_answered() -> None:
+    """Keyframes are at least 0.3 seconds apart, so that the second request is too early for one."""
     async with media_peers() as peers, trio.open_nursery() as nursery:
-        watcher, _ = await shown_still(peers, nursery)
+        watcher, _ = await watched_still(peers, nursery)
         (receiver,) = peers.bob.get_receivers()
         for _ in range(2):
             receiver.request_keyframe()
@@ -220,7 +220,7 @@ async def test_requests_that_follow_one_another_are_all_answered() -> None:
         nursery.cancel_scope.cancel()
 
 
-async def test_a_source_that_goes_on_answers_by_itself() -> None:
+async def test_a_continuing_source_answers_with_its_next_frame() -> None:
     async with media_peers() as peers, trio.open_nursery() as nursery:
         watcher = Watcher(peers.bob, nursery)
         frames, track = open_media_track("video")
@@ -254,9 +254,9 @@ async def test_a_still_image_of_a_source_that_has_ended_is_still_repeated() -> N
         nursery.cancel_scope.cancel()
 
 
-async def test_a_second_viewer_whose_connection_is_made_later_sees_the_still_image() -> None:
+async def test_a_second_peer_that_connects_later_receives_the_still_image() -> None:
     async with media_peers() as peers, media_peers(seed=1) as later, trio.open_nursery() as nursery:
-        _, track = await shown_still(peers, nursery)
+        _, track = await watched_still(peers, nursery)
         watcher = Watcher(later.bob, nursery)
         later.alice.add_track(track)
         await connect_in_steps(later)
@@ -265,7 +265,7 @@ async def test_a_second_viewer_whose_connection_is_made_later_sees_the_still_ima
         nursery.cancel_scope.cancel()
 
 
-async def test_an_image_that_is_shown_again_by_replace_track_is_sent_again() -> None:
+async def test_an_image_selected_again_by_replace_track_is_sent_again() -> None:
     async with media_peers() as peers, trio.open_nursery() as nursery:
         watcher = Watcher(peers.bob, nursery)
         slides = [open_media_track("video") for _ in range(2)]
@@ -284,7 +284,7 @@ async def test_an_image_that_is_shown_again_by_replace_track_is_sent_again() -> 
 
 async def test_a_still_image_is_sent_again_when_the_direction_sends_again() -> None:
     async with media_peers() as peers, trio.open_nursery() as nursery:
-        watcher, _ = await shown_still(peers, nursery)
+        watcher, _ = await watched_still(peers, nursery)
         for direction in ("recvonly", "sendonly"):
             peers.alice.get_transceivers()[0].direction = direction
             await connect_in_steps(peers)
@@ -295,7 +295,7 @@ async def test_a_still_image_is_sent_again_when_the_direction_sends_again() -> N
 
 async def test_a_still_image_is_sent_again_when_its_encoding_becomes_active() -> None:
     async with media_peers() as peers, trio.open_nursery() as nursery:
-        watcher, _ = await shown_still(peers, nursery)
+        watcher, _ = await watched_still(peers, nursery)
         (sender,) = peers.alice.get_senders()
         for active in (False, True):
             parameters = sender.get_parameters()
@@ -308,7 +308,7 @@ async def test_a_still_image_is_sent_again_when_its_encoding_becomes_active() ->
 
 async def test_a_still_image_is_sent_again_with_another_codec() -> None:
     async with media_peers() as peers, trio.open_nursery() as nursery:
-        watcher, _ = await shown_still(peers, nursery)
+        watcher, _ = await watched_still(peers, nursery)
         (sender,) = peers.alice.get_senders()
         parameters = sender.get_parameters()
         codec = next(each for each in parameters.codecs if each.mime_type == "video/VP9")
@@ -322,7 +322,7 @@ async def test_a_still_image_is_sent_again_with_another_codec() -> None:
 
 async def test_a_still_image_is_sent_again_when_the_path_is_restored() -> None:
     async with media_peers() as peers, trio.open_nursery() as nursery:
-        watcher, _ = await shown_still(peers, nursery)
+        watcher, _ = await watched_still(peers, nursery)
         peers.network.partition("alice", "bob")
         await trio.sleep(8)
         assert peers.alice.connection_state == "disconnected"

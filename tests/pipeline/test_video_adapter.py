@@ -1,4 +1,4 @@
-"""What size and rate of pictures a bitrate is good for."""
+"""Adaptation of frame size and frame rate to the bitrate."""
 
 from itertools import pairwise
 
@@ -11,13 +11,13 @@ HD = 1280 * 720
 BALANCED = RTCDegradationPreference.BALANCED
 
 
-def test_enough_is_left_alone() -> None:
+def test_a_sufficient_bitrate_changes_nothing() -> None:
     scaler = VideoAdapter()
     assert scaler.adapt(2_500_000, HD, BALANCED, 0.0) == Quality()
     assert not scaler.is_limited
 
 
-def test_too_little_makes_pictures_smaller_and_fewer_at_once() -> None:
+def test_a_low_bitrate_reduces_size_and_rate_at_once() -> None:
     scaler = VideoAdapter()
     step = scaler.adapt(150_000, HD, BALANCED, 0.0)
     assert step.scale_down_by >= 2
@@ -35,12 +35,14 @@ def test_too_little_makes_pictures_smaller_and_fewer_at_once() -> None:
         (RTCDegradationPreference.BALANCED, True, True),
     ],
 )
-def test_what_suffers_is_what_was_chosen(wanted: RTCDegradationPreference, scales: bool, rates: bool) -> None:
+def test_the_degradation_preference_is_respected(
+    wanted: RTCDegradationPreference, scales: bool, rates: bool
+) -> None:
     step = VideoAdapter().adapt(100_000, HD, wanted, 0.0)
     assert (step.scale_down_by > 1, step.max_framerate is not None) == (scales, rates)
 
 
-def test_better_pictures_come_back_step_by_step_and_not_at_the_first_good_moment() -> None:
+def test_recovery_is_gradual_and_delayed() -> None:
     scaler = VideoAdapter()
     scaler.adapt(100_000, HD, BALANCED, 0.0)
     changes = []
@@ -55,7 +57,7 @@ def test_better_pictures_come_back_step_by_step_and_not_at_the_first_good_moment
     assert all(later - earlier >= 2 for earlier, later in pairwise(changes))
 
 
-def test_a_bitrate_that_swings_around_a_step_does_not_swing_the_picture() -> None:
+def test_a_bitrate_oscillating_around_a_step_causes_no_oscillation() -> None:
     scaler = VideoAdapter()
     needed = Quality().needs(HD)
     steps = {
@@ -65,7 +67,7 @@ def test_a_bitrate_that_swings_around_a_step_does_not_swing_the_picture() -> Non
     assert steps == {Quality()}
 
 
-def test_another_preference_never_leaves_its_ladder() -> None:
+def test_another_preference_stays_on_its_ladder() -> None:
     scaler = VideoAdapter()
     scaler.adapt(10_000, HD, BALANCED, 0.0)
     only = RTCDegradationPreference.MAINTAIN_FRAMERATE_AND_RESOLUTION
@@ -81,7 +83,7 @@ def test_another_preference_never_leaves_its_ladder() -> None:
         (RTCDegradationPreference.MAINTAIN_FRAMERATE, "text", RTCDegradationPreference.MAINTAIN_FRAMERATE),
     ],
 )
-def test_the_content_suggests_and_the_application_decides(
+def test_the_content_hint_is_a_default_for_the_preference(
     chosen: RTCDegradationPreference | None, hint: str, expected: RTCDegradationPreference
 ) -> None:
     assert preference(chosen, hint) is expected
@@ -96,7 +98,7 @@ CODECS = pytest.mark.parametrize("codec", sorted(HIGH))
 
 
 class Encoder:
-    """Gives a scaler pictures for some time, 30 a second."""
+    """Feeds an adapter with frames, 30 per second."""
 
     def __init__(
         self, codec: str, wanted: RTCDegradationPreference = BALANCED, bitrate: float = PLENTY
@@ -108,7 +110,7 @@ class Encoder:
         self._bitrate = bitrate
 
     def run(self, seconds: float, *quantizers: int | None) -> list[Quality]:
-        """Return the steps that there were; the quantizers come in turns, -1 for a picture that is dropped."""
+        """Return the steps taken; the quantizers are used in turn, -1 for a dropped frame."""
         steps = []
         for index in range(round(seconds * 30)):
             self.now += 1 / 30
@@ -119,7 +121,7 @@ class Encoder:
 
 
 @CODECS
-def test_coarse_pictures_become_smaller_although_there_are_many_bits(codec: str) -> None:
+def test_high_quantizers_scale_down_despite_a_high_bitrate(codec: str) -> None:
     encoder = Encoder(codec, RTCDegradationPreference.MAINTAIN_FRAMERATE)
     scales = [step.scale_down_by for step in encoder.run(7, HIGH[codec] + 1)]
     # A step takes two seconds each.
@@ -128,14 +130,14 @@ def test_coarse_pictures_become_smaller_although_there_are_many_bits(codec: str)
 
 
 @CODECS
-def test_between_the_thresholds_nothing_changes(codec: str) -> None:
+def test_no_change_between_the_thresholds(codec: str) -> None:
     encoder = Encoder(codec)
     encoder.run(2.5, HIGH[codec] + 1)
     assert encoder.run(30, HIGH[codec], LOW[codec]) == [Quality(1.5)]
 
 
 @CODECS
-def test_fine_pictures_become_larger_step_by_step(codec: str) -> None:
+def test_low_quantizers_scale_up_gradually(codec: str) -> None:
     encoder = Encoder(codec)
     encoder.run(5, HIGH[codec] + 1)
     steps = encoder.run(20, LOW[codec] - 1)
@@ -143,27 +145,27 @@ def test_fine_pictures_become_larger_step_by_step(codec: str) -> None:
     assert len(steps) == 3
 
 
-def test_the_mean_decides_and_not_a_single_picture() -> None:
+def test_the_mean_quantizer_decides() -> None:
     encoder = Encoder("VP8")
     assert encoder.run(20, 127, 60, 60) == [Quality()]
 
 
-def test_an_encoder_that_drops_most_pictures_gets_smaller_ones() -> None:
+def test_an_encoder_that_drops_most_frames_is_scaled_down() -> None:
     encoder = Encoder("VP8")
     assert encoder.run(2.5, 60, -1, -1)[-1] == Quality(1.5)
     assert Encoder("VP8").run(20, 60, -1) == [Quality()]
 
 
-def test_an_encoder_that_drops_all_pictures_gets_smaller_ones() -> None:
+def test_an_encoder_that_drops_all_frames_is_scaled_down() -> None:
     encoder = Encoder("VP8")
     encoder.run(0.1, 60)
     assert encoder.run(2.5, -1)[-1] == Quality(1.5)
 
 
-def test_few_bits_are_enough_for_pictures_that_are_fine() -> None:
-    """A slide that stands still, for example."""
+def test_low_quantizers_override_a_low_bitrate() -> None:
+    """For example a still slide."""
     fine = Encoder("VP8", bitrate=460_000)
-    # The first picture has no quantizer yet.
+    # The first frame has no quantizer yet.
     fine.run(0.1, 10)
     assert fine.run(20, 10)[-1] == Quality()
     unknown = Encoder("VP8", bitrate=460_000)
@@ -176,7 +178,7 @@ def test_without_quantizers_the_bitrate_decides() -> None:
     assert Encoder("H265").run(20, 51) == [Quality()]
 
 
-def test_another_codec_is_judged_by_its_own_scale() -> None:
+def test_thresholds_depend_on_the_codec() -> None:
     scaler = VideoAdapter()
     for index in range(600):
         now = index / 30
@@ -197,5 +199,5 @@ def test_another_codec_is_judged_by_its_own_scale() -> None:
         (3840, 2160, 2_500_000),
     ],
 )
-def test_small_pictures_are_not_worth_many_bits(width: int, height: int, most: float) -> None:
+def test_the_maximum_bitrate_of_small_frames(width: int, height: int, most: float) -> None:
     assert default_max_bitrate(width * height) == most

@@ -1,4 +1,4 @@
-"""When the last video frame of a sender is repeated."""
+"""Repetition of a sender's last video frame."""
 
 import math
 
@@ -7,7 +7,7 @@ import pytest
 from trio_rtc._pipeline.video_refresh import VideoRefresh
 
 
-def test_a_repetition_is_due_shortly_after_the_request_and_not_when_a_keyframe_has_been_sent() -> None:
+def test_a_repetition_is_due_soon_after_a_request_unless_a_keyframe_was_sent() -> None:
     refresh = VideoRefresh()
     assert refresh.due_at == math.inf
     refresh.request([1, 2], 10.0)
@@ -19,7 +19,7 @@ def test_a_repetition_is_due_shortly_after_the_request_and_not_when_a_keyframe_h
     assert refresh.due_at == math.inf
 
 
-def test_frames_that_are_sent_meanwhile_put_it_off() -> None:
+def test_frames_sent_meanwhile_postpone_it() -> None:
     refresh = VideoRefresh()
     refresh.request([1], 10.0)
     for index in range(100):
@@ -27,7 +27,7 @@ def test_frames_that_are_sent_meanwhile_put_it_off() -> None:
         assert refresh.due_at > 10 + (index + 1) / 30
 
 
-def test_repetitions_that_do_not_become_keyframes_end() -> None:
+def test_repetitions_end_if_they_do_not_become_keyframes() -> None:
     refresh = VideoRefresh()
     refresh.request([1], 0.0)
     times = []
@@ -37,7 +37,7 @@ def test_repetitions_that_do_not_become_keyframes_end() -> None:
     assert times == pytest.approx([0.15, 0.45, 1.05, 2.25, 4.65, 9.45])
 
 
-def test_a_request_of_no_stream_changes_nothing() -> None:
+def test_a_request_without_stream_changes_nothing() -> None:
     refresh = VideoRefresh()
     refresh.request([], 1.0)
     assert refresh.due_at == math.inf

@@ -1,4 +1,4 @@
-"""Whatever a layer counts is in ``get_stats()``."""
+"""All counters of all layers are in ``get_stats()``."""
 
 import ast
 import contextlib
@@ -24,7 +24,7 @@ from trio_rtc.transports.network import InterfaceAddress
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 
 PACKAGE = Path(trio_rtc.__file__).parent
-# They count within one transaction, look-up, message or trend, and end with it.
+# Counters within one transaction, look-up, message or trend.
 COUNTS_OF_ONE_THING = {"deltas", "queries", "size", "transmissions"}
 LOW_BIT = 64
 NOBODYS_NAME = "candidate:1 1 udp 2130706431 0e0b2c3d-0000-4000-8000-000000000000.local 5000 typ host"
@@ -32,14 +32,14 @@ NOBODYS_NAME = "candidate:1 1 udp 2130706431 0e0b2c3d-0000-4000-8000-00000000000
 
 @attrs.define
 class CountingSocket(PassThroughSocket):
-    """A simulated socket with the counter of a system's one."""
+    """A simulated socket with the counter of a system socket."""
 
     unsendable: int = 0
 
 
 @attrs.define
-class HostThatCounts(PassThroughNetwork):
-    """A host's network; ``sockets`` are all that were opened."""
+class CountingHost(PassThroughNetwork):
+    """A host's network that records all opened sockets in ``sockets``."""
 
     sockets: list[CountingSocket] = attrs.Factory(list)
 
@@ -54,7 +54,7 @@ class HostThatCounts(PassThroughNetwork):
 
 @functools.cache
 def names_of_counters() -> frozenset[str]:
-    """Return the public attributes that the layers only ever add to, once they are made."""
+    """Return the public attributes that the layers only increment."""
     counted: set[str] = set()
     changed: set[str] = set()
     layers = [
@@ -83,7 +83,7 @@ def names_of_counters() -> frozenset[str]:
 
 
 def parts_of(whole: object) -> Iterator[object]:
-    """Yield every object of ours, and every ``Counter``, that an object is made of."""
+    """Yield all objects of the package, and all ``Counter`` objects, within an object."""
     seen: dict[int, object] = {}
     waiting = [whole]
     while waiting:
@@ -98,11 +98,9 @@ def parts_of(whole: object) -> Iterator[object]:
         elif isinstance(part, list | tuple | set | frozenset | deque):
             waiting += part
         elif type(part).__module__.startswith("trio_rtc.testing"):
-            # The network is not the connection's.
+            # The network is not part of the connection.
             continue
-        elif type(part).__module__.startswith("trio_rtc.") or isinstance(
-            part, CountingSocket | HostThatCounts
-        ):
+        elif type(part).__module__.startswith("trio_rtc.") or isinstance(part, CountingSocket | CountingHost):
             yield part
             slots = [name for each in type(part).__mro__ for name in getattr(each, "__slots__", ())]
             waiting += [
@@ -119,14 +117,14 @@ def numbers_of(report: RTCStatsReport) -> Iterator[int]:
 
 
 def add_marks(part: object, names: Sequence[str], bit: int) -> Iterator[str]:
-    """Add to each counter that a part has a power of two, from ``bit`` on; yield what was added to."""
+    """Add a distinct power of two, from ``bit`` on, to each counter of a part, and yield the counters."""
     kind = type(part).__qualname__
     if isinstance(part, Counter):
         part["the test's reason"] += 1 << bit
         yield kind
         return
     for name in names:
-        # Views and values only show what others have counted.
+        # Views and values only show counters of other objects.
         if type(value := getattr(part, name, None)) is int:
             with contextlib.suppress(AttributeError):
                 setattr(part, name, value + (1 << bit))
@@ -135,10 +133,10 @@ def add_marks(part: object, names: Sequence[str], bit: int) -> Iterator[str]:
 
 
 async def mark_counters(pc: RTCPeerConnection) -> tuple[list[str], set[str]]:
-    """Add a number of its own to each counter of a connection.
+    """Add a distinct number to each counter of a connection.
 
     Returns:
-        The counters, and those of them whose numbers are not in the statistics.
+        The counters, and those whose numbers are missing in the statistics.
     """
     marked: dict[int, str] = {}
     names = sorted(names_of_counters())
@@ -150,7 +148,7 @@ async def mark_counters(pc: RTCPeerConnection) -> tuple[list[str], set[str]]:
     return list(marked.values()), missing
 
 
-async def test_every_counter_of_the_media_layers_shows() -> None:
+async def test_every_counter_of_the_media_layers_is_reported() -> None:
     expected = {"Counter", "FrameSource.frames", "Pacer.refused", "PacketCounters.protected"}
     async with call(link=Link(loss=0.05)) as running:
         await running.say_and_show(3)
@@ -164,11 +162,11 @@ async def test_every_counter_of_the_media_layers_shows() -> None:
             assert expected | {"ReceiveStats.emitted", "AssemblerCounters.late"} <= set(marked)
 
 
-async def test_every_counter_of_every_layer_shows() -> None:
-    """Add a number of its own to each counter of a connection, and look for all of these numbers."""
+async def test_every_counter_of_every_layer_is_reported() -> None:
+    """Add a distinct number to each counter of a connection, and find all numbers in the statistics."""
     async with SimulatedNetwork() as network:
         hosts = [network.add_host("alice", ["10.0.0.1"]), network.add_host("bob", ["10.0.0.2"])]
-        counting = HostThatCounts(hosts[0])
+        counting = CountingHost(hosts[0])
         settings = attrs.evolve(settings_for(hosts[0], 1), network=counting)
         async with (
             RTCPeerConnection(settings=settings) as alice,
@@ -195,10 +193,10 @@ async def test_every_counter_of_every_layer_shows() -> None:
     assert len(marked) > 40
 
 
-async def test_what_sockets_could_not_send_is_counted_after_they_are_closed() -> None:
+async def test_unsendable_datagrams_of_closed_sockets_stay_counted() -> None:
     async with SimulatedNetwork() as network:
         hosts = [network.add_host("alice", ["10.0.0.1"]), network.add_host("bob", ["10.0.0.2"])]
-        counting = HostThatCounts(hosts[0])
+        counting = CountingHost(hosts[0])
         settings = attrs.evolve(settings_for(hosts[0], 1), network=counting)
         async with (
             RTCPeerConnection(settings=settings) as alice,

@@ -1,4 +1,4 @@
-"""What ``get_stats`` tells of audio and video: both ends agree, on good networks and on bad ones."""
+"""Statistics of audio and video: both ends agree, on good and bad networks."""
 
 from typing import TypeVar
 
@@ -39,7 +39,7 @@ StatsT = TypeVar("StatsT")
 
 
 def one(report: RTCStatsReport, kind: type[StatsT], media: str | None = None) -> StatsT:
-    """Return the only object of a class, and of a kind of media."""
+    """Return the only object of a class and a kind of media."""
     (found,) = [
         stats for stats in report.values() if isinstance(stats, kind) and media in (None, kind_of(stats))
     ]
@@ -50,7 +50,7 @@ def kind_of(stats: object) -> object:
     return getattr(stats, "kind", None)
 
 
-async def test_both_ends_of_a_clean_call_tell_the_same() -> None:
+async def test_both_ends_of_a_clean_call_agree() -> None:
     async with call(link=CLEAN) as running:
         await running.say_and_show(5)
         sent, received = await running.peers.alice.get_stats(), await running.peers.bob.get_stats()
@@ -80,10 +80,10 @@ async def test_both_ends_of_a_clean_call_tell_the_same() -> None:
     assert 0 < outbound.total_packet_send_delay < outbound.packets_sent * 0.04
 
 
-async def test_what_the_peer_reports_is_what_the_peer_itself_tells() -> None:
+async def test_remote_statistics_match_those_of_the_peer() -> None:
     async with call(link=LOSSY) as running:
         await running.say_and_show(6)
-        # Until the last reports are through.
+        # Until the last reports have arrived.
         await trio.sleep(5)
         sent, received = await running.peers.alice.get_stats(), await running.peers.bob.get_stats()
     for media in ("audio", "video"):
@@ -93,7 +93,7 @@ async def test_what_the_peer_reports_is_what_the_peer_itself_tells() -> None:
         assert of_ours.packets_lost == inbound.packets_lost > 0
         assert of_ours.jitter == pytest.approx(inbound.jitter, abs=0.001)
         assert 0 <= of_ours.fraction_lost < 1
-        # Repair packets of ULPFEC are sent in the stream that they protect.
+        # ULPFEC packets are sent in the stream that they protect.
         repairs = one(sent, RTCOutboundRtpStreamStats, media).fec_packets_sent or 0
         assert of_theirs.packets_sent == media_packets(running, media) + repairs
         assert of_theirs.reports_sent > 2
@@ -107,11 +107,11 @@ async def test_what_the_peer_reports_is_what_the_peer_itself_tells() -> None:
 
 
 def media_packets(running: Call, media: str) -> int:
-    """Return how many packets the media itself took: a picture takes three, a frame of sound one."""
+    """Return the number of media packets: three for a video frame, one for an audio frame."""
     return 3 * running.video_frames if media == "video" else running.audio_frames
 
 
-async def test_repair_is_counted_at_both_ends() -> None:
+async def test_retransmissions_and_fec_are_counted_at_both_ends() -> None:
     async with call(seed=1, link=LOSSY) as running:
         await running.say_and_show(8)
         sent, received = await running.peers.alice.get_stats(), await running.peers.bob.get_stats()
@@ -161,7 +161,7 @@ async def test_rates_are_of_the_last_second() -> None:
     assert one(later, RTCOutboundRtpStreamStats).frames_per_second == 0
 
 
-async def test_freezes_and_pauses_of_the_picture() -> None:
+async def test_freezes_and_pauses_of_video() -> None:
     async with call(link=CLEAN) as running:
         await running.show(2)
         await trio.sleep(1)
@@ -176,7 +176,7 @@ async def test_freezes_and_pauses_of_the_picture() -> None:
     assert inbound.total_squared_inter_frame_delay == pytest.approx(1 + 49, abs=2)
 
 
-async def test_sound_and_its_loudness() -> None:
+async def test_audio_and_its_level() -> None:
     async with call(link=CLEAN) as running:
         await running.say(4)
         sent, received = await running.peers.alice.get_stats(), await running.peers.bob.get_stats()
@@ -195,7 +195,7 @@ async def test_sound_and_its_loudness() -> None:
     assert 0 < inbound.jitter_buffer_target_delay / inbound.jitter_buffer_emitted_count < 0.1
 
 
-async def test_what_there_is_for_one_kind_only_is_none_for_the_other() -> None:
+async def test_members_of_one_kind_are_none_for_the_other() -> None:
     async with call(link=CLEAN) as running:
         await running.say_and_show(2)
         sent, received = await running.peers.alice.get_stats(), await running.peers.bob.get_stats()
@@ -210,7 +210,7 @@ async def test_what_there_is_for_one_kind_only_is_none_for_the_other() -> None:
     assert outbound["quality_limitation_reason"] is None
 
 
-async def test_every_reference_leads_to_what_its_name_says() -> None:
+async def test_every_reference_has_the_type_of_its_name() -> None:
     kinds = {
         "transport_id": {"transport"},
         "codec_id": {"codec"},
@@ -258,7 +258,7 @@ async def test_local_and_remote_halves_refer_to_each_other() -> None:
             assert pairs == 2
 
 
-async def test_ids_stay_and_counters_only_grow() -> None:
+async def test_ids_are_stable_and_counters_only_grow() -> None:
     reports: list[RTCStatsReport] = []
     async with call(seed=3, link=LOSSY) as running:
         for _ in range(4):
@@ -281,7 +281,7 @@ async def test_ids_stay_and_counters_only_grow() -> None:
         assert all(stats.last_packet_received_timestamp <= stats.timestamp for stats in streams)
 
 
-async def test_counters_go_on_when_whoever_watches_comes_back() -> None:
+async def test_counters_continue_for_a_later_reader() -> None:
     counts: list[int] = []
     async with call(link=CLEAN, watched=False) as running:
         for _ in range(2):
@@ -292,11 +292,11 @@ async def test_counters_go_on_when_whoever_watches_comes_back() -> None:
             inbound = one(await running.peers.bob.get_stats(), RTCInboundRtpStreamStats, "video")
             assert inbound.frames_received is not None
             counts.append(inbound.frames_received)
-    # The second time it needs a keyframe, which takes a round trip.
+    # The second reader needs a keyframe, which takes a round trip.
     assert counts == pytest.approx([FRAME_RATE, 2 * FRAME_RATE], abs=4)
 
 
-async def test_codecs_that_are_used_are_told_and_no_others() -> None:
+async def test_only_used_codecs_are_reported() -> None:
     async with call(link=CLEAN) as running:
         assert not [
             stats for stats in (await running.peers.alice.get_stats()).values() if stats.type == "codec"
@@ -322,7 +322,7 @@ async def test_timestamps_are_times_of_day() -> None:
         now = 1000 * (WALL_CLOCK + trio.current_time())
     inbound = one(report, RTCInboundRtpStreamStats, "audio")
     assert inbound.timestamp == now
-    # Half a second of silence has passed, less the way.
+    # Half a second has passed, minus the network delay.
     assert now - inbound.last_packet_received_timestamp == pytest.approx(520 - 1000 * DELAY, abs=15)
 
 
@@ -336,7 +336,7 @@ def types(report: RTCStatsReport) -> set[str]:
 ALWAYS = {"transport", "codec", "certificate", "candidate-pair", "local-candidate", "remote-candidate"}
 
 
-async def test_a_sender_tells_its_streams_and_what_they_refer_to() -> None:
+async def test_a_sender_reports_its_streams_and_their_references() -> None:
     async with call(link=CLEAN) as running:
         await running.say_and_show(5)
         report = await running.sender.get_stats()
@@ -347,7 +347,7 @@ async def test_a_sender_tells_its_streams_and_what_they_refer_to() -> None:
     assert by_track.keys() == report.keys()
 
 
-async def test_a_receiver_tells_its_streams_and_what_they_refer_to() -> None:
+async def test_a_receiver_reports_its_streams_and_their_references() -> None:
     async with call(link=CLEAN) as running:
         await running.say_and_show(5)
         receiver = running.receiver
@@ -359,7 +359,7 @@ async def test_a_receiver_tells_its_streams_and_what_they_refer_to() -> None:
     assert by_track.keys() == report.keys()
 
 
-async def test_what_has_no_stream_has_no_statistics() -> None:
+async def test_a_sender_or_receiver_without_stream_has_no_statistics() -> None:
     async with call(link=CLEAN) as running:
         assert await running.sender.get_stats() == {}
         assert await running.receiver.get_stats() == {}
@@ -368,7 +368,7 @@ async def test_what_has_no_stream_has_no_statistics() -> None:
         assert await sender.get_stats() == {}, "it has no section yet"
 
 
-async def test_a_track_of_nobody_selects_nothing() -> None:
+async def test_an_unused_track_selects_nothing() -> None:
     _, track = open_media_track("audio")
     async with two_peers() as peers:
         with pytest.raises(InvalidAccessError):
@@ -406,7 +406,7 @@ def selected_pair(report: RTCStatsReport) -> RTCIceCandidatePairStats:
     return pair
 
 
-async def test_the_selected_pair_tells_what_may_be_sent() -> None:
+async def test_the_selected_pair_reports_the_available_bitrate() -> None:
     async with call(link=CLEAN) as running:
         assert selected_pair(await running.peers.alice.get_stats()).available_outgoing_bitrate is None
         await running.say_and_show(5)
@@ -443,7 +443,7 @@ async def _feed(pc: RTCPeerConnection, rids: tuple[str, ...], seconds: float) ->
         await trio.sleep(1 / FRAME_RATE)
 
 
-async def test_every_layer_of_a_simulcast_is_a_stream_of_its_own() -> None:
+async def test_every_simulcast_layer_is_a_stream() -> None:
     async with two_peers(link=CLEAN, settings=Settings(decode=False)) as peers:
         _, track = open_media_track("video")
         encodings = [RTCRtpEncodingParameters(rid="l"), RTCRtpEncodingParameters(rid="h", active=False)]

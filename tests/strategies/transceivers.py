@@ -88,7 +88,7 @@ class MediaSide:
         first = local_media(self.generation).transport(0)
         return attrs.evolve(first, username_fragment=fragment, password=fragment.ljust(24, "x"))
 
-    def note(self, applied: ApplyResult) -> None:
+    def update_transceivers(self, applied: ApplyResult) -> None:
         """Update the transceivers from the result of applying a description."""
         for lost in applied.disassociated:
             for each in [each for each in self.transceivers if each.mid == lost.mid]:
@@ -124,12 +124,12 @@ def exchange(
     """Run an offer/answer exchange between two sessions, and update the transceivers of both."""
     offer = offerer.create_offer(offering.media())
     local_offer = offerer.apply_local("offer", offer)
-    offering.note(local_offer)
+    offering.update_transceivers(local_offer)
     remote_offer = answerer.apply_remote("offer", offer, answering.transceivers)
-    answering.note(remote_offer)
+    answering.update_transceivers(remote_offer)
     answer = answerer.create_answer(answering.media())
     local_answer = answerer.apply_local("answer", answer)
-    answering.note(local_answer)
+    answering.update_transceivers(local_answer)
     remote_answer = offerer.apply_remote("answer", answer)
-    offering.note(remote_answer)
+    offering.update_transceivers(remote_answer)
     return Outcome(local_offer, remote_offer, local_answer, remote_answer)

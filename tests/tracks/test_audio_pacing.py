@@ -1,4 +1,4 @@
-"""Audio that an application sends is heard in real time, whole, with the pauses that it makes."""
+"""Audio sent by an application is passed on in real time, completely, with its pauses."""
 
 import functools
 from collections.abc import Callable
@@ -22,21 +22,21 @@ RATE = 16_000
 
 
 def sound(seconds: float, *, rate: int = RATE, channels: int = 1, begin: int = 0) -> av.AudioFrame:
-    """Return audio without ``pts``, all of whose samples differ."""
+    """Return audio without ``pts`` with distinct samples."""
     count = round(seconds * rate)
     samples = b"".join(((begin + i) % 30_000).to_bytes(2, "little") * channels for i in range(count))
     return frame_of(samples, channels, rate, None)
 
 
 class Sender:
-    """Stands for what sends a track: takes each frame when its time has come.
+    """Stand-in for a track's sender, which receives each frame when it is due.
 
     Attributes:
-        heard: What was taken, and when.
+        received: Received frames with their times.
     """
 
     def __init__(self, track: MediaStreamTrack) -> None:
-        self.heard: list[tuple[float, av.AudioFrame]] = []
+        self.received: list[tuple[float, av.AudioFrame]] = []
         self._track = track
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -47,16 +47,16 @@ class Sender:
             await trio.sleep_until(taken.captured)
             if self._track._state.stopped or self._track._state.source.is_dropped(taken):
                 continue
-            self.heard.append((taken.captured, taken.frame))
+            self.received.append((taken.captured, taken.frame))
 
     @property
     def seconds(self) -> float:
-        return sum(frame.samples / frame.sample_rate for _, frame in self.heard)
+        return sum(frame.samples / frame.sample_rate for _, frame in self.received)
 
     def gaps(self) -> list[float]:
-        """Return the pauses that are heard."""
-        ends = [at + frame.samples / frame.sample_rate for at, frame in self.heard]
-        steps = [begin - end for end, (begin, _) in zip(ends, self.heard[1:], strict=False)]
+        """Return the gaps between received frames."""
+        ends = [at + frame.samples / frame.sample_rate for at, frame in self.received]
+        steps = [begin - end for end, (begin, _) in zip(ends, self.received[1:], strict=False)]
         return [step for step in steps if step > 0.001]
 
 
@@ -70,12 +70,12 @@ async def opened(nursery: trio.Nursery) -> tuple[MediaStreamTrackSource, MediaSt
 # -- the timeline ----------------------------------------------------------------------------------------------------
 
 
-async def test_audio_that_is_given_at_once_is_heard_in_real_time() -> None:
+async def test_audio_sent_at_once_is_received_in_real_time() -> None:
     async with trio.open_nursery() as nursery:
         frames, _, sender = await opened(nursery)
         began = trio.current_time()
         await frames.send(sound(10))
-        # All but what is queued in advance has been heard.
+        # All audio except that queued in advance has been received.
         assert trio.current_time() - began == pytest.approx(10 - ADVANCE, abs=0.05)
         assert frames.queued == pytest.approx(ADVANCE, abs=0.03)
         await frames.drain()
@@ -101,7 +101,7 @@ async def test_short_frames_are_paced_like_long_ones(length: float) -> None:
         frames.close()
 
 
-async def test_a_pause_of_the_application_is_a_pause_for_the_listener() -> None:
+async def test_a_pause_of_the_application_is_a_pause_for_the_receiver() -> None:
     async with trio.open_nursery() as nursery:
         frames, _, sender = await opened(nursery)
         for pause in (0.5, 1.0, 2.0, 0.0):
@@ -122,13 +122,13 @@ async def test_a_live_source_that_is_late_makes_no_gap() -> None:
             await trio.sleep_until(began + index * 0.02 + late)
             await frames.send(sound(0.02))
         assert not sender.gaps()
-        # Nothing of the delay stays.
+        # The delay does not persist.
         assert frames.queued < 0.03
         frames.close()
 
 
 @pytest.mark.parametrize("drift", [-0.0005, 0.0005])
-async def test_a_source_with_another_clock_is_followed(drift: float) -> None:
+async def test_clock_drift_of_a_source_is_followed(drift: float) -> None:
     timeline, now, begins = AudioTimeline(), 0.0, []
     frame = sound(0.02)
     for index in range(100_000):
@@ -138,7 +138,7 @@ async def test_a_source_with_another_clock_is_followed(drift: float) -> None:
     assert max(later - sooner for sooner, later in pairwise(begins)) < 0.0201
 
 
-async def test_pts_rules_and_a_gap_of_it_is_silence() -> None:
+async def test_pts_determines_time_and_gaps_are_silence() -> None:
     async with trio.open_nursery() as nursery:
         frames, _, sender = await opened(nursery)
         began = trio.current_time()
@@ -147,11 +147,11 @@ async def test_pts_rules_and_a_gap_of_it_is_silence() -> None:
             frame.pts, frame.time_base = pts, Fraction(1, 1000)
             await frames.send(frame)
         await frames.drain()
-        # Between the second and the third there is a second of silence; the fourth has another clock.
+        # Between the second and the third frame is a second of silence; the fourth has another clock.
         assert trio.current_time() - began == pytest.approx(6, abs=0.05)
         assert sender.gaps() == pytest.approx([1.0], abs=0.01)
         await trio.sleep(0.1)
-        stamps = [frame.pts for _, frame in sender.heard]
+        stamps = [frame.pts for _, frame in sender.received]
         assert [stamps[index] for index in (0, 1, 50, 99, 100, 150)] == [0, 20, 1000, 1980, 3000, 900_000_000]
         frames.close()
 
@@ -159,16 +159,16 @@ async def test_pts_rules_and_a_gap_of_it_is_silence() -> None:
 # -- what is dropped -------------------------------------------------------------------------------------------------
 
 
-async def test_an_interrupted_voice_is_silent_at_once() -> None:
+async def test_interrupted_audio_is_silent_at_once() -> None:
     async with trio.open_nursery() as nursery:
         frames, _, sender = await opened(nursery)
         returned: list[float] = []
 
-        async def talk() -> None:
+        async def send_speech() -> None:
             await frames.send(sound(10))
             returned.append(trio.current_time())
 
-        nursery.start_soon(talk)
+        nursery.start_soon(send_speech)
         await trio.sleep(2.005)
         dropped = frames.drop_queued()
         assert dropped == pytest.approx(8, abs=0.03)
@@ -176,12 +176,12 @@ async def test_an_interrupted_voice_is_silent_at_once() -> None:
         await trio.sleep(1)
         assert returned == [interrupted]
         assert sender.seconds == pytest.approx(10 - dropped, abs=0.001)
-        assert sender.heard[-1][0] < interrupted
+        assert sender.received[-1][0] < interrupted
         assert frames.queued == 0
-        # What comes next is heard at once.
+        # The next audio is received at once.
         await frames.send(sound(0.02))
         await frames.drain()
-        assert sender.heard[-1][0] == interrupted + 1
+        assert sender.received[-1][0] == interrupted + 1
         frames.close()
 
 
@@ -204,7 +204,7 @@ async def test_audio_that_was_dropped_is_not_dropped_again() -> None:
         frames.close()
 
 
-async def test_what_comes_right_after_the_interruption_follows_on_it() -> None:
+async def test_audio_right_after_an_interruption_follows_it() -> None:
     async with trio.open_nursery() as nursery:
         frames, _, sender = await opened(nursery)
         await frames.send(sound(1))
@@ -214,7 +214,7 @@ async def test_what_comes_right_after_the_interruption_follows_on_it() -> None:
         await frames.drain()
         await trio.sleep(0.1)
         begins = [
-            at for at, frame in sender.heard if int.from_bytes(samples_of(frame)[:2], "little") >= 20_000
+            at for at, frame in sender.received if int.from_bytes(samples_of(frame)[:2], "little") >= 20_000
         ]
         assert begins[0] - interrupted <= 0.021
         frames.close()
@@ -241,12 +241,12 @@ async def test_several_tasks_do_not_mix_their_audio() -> None:
                 talking.start_soon(frames.send, sound(0.5, begin=begin))
         await frames.drain()
         await trio.sleep(0.1)
-        first = [int.from_bytes(samples_of(frame)[:2], "little") >= 20_000 for _, frame in sender.heard]
+        first = [int.from_bytes(samples_of(frame)[:2], "little") >= 20_000 for _, frame in sender.received]
         assert sum(one is not other for one, other in pairwise(first)) == 1
         frames.close()
 
 
-async def test_a_cancelled_send_is_heard_as_far_as_it_was_queued() -> None:
+async def test_queued_audio_of_a_cancelled_send_is_received() -> None:
     async with trio.open_nursery() as nursery:
         frames, _, sender = await opened(nursery)
         with trio.move_on_after(1.0):
@@ -255,12 +255,12 @@ async def test_a_cancelled_send_is_heard_as_far_as_it_was_queued() -> None:
         assert queued == pytest.approx(ADVANCE, abs=0.03)
         await trio.sleep(1)
         assert sender.seconds == pytest.approx(1 + queued, abs=0.021)
-        # The next one follows.
+        # The next frame follows.
         await frames.send(sound(0.1))
         frames.close()
 
 
-async def test_nothing_is_dropped_where_nothing_is_queued() -> None:
+async def test_an_interruption_without_queued_audio_drops_nothing() -> None:
     async with trio.open_nursery() as nursery:
         frames, _, _ = await opened(nursery)
         assert frames.drop_queued() == 0
@@ -303,7 +303,7 @@ async def test_video_and_encoded_audio_are_neither_paced_nor_dropped() -> None:
 # -- the ends of a track ---------------------------------------------------------------------------------------------
 
 
-async def test_without_a_listener_audio_takes_its_time_and_is_lost() -> None:
+async def test_without_a_receiver_audio_is_paced_and_lost() -> None:
     frames, track = open_media_track("audio")
     await frames.send(sound(3))
     assert trio.current_time() == pytest.approx(3 - ADVANCE, abs=0.05)
@@ -312,7 +312,7 @@ async def test_without_a_listener_audio_takes_its_time_and_is_lost() -> None:
     track.stop()
 
 
-async def test_closing_lets_what_is_queued_be_heard() -> None:
+async def test_closing_sends_queued_audio() -> None:
     async with trio.open_nursery() as nursery:
         frames, _, sender = await opened(nursery)
         await frames.send(sound(0.25))
@@ -320,7 +320,7 @@ async def test_closing_lets_what_is_queued_be_heard() -> None:
     assert sender.seconds == pytest.approx(0.25)
 
 
-async def test_stopping_does_not() -> None:
+async def test_stopping_drops_queued_audio() -> None:
     async with trio.open_nursery() as nursery:
         frames, track, sender = await opened(nursery)
         await frames.send(sound(0.25))
@@ -357,7 +357,7 @@ async def test_a_send_that_waits_fails_when_the_track_ends(
         assert trio.current_time() < 1.05
 
 
-async def test_two_senders_of_a_track_hear_the_same_at_the_same_time() -> None:
+async def test_two_senders_of_a_track_receive_the_same_frames_at_the_same_times() -> None:
     async with trio.open_nursery() as nursery:
         frames, track, first = await opened(nursery)
         second = Sender(track.clone())
@@ -365,7 +365,7 @@ async def test_two_senders_of_a_track_hear_the_same_at_the_same_time() -> None:
         await frames.send(sound(1))
         frames.drop_queued()
         await trio.sleep(0.1)
-        assert [at for at, _ in first.heard] == [at for at, _ in second.heard]
+        assert [at for at, _ in first.received] == [at for at, _ in second.received]
         frames.close()
 
 
@@ -408,7 +408,7 @@ def test_timestamps_of_frames_without_pts_follow_the_clock(codec: str, clock_rat
     stamps = []
     for captured in (5.0, 5.02, 5.04, 5.56, 5.58, 7.0):
         stamps += [frame.timestamp / clock_rate for frame in encode(captured=captured)]
-    # Of what the resampler holds back a little is completed with silence.
+    # The rest in the resampler is padded with silence.
     gaps = [later - sooner for sooner, later in pairwise(stamps)]
     assert [round(gap, 1) for gap in gaps if gap > 0.03] == [0.5, 1.4]
     encoder.close()

@@ -1,4 +1,4 @@
-"""A bounded queue of frames drops the oldest, and of encoded video whatever needs what was dropped."""
+"""A bounded queue of frames drops the oldest, and of encoded video also dependent frames."""
 
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -24,7 +24,7 @@ async def drain(queue: FrameQueue[Item]) -> list[Item]:
     return [item async for item in queue]
 
 
-async def test_what_is_queued_is_taken_in_order_whatever_it_is() -> None:
+async def test_items_are_received_in_order() -> None:
     """Keyframe requests of a sender without layers are ``None``."""
     queue: FrameQueue[str | None] = FrameQueue(3)
     for item in (None, "h", None):
@@ -32,21 +32,21 @@ async def test_what_is_queued_is_taken_in_order_whatever_it_is() -> None:
     assert [await queue.receive() for _ in range(3)] == [None, "h", None]
 
 
-async def test_the_oldest_goes() -> None:
+async def test_the_oldest_is_dropped() -> None:
     queue: FrameQueue[int] = FrameQueue(3)
     assert [queue.put(number) for number in range(5)] == [True, True, True, False, False]
     assert await drain(queue) == [2, 3, 4]
     assert queue.dropped == 2
 
 
-async def test_what_follows_a_dropped_frame_goes_up_to_a_keyframe() -> None:
+async def test_frames_after_a_dropped_one_are_dropped_up_to_a_keyframe() -> None:
     queue: FrameQueue[EncodedFrame] = FrameQueue(4, at_keyframe)
     for number in range(5):
         queue.put(frame(number, keyframe=number in (0, 3)))
     assert [item.timestamp for item in await drain(queue)] == [3, 4]
 
 
-async def test_without_a_keyframe_nothing_is_let_in_until_one_comes() -> None:
+async def test_without_a_keyframe_frames_are_dropped_until_one_arrives() -> None:
     queue: FrameQueue[EncodedFrame] = FrameQueue(3, at_keyframe)
     for number in range(6):
         queue.put(frame(number, keyframe=number == 0))
@@ -87,7 +87,7 @@ async def test_putting_can_wait_for_room(nursery: trio.Nursery) -> None:
     assert queue.dropped == 0
 
 
-async def test_an_error_comes_after_what_was_put_before_it() -> None:
+async def test_an_error_is_raised_after_queued_items() -> None:
     queue: FrameQueue[int] = FrameQueue(2)
     queue.put(1)
     queue.end(OSError("gone"))
@@ -97,7 +97,7 @@ async def test_an_error_comes_after_what_was_put_before_it() -> None:
     assert isinstance(caught.value.__cause__, OSError)
 
 
-async def test_closing_wakes_who_waits_and_forgets_the_rest() -> None:
+async def test_closing_wakes_waiting_tasks_and_drops_the_rest() -> None:
     queue: FrameQueue[int] = FrameQueue(1)
     async with trio.open_nursery() as nursery:
 
@@ -112,7 +112,7 @@ async def test_closing_wakes_who_waits_and_forgets_the_rest() -> None:
     assert queue.queued == 0
 
 
-async def test_a_cancelled_receiver_takes_nothing() -> None:
+async def test_a_cancelled_receiver_removes_nothing() -> None:
     queue: FrameQueue[str] = FrameQueue(1)
     queue.put("item")
     with trio.CancelScope() as scope:
@@ -122,7 +122,7 @@ async def test_a_cancelled_receiver_takes_nothing() -> None:
 
 
 @pytest.mark.parametrize("receive", [FrameQueue.receive, FrameQueue.receive_all])
-async def test_a_receiver_that_is_cancelled_when_an_item_comes_hears_nothing_of_the_closing(
+async def test_a_receiver_cancelled_when_an_item_arrives_is_not_notified_of_closing(
     nursery: trio.Nursery, receive: Callable[[FrameQueue[str]], Awaitable[object]]
 ) -> None:
     queue: FrameQueue[str] = FrameQueue(1)
@@ -141,7 +141,7 @@ async def test_a_receiver_that_is_cancelled_when_an_item_comes_hears_nothing_of_
     assert scope.cancelled_caught
 
 
-async def test_waiting_costs_no_round_of_the_event_loop_more(nursery: trio.Nursery) -> None:
+async def test_waiting_costs_no_additional_scheduler_turn(nursery: trio.Nursery) -> None:
     queue: FrameQueue[str] = FrameQueue(2)
     log: list[str] = []
 
@@ -155,7 +155,7 @@ async def test_waiting_costs_no_round_of_the_event_loop_more(nursery: trio.Nurse
     assert log == ["item"]
 
 
-async def test_a_maker_waits_no_longer_when_the_receiver_has_left(nursery: trio.Nursery) -> None:
+async def test_a_waiting_sender_returns_when_the_queue_is_closed(nursery: trio.Nursery) -> None:
     queue: FrameQueue[int] = FrameQueue(1)
     queue.put(1)
 
@@ -168,7 +168,7 @@ async def test_a_maker_waits_no_longer_when_the_receiver_has_left(nursery: trio.
     assert not queue.is_full
 
 
-def test_an_empty_queue_is_not_false() -> None:
+def test_an_empty_queue_is_truthy() -> None:
     queue: FrameQueue[int] = FrameQueue(1)
     assert bool(queue)
     with pytest.raises(ValueError, match="capacity"):
@@ -192,7 +192,7 @@ async def test_large_frames_fill_the_queue_before_their_number_does() -> None:
     assert [item.timestamp for item in await drain(queue)] == [2, 3, 4]
 
 
-async def test_bytes_that_were_taken_make_room() -> None:
+async def test_received_bytes_make_room() -> None:
     queue: FrameQueue[EncodedFrame] = FrameQueue(64, at_keyframe)
     for number in range(4):
         queue.put(large(number, keyframe=True))
@@ -214,7 +214,7 @@ async def test_one_frame_larger_than_the_bound_is_alone() -> None:
     assert [item.timestamp for item in await drain(queue)] == [2]
 
 
-async def test_packets_count_their_payloads_too() -> None:
+async def test_payloads_of_packets_are_counted() -> None:
     queue: FrameQueue[RtpPacket] = FrameQueue(512)
     for number in range(3):
         queue.put(RtpPacket(96, number, 0, 1, bytes(MAX_QUEUED_BYTES // 2)))

@@ -13,7 +13,7 @@ def tracks() -> list[MediaStreamTrack]:
     return [open_media_track(kind)[1] for kind in ("audio", "video", "audio")]
 
 
-def test_the_three_ways_to_make_one() -> None:
+def test_the_three_constructors() -> None:
     assert MediaStream().get_tracks() == []
     some = tracks()
     stream = MediaStream([*some, some[0]])
@@ -35,7 +35,7 @@ def test_tracks_by_kind_and_by_name() -> None:
     assert stream.get_track_by_id("nobody's") is None
 
 
-def test_what_the_application_does_is_no_event() -> None:
+def test_changes_by_the_application_fire_no_events() -> None:
     events: list[Event | MediaStreamTrackEvent] = []
     stream = MediaStream()
     stream.on_add_track = stream.on_remove_track = events.append
@@ -72,7 +72,7 @@ def test_a_clone_has_clones() -> None:
     assert clone.active
 
 
-async def test_what_the_peer_does_is_an_event(autojump_clock: Clock) -> None:
+async def test_changes_by_the_peer_fire_events(autojump_clock: Clock) -> None:
     async with media_peers() as peers:
         stream = MediaStream()
         audio, video, _ = tracks()
@@ -82,12 +82,12 @@ async def test_what_the_peer_does_is_an_event(autojump_clock: Clock) -> None:
         assert remote.id == stream.id
         told: list[tuple[str, str]] = []
 
-        def note(event: MediaStreamTrackEvent) -> None:
+        def record(event: MediaStreamTrackEvent) -> None:
             assert event.target is remote
             told.append((event.type, event.track.id))
 
-        remote.on_add_track = note
-        remote.on_remove_track = note
+        remote.on_add_track = record
+        remote.on_remove_track = record
         sender = peers.alice.add_track(video, stream)
         await negotiate(peers.alice, peers.bob)
         peers.alice.remove_track(sender)

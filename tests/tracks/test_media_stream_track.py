@@ -1,4 +1,4 @@
-"""MediaStreamTrack (W3C mediacapture-main section 4.3) and the end that feeds a local one."""
+"""MediaStreamTrack (W3C mediacapture-main section 4.3) and the source of a local one."""
 
 import av
 import pytest
@@ -31,12 +31,12 @@ async def test_a_new_track(kind: str) -> None:
     assert not source.wanted
 
 
-def test_there_are_two_kinds() -> None:
+def test_other_kinds_are_rejected() -> None:
     with pytest.raises(TypeError):
         open_media_track("text")
 
 
-async def test_frames_come_out_in_order(autojump_clock: Clock) -> None:
+async def test_frames_are_received_in_order(autojump_clock: Clock) -> None:
     source, track = open_media_track("audio")
     taken: list[object] = []
 
@@ -74,11 +74,11 @@ async def test_a_slow_reader_loses_the_oldest(autojump_clock: Clock) -> None:
     assert track.frames_dropped == 36
 
 
-async def test_a_reader_who_has_lost_encoded_pictures_goes_on_at_a_keyframe(autojump_clock: Clock) -> None:
+async def test_a_slow_reader_of_encoded_video_resumes_at_a_keyframe(autojump_clock: Clock) -> None:
     source, track = open_media_track("video")
     taken: list[int] = []
 
-    async def take() -> None:
+    async def read_frames() -> None:
         taken.extend([frame.timestamp // 3000 async for frame in track])
 
     async with trio.open_nursery() as nursery:
@@ -86,12 +86,12 @@ async def test_a_reader_who_has_lost_encoded_pictures_goes_on_at_a_keyframe(auto
             await track.receive()
         for index in range(80):
             await source.send(vp8_frame(index, keyframe=index in (0, 40)))
-        nursery.start_soon(take)
+        nursery.start_soon(read_frames)
         await source.aclose()
     assert taken == list(range(40, 80))
 
 
-async def test_decoded_pictures_are_large_and_fewer_of_them_wait(autojump_clock: Clock) -> None:
+async def test_fewer_decoded_video_frames_are_queued(autojump_clock: Clock) -> None:
     source, track = open_media_track("video")
     with trio.move_on_after(1):
         await track.receive()
@@ -103,7 +103,7 @@ async def test_decoded_pictures_are_large_and_fewer_of_them_wait(autojump_clock:
     assert track.frames_dropped == 12
 
 
-async def test_stopping_is_no_event(autojump_clock: Clock) -> None:
+async def test_stopping_fires_no_event(autojump_clock: Clock) -> None:
     source, track = open_media_track("audio")
     ended: list[Event] = []
     track.on_ended = ended.append
@@ -119,7 +119,7 @@ async def test_stopping_is_no_event(autojump_clock: Clock) -> None:
     assert ended == []
 
 
-async def test_the_end_of_a_source_is_one() -> None:
+async def test_the_end_of_a_source_fires_an_event() -> None:
     source, track = open_media_track("audio")
     clone = track.clone()
     ended: list[object] = []
@@ -135,7 +135,7 @@ async def test_the_end_of_a_source_is_one() -> None:
     assert len(ended) == 2
 
 
-async def test_a_clone_has_a_life_of_its_own(autojump_clock: Clock) -> None:
+async def test_a_clone_is_independent(autojump_clock: Clock) -> None:
     source, track = open_media_track("video", label="shared")
     track.content_hint = "detail"
     track.enabled = False
@@ -179,7 +179,7 @@ async def test_content_hints(kind: str, hint: str, kept: str) -> None:
     assert track.content_hint == ""
 
 
-async def test_settings_are_what_frames_were_like(autojump_clock: Clock) -> None:
+async def test_settings_are_those_of_the_frames(autojump_clock: Clock) -> None:
     source, track = open_media_track("video")
     assert track.get_settings() == MediaTrackSettings()
     with trio.move_on_after(2):
@@ -198,7 +198,7 @@ async def test_settings_are_what_frames_were_like(autojump_clock: Clock) -> None
     assert track.get_settings().width is None
 
 
-async def test_constraints_are_kept_and_not_supported() -> None:
+async def test_constraints_are_stored_but_unsupported() -> None:
     _, track = open_media_track("video")
     assert track.get_capabilities() == MediaTrackCapabilities()
     assert track.get_constraints() == {}
@@ -216,7 +216,7 @@ async def test_constraints_are_kept_and_not_supported() -> None:
 
 
 @pytest.mark.parametrize("pixels", ["yuv420p", "nv12", "rgb24", "gray"])
-async def test_a_disabled_track_shows_black(pixels: str, autojump_clock: Clock) -> None:
+async def test_a_disabled_video_track_is_black(pixels: str, autojump_clock: Clock) -> None:
     source, track = open_media_track("video")
     clone = track.clone()
     picture = av.VideoFrame(64, 48, pixels)
@@ -243,7 +243,7 @@ async def test_a_disabled_track_shows_black(pixels: str, autojump_clock: Clock) 
 
 
 @pytest.mark.parametrize("samples", ["s16", "fltp"])
-async def test_a_disabled_track_is_silent(samples: str, autojump_clock: Clock) -> None:
+async def test_a_disabled_audio_track_is_silent(samples: str, autojump_clock: Clock) -> None:
     source, track = open_media_track("audio")
     sound = av.AudioFrame(samples, "stereo", 960)
     sound.sample_rate = 48000
@@ -294,7 +294,7 @@ async def test_one_track_in_two_connections(kind: str, autojump_clock: Clock) ->
         for event in events:
             for _ in range(10):
                 assert await event.track.receive()
-        # One that ends leaves the other as it is.
+        # The end of one does not affect the other.
         peers.alice.close()
         for _ in range(10):
             assert await events[1].track.receive()
@@ -305,11 +305,11 @@ async def test_an_asynchronous_handler_of_a_track_whose_connection_has_ended(aut
     source, track = open_media_track("audio")
     ended = trio.Event()
 
-    async def note(event: Event) -> None:
+    async def record(event: Event) -> None:
         await trio.lowlevel.checkpoint()
         ended.set()
 
-    track.on_ended = note
+    track.on_ended = record
     async with media_peers() as peers:
         peers.alice.add_track(track)
         await connect_track(peers.alice, peers.bob)
@@ -326,11 +326,11 @@ async def test_an_asynchronous_handler_of_a_track_that_no_connection_sends(autoj
         source, track = open_media_track("audio", nursery=nursery)
         ended: list[Event] = []
 
-        async def note(event: Event) -> None:
+        async def record(event: Event) -> None:
             await trio.sleep(1)
             ended.append(event)
 
-        track.on_ended = note
+        track.on_ended = record
         source.close()
     assert [event.target for event in ended] == [track]
     assert trio.current_time() >= 1
@@ -351,7 +351,7 @@ async def test_an_error_of_a_handler_ends_the_nursery_that_the_track_was_given(a
     assert raised.group_contains(LookupError, match="ended", depth=1)
 
 
-async def test_a_track_ends_after_its_connection(autojump_clock: Clock) -> None:
+async def test_a_track_may_end_after_its_connection(autojump_clock: Clock) -> None:
     source, track = open_media_track("audio")
     ended: list[Event] = []
     track.on_ended = ended.append
@@ -365,7 +365,7 @@ async def test_a_track_ends_after_its_connection(autojump_clock: Clock) -> None:
 
 
 @pytest.mark.parametrize("how", ["stopped", "ended"])
-async def test_a_track_ends_while_it_is_sent(how: str, autojump_clock: Clock) -> None:
+async def test_a_track_may_end_while_it_is_sent(how: str, autojump_clock: Clock) -> None:
     async with media_peers() as peers:
         source, track = open_media_track("audio")
         sender = peers.alice.add_track(track)
@@ -376,7 +376,7 @@ async def test_a_track_ends_while_it_is_sent(how: str, autojump_clock: Clock) ->
             await source.send(opus_frame(0))
         track.stop() if how == "stopped" else source.close()
         await trio.sleep(0.1)
-        # Nothing is negotiated by that: the sender has a track that has ended (W3C webrtc section 5.2).
+        # This needs no negotiation: the sender has an ended track (W3C webrtc section 5.2).
         assert sender.track is track
         assert only(peers.alice.get_transceivers()).current_direction == "sendonly"
         assert event.track.ready_state == "live"

@@ -1,4 +1,4 @@
-"""Misuse of media by applications: an error in the call, or one warning per cause, and the call goes on."""
+"""Misuse of media by applications raises an error or logs one warning per cause, without ending the media call."""
 
 import logging
 from collections.abc import Callable
@@ -120,7 +120,7 @@ async def test_frames_of_another_codec_are_counted_and_logged_once(
 async def test_frames_of_an_unknown_layer_are_counted_and_logged_once(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Such as frames of a simulcast that are sent on as they were received."""
+    """For example forwarded simulcast frames."""
     async with call() as made, made.receiver.encoded_frames() as frames:
         for index in range(3):
             frame = vp8_frame(index, keyframe=True)
@@ -134,12 +134,12 @@ async def test_frames_of_an_unknown_layer_are_counted_and_logged_once(
     assert "its rid is 'h'" in logged.message
 
 
-async def test_what_an_encoder_refuses_is_counted_and_logged_once(
+async def test_encoder_errors_are_counted_and_logged_once(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with call() as made:
         for _ in range(3):
-            # One pixel too wide for VP8.
+            # One pixel wider than VP8 permits.
             await made.video_source.send(video(16_384, 2))
             await trio.sleep(0.1)
         assert (await layer_counters(made.peers.alice, "media"))["frames_failed"] == 3
@@ -147,7 +147,7 @@ async def test_what_an_encoder_refuses_is_counted_and_logged_once(
     assert [record.levelname for record in logged] == ["WARNING"]
 
 
-async def test_what_a_decoder_refuses_is_counted_and_logged_once(
+async def test_decoder_errors_are_counted_and_logged_once(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     worker: DecodeWorker[av.VideoFrame] = DecodeWorker(create_video_decoder("VP8"))
@@ -189,7 +189,7 @@ def not_async(frame: EncodedFrame) -> EncodedFrame:
         (not_async, "transform must be an async function; <function not_async at .*> is not"),
     ],
 )
-async def test_a_wrong_transform_ends_the_block_with_an_error_that_says_so(
+async def test_an_invalid_transform_ends_the_block_with_a_descriptive_error(
     autojump_clock: MockClock,
     place: Callable[[Call, object], None],
     name: str,
@@ -207,14 +207,14 @@ async def test_a_wrong_transform_ends_the_block_with_an_error_that_says_so(
         await use()
 
 
-def test_a_transform_that_is_no_function_is_refused() -> None:
+def test_a_transform_that_is_not_callable_is_rejected() -> None:
     sender = RTCPeerConnection().add_transceiver("video").sender
     with pytest.raises(TypeError, match=r"RTCRtpSender\.transform must be a function or None, not 'rot13'"):
         sender.transform = "rot13"  # type: ignore[assignment]
     assert sender.transform is None
 
 
-async def test_what_is_no_packet_is_not_forwarded(autojump_clock: MockClock) -> None:
+async def test_objects_that_are_not_packets_are_rejected(autojump_clock: MockClock) -> None:
     async with call() as made:
         with pytest.raises(TypeError, match="send_rtp takes packets of type RtpPacket, not bytes"):
             await made.sender.send_rtp(b"\x80")  # type: ignore[arg-type]

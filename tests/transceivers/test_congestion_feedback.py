@@ -1,4 +1,4 @@
-"""What peers tell each other of every packet: by transport-wide numbers, or else by source (RFC 8888)."""
+"""Congestion control feedback: transport-wide, or by SSRC (RFC 8888)."""
 
 import attrs
 import pytest
@@ -13,13 +13,15 @@ TRANSPORT_WIDE = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-ex
 
 
 async def messages(pc: RTCPeerConnection) -> tuple[int | None, int | None]:
-    """Return how many messages by source were sent and received."""
+    """Return the numbers of RFC 8888 messages sent and received."""
     (stats,) = (each for each in (await pc.get_stats()).values() if isinstance(each, RTCTransportStats))
     return stats.ccfb_messages_sent, stats.ccfb_messages_received
 
 
 @pytest.mark.parametrize("numbered", [True, False])
-async def test_feedback_is_of_one_kind(autojump_clock: trio.testing.MockClock, numbered: bool) -> None:
+async def test_only_one_kind_of_feedback_is_sent(
+    autojump_clock: trio.testing.MockClock, numbered: bool
+) -> None:
     async with media_peers() as peers, trio.open_nursery() as nursery:
         source, track = open_media_track("video")
         peers.alice.add_track(track)

@@ -1,4 +1,4 @@
-"""RTCDTMFSender: W3C's steps, and the packets of RFC 4733."""
+"""RTCDTMFSender: W3C's algorithm and RFC 4733 packets."""
 
 import itertools
 from collections.abc import AsyncIterator
@@ -24,7 +24,7 @@ from trio_rtc.protocols.rtp.payload import TelephoneEvent
 
 @attrs.define
 class Call:
-    """Two peers, one of whom sends sound and may send tones."""
+    """Two peers, one of which sends audio and may send tones."""
 
     peers: Peers
     tones: RTCDTMFSender
@@ -32,23 +32,23 @@ class Call:
     told: list[tuple[float, str, str]] = attrs.field(factory=list)
 
     def listen(self) -> None:
-        """Note each tone with its time and what remains."""
+        """Record each tone with its time and the tones that remain."""
         start = trio.current_time()
 
-        def note(event: RTCDTMFToneChangeEvent) -> None:
+        def record_tone(event: RTCDTMFToneChangeEvent) -> None:
             assert event.target is self.tones
             self.told.append((round(trio.current_time() - start, 3), event.tone, self.tones.tone_buffer))
 
-        self.tones.on_tone_change = note
+        self.tones.on_tone_change = record_tone
 
 
 @asynccontextmanager
-async def call(*, sound: bool = True) -> AsyncIterator[Call]:
+async def call(*, audio: bool = True) -> AsyncIterator[Call]:
     async with media_peers() as peers, trio.open_nursery() as nursery:
         source, track = open_media_track("audio")
         sender = peers.alice.add_track(track)
         event = await connect_track(peers.alice, peers.bob)
-        if sound:
+        if audio:
             nursery.start_soon(send_frames, source, "audio")
         assert sender.dtmf is not None
         call = Call(peers, sender.dtmf, event.receiver)
@@ -58,7 +58,7 @@ async def call(*, sound: bool = True) -> AsyncIterator[Call]:
 
 
 async def record(receiver: RTCRtpReceiver, seconds: float) -> list[tuple[float, RtpPacket]]:
-    """Return the packets that come, each with its time."""
+    """Return the received packets with their times."""
     packets = []
     async with receiver.rtp_packets() as channel:
         with trio.move_on_after(seconds):
@@ -74,14 +74,14 @@ async def insert_later(tones: RTCDTMFSender, wanted: str) -> None:
 
 
 def payload_types(call: Call) -> tuple[int, int]:
-    """Return those of the sound and of its telephone events."""
+    """Return the payload types of audio and of its telephone events."""
     codecs = only(call.peers.alice.get_transceivers()).sender.get_parameters().codecs
     (opus,) = (codec for codec in codecs if codec.name == "opus")
     (events,) = (c for c in codecs if c.name == "telephone-event" and c.clock_rate == opus.clock_rate)
     return opus.payload_type, events.payload_type
 
 
-async def test_tones_are_told_one_after_another(autojump_clock: trio.testing.MockClock) -> None:
+async def test_tones_are_reported_sequentially(autojump_clock: trio.testing.MockClock) -> None:
     async with call() as one:
         one.tones.insert_dtmf("1,a#", 100, 70)
         assert one.tones.tone_buffer == "1,A#"
@@ -107,25 +107,25 @@ async def test_a_tone_on_the_wire(autojump_clock: trio.testing.MockClock) -> Non
     tone = [packet for _, packet in packets if packet.payload_type == events]
     told = [TelephoneEvent.parse(packet.payload) for packet in tone]
     assert {event.event for event in told} == {5}
-    # Every 20 ms what there is until then, at 48 units a millisecond; the end three times.
+    # The duration so far every 20 ms, at 48 units per millisecond; the end three times.
     assert [event.duration for event in told] == [960, 1920, 2880, 3840, 4800, 4800, 4800]
     assert [event.end for event in told] == [False] * 4 + [True] * 3
     assert [packet.marker for packet in tone] == [True] + [False] * 6
     (timestamp,) = {packet.timestamp for packet in tone}
     assert {packet.ssrc for packet in tone} == {packet.ssrc for _, packet in packets}
 
-    # One row of sequence numbers, and no sound while the tone lasts.
+    # Consecutive sequence numbers, and no audio during the tone.
     numbers = [packet.sequence_number for _, packet in packets]
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
-    sound = [packet.timestamp for _, packet in packets if packet.payload_type == opus]
-    gaps = [(b - a) & 0xFFFFFFFF for a, b in itertools.pairwise(sound)]
+    audio = [packet.timestamp for _, packet in packets if packet.payload_type == opus]
+    gaps = [(b - a) & 0xFFFFFFFF for a, b in itertools.pairwise(audio)]
     assert sorted(set(gaps)) == [960, 6 * 960]
-    before = sound[gaps.index(6 * 960)]
+    before = audio[gaps.index(6 * 960)]
     assert 0 <= (timestamp - before) & 0xFFFFFFFF <= 960
 
 
 async def test_a_tone_longer_than_sixteen_bits_has_segments(autojump_clock: trio.testing.MockClock) -> None:
-    async with call(sound=False) as one:
+    async with call(audio=False) as one:
         _, events = payload_types(one)
         one.tones.insert_dtmf("9", 3000)
         packets = [packet for _, packet in await record(one.receiver, 4) if packet.payload_type == events]
@@ -144,16 +144,16 @@ async def test_a_tone_longer_than_sixteen_bits_has_segments(autojump_clock: trio
     ("duration", "gap", "times"),
     [(1, 1, [0.0, 0.07, 0.14]), (9999, 9999, [0.0, 12.0, 24.0]), (40, 30, [0.0, 0.07, 0.14])],
 )
-async def test_durations_are_brought_into_their_bounds(
+async def test_durations_are_clamped(
     duration: float, gap: float, times: list[float], autojump_clock: trio.testing.MockClock
 ) -> None:
-    async with call(sound=False) as one:
+    async with call(audio=False) as one:
         one.tones.insert_dtmf("12", duration, gap)
         await trio.sleep(30)
         assert [at for at, _, _ in one.told] == times
 
 
-async def test_short_tones_do_not_run_into_each_other(autojump_clock: trio.testing.MockClock) -> None:
+async def test_short_tones_are_separated(autojump_clock: trio.testing.MockClock) -> None:
     async with call() as one:
         _, events = payload_types(one)
         one.tones.insert_dtmf("123", 40, 30)
@@ -164,7 +164,7 @@ async def test_short_tones_do_not_run_into_each_other(autojump_clock: trio.testi
     ]
 
 
-async def test_tones_that_come_later_replace_those_that_remain(
+async def test_later_tones_replace_remaining_ones(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     async with call() as one:
@@ -175,7 +175,7 @@ async def test_tones_that_come_later_replace_those_that_remain(
         assert [tone for _, tone, _ in one.told] == ["1", "9", ""]
 
 
-async def test_no_tones_end_the_playing(autojump_clock: trio.testing.MockClock) -> None:
+async def test_an_empty_string_stops_the_tones(autojump_clock: trio.testing.MockClock) -> None:
     async with call() as one:
         one.tones.insert_dtmf("123")
         await trio.sleep(0.05)
@@ -201,7 +201,7 @@ async def test_a_handler_may_insert_more(autojump_clock: trio.testing.MockClock)
         assert [tone for _, tone, _ in one.told] == ["1", "", "2", ""]
 
 
-async def test_what_is_no_tone_is_refused(autojump_clock: trio.testing.MockClock) -> None:
+async def test_invalid_tones_are_rejected(autojump_clock: trio.testing.MockClock) -> None:
     async with call() as one:
         one.tones.insert_dtmf("1")
         with pytest.raises(InvalidCharacterError, match="EX"):
@@ -209,7 +209,7 @@ async def test_what_is_no_tone_is_refused(autojump_clock: trio.testing.MockClock
         assert one.tones.tone_buffer == "1"
 
 
-async def test_tones_need_a_connection_that_sends(autojump_clock: trio.testing.MockClock) -> None:
+async def test_tones_need_a_sending_connection(autojump_clock: trio.testing.MockClock) -> None:
     async with media_peers() as peers:
         _, track = open_media_track("audio")
         sender = peers.alice.add_track(track)
@@ -250,7 +250,7 @@ async def test_tones_need_a_codec_for_them(autojump_clock: trio.testing.MockCloc
         assert not transceiver.sender.dtmf.can_insert_dtmf
 
 
-async def test_stopping_ends_the_playing(autojump_clock: trio.testing.MockClock) -> None:
+async def test_stopping_the_transceiver_stops_the_tones(autojump_clock: trio.testing.MockClock) -> None:
     async with call() as one:
         one.tones.insert_dtmf("123456789")
         await trio.sleep(0.2)
@@ -265,8 +265,8 @@ async def test_no_tones_for_video(autojump_clock: trio.testing.MockClock) -> Non
         assert peers.alice.add_transceiver("video").sender.dtmf is None
 
 
-async def test_sound_is_played_on_after_tones(autojump_clock: trio.testing.MockClock) -> None:
-    """The frames that were sent are the frames that are heard: tones do not begin the buffer anew."""
+async def test_audio_continues_after_tones(autojump_clock: trio.testing.MockClock) -> None:
+    """All sent frames are received: tones do not reset the jitter buffer."""
     async with call() as one:
         heard = []
         with trio.move_on_after(4):
@@ -275,15 +275,15 @@ async def test_sound_is_played_on_after_tones(autojump_clock: trio.testing.MockC
                 frame = await one.receiver.track.receive()
                 heard.append(int.from_bytes(frame.payload[1:], "big"))
         assert len(heard) > 150
-        # Six frames are not sent while a tone of 100 ms is played, or five.
+        # Five or six frames are not sent during a tone of 100 ms.
         steps = [b - a for a, b in itertools.pairwise(heard)]
         assert sorted(set(steps)) in ([1, 6], [1, 5, 6], [1, 5])
         assert len(steps) - steps.count(1) <= 2
 
 
-async def test_the_peer_hears_the_tones(autojump_clock: trio.testing.MockClock) -> None:
+async def test_the_peer_receives_the_tones(autojump_clock: trio.testing.MockClock) -> None:
     async with call() as one, one.receiver.telephone_events() as events:
-        # Nobody takes the sound, and yet they are heard.
+        # Tones are received although the audio is not consumed.
         one.tones.insert_dtmf("1#", 100, 70)
         await trio.sleep(1)
         heard = [await events.receive() for _ in range(4)]
@@ -299,8 +299,8 @@ async def test_the_peer_hears_the_tones(autojump_clock: trio.testing.MockClock) 
             await events.receive()
 
 
-async def test_a_tone_whose_end_is_lost_is_over(autojump_clock: trio.testing.MockClock) -> None:
-    async with call(sound=False) as one, one.receiver.telephone_events() as events:
+async def test_a_tone_ends_when_its_end_is_lost(autojump_clock: trio.testing.MockClock) -> None:
+    async with call(audio=False) as one, one.receiver.telephone_events() as events:
         one.tones.insert_dtmf("7", 2000)
         assert not (await events.receive()).ended
         one.peers.network.partition("alice", "bob")

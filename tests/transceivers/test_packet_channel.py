@@ -1,4 +1,4 @@
-"""The packets of a receiver, one by one or all at once."""
+"""The packets of a receiver, singly or in batches."""
 
 import pytest
 import trio
@@ -10,7 +10,7 @@ from trio_rtc.tracks.frame_queue import FrameQueue
 PACKETS = [RtpPacket(96, number, 0, 1, bytes([number])) for number in range(6)]
 
 
-async def test_a_batch_is_all_that_is_there() -> None:
+async def test_a_batch_has_all_queued_packets() -> None:
     queue: FrameQueue[RtpPacket] = FrameQueue(10)
     channel = RtpPacketChannel(queue)
     queue.put_all(PACKETS[:2])
@@ -27,17 +27,17 @@ async def test_a_batch_is_waited_for(autojump_clock: trio.testing.MockClock) -> 
     channel = RtpPacketChannel(queue)
     batches: list[list[RtpPacket]] = []
 
-    async def take() -> None:
+    async def receive_batches() -> None:
         batches.append(await channel.receive_batch())
 
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(take)
+        nursery.start_soon(receive_batches)
         await trio.testing.wait_all_tasks_blocked()
         queue.put_all(PACKETS)
     assert batches == [PACKETS]
 
 
-async def test_of_too_many_the_oldest_are_dropped_and_counted() -> None:
+async def test_the_oldest_packets_are_dropped_and_counted() -> None:
     queue: FrameQueue[RtpPacket] = FrameQueue(4)
     channel = RtpPacketChannel(queue)
     queue.put_all(PACKETS[:3])
@@ -57,7 +57,7 @@ async def test_batches_end_with_the_packets() -> None:
         await channel.receive_batch()
 
 
-async def test_a_cancelled_taker_takes_nothing() -> None:
+async def test_a_cancelled_reader_removes_nothing() -> None:
     queue: FrameQueue[RtpPacket] = FrameQueue(10)
     channel = RtpPacketChannel(queue)
     queue.put_all(PACKETS)

@@ -1,4 +1,4 @@
-"""What a receiver gives beside its track: packets and encoded frames."""
+"""Packets and encoded frames of a receiver."""
 
 import attrs
 import pytest
@@ -11,7 +11,7 @@ from trio_rtc import EncodedFrame, RTCPeerConnection, open_media_track
 SOUND = EncodedFrame(b"\xf8\xff\xfe", 0, 48_000, "opus", audio_level=30)
 
 
-async def test_they_end_with_the_receiver(autojump_clock: trio.testing.MockClock) -> None:
+async def test_channels_end_with_the_receiver(autojump_clock: trio.testing.MockClock) -> None:
     async with two_peers() as peers:
         transceiver = peers.alice.add_transceiver("audio")
         receiver = transceiver.receiver
@@ -22,7 +22,7 @@ async def test_they_end_with_the_receiver(autojump_clock: trio.testing.MockClock
             await ended(frames)
 
 
-async def test_of_a_receiver_that_has_ended_already_they_end_at_once(
+async def test_channels_of_an_ended_receiver_end_at_once(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     async with RTCPeerConnection() as pc:
@@ -37,10 +37,10 @@ async def ended(channel: trio.abc.ReceiveChannel[object]) -> None:
         await channel.receive()
 
 
-async def test_packets_are_what_was_sent_and_go_on_to_another_peer(
+async def test_packets_can_be_forwarded_to_another_peer(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    """Those that are forwarded have the sender's own source and numbers, without a gap, and say how loud they are."""
+    """Forwarded packets have the sender's SSRC, continuous sequence numbers and an audio level."""
     async with two_peers(seed=1) as peers, two_peers(seed=2) as others:
         frames, track = open_media_track("audio")
         peers.alice.add_track(track)
@@ -55,7 +55,7 @@ async def test_packets_are_what_was_sent_and_go_on_to_another_peer(
             other_receiver.rtp_packets() as forwarded,
             trio.open_nursery() as nursery,
         ):
-            nursery.start_soon(send_sound, frames)
+            nursery.start_soon(send_audio, frames)
             for _ in range(20):
                 await sender.send_rtp(await packets.receive())
             got = [await forwarded.receive() for _ in range(10)]
@@ -67,7 +67,7 @@ async def test_packets_are_what_was_sent_and_go_on_to_another_peer(
     assert {packet.header_values().audio_level for packet in got} == {30}
 
 
-async def send_sound(frames: trio.abc.SendChannel[EncodedFrame]) -> None:
+async def send_audio(frames: trio.abc.SendChannel[EncodedFrame]) -> None:
     number = 0
     while True:
         await frames.send(attrs.evolve(SOUND, timestamp=number * 960))

@@ -26,7 +26,7 @@ async def test_before_negotiation() -> None:
     pc.close()
 
 
-async def test_what_we_offer_can_be_received_at_once(autojump_clock: Clock) -> None:
+async def test_offered_media_can_be_received_at_once(autojump_clock: Clock) -> None:
     async with media_peers() as peers:
         receiver = peers.alice.add_transceiver("audio").receiver
         await peers.alice.set_local_description()
@@ -34,7 +34,7 @@ async def test_what_we_offer_can_be_received_at_once(autojump_clock: Clock) -> N
         assert receiver.transport is not None
 
 
-async def test_a_track_is_muted_until_something_comes(autojump_clock: Clock) -> None:
+async def test_a_track_is_muted_until_packets_arrive(autojump_clock: Clock) -> None:
     async with media_peers() as peers:
         source, track = open_media_track("audio")
         peers.alice.add_track(track)
@@ -47,7 +47,7 @@ async def test_a_track_is_muted_until_something_comes(autojump_clock: Clock) -> 
         assert not event.track.muted
 
 
-async def test_a_track_is_muted_when_its_source_says_goodbye(autojump_clock: Clock) -> None:
+async def test_a_track_is_muted_by_bye(autojump_clock: Clock) -> None:
     async with media_peers() as peers:
         source, track = open_media_track("audio")
         peers.alice.add_track(track)
@@ -62,7 +62,7 @@ async def test_a_track_is_muted_when_its_source_says_goodbye(autojump_clock: Clo
         assert event.track.ready_state == "live"
 
 
-async def test_a_track_that_comes_back_is_unmuted_again(autojump_clock: Clock) -> None:
+async def test_a_resumed_track_is_unmuted(autojump_clock: Clock) -> None:
     async with media_peers() as peers, trio.open_nursery() as nursery:
         source, track = open_media_track("audio")
         peers.alice.add_track(track)
@@ -84,7 +84,7 @@ async def test_a_track_that_comes_back_is_unmuted_again(autojump_clock: Clock) -
         nursery.cancel_scope.cancel()
 
 
-async def test_the_sources_of_what_was_played(autojump_clock: Clock) -> None:
+async def test_sources_of_played_frames(autojump_clock: Clock) -> None:
     async with media_peers() as peers, trio.open_nursery() as nursery:
         source, track = open_media_track("audio")
         peers.alice.add_track(track)
@@ -106,7 +106,7 @@ async def test_the_sources_of_what_was_played(autojump_clock: Clock) -> None:
         nursery.cancel_scope.cancel()
 
 
-async def test_sources_are_told_when_nobody_takes_the_frames(autojump_clock: Clock) -> None:
+async def test_sources_are_reported_without_a_consumer_of_frames(autojump_clock: Clock) -> None:
     async with media_peers() as peers:
         source, track = open_media_track("audio")
         peers.alice.add_track(track)
@@ -130,8 +130,8 @@ async def test_sources_are_told_when_nobody_takes_the_frames(autojump_clock: Clo
         assert receiver.get_synchronization_sources() == receiver.get_contributing_sources() == []
 
 
-async def test_nobody_who_takes_a_track_costs_nothing(autojump_clock: Clock) -> None:
-    """Frames that nobody takes are not kept: who comes later gets what comes then."""
+async def test_a_track_without_consumer_keeps_no_frames(autojump_clock: Clock) -> None:
+    """Frames without a consumer are not kept; a later consumer gets later frames."""
     async with media_peers() as peers:
         source, track = open_media_track("video")
         peers.alice.add_track(track)
@@ -160,13 +160,13 @@ async def test_stopping_a_received_track(autojump_clock: Clock) -> None:
         assert event.receiver.track.ready_state == "ended"
         with pytest.raises(trio.ClosedResourceError):
             await event.track.receive()
-        # The clone has a life of its own; and so has the transceiver.
+        # The clone and the transceiver are independent of it.
         assert await clone.receive()
         assert event.transceiver.current_direction == "recvonly"
         nursery.cancel_scope.cancel()
 
 
-async def test_a_received_track_can_be_sent_on(autojump_clock: Clock) -> None:
+async def test_a_received_track_can_be_forwarded(autojump_clock: Clock) -> None:
     async with media_peers() as peers, media_peers(seed=1) as others, trio.open_nursery() as nursery:
         source, track = open_media_track("audio")
         peers.alice.add_track(track)

@@ -59,7 +59,7 @@ def test_capabilities(kind: str) -> None:
     assert "urn:ietf:params:rtp-hdrext:sdes:mid" in [each.uri for each in capabilities.header_extensions]
 
 
-def test_there_are_no_other_kinds() -> None:
+def test_other_kinds_have_no_capabilities() -> None:
     assert RTCRtpSender.get_capabilities("text") is None
 
 
@@ -90,11 +90,11 @@ async def test_parameters_after_negotiation(autojump_clock: Clock) -> None:
         assert [codec.payload_type for codec in receiver.get_parameters().codecs] == [
             codec.payload_type for codec in parameters.codecs
         ]
-        # What a receiver tells has no CNAME.
+        # A receiver's parameters have no CNAME.
         assert receiver.get_parameters().rtcp.cname == ""
 
 
-async def test_parameters_are_good_for_one_change() -> None:
+async def test_parameters_are_valid_for_one_change() -> None:
     pc = RTCPeerConnection()
     sender = pc.add_transceiver("video").sender
     first, again = sender.get_parameters(), sender.get_parameters()
@@ -125,7 +125,7 @@ async def test_parameters_do_not_outlive_a_negotiation(autojump_clock: Clock) ->
             await sender.set_parameters(parameters)
 
 
-async def test_all_that_can_be_set() -> None:
+async def test_parameters_that_can_be_set() -> None:
     pc = RTCPeerConnection()
     sender = simulcast_sender(pc)
     codec = RTCRtpCodec("video/VP8", 90000)
@@ -198,7 +198,7 @@ def huge_bitrate(parameters: RTCRtpSendParameters) -> None:
         (huge_bitrate, ValueError),
     ],
 )
-async def test_what_cannot_be_set(change: object, error: type[Exception]) -> None:
+async def test_parameters_that_cannot_be_set(change: object, error: type[Exception]) -> None:
     pc = RTCPeerConnection()
     sender = simulcast_sender(pc)
     parameters = sender.get_parameters()
@@ -206,13 +206,13 @@ async def test_what_cannot_be_set(change: object, error: type[Exception]) -> Non
     change(parameters)
     with pytest.raises(error):
         await sender.set_parameters(parameters)
-    # A refusal changes nothing, and the transaction is still open.
+    # A rejection changes nothing, and the transaction is still open.
     await sender.set_parameters(sender.get_parameters())
     assert [each.rid for each in sender.get_parameters().encodings] == ["a", "b"]
     pc.close()
 
 
-async def test_audio_has_no_pictures_to_scale() -> None:
+async def test_scaling_is_rejected_for_audio() -> None:
     pc = RTCPeerConnection()
     sender = pc.add_transceiver("audio").sender
     parameters = sender.get_parameters()
@@ -223,7 +223,7 @@ async def test_audio_has_no_pictures_to_scale() -> None:
     pc.close()
 
 
-async def test_a_codec_has_to_be_among_the_preferred_or_negotiated_ones(autojump_clock: Clock) -> None:
+async def test_a_codec_must_be_preferred_or_negotiated(autojump_clock: Clock) -> None:
     async with media_peers() as peers:
         transceiver = peers.alice.add_transceiver(local_track())
         capabilities = RTCRtpSender.get_capabilities("video")
@@ -241,7 +241,7 @@ async def test_a_codec_has_to_be_among_the_preferred_or_negotiated_ones(autojump
                 await negotiate(peers.alice, peers.bob)
 
 
-async def test_a_stopped_sender_takes_no_parameters() -> None:
+async def test_a_stopped_sender_rejects_parameters() -> None:
     pc = RTCPeerConnection()
     transceiver = pc.add_transceiver("audio")
     parameters = transceiver.sender.get_parameters()
@@ -273,7 +273,7 @@ async def test_a_track_is_replaced_by_one_of_its_kind() -> None:
     pc.close()
 
 
-async def test_another_track_goes_on_in_the_same_stream(autojump_clock: Clock) -> None:
+async def test_another_track_continues_the_stream(autojump_clock: Clock) -> None:
     async with media_peers() as peers, trio.open_nursery() as nursery:
         source, track = open_media_track("video")
         sender = peers.alice.add_track(track)
@@ -288,7 +288,7 @@ async def test_another_track_goes_on_in_the_same_stream(autojump_clock: Clock) -
             while len(numbers) < 20:
                 packet = await packets.receive()
                 assert packet.ssrc == first.ssrc
-                # Probes for bandwidth bring some packets again.
+                # Bandwidth probes repeat some packets.
                 numbers.add((packet.sequence_number - first.sequence_number) & 0xFFFF)
             assert numbers - {0} == set(range(1, max(numbers) + 1))
             await sender.replace_track(None)
@@ -305,10 +305,10 @@ async def test_another_track_goes_on_in_the_same_stream(autojump_clock: Clock) -
 
 
 @pytest.mark.parametrize("begins_at", [0, -5_000_000, 900_000_000])
-async def test_time_goes_on_when_another_track_has_another_clock(
+async def test_timestamps_continue_when_another_track_has_another_clock(
     begins_at: int, autojump_clock: Clock
 ) -> None:
-    """A receiver plays nothing of what lies in its past, and waits for what is far in its future."""
+    """A receiver drops frames in its past, and waits for frames far in its future."""
     async with media_peers() as peers, trio.open_nursery() as nursery:
         source, track = open_media_track("audio")
         sender = peers.alice.add_track(track)
@@ -376,7 +376,7 @@ async def test_sending_ends(how: str, autojump_clock: Clock) -> None:
             with trio.move_on_after(2) as silence:
                 await packets.receive()
             assert silence.cancelled_caught
-        # The track is the application's, and lives on.
+        # The track belongs to the application and stays live.
         assert track.ready_state == "live"
         assert not source.wanted
         nursery.cancel_scope.cancel()

@@ -1,4 +1,4 @@
-"""RTCRtpTransceiver, and what descriptions make of transceivers (W3C webrtc sections 4.4.1.5, 4.7.3, 5.1, 5.4)."""
+"""RTCRtpTransceiver, and the effect of descriptions on transceivers (W3C webrtc sections 4.4.1.5, 4.7.3, 5.1, 5.4)."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -32,7 +32,7 @@ Clock = trio.testing.MockClock
 
 @pytest.fixture
 async def pc() -> AsyncIterator[RTCPeerConnection]:
-    """A connection that is on no network."""
+    """A connection without a network."""
     connection = RTCPeerConnection()
     yield connection
     connection.close()
@@ -44,19 +44,19 @@ def local_track(kind: str = "audio") -> MediaStreamTrack:
 
 @asynccontextmanager
 async def counted_needs(peer: RTCPeerConnection) -> AsyncIterator[list[str]]:
-    """Count how often negotiation is needed within the block, and a little beyond."""
+    """Count the negotiationneeded events until shortly after the block."""
     needs: list[str] = []
 
-    def note(event: Event) -> None:
+    def record(event: Event) -> None:
         needs.append(event.type)
 
-    peer.add_event_listener("negotiation_needed", note)
+    peer.add_event_listener("negotiation_needed", record)
     yield needs
     await trio.sleep(0.1)
-    peer.remove_event_listener("negotiation_needed", note)
+    peer.remove_event_listener("negotiation_needed", record)
 
 
-def noted_tracks(peer: RTCPeerConnection) -> list[RTCTrackEvent]:
+def recorded_tracks(peer: RTCPeerConnection) -> list[RTCTrackEvent]:
     events: list[RTCTrackEvent] = []
     peer.add_event_listener("track", events.append)
     return events
@@ -84,7 +84,7 @@ async def test_a_new_transceiver_for_a_track(pc: RTCPeerConnection) -> None:
     assert transceiver.sender.track is track
     assert transceiver.receiver.track.kind == "video"
     assert transceiver.receiver.track.id != track.id
-    # addTransceiver never uses another's place, and does not ask whether the track is sent.
+    # addTransceiver never reuses a transceiver, and does not check whether the track is already sent.
     assert pc.add_transceiver(track) is not transceiver
 
 
@@ -112,7 +112,7 @@ async def test_a_new_transceiver_for_a_track(pc: RTCPeerConnection) -> None:
         ),
     ],
 )
-async def test_arguments_that_mean_nothing(
+async def test_invalid_arguments(
     kind: str, options: dict[str, object], error: type[Exception], pc: RTCPeerConnection
 ) -> None:
     with pytest.raises(error):
@@ -120,7 +120,7 @@ async def test_arguments_that_mean_nothing(
     assert pc.get_transceivers() == []
 
 
-async def test_encodings_are_filled_in(pc: RTCPeerConnection) -> None:
+async def test_encodings_have_defaults(pc: RTCPeerConnection) -> None:
     layers = [RTCRtpEncodingParameters(rid) for rid in "qhfx"]
     video = pc.add_transceiver("video", send_encodings=layers).sender.get_parameters().encodings
     assert [(each.rid, each.scale_resolution_down_by) for each in video] == [("q", 4), ("h", 2), ("f", 1)]
@@ -138,7 +138,7 @@ async def test_encodings_are_filled_in(pc: RTCPeerConnection) -> None:
     assert one == RTCRtpEncodingParameters()
 
 
-async def test_a_closed_connection_refuses(pc: RTCPeerConnection) -> None:
+async def test_a_closed_connection_rejects(pc: RTCPeerConnection) -> None:
     transceiver = pc.add_transceiver("audio")
     pc.close()
     for refused in (
@@ -158,7 +158,7 @@ async def test_a_closed_connection_refuses(pc: RTCPeerConnection) -> None:
         await transceiver.sender.set_parameters(transceiver.sender.get_parameters())
 
 
-async def test_close_stops_transceivers_and_keeps_them_to_be_looked_at(pc: RTCPeerConnection) -> None:
+async def test_close_stops_and_keeps_transceivers(pc: RTCPeerConnection) -> None:
     transceiver = pc.add_transceiver("audio")
     ended: list[Event] = []
     transceiver.receiver.track.on_ended = ended.append
@@ -166,7 +166,7 @@ async def test_close_stops_transceivers_and_keeps_them_to_be_looked_at(pc: RTCPe
     assert pc.get_transceivers() == [transceiver]
     assert (pc.get_senders(), pc.get_receivers()) == ([], [])
     assert (transceiver.direction, transceiver.current_direction) == ("stopped", "stopped")
-    # W3C webrtc section 4.4.1.10: the connection fires nothing any more, its tracks end as tracks do, in a task.
+    # W3C webrtc section 4.4.1.10: the connection fires no more events; its tracks end in a task.
     assert (transceiver.receiver.track.ready_state, ended) == ("live", [])
     await trio.testing.wait_all_tasks_blocked()
     assert transceiver.receiver.track.ready_state == "ended"
@@ -176,7 +176,7 @@ async def test_close_stops_transceivers_and_keeps_them_to_be_looked_at(pc: RTCPe
 # -- direction ---------------------------------------------------------------------------------------------------
 
 
-async def test_the_direction_is_a_wish(pc: RTCPeerConnection) -> None:
+async def test_the_direction_is_a_preference(pc: RTCPeerConnection) -> None:
     transceiver = pc.add_transceiver("audio")
     for direction in ("recvonly", "sendonly", "inactive", "sendrecv"):
         transceiver.direction = direction
@@ -203,7 +203,7 @@ async def test_the_direction_is_a_wish(pc: RTCPeerConnection) -> None:
         ("inactive", "sendrecv", "inactive"),
     ],
 )
-async def test_directions_are_agreed_on(ours: str, theirs: str, agreed: str, autojump_clock: Clock) -> None:
+async def test_directions_are_negotiated(ours: str, theirs: str, agreed: str, autojump_clock: Clock) -> None:
     opposite = {"sendonly": "recvonly", "recvonly": "sendonly"}
     async with media_peers() as peers:
         mine = peers.alice.add_transceiver("video", direction=ours)
@@ -234,7 +234,7 @@ async def test_a_track_is_sent_once(pc: RTCPeerConnection) -> None:
     other.close()
 
 
-async def test_a_free_sender_is_used_by_add_track(pc: RTCPeerConnection) -> None:
+async def test_add_track_reuses_a_free_sender(pc: RTCPeerConnection) -> None:
     inactive = pc.add_transceiver("audio", direction="inactive")
     receiving = pc.add_transceiver("video", direction="recvonly")
     assert pc.add_track(local_track("video")) is receiving.sender
@@ -254,7 +254,7 @@ async def test_a_removed_track_leaves_a_sender_that_has_never_sent(pc: RTCPeerCo
     assert only(pc.get_transceivers()).direction == "sendrecv"
 
 
-async def test_a_sender_that_has_sent_is_not_used_again(autojump_clock: Clock) -> None:
+async def test_a_sender_that_has_sent_is_not_reused(autojump_clock: Clock) -> None:
     async with media_peers() as peers:
         sender = peers.alice.add_track(local_track())
         await negotiate(peers.alice, peers.bob)
@@ -263,14 +263,14 @@ async def test_a_sender_that_has_sent_is_not_used_again(autojump_clock: Clock) -
         assert len(peers.alice.get_transceivers()) == 2
 
 
-async def test_a_stopped_transceiver_is_not_used_again(pc: RTCPeerConnection) -> None:
+async def test_a_stopped_transceiver_is_not_reused(pc: RTCPeerConnection) -> None:
     transceiver = pc.add_transceiver("audio", direction="recvonly")
     transceiver.stop()
     assert pc.add_track(local_track()) is not transceiver.sender
     pc.remove_track(transceiver.sender)
 
 
-async def test_an_offer_takes_the_transceiver_of_add_track(autojump_clock: Clock) -> None:
+async def test_an_offer_is_associated_with_the_transceiver_of_add_track(autojump_clock: Clock) -> None:
     async with media_peers() as peers:
         peers.alice.add_track(local_track())
         by_kind = peers.bob.add_transceiver(local_track())
@@ -289,7 +289,7 @@ async def test_a_track_is_announced_in_its_streams(autojump_clock: Clock) -> Non
     async with media_peers() as peers:
         track, one, two = local_track(), MediaStream(), MediaStream()
         peers.alice.add_track(track, one, two, one)
-        events = noted_tracks(peers.bob)
+        events = recorded_tracks(peers.bob)
         streams: list[MediaStream] = []
         peers.bob.on_add_stream = lambda event: streams.append(event.stream)
         await negotiate(peers.alice, peers.bob)
@@ -316,32 +316,32 @@ async def offer_without_msid(peers: Peers, *, kept: str = "") -> None:
     await peers.alice.set_remote_description(description_of(peers.bob))
 
 
-async def test_a_track_without_msid_is_in_a_stream_of_its_own(autojump_clock: Clock) -> None:
+async def test_a_track_without_msid_gets_its_own_stream(autojump_clock: Clock) -> None:
     async with media_peers() as peers:
         for kind in ("audio", "video"):
             peers.alice.add_track(local_track(kind), MediaStream())
-        events = noted_tracks(peers.bob)
+        events = recorded_tracks(peers.bob)
         await offer_without_msid(peers)
         streams = [stream for event in events for stream in event.streams]
         assert [stream.get_tracks() for stream in streams] == [[event.track] for event in events]
         assert len({stream.id for stream in streams}) == len(events) == 2
         assert peers.bob.get_remote_streams() == streams
-        # The next offer says nothing of streams either: nothing has changed.
+        # The next offer has no streams either: nothing has changed.
         await offer_without_msid(peers)
         assert len(events) == 2
         assert peers.bob.get_remote_streams() == streams
 
 
-async def test_a_track_that_is_said_to_be_in_no_stream_is_in_none(autojump_clock: Clock) -> None:
+async def test_a_track_with_msid_but_without_stream(autojump_clock: Clock) -> None:
     async with media_peers() as peers:
         peers.alice.add_track(local_track(), MediaStream())
-        events = noted_tracks(peers.bob)
+        events = recorded_tracks(peers.bob)
         await offer_without_msid(peers, kept="a=msid:-\r\n")
         assert [event.streams for event in events] == [()]
         assert peers.bob.get_remote_streams() == []
 
 
-async def test_the_order_of_what_a_description_tells(autojump_clock: Clock) -> None:
+async def test_the_order_of_events_of_a_description(autojump_clock: Clock) -> None:
     """W3C webrtc section 4.4.1.5: the state, mute, removetrack, addtrack, track, and then the method returns."""
     async with media_peers() as peers:
         order: list[str] = []
@@ -354,14 +354,14 @@ async def test_the_order_of_what_a_description_tells(autojump_clock: Clock) -> N
             await source.send(opus_frame(0))
             await unmuted.receive()
 
-        def note(event: Event) -> None:
+        def record(event: Event) -> None:
             order.append(event.type)
 
-        peers.bob.add_event_listener("signaling_state_change", note)
-        peers.bob.add_event_listener("track", note)
-        receiver.track.on_mute = note
-        remote.add_event_listener("remove_track", note)
-        remote.add_event_listener("add_track", note)
+        peers.bob.add_event_listener("signaling_state_change", record)
+        peers.bob.add_event_listener("track", record)
+        receiver.track.on_mute = record
+        remote.add_event_listener("remove_track", record)
+        remote.add_event_listener("add_track", record)
         peers.alice.remove_track(first)
         peers.alice.add_track(local_track("video"), stream, other)
         await peers.alice.set_local_description()
@@ -386,17 +386,17 @@ async def test_a_removed_track_is_muted_and_leaves_its_streams(autojump_clock: C
         assert event.track.ready_state == "live"
         assert event.transceiver.current_direction == "inactive"
 
-        # The same transceiver sends again: another event, of the same track in the same stream.
-        events = noted_tracks(peers.bob)
+        # The same transceiver sends again: another event with the same track and stream.
+        events = recorded_tracks(peers.bob)
         only(peers.alice.get_transceivers()).direction = "sendrecv"
         await negotiate(peers.alice, peers.bob)
         assert [(each.track, each.streams) for each in events] == [(event.track, (stream,))]
 
 
-async def test_one_event_for_each_time_that_the_peer_begins_to_send(autojump_clock: Clock) -> None:
+async def test_one_track_event_each_time_the_peer_begins_to_send(autojump_clock: Clock) -> None:
     async with media_peers() as peers:
         transceiver = peers.alice.add_transceiver("audio", direction="recvonly")
-        events = noted_tracks(peers.bob)
+        events = recorded_tracks(peers.bob)
         told = []
         for direction in ("recvonly", "sendonly", "sendrecv", "inactive", "sendonly"):
             transceiver.direction = direction
@@ -405,11 +405,11 @@ async def test_one_event_for_each_time_that_the_peer_begins_to_send(autojump_clo
         assert told == [0, 1, 1, 1, 2]
 
 
-async def test_another_stream_is_another_event(autojump_clock: Clock) -> None:
+async def test_another_stream_fires_another_event(autojump_clock: Clock) -> None:
     async with media_peers() as peers:
         one, two = MediaStream(), MediaStream()
         sender = peers.alice.add_track(local_track(), one)
-        events = noted_tracks(peers.bob)
+        events = recorded_tracks(peers.bob)
         await negotiate(peers.alice, peers.bob)
         sender.set_streams(one, two)
         await negotiate(peers.alice, peers.bob)
@@ -419,24 +419,24 @@ async def test_another_stream_is_another_event(autojump_clock: Clock) -> None:
         assert [stream.id for stream in peers.bob.get_remote_streams()] == [two.id]
 
 
-async def test_an_answer_that_does_not_receive_takes_the_track_back(autojump_clock: Clock) -> None:
+async def test_an_answer_that_does_not_receive_removes_the_track(autojump_clock: Clock) -> None:
     async with media_peers() as peers:
         peers.alice.add_track(local_track(), MediaStream())
-        events = noted_tracks(peers.bob)
+        events = recorded_tracks(peers.bob)
         await peers.alice.set_local_description()
         await peers.bob.set_remote_description(description_of(peers.alice))
         (event,) = events
         event.transceiver.direction = "inactive"
         await peers.bob.set_local_description()
         assert event.streams[0].get_tracks() == []
-        # Now that the answer lets it receive, this is news.
+        # Now the answer receives, so that the event is fired again.
         await peers.alice.set_remote_description(description_of(peers.bob))
         event.transceiver.direction = "recvonly"
         await negotiate(peers.bob, peers.alice)
         assert [each.track for each in events] == [event.track] * 2
 
 
-async def test_a_stream_that_somebody_has_kept_comes_back(autojump_clock: Clock) -> None:
+async def test_a_stream_that_the_application_kept_is_reused(autojump_clock: Clock) -> None:
     async with media_peers() as peers:
         sender = peers.alice.add_track(local_track(), MediaStream())
         event = await connect_track(peers.alice, peers.bob)
@@ -447,7 +447,7 @@ async def test_a_stream_that_somebody_has_kept_comes_back(autojump_clock: Clock)
         assert peers.bob.get_remote_streams() == [kept]
 
 
-async def test_tracks_of_one_name_are_two_tracks(autojump_clock: Clock) -> None:
+async def test_tracks_with_the_same_id_are_distinct(autojump_clock: Clock) -> None:
     async with media_peers() as peers:
         stream = MediaStream()
         peers.alice.add_track(local_track(), stream)
@@ -466,7 +466,7 @@ async def test_tracks_of_one_name_are_two_tracks(autojump_clock: Clock) -> None:
 # -- rollback ----------------------------------------------------------------------------------------------------
 
 
-async def test_a_rolled_back_offer_of_ours_takes_the_mid_back(autojump_clock: Clock) -> None:
+async def test_rollback_of_a_local_offer_removes_the_mid(autojump_clock: Clock) -> None:
     async with media_peers() as peers:
         transceiver = peers.alice.add_transceiver("audio")
         await peers.alice.set_local_description()
@@ -481,10 +481,10 @@ async def test_a_rolled_back_offer_of_ours_takes_the_mid_back(autojump_clock: Cl
         assert peers.alice.get_transceivers() == [transceiver]
 
 
-async def test_a_rolled_back_offer_of_the_peers_takes_its_transceivers_back(autojump_clock: Clock) -> None:
+async def test_rollback_of_a_remote_offer_removes_its_transceivers(autojump_clock: Clock) -> None:
     async with media_peers() as peers:
         peers.alice.add_track(local_track(), MediaStream())
-        events = noted_tracks(peers.bob)
+        events = recorded_tracks(peers.bob)
         await peers.alice.set_local_description()
         await peers.bob.set_remote_description(description_of(peers.alice))
         (event,) = events
@@ -495,7 +495,7 @@ async def test_a_rolled_back_offer_of_the_peers_takes_its_transceivers_back(auto
         assert event.streams[0].get_tracks() == []
 
 
-async def test_what_add_track_has_used_survives_a_rollback(autojump_clock: Clock) -> None:
+async def test_a_transceiver_used_by_add_track_survives_a_rollback(autojump_clock: Clock) -> None:
     async with media_peers() as peers:
         peers.alice.add_track(local_track())
         await peers.alice.set_local_description()
@@ -506,18 +506,18 @@ async def test_what_add_track_has_used_survives_a_rollback(autojump_clock: Clock
         await peers.bob.set_remote_description({"type": "rollback"})
         assert peers.bob.get_transceivers() == [transceiver]
         assert (transceiver.mid, transceiver.direction) == (None, "sendrecv")
-        # And takes the section of the next offer.
+        # And it is associated with the section of the next offer.
         await peers.bob.set_remote_description(description_of(peers.alice))
         assert peers.bob.get_transceivers() == [transceiver]
         assert transceiver.mid == "0"
 
 
-async def test_rollback_undoes_what_an_offer_has_changed(autojump_clock: Clock) -> None:
+async def test_rollback_undoes_the_changes_of_an_offer(autojump_clock: Clock) -> None:
     async with media_peers() as peers:
         sender = peers.alice.add_track(local_track(), MediaStream())
         event = await connect_track(peers.alice, peers.bob)
         (stream,) = event.streams
-        events = noted_tracks(peers.bob)
+        events = recorded_tracks(peers.bob)
         peers.alice.remove_track(sender)
         await peers.alice.set_local_description()
         await peers.bob.set_remote_description(description_of(peers.alice))
@@ -531,7 +531,7 @@ async def test_rollback_undoes_what_an_offer_has_changed(autojump_clock: Clock) 
 # -- stop ----------------------------------------------------------------------------------------------------------
 
 
-async def test_a_transceiver_that_the_peer_has_never_heard_of_just_ends(autojump_clock: Clock) -> None:
+async def test_a_transceiver_that_was_never_negotiated_stops_at_once(autojump_clock: Clock) -> None:
     async with media_peers() as peers:
         stopped = peers.alice.add_transceiver("audio")
         stopped.stop()
@@ -562,7 +562,7 @@ async def test_stopping_is_negotiated(who: str, autojump_clock: Clock) -> None:
 
         await one.set_local_description()
         await other.set_remote_description(description_of(one))
-        # The peer's set keeps it until its answer stands.
+        # The peer's set keeps it until its answer is set.
         assert lost.current_direction == "stopped"
         assert lost.receiver.track.ready_state == "ended"
         assert (other.get_transceivers(), other.get_senders()) == ([lost], [])
@@ -575,21 +575,21 @@ async def test_stopping_is_negotiated(who: str, autojump_clock: Clock) -> None:
         one.remove_track(stopped.sender)
 
 
-async def test_a_section_is_used_again_after_stopping(autojump_clock: Clock) -> None:
+async def test_a_section_is_recycled_after_stopping(autojump_clock: Clock) -> None:
     async with media_peers() as peers:
         peers.alice.add_transceiver("audio")
         await connect_track(peers.alice, peers.bob)
         only(peers.alice.get_transceivers()).stop()
         await negotiate(peers.alice, peers.bob)
         new = peers.alice.add_transceiver("video")
-        events = noted_tracks(peers.bob)
+        events = recorded_tracks(peers.bob)
         await negotiate(peers.alice, peers.bob)
         assert description_of(peers.alice).sdp.count("m=") == 1
         assert (new.mid, new.current_direction) == ("1", "sendonly")
         assert only(peers.bob.get_transceivers()) is events[0].transceiver
 
 
-async def test_an_answer_that_rejects_stops(autojump_clock: Clock) -> None:
+async def test_a_rejecting_answer_stops_the_transceiver(autojump_clock: Clock) -> None:
     async with media_peers() as peers:
         mine = peers.alice.add_transceiver("audio")
         peers.alice.add_transceiver("video")
@@ -606,7 +606,7 @@ async def test_an_answer_that_rejects_stops(autojump_clock: Clock) -> None:
 # -- negotiation needed ----------------------------------------------------------------------------------------------
 
 
-async def test_what_needs_negotiation(autojump_clock: Clock) -> None:
+async def test_changes_that_need_negotiation(autojump_clock: Clock) -> None:
     async with media_peers() as peers:
         stream = MediaStream()
         async with counted_needs(peers.alice) as needs:
@@ -634,7 +634,7 @@ async def test_what_needs_negotiation(autojump_clock: Clock) -> None:
             peers.alice.remove_track(sender)
         assert len(needs) == 1
 
-        # The answerer got what it asked for, so it needs nothing; more does.
+        # The answerer has what it requested and needs nothing; further changes do.
         answering = only(peers.bob.get_transceivers())
         async with counted_needs(peers.bob) as needs:
             answering.direction = "inactive"
@@ -678,7 +678,7 @@ async def test_codecs_that_cannot_be_preferred(codecs: list[RTCRtpCodec], pc: RT
         transceiver.set_codec_preferences(codecs)
 
 
-async def test_names_of_codecs_have_no_case(pc: RTCPeerConnection) -> None:
+async def test_codec_names_are_case_insensitive(pc: RTCPeerConnection) -> None:
     pc.add_transceiver("audio").set_codec_preferences([RTCRtpCodec("AUDIO/pcmu", 8000, 1)])
 
 
@@ -686,12 +686,12 @@ async def test_names_of_codecs_have_no_case(pc: RTCPeerConnection) -> None:
 
 
 def simulcast_offer(sdp: str, rids: str) -> str:
-    """Return the answerless offer of one section of video with a wish to receive layers."""
+    """Return an offer of one video section that requests layers."""
     lines = "".join(f"a=rid:{rid} recv\r\n" for rid in rids.split(";"))
     return f"{sdp}{lines}a=simulcast:recv {rids}\r\n"
 
 
-async def test_a_peer_asks_for_layers(autojump_clock: Clock) -> None:
+async def test_a_peer_requests_layers(autojump_clock: Clock) -> None:
     async with media_peers() as peers:
         peers.alice.add_transceiver("video", direction="recvonly")
         sender = peers.bob.add_track(local_track("video"))
@@ -712,7 +712,7 @@ async def test_a_peer_asks_for_layers(autojump_clock: Clock) -> None:
         assert [each.rid for each in sender.get_parameters().encodings] == ["lo", "mid", "hi"]
 
 
-async def test_layers_that_the_answer_leaves_out_are_given_up(autojump_clock: Clock) -> None:
+async def test_layers_missing_in_the_answer_are_removed(autojump_clock: Clock) -> None:
     async with media_peers() as peers:
         layers = [RTCRtpEncodingParameters(rid) for rid in "abc"]
         transceiver = peers.alice.add_transceiver(local_track("video"), send_encodings=layers)
@@ -843,7 +843,7 @@ async def test_a_handler_may_close_the_connection(autojump_clock: Clock) -> None
         assert len(events) == 1
 
 
-async def test_asynchronous_handlers_run_beside(autojump_clock: Clock) -> None:
+async def test_asynchronous_handlers_run_concurrently(autojump_clock: Clock) -> None:
     async with media_peers() as peers:
         peers.alice.add_track(local_track())
         answered = trio.Event()
@@ -871,7 +871,7 @@ async def test_perfect_negotiation_of_two_offers_at_once(autojump_clock: Clock) 
         peers.bob.add_track(local_track())
         await peers.alice.set_local_description()
         await peers.bob.set_local_description()
-        # Bob is polite: his offer is rolled back, and his transceiver takes the section of Alice's.
+        # Bob is polite: his offer is rolled back, and his transceiver is associated with Alice's section.
         await peers.bob.set_remote_description(description_of(peers.alice))
         await peers.bob.set_local_description()
         await peers.alice.set_remote_description(description_of(peers.bob))
@@ -895,7 +895,7 @@ async def test_parameters_of_opus_are_those_of_the_settings_until_others_are_set
     pc.close()
 
 
-async def test_parameters_of_opus_that_are_refused(pc: RTCPeerConnection) -> None:
+async def test_opus_parameters_that_are_rejected(pc: RTCPeerConnection) -> None:
     with pytest.raises(InvalidModificationError, match="video"):
         pc.add_transceiver("video").set_opus_parameters(OpusParameters())
     with pytest.raises(TypeError, match="OpusParameters"):

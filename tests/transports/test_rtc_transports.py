@@ -1,4 +1,4 @@
-"""RTCSctpTransport, RTCDtlsTransport, RTCIceTransport: when they are there, what they say, their identity."""
+"""RTCSctpTransport, RTCDtlsTransport, RTCIceTransport: existence, attributes and identity."""
 
 import math
 
@@ -44,7 +44,7 @@ async def test_objects_keep_their_identity() -> None:
         assert dtls.ice_transport is ice
 
 
-async def test_states_go_their_way() -> None:
+async def test_states_change_in_order() -> None:
     async with two_peers() as peers:
         alice, bob = peers.alice, peers.bob
         channel = alice.create_data_channel("chat")
@@ -79,7 +79,7 @@ async def test_states_go_their_way() -> None:
         assert log.index("dtls connected") < log.index("sctp connected") < log.index("open")
 
 
-async def test_what_a_connected_transport_says() -> None:
+async def test_attributes_of_connected_transports() -> None:
     async with open_channel() as (_, _, peers):
         for pc, role in ((peers.alice, "controlling"), (peers.bob, "controlled")):
             sctp = pc.sctp
@@ -108,7 +108,7 @@ async def test_what_a_connected_transport_says() -> None:
         ]
 
 
-async def test_a_changed_fingerprint_in_a_new_offer_is_refused_whole() -> None:
+async def test_a_changed_fingerprint_in_a_new_offer_is_rejected() -> None:
     async with open_channel() as (mine, theirs, peers):
         offer = await peers.bob.create_offer()
         lines = offer.sdp.split("\r\n")
