@@ -41,13 +41,13 @@ class _Exchange:
     side: MediaSide = attrs.Factory(lambda: MediaSide("answ"))
 
     def apply_remote(self) -> None:
-        self.side.note(self.session.apply_remote("offer", self.text, self.side.transceivers))
+        self.side.update_transceivers(self.session.apply_remote("offer", self.text, self.side.transceivers))
 
     def create_answer(self) -> None:
         self.session.create_answer(self.side.media())
 
     def apply_local(self) -> None:
-        self.side.note(self.session.apply_local("answer"))
+        self.side.update_transceivers(self.session.apply_local("answer"))
 
 
 def _exchange(text: str) -> _Exchange:
