@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from trio_rtc._pipeline.video_adapter import Quality, VideoAdapter, default_max_bitrate, preference
+from trio_rtc._pipeline.video_adapter import Quality, VideoAdapter, default_max_bitrate, effective_preference
 from trio_rtc.enums import RTCDegradationPreference
 
 HD = 1280 * 720
@@ -23,7 +23,7 @@ def test_a_low_bitrate_reduces_size_and_rate_at_once() -> None:
     assert step.scale_down_by >= 2
     assert step.max_framerate is not None
     assert scaler.is_limited
-    assert step.needs(HD) < 150_000 / 0.7 or step.scale_down_by == 4
+    assert step.required_bitrate(HD) < 150_000 / 0.7 or step.scale_down_by == 4
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_recovery_is_gradual_and_delayed() -> None:
 
 def test_a_bitrate_oscillating_around_a_step_causes_no_oscillation() -> None:
     scaler = VideoAdapter()
-    needed = Quality().needs(HD)
+    needed = Quality().required_bitrate(HD)
     steps = {
         scaler.adapt(needed * factor, HD, BALANCED, number / 10)
         for number, factor in enumerate([0.8, 1.1, 0.75, 1.3, 0.9] * 20)
@@ -86,7 +86,7 @@ def test_another_preference_stays_on_its_ladder() -> None:
 def test_the_content_hint_is_a_default_for_the_preference(
     chosen: RTCDegradationPreference | None, hint: str, expected: RTCDegradationPreference
 ) -> None:
-    assert preference(chosen, hint) is expected
+    assert effective_preference(chosen, hint) is expected
 
 
 # -- by quantizers ---------------------------------------------------------------------------------------------------

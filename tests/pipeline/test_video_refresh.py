@@ -23,7 +23,7 @@ def test_frames_sent_meanwhile_postpone_it() -> None:
     refresh = VideoRefresh()
     refresh.request([1], 10.0)
     for index in range(100):
-        refresh.frame_sent(10 + index / 30)
+        refresh.record_sent(10 + index / 30)
         assert refresh.due_at > 10 + (index + 1) / 30
 
 

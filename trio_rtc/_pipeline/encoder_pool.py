@@ -1,8 +1,8 @@
-"""Encoders that senders share.
+"""Encoders shared by senders.
 
 Encoding is by far the most expensive step of a frame. Senders of different connections that send one source with the
 same codec at the same size therefore share its encoder. The first sender of a frame has it encoded, in a worker thread;
-the others get the same result. There is no task for it: the encoder is closed with its last user.
+the others get the same result. A shared encoder has no task of its own, and is closed with its last user.
 
 A shared encoder runs at the lowest bitrate of its users, so senders with much less bandwidth than others leave it
 (:mod:`.encoder_selection`). A requested keyframe goes to all users. A sender that has missed a frame, or has just
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from trio_rtc.codecs import CodecThread
 
 _KEYFRAME_INTERVAL: Final = 0.3
-"""Seconds between two requested keyframes: a peer that requests all the time must not spoil the video of others."""
+"""Seconds between two requested keyframes: a peer that requests many must not degrade the video of others."""
 _RESULTS_KEPT: Final = 8
-"""Results kept for senders that are a little late."""
+"""Results retained for senders that are slightly late."""
 _SLICE_SIZE: Final = 1_000
-"""Bytes of a NAL unit that fills a packet by itself (packetization mode 0 of H.264, RFC 6184 section 5.6)."""
+"""Maximum bytes of an H.264 slice in packetization mode 0 (RFC 6184 section 5.6): one NAL unit per packet."""
 _SELECTION_INTERVAL: Final = 0.25
 """Seconds between two selections of an encoder by one sender."""
 
@@ -42,10 +42,10 @@ class EncoderConfig:
     Attributes:
         kind: ``"audio"`` or ``"video"``.
         codec: The encoding name.
-        fmtp: The peer's format parameters that change the encoding.
-        scale_down_by: Divides width and height.
-        max_framerate: Video frames per second at most.
-        shown: Whether the track is enabled: a disabled one shows black.
+        fmtp: The peer's format parameters that affect encoding.
+        scale_down_by: Divisor of width and height.
+        max_framerate: Maximum video frames per second; ``None`` for no limit.
+        enabled: Whether the track is enabled; a disabled one gives black frames or silence.
     """
 
     kind: str
@@ -53,7 +53,7 @@ class EncoderConfig:
     fmtp: tuple[tuple[str, str], ...]
     scale_down_by: float = 1.0
     max_framerate: float | None = None
-    shown: bool = True
+    enabled: bool = True
 
 
 @attrs.frozen
@@ -61,9 +61,9 @@ class Encoded:
     """The result of encoding a frame.
 
     Attributes:
-        index: Counts the encoder's input frames.
+        index: Index of the encoder's input frame.
         frames: The encoded frames.
-        seconds: The duration of encoding.
+        seconds: Duration of encoding.
     """
 
     index: int
@@ -78,8 +78,8 @@ class EncodeCounters:
     Attributes:
         frames: Encoded frames.
         keyframes: Keyframes among them.
-        seconds: The sum of their encoding times.
-        quantizers: The sum of their quantizers.
+        seconds: Sum of their encoding times.
+        quantizers: Sum of their quantizers.
         implementation: The encoder's name; ``None`` before the first frame.
     """
 
@@ -120,7 +120,7 @@ class SharedEncoder:
 
     @property
     def users(self) -> int:
-        """The number of its users."""
+        """Number of its users."""
         return len(self._bitrates)
 
     @property
@@ -130,7 +130,7 @@ class SharedEncoder:
         return name
 
     def bitrates_without(self, user: Hashable) -> list[float]:
-        """Return the bitrates of its other users, as far as they are known."""
+        """Return the known bitrates of its other users."""
         return [rate for other, rate in self._bitrates.items() if other is not user and rate is not None]
 
     def join(self, user: Hashable, bitrate: float | None) -> None:
@@ -143,7 +143,7 @@ class SharedEncoder:
         self._bitrates.pop(user, None)
 
     def request_keyframe(self) -> None:
-        """Request that the next video frame is a keyframe, or one soon after the last requested keyframe."""
+        """Request a keyframe: the next video frame, or a later one if the last requested keyframe was recent."""
         self._keyframe_requested = True
 
     async def encode(
@@ -160,11 +160,11 @@ class SharedEncoder:
 
         Args:
             user: The caller.
-            number: Counts the frames of the source.
+            number: The number of the source's frame.
             frame: The frame; ``None`` for the end of audio before a pause.
             bitrate: The user's bitrate, in bits per second.
             captured: The capture time by trio's clock, for a frame without ``pts``.
-            repeated_after: Seconds since the time of its ``pts``, for a video frame that is encoded again.
+            repeated_after: Seconds since the time of ``pts``, for a video frame that is encoded again.
 
         Raises:
             CodecError: Encoding failed.
@@ -216,22 +216,22 @@ class SharedEncoder:
                 )
             )
         except BaseException:
-            # The reference frames of the encoder are unknown.
+            # The state of the encoder's reference frames is unknown.
             self._keyframe_due = True
             raise
-        # A video frame that was skipped to keep the rate does not serve the request.
+        # A frame dropped by rate control does not fulfil the request.
         self._keyframe_due |= force and not any(each.keyframe for each in video)
         return video, seconds
 
     def _next_is_keyframe(self, now: float) -> bool:
         """Return whether the next video frame must be a keyframe."""
-        wanted, self._keyframe_due = self._keyframe_due, False
-        if self._keyframe_requested and (wanted or now >= self._last_requested + _KEYFRAME_INTERVAL):
-            wanted, self._keyframe_requested, self._last_requested = True, False, now
-        return wanted
+        is_keyframe, self._keyframe_due = self._keyframe_due, False
+        if self._keyframe_requested and (is_keyframe or now >= self._last_requested + _KEYFRAME_INTERVAL):
+            is_keyframe, self._keyframe_requested, self._last_requested = True, False, now
+        return is_keyframe
 
     def _open(self) -> None:
-        from trio_rtc.codecs import (  # noqa: PLC0415 (an optional extra, imported only where it is needed)
+        from trio_rtc.codecs import (  # noqa: PLC0415 (an optional extra, imported on use)
             AudioEncoderOptions,
             CodecThread,
             VideoEncoderOptions,
@@ -250,7 +250,7 @@ class SharedEncoder:
 
 
 def _timed(encode: Callable[[], list[EncodedFrame]]) -> Callable[[], tuple[list[EncodedFrame], float]]:
-    """Return a function that encodes and measures its seconds, to be called in a thread."""
+    """Return a function that encodes and measures the seconds, for a worker thread."""
 
     def call() -> tuple[list[EncodedFrame], float]:
         began = time.perf_counter()
@@ -261,7 +261,7 @@ def _timed(encode: Callable[[], list[EncodedFrame]]) -> Callable[[], tuple[list[
 
 
 class EncoderPool:
-    """The encoders of one source, by configuration; those of one configuration have different bitrates."""
+    """The encoders of one source, by configuration; encoders of one configuration differ in bitrate."""
 
     def __init__(self) -> None:
         self._encoders: dict[EncoderConfig, list[SharedEncoder]] = {}
@@ -276,7 +276,7 @@ class EncoderPool:
         return list(self._encoders.get(config, ()))
 
     def open(self, config: EncoderConfig) -> SharedEncoder:
-        """Return another encoder of a configuration."""
+        """Return a new encoder of a configuration."""
         encoder = SharedEncoder(config)
         self._encoders.setdefault(config, []).append(encoder)
         return encoder
@@ -292,7 +292,7 @@ class EncoderPool:
 
 
 class EncoderHandle:
-    """The use of a pool by one encoding of one sender.
+    """Access of one encoding of one sender to the encoder pool.
 
     Args:
         pool: The encoders of the source.
@@ -324,7 +324,7 @@ class EncoderHandle:
     ) -> list[EncodedFrame]:
         """Return the encoded frames to send; the arguments are those of :meth:`SharedEncoder.encode`.
 
-        A video frame that is encoded again has the number of a new one, and the seconds since its ``pts``.
+        A video frame that is encoded again has a new number, and the seconds since its ``pts``.
 
         Raises:
             CodecError: Encoding failed.
@@ -336,7 +336,7 @@ class EncoderHandle:
                 self._next_index += 1
             return []
         if encoded.index != self._next_index and config.kind == "video" and not encoded.frames[0].keyframe:
-            # A frame was missed: the following ones cannot be decoded.
+            # A frame was missed: frames that refer to it cannot be decoded.
             encoder.request_keyframe()
             return []
         self._next_index = encoded.index + 1
@@ -351,7 +351,7 @@ class EncoderHandle:
             await self._pool.release(encoder)
 
     async def _join(self, config: EncoderConfig, bitrate: float | None) -> SharedEncoder:
-        """Return the encoder of a frame, which may be another one than before."""
+        """Return the encoder for the next frame, and join it if it is another one."""
         present, now = self._encoder, trio.current_time()
         if present is not None and present.config == config:
             if now < self._select_at or bitrate is None:
@@ -364,7 +364,7 @@ class EncoderHandle:
             return present
         await self.aclose()
         if selected is None or selected not in self._pool.encoders(config):
-            # None fits, or its last user has left meanwhile.
+            # No encoder fits, or its last user has left meanwhile.
             selected = self._pool.open(config)
         selected.join(self, bitrate)
         self._encoder, self._next_index = selected, None
@@ -375,7 +375,7 @@ class EncoderHandle:
         encoders = self._pool.encoders(config)
         groups = [encoder.bitrates_without(self) for encoder in encoders]
         if bitrate is None or config.kind == "audio":
-            # Audio takes so little bandwidth that sharing slows no one down.
+            # The bitrate of audio is too low for its users to be limited by each other.
             return encoders[0] if encoders else None
         if self._encoder in encoders:
             index = self._selection.next(bitrate, groups, encoders.index(self._encoder), now)

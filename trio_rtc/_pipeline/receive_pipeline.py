@@ -1,4 +1,4 @@
-"""From frames to a track: decoded in worker threads while somebody takes them, or handed on as they are."""
+"""The receive pipeline: from encoded frames to a track, which are decoded in worker threads while it has a consumer."""
 
 import logging
 from collections import Counter
@@ -19,27 +19,27 @@ if TYPE_CHECKING:
 logger = logging.getLogger("trio_rtc.media")
 
 _TRANSFORMS_WAITING = 64
-"""Frames that wait for the application's transform; beyond, the oldest is dropped."""
-_SOURCES_REMEMBERED = 16
+"""Maximum number of frames that wait for the application's transform; the oldest is dropped beyond."""
+_MAX_SOURCES = 16
 
 
 class ReceivePipeline:
-    """Gives a receiver's track its frames: the application's transform, encoded frames, the decoder, the source.
+    """Processes received frames for a track: the application's transform, encoded-frame queues, decoder, source.
 
     Args:
         source: The source of the track.
-        on_encoded: Called with each encoded frame after the transform; returns whether a keyframe is missing there.
-        request_keyframe: Requests a keyframe of a layer. The section may move from one transport to another, so this
-            is not a method of one RTP session.
+        on_encoded: Called with each encoded frame after the transform; returns whether its queues need a keyframe.
+        request_keyframe: Requests a keyframe of a layer. The media section may move from one transport to another, so
+            this is not a method of one RTP session.
         decode: Whether the track gives decoded frames.
         video_decoder: Options of video decoders; ``None`` for the defaults.
 
     Attributes:
         decode: Whether the track gives decoded frames.
-        layer: The RID of the simulcast layer that the track shows; ``None`` for the first that comes.
+        layer: The RID of the simulcast layer to select; ``None`` for the layer of the first frame.
         transform: The application's transform of encoded frames.
-        decoded: Counters of the decoders by SSRC, of the last 16 sources.
-        dropped: Frames dropped before the decoder by SSRC, of the last 16 sources.
+        decoded: Counters of the decoders by SSRC, for the last 16 SSRCs.
+        dropped: Frames dropped before the decoder by SSRC, for the last 16 SSRCs.
     """
 
     def __init__(
@@ -70,32 +70,32 @@ class ReceivePipeline:
         self.dropped: Counter[int] = Counter()
 
     def open(self, nursery: trio.Nursery) -> None:
-        """Set the nursery of decoders and transforms, once the connection's block has begun."""
+        """Set the nursery of decoders and transforms, when the connection's block begins."""
         self._nursery = nursery
 
     @property
     def transforms_dropped(self) -> int:
-        """Frames that the application's transform did not keep up with."""
+        """Frames dropped because the application's transform was too slow."""
         return 0 if self._transforming is None else self._transforming.dropped
 
     @property
     def implementation(self) -> str | None:
-        """What decodes at present."""
+        """Name of the decoder; ``None`` while nothing is decoded."""
         return None if self._worker is None else self._worker.implementation
 
     @property
     def all_dropped(self) -> int:
-        """Frames of all sources that decoding did not keep up with."""
+        """Frames dropped before the decoder, of all SSRCs."""
         present = 0 if self._worker is None else self._worker.dropped
         return self.dropped.total() + present
 
     def dropped_of(self, ssrc: int) -> int:
-        """Return how many frames of a source were dropped at the decoder."""
+        """Return the number of frames of an SSRC that were dropped before the decoder."""
         present = self._worker if ssrc == self._ssrc else None
         return self.dropped[ssrc] + (0 if present is None else present.dropped)
 
     def push_frame(self, rid: str | None, frame: Any) -> None:
-        """Process a frame of the RTP session, or its note that one is missing."""
+        """Process a frame of the RTP session, or its ``Concealment`` for a missing one."""
         if self.transform is None and self._transforming is None:
             self._deliver(rid, frame)
             return
@@ -113,7 +113,7 @@ class ReceivePipeline:
             rid, frame = await queue.receive()
             transform = self.transform
             if transform is not None:
-                # The frame that follows has not been transformed yet, and may be of no use before.
+                # The following frame has not been transformed yet, so its in-band FEC cannot be decoded.
                 if isinstance(frame, EncodedFrame):
                     frame = await apply_transform(transform, frame, "RTCRtpReceiver.transform")
                 else:
@@ -124,7 +124,7 @@ class ReceivePipeline:
     def _deliver(self, rid: str | None, frame: Any) -> None:
         if isinstance(frame, EncodedFrame) and self._on_encoded(frame):
             self._request_keyframe(frame.rid)
-        if not self._source.is_wanted or not self._is_shown(rid, frame):
+        if not self._source.is_wanted or not self._is_selected(rid, frame):
             return
         if not self.decode:
             if isinstance(frame, EncodedFrame):
@@ -141,7 +141,7 @@ class ReceivePipeline:
             self._worker.conceal(frame.duration / self._clock_rate, frame.following)
 
     def pause(self) -> None:
-        """Decode no more, since nobody takes the frames."""
+        """Stop decoding, because the track has no consumer."""
         self._stop_decoding()
         self._rid = None
 
@@ -150,14 +150,14 @@ class ReceivePipeline:
             self._scope.cancel()
         if self._worker is not None and self._ssrc is not None:
             self.dropped[self._ssrc] += self._worker.dropped
-            if len(self.dropped) > _SOURCES_REMEMBERED:
+            if len(self.dropped) > _MAX_SOURCES:
                 del self.dropped[next(iter(self.dropped))]
         self._worker = self._scope = self._codec = None
 
-    def _is_shown(self, rid: str | None, frame: Any) -> bool:
-        """Whether the track shows this frame: of the chosen layer, else of the one that came first.
+    def _is_selected(self, rid: str | None, frame: Any) -> bool:
+        """Return whether a frame belongs to the selected layer, or to the first one received if none is selected.
 
-        Another layer is shown from its next keyframe on, which is asked for; until then the one before goes on.
+        A newly selected layer begins with its next keyframe, which is requested; until then the previous one continues.
         """
         chosen = self.layer
         if self._rid is None:
@@ -166,7 +166,7 @@ class ReceivePipeline:
             if frame.keyframe:
                 self._rid = chosen
             else:
-                # Again with every frame, as a request may be lost; they are spaced out below.
+                # Repeated with every frame, since a request may be lost; the RTP session limits their rate.
                 self._request_keyframe(chosen)
         return rid == self._rid
 
@@ -184,12 +184,12 @@ class ReceivePipeline:
         return worker
 
     def _count_for(self, frame: EncodedFrame, worker: "DecodeWorker[Any]") -> None:
-        """Let the worker count for the source of a frame."""
+        """Attribute the worker's counters to the SSRC of a frame."""
         ssrc = frame.ssrc or 0
         counters = self.decoded.get(ssrc)
         if counters is None:
             counters = self.decoded[ssrc] = type(worker.counters)()
-            if len(self.decoded) > _SOURCES_REMEMBERED:
+            if len(self.decoded) > _MAX_SOURCES:
                 del self.decoded[next(iter(self.decoded))]
         worker.counters = counters
         self._ssrc = ssrc
@@ -197,10 +197,10 @@ class ReceivePipeline:
     async def _run(self, worker: "DecodeWorker[Any]", scope: trio.CancelScope) -> None:
         with scope:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._ask_for_keyframes, worker)
+                nursery.start_soon(self._request_needed_keyframes, worker)
                 await worker.run(self._source.push)
 
-    async def _ask_for_keyframes(self, worker: "DecodeWorker[Any]") -> None:
+    async def _request_needed_keyframes(self, worker: "DecodeWorker[Any]") -> None:
         while True:
             await worker.keyframe_needed()
             self._request_keyframe(self._rid)
@@ -215,7 +215,7 @@ def _size_of(item: tuple[str | None, Any]) -> int:
 
 
 def _open_decoder(kind: str, codec: str, options: "VideoDecoderOptions | None") -> "DecodeWorker[Any] | None":
-    from trio_rtc.codecs import (  # noqa: PLC0415 (an optional extra, imported only where it is needed)
+    from trio_rtc.codecs import (  # noqa: PLC0415 (an optional extra, imported on use)
         CodecError,
         DecodeWorker,
         create_audio_decoder,
@@ -225,6 +225,6 @@ def _open_decoder(kind: str, codec: str, options: "VideoDecoderOptions | None") 
     try:
         decoder = create_video_decoder(codec, options) if kind == "video" else create_audio_decoder(codec)
     except CodecError as error:
-        logger.warning("what is received cannot be decoded: %s", error)
+        logger.warning("a received stream cannot be decoded: %s", error)
         return None
     return DecodeWorker(decoder)

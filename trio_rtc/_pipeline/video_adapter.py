@@ -1,12 +1,12 @@
-"""The size and frame rate of video that a bitrate is good for.
+"""Adaptation of resolution and frame rate of video to the bitrate and the encoder's quantizers.
 
-When there is little, fewer or smaller pictures look better than many large ones that are all blocks. The ladder of
-steps goes down as soon as the bitrate is clearly too low for the present one, and up again only when it has been
-enough for the next one for a while, so that the picture does not change its size all the time.
+At a low bitrate, a lower resolution or frame rate looks better than blocking artifacts. Adaptation steps down as soon
+as the bitrate is clearly too low for the present step, and up again only when it has been sufficient for the next one
+for a while, so that the resolution does not change all the time.
 
-How many bits a picture needs depends on what it shows. So where the encoder tells its quantizer, that decides, as in
-libwebrtc's quality scaler: a mean above the codec's upper threshold leads a step down, one below the lower threshold a
-step up, and the bitrate alone only leads down.
+The required bitrate depends on the content. Where the encoder reports its quantizers, they decide, as in libwebrtc's
+quality scaler: a mean above the codec's high threshold is a step down, a mean below the low threshold a step up. The
+bitrate then only leads to steps down.
 """
 
 import enum
@@ -17,46 +17,47 @@ import attrs
 from trio_rtc.enums import RTCDegradationPreference
 
 _BITS_PER_PIXEL = 1.0
-"""Bits a second that a pixel needs at 30 pictures a second, to look decent in a realtime encoding."""
-_TOO_LITTLE = 0.7
-_ENOUGH = 1.2
-_PATIENCE = 2.0
-"""Seconds that the bitrate has to be enough for a better step."""
+"""Bits per second that a pixel needs at 30 frames per second for acceptable quality."""
+_STEP_DOWN_BELOW = 0.7
+_STEP_UP_ABOVE = 1.2
+"""Ratios of the bitrate to the required one."""
+_STEP_UP_DELAY = 2.0
+"""Seconds for which the bitrate must be sufficient for the next better step."""
 _FULL_RATE = 30.0
 _WINDOW = 2.0
 """Seconds over which quantizers are averaged before a step."""
-_LEAST_FRAMES = 20
-"""Frames that an average needs."""
-_MANY_DROPPED = 0.6
-"""Part of the frames that the encoder drops to keep its rate, beyond which they are too large."""
+_MIN_FRAMES = 20
+"""Minimum number of frames for an average."""
+_MAX_DROPPED = 0.6
+"""Fraction of frames dropped by the encoder's rate control above which the resolution is too high."""
 _WITH_QUANTIZERS = 0.4
-"""How much of the bits a pixel needs where quantizers tell whether more are needed."""
+"""Factor of the required bitrate where quantizers show whether more is needed."""
 _THRESHOLDS = {"VP8": (29, 95), "VP9": (149, 205), "H264": (24, 37), "AV1": (145, 205)}
-"""By codec: below the first quantizer there is more to give, above the second it looks bad; libwebrtc's values."""
+"""Low and high quantizer thresholds by codec, as in libwebrtc."""
 
 
 @attrs.frozen
 class Quality:
-    """A step of the ladder.
+    """An adaptation step.
 
     Attributes:
-        scale_down_by: By what width and height are divided.
-        max_framerate: Pictures a second at most; ``None`` for all that come.
+        scale_down_by: Divisor of width and height.
+        max_framerate: Maximum video frames per second; ``None`` for no limit.
     """
 
     scale_down_by: float = 1.0
     max_framerate: float | None = None
 
-    def needs(self, pixels: float) -> float:
-        """Return the bits a second that it needs, for a source of so many pixels."""
+    def required_bitrate(self, pixels: float) -> float:
+        """Return the required bits per second for a source with this number of pixels."""
         rate = _FULL_RATE if self.max_framerate is None else self.max_framerate
-        # Half as many pictures need more than half of the bits: there is more movement between them.
+        # Half the frame rate needs more than half the bitrate: there is more motion between frames.
         return float(_BITS_PER_PIXEL * pixels / self.scale_down_by**2 * (rate / _FULL_RATE) ** 0.75)
 
 
 _MAX_BITRATES = ((320 * 240, 600_000.0), (640 * 480, 1_700_000.0), (960 * 540, 2_000_000.0))
 _MAX_BITRATE = 2_500_000.0
-"""Bits a second for pictures up to so many pixels, and for larger ones."""
+"""Bits per second by maximum number of pixels, and for larger frames."""
 _LADDERS = {
     RTCDegradationPreference.MAINTAIN_FRAMERATE: tuple(Quality(scale) for scale in (1, 1.5, 2, 3, 4, 6)),
     RTCDegradationPreference.MAINTAIN_RESOLUTION: tuple(
@@ -82,45 +83,50 @@ _BY_CONTENT_HINT = {
 
 
 def default_max_bitrate(pixels: float) -> float:
-    """Return the bits a second beyond which more hardly show at this size: libwebrtc's limits."""
-    return next((most for size, most in _MAX_BITRATES if pixels <= size), _MAX_BITRATE)
+    """Return the bits per second above which quality hardly improves at this size, as in libwebrtc."""
+    return next((bitrate for size, bitrate in _MAX_BITRATES if pixels <= size), _MAX_BITRATE)
 
 
-def preference(chosen: RTCDegradationPreference | None, content_hint: str) -> RTCDegradationPreference:
-    """Return what is to suffer: as it was chosen, else as the content suggests (W3C mst-content-hint section 5)."""
+def effective_preference(
+    chosen: RTCDegradationPreference | None, content_hint: str
+) -> RTCDegradationPreference:
+    """Return the chosen degradation preference, else that of the content hint (W3C mst-content-hint section 5)."""
     return chosen or _BY_CONTENT_HINT.get(content_hint, RTCDegradationPreference.BALANCED)
 
 
-class Verdict(enum.Enum):
-    """What the quantizers of a while say of the size of the pictures."""
+class QuantizerLevel(enum.Enum):
+    """The mean quantizer of a window, compared with the codec's thresholds."""
 
     UNKNOWN = enum.auto()
-    FINE = enum.auto()
-    GOOD = enum.auto()
-    COARSE = enum.auto()
+    LOW = enum.auto()
+    NORMAL = enum.auto()
+    HIGH = enum.auto()
 
 
 @attrs.define
 class QuantizerWindow:
-    """The quantizers of an encoder since the last step, averaged over a window of time."""
+    """Quantizers of an encoder since the last step, averaged over a window of time."""
 
     _began: float | None = None
     _sum: int = 0
     _frames: int = 0
     _dropped: int = 0
     _codec: str = ""
-    _are_told: bool = False
-    _verdict: Verdict = Verdict.UNKNOWN
+    _has_quantizers: bool = False
+    _level: QuantizerLevel = QuantizerLevel.UNKNOWN
 
     def restart(self, now: float) -> None:
-        """Forget what was recorded of pictures of another size."""
-        self._began, self._verdict = now, Verdict.GOOD if self._are_told else Verdict.UNKNOWN
+        """Clear the window, whose frames had another size."""
+        self._began, self._level = (
+            now,
+            QuantizerLevel.NORMAL if self._has_quantizers else QuantizerLevel.UNKNOWN,
+        )
         self._sum = self._frames = self._dropped = 0
 
     def record(self, codec: str, quantizers: Sequence[int | None], now: float) -> None:
-        """Record the quantizers of a picture, none if the encoder has dropped it."""
+        """Record the quantizers of a frame; empty if the encoder has dropped it."""
         if codec != self._codec or self._began is None:
-            self._codec, self._are_told = codec, codec in _THRESHOLDS and None not in quantizers
+            self._codec, self._has_quantizers = codec, codec in _THRESHOLDS and None not in quantizers
             self.restart(now)
         if not quantizers:
             self._dropped += 1
@@ -129,77 +135,79 @@ class QuantizerWindow:
                 self._frames += 1
                 self._sum += quantizer
 
-    def take_verdict(self, now: float) -> Verdict:
-        """Return the verdict of the last window that was complete, and begin a new one when it is time."""
-        pictures = self._frames + self._dropped
-        if not self._are_told or self._began is None:
-            return Verdict.UNKNOWN
-        if now - self._began < _WINDOW or pictures < _LEAST_FRAMES:
-            return self._verdict
+    def update_level(self, now: float) -> QuantizerLevel:
+        """Return the level of the last complete window; begin a new window if the present one is complete."""
+        frames = self._frames + self._dropped
+        if not self._has_quantizers or self._began is None:
+            return QuantizerLevel.UNKNOWN
+        if now - self._began < _WINDOW or frames < _MIN_FRAMES:
+            return self._level
         low, high = _THRESHOLDS[self._codec]
         mean = self._sum / self._frames if self._frames else high + 1
-        is_coarse = mean > high or self._dropped > _MANY_DROPPED * pictures
+        is_high = mean > high or self._dropped > _MAX_DROPPED * frames
         self.restart(now)
-        self._verdict = Verdict.COARSE if is_coarse else Verdict.FINE if mean < low else Verdict.GOOD
-        return self._verdict
+        self._level = (
+            QuantizerLevel.HIGH if is_high else QuantizerLevel.LOW if mean < low else QuantizerLevel.NORMAL
+        )
+        return self._level
 
 
 @attrs.define
 class VideoAdapter:
-    """Follows the bitrate of one layer, and the quantizer of its encoder."""
+    """Adapts resolution and frame rate of one layer to its bitrate and the quantizers of its encoder."""
 
     _step: int = 0
     _quality: Quality = Quality()
-    _enough_since: float | None = None
+    _sufficient_since: float | None = None
     _quantizers: QuantizerWindow = attrs.Factory(QuantizerWindow)
 
     @property
     def limits_framerate(self) -> bool:
-        """Whether the present step has fewer frames than the source."""
+        """Whether the present step limits the frame rate."""
         return self._quality.max_framerate is not None
 
     @property
     def is_limited(self) -> bool:
-        """Whether the bitrate does not suffice for all that the source gives."""
+        """Whether resolution or frame rate is reduced."""
         return self._step > 0
 
-    def adapt(self, bitrate: float, pixels: int, wanted: RTCDegradationPreference, now: float) -> Quality:
-        """Return the step for now.
+    def adapt(self, bitrate: float, pixels: int, preference: RTCDegradationPreference, now: float) -> Quality:
+        """Update and return the present step.
 
         Args:
-            bitrate: Bits a second.
-            pixels: Of a picture, as it would be sent at best.
-            wanted: What is to suffer.
-            now: The time.
+            bitrate: The target bitrate, in bits per second.
+            pixels: The number of pixels of a frame before adaptation.
+            preference: Whether resolution or frame rate is reduced.
+            now: The time, in seconds.
         """
-        ladder = _LADDERS[wanted]
+        ladder = _LADDERS[preference]
         self._step = min(self._step, len(ladder) - 1)
         before = self._step
-        verdict = self._quantizers.take_verdict(now)
-        pixels_counted = pixels if verdict is Verdict.UNKNOWN else pixels * _WITH_QUANTIZERS
-        while self._step + 1 < len(ladder) and bitrate < _TOO_LITTLE * ladder[self._step].needs(
-            pixels_counted
-        ):
+        level = self._quantizers.update_level(now)
+        pixels_counted = pixels if level is QuantizerLevel.UNKNOWN else pixels * _WITH_QUANTIZERS
+        while self._step + 1 < len(ladder) and bitrate < _STEP_DOWN_BELOW * ladder[
+            self._step
+        ].required_bitrate(pixels_counted):
             self._step += 1
-        if self._step == before and verdict is Verdict.COARSE:
+        if self._step == before and level is QuantizerLevel.HIGH:
             self._step = min(self._step + 1, len(ladder) - 1)
         elif self._step == before and before:
-            may_rise = self._may_rise(bitrate, ladder[before - 1].needs(pixels_counted), now)
-            self._step -= may_rise and verdict in (Verdict.UNKNOWN, Verdict.FINE)
+            may_step_up = self._may_step_up(bitrate, ladder[before - 1].required_bitrate(pixels_counted), now)
+            self._step -= may_step_up and level in (QuantizerLevel.UNKNOWN, QuantizerLevel.LOW)
         if self._step != before:
-            self._enough_since = None
+            self._sufficient_since = None
             self._quantizers.restart(now)
         self._quality = ladder[self._step]
         return self._quality
 
     def record(self, codec: str, quantizers: Sequence[int | None], now: float) -> None:
-        """Record the quantizers of the frames that the encoder has made of a picture: none if it has dropped it."""
+        """Record the quantizers of the encoded frames of a video frame; empty if the encoder has dropped it."""
         self._quantizers.record(codec, quantizers, now)
 
-    def _may_rise(self, bitrate: float, needed: float, now: float) -> bool:
-        """Return whether the bitrate has been enough for the next better step for a while."""
-        if bitrate <= _ENOUGH * needed:
-            self._enough_since = None
+    def _may_step_up(self, bitrate: float, required: float, now: float) -> bool:
+        """Return whether the bitrate has been sufficient for the next better step for a while."""
+        if bitrate <= _STEP_UP_ABOVE * required:
+            self._sufficient_since = None
             return False
-        self._enough_since = now if self._enough_since is None else self._enough_since
-        return now - self._enough_since >= _PATIENCE
+        self._sufficient_since = now if self._sufficient_since is None else self._sufficient_since
+        return now - self._sufficient_since >= _STEP_UP_DELAY

@@ -1,8 +1,8 @@
-"""When the last video frame is sent again.
+"""Repetition of the last video frame.
 
-A source that shows a still image gives no frame with which a request for a keyframe could be answered: from a viewer
-who comes late, after a pause, or because a keyframe was dropped on its way. libwebrtc asks such sources for a refresh
-frame. Here the sender encodes the last frame again.
+A source with a still image provides no frame with which a keyframe request could be answered, such as that of a viewer
+who joins late, or after a pause or a dropped keyframe. libwebrtc requests a refresh frame from such sources. Here the
+sender encodes the last frame again.
 """
 
 import math
@@ -10,10 +10,10 @@ import math
 import attrs
 
 _DELAY = 0.15
-"""Seconds in which a frame of the source can still answer a request: that is two frames at 15 a second."""
+"""Seconds to wait for a frame of the source after a request: two frames at 15 per second."""
 _ATTEMPTS = 6
-"""How often a frame is repeated for one request, at intervals that double. Some repetitions are no keyframe: the
-encoder may have produced one just before, or drop the frame to keep its rate."""
+"""Maximum number of repetitions for one request, at intervals that double. A repetition need not become a keyframe: the
+encoder may have produced one just before, or its rate control may drop the frame."""
 
 
 @attrs.define
@@ -21,7 +21,7 @@ class VideoRefresh:
     """Schedules the repetition of the last video frame of a sender.
 
     Attributes:
-        due_at: When to repeat it; ``inf`` if no stream needs that.
+        due_at: Time of the next repetition, in seconds; ``inf`` if no stream needs one.
     """
 
     due_at: float = math.inf
@@ -37,21 +37,21 @@ class VideoRefresh:
         self._attempts = 0
 
     def cancel(self, *ssrcs: int) -> None:
-        """Record that streams need no keyframe any more: one is being sent, or they are paused."""
+        """Cancel the requests of streams whose keyframe is being sent, or which are paused."""
         self._waiting.difference_update(ssrcs)
         if not self._waiting:
             self.due_at = math.inf
 
-    def frame_sent(self, now: float) -> None:
-        """Wait for the next frame, if the one that was sent does not suffice."""
+    def record_sent(self, now: float) -> None:
+        """Record a sent frame, and schedule a repetition if a stream still needs a keyframe."""
         if self._waiting:
             self.due_at = now + _DELAY * 2**self._attempts
 
     def begin(self, now: float) -> None:
-        """Record that the frame is being repeated."""
+        """Record the start of a repetition."""
         self._attempts += 1
         if self._attempts >= _ATTEMPTS:
             self._waiting.clear()
             self.due_at = math.inf
         else:
-            self.frame_sent(now)
+            self.record_sent(now)
