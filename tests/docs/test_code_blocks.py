@@ -14,7 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -128,15 +128,25 @@ class Lines:
         return self._trace
 
 
+async def cancel_when(done: Callable[[], bool], scope: trio.CancelScope) -> None:
+    while not done():  # noqa: ASYNC110 - a block sets no event
+        await trio.sleep(0.05)
+    scope.cancel()
+
+
 async def perform(stage: Stage, blocks: list[Block], lines: Lines) -> None:
     async with stage.open() as namespace:
         for block in blocks:
             code = block.compiled(stage.replaced)
             lines.expect(code, block.line)
             with trio.move_on_after(stage.seconds):
-                result = eval(code, namespace)
-                if inspect.isawaitable(result):
-                    await result
+                async with trio.open_nursery() as nursery:
+                    if stage.until is not None:
+                        nursery.start_soon(cancel_when, partial(stage.until, namespace), nursery.cancel_scope)
+                    result = eval(code, namespace)
+                    if inspect.isawaitable(result):
+                        await result
+                    nursery.cancel_scope.cancel()
             if not stage.real_time:
                 # For the tasks and handlers that the block has started.
                 await trio.sleep(stage.seconds)

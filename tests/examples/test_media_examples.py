@@ -193,7 +193,7 @@ async def test_a_call_is_encrypted_from_end_to_end() -> None:
                 await side.line(r"^a tone of 4\d\d Hz$")  # not to the hertz: a busy machine makes gaps
 
 
-async def test_who_has_another_key_sees_nothing() -> None:
+async def test_a_peer_with_another_key_receives_nothing() -> None:
     port = free_port()
     with trio.fail_after(SECONDS):
         async with (

@@ -44,6 +44,7 @@ class Stage:
         seconds: How long a block may run, and in virtual time also how long the next one waits after it.
         real_time: Whether the blocks use sockets of this machine.
         replaced: Texts in the blocks that are replaced, such as ports that others may use.
+        until: Whether a block has done enough, by the namespace; a block that serves forever is cancelled then.
         needs: A module that not every installation has.
     """
 
@@ -51,6 +52,7 @@ class Stage:
     seconds: float = 3.0
     real_time: bool = False
     replaced: Mapping[str, str] = attrs.field(factory=dict)
+    until: Callable[[Namespace], bool] | None = None
     needs: str | None = None
 
 
@@ -437,21 +439,26 @@ STAGES = {
     "docs/howto/encrypt_end_to_end": Stage(encrypt_end_to_end),
     "docs/howto/files": Stage(files),
     "docs/howto/forward": Stage(forward),
-    "docs/howto/http_signaling": Stage(http_signaling, seconds=5, real_time=True),
+    "docs/howto/http_signaling": Stage(http_signaling, seconds=30, real_time=True),
     "docs/howto/ice_servers": Stage(ice_servers, seconds=60),
     "docs/howto/negotiate": Stage(
         rooms,
-        seconds=2,
+        seconds=30,
+        until=lambda names: "server" in names,
         real_time=True,
         replaced={":8080/": f":{ROOMS_PORT}/", '"0.0.0.0", 8080': '"127.0.0.1", 0'},
     ),
     "docs/howto/numpy_opencv": Stage(numpy_opencv, needs="cv2"),
-    "docs/howto/own_signaling": Stage(own_signaling, seconds=5, real_time=True),
+    "docs/howto/own_signaling": Stage(own_signaling, seconds=30, real_time=True),
     "docs/howto/peer_leaves": Stage(peer_leaves),
     "docs/howto/receive_frames": Stage(receive_frames, seconds=2),
     "docs/howto/send_track": Stage(send_track, seconds=1),
     "docs/howto/signaling_server": Stage(
-        signaling_server, seconds=0.3, real_time=True, replaced={'"0.0.0.0", 443': '"127.0.0.1", 0'}
+        signaling_server,
+        seconds=30,
+        until=lambda names: "server" in names,
+        real_time=True,
+        replaced={'"0.0.0.0", 443': '"127.0.0.1", 0'},
     ),
     "docs/howto/voice_bots": Stage(voice_bots),
 }
