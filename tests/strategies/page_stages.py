@@ -444,7 +444,9 @@ STAGES = {
     "docs/howto/negotiate": Stage(
         rooms,
         seconds=30,
-        until=lambda names: "server" in names,
+        until=lambda names: (
+            "server" in names or ("channel" in names and names["channel"].ready_state == "open")
+        ),
         real_time=True,
         replaced={":8080/": f":{ROOMS_PORT}/", '"0.0.0.0", 8080': '"127.0.0.1", 0'},
     ),
