@@ -11,7 +11,7 @@ from tests.netns.private_network import enter_private_network
 
 
 def main() -> int:
-    """Measure and print; nothing is judged, so the exit code tells only whether every measurement was made."""
+    """Measure and print; the exit code shows only whether all measurements were completed."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description="trio_rtc beside aiortc and libwebrtc (wrtc): two processes a measurement, all data checked.",

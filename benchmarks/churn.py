@@ -1,9 +1,9 @@
 """Many connections: one after the other, and at once with some that end and others that take their place.
 
 Run it with ``python -m benchmarks.churn``, or ``nox -s bench -- churn``. Both ends of each connection are in this
-process, on the real loopback. Memory, file descriptors, tasks and objects are counted on the way. They have to be flat:
-the program ends with exit code 1 if they are not. ``--leak 1000`` keeps so many bytes of each connection, to see that
-this is noticed. Linux with glibc only.
+process, on the real loopback. Memory, file descriptors, tasks and objects are counted repeatedly. They must be flat:
+the program ends with exit code 1 if they are not. ``--leak 1000`` keeps as many bytes of each connection, to verify
+that a leak is found. Linux with glibc only.
 
 Two measures of memory are needed. Bytes in use show a leak of a few hundred bytes a connection, but not the holes
 between them; resident memory shows these, but grows for a while after the connections are open: where there were
@@ -51,12 +51,12 @@ class Snapshot:
     """Resources of the process at one moment.
 
     Attributes:
-        connections: How many there have been until now.
-        memory: Resident, in bytes.
+        connections: Number of connections so far.
+        memory: Resident memory in bytes.
         in_use: Bytes that were allocated and not freed.
         descriptors: Open files and sockets.
-        tasks: Of trio.
-        objects: That the garbage collector knows.
+        tasks: trio tasks.
+        objects: Objects tracked by the garbage collector.
     """
 
     connections: int
@@ -246,7 +246,7 @@ def report(title: str, snapshots: Sequence[Snapshot], seconds: float) -> None:
 
 
 def faults_between(snapshots: Sequence[Snapshot]) -> list[str]:
-    """Return what was not flat where nothing is open at the time of a snapshot."""
+    """Return the resources that were not flat, for snapshots without open connections."""
     faults = faults_while(snapshots)
     for name in ("descriptors", "tasks"):
         if len(values := {getattr(each, name) for each in snapshots}) > 1:
@@ -255,7 +255,7 @@ def faults_between(snapshots: Sequence[Snapshot]) -> list[str]:
 
 
 def faults_while(snapshots: Sequence[Snapshot]) -> list[str]:
-    """Return what has grown while others come and go."""
+    """Return the resources that have grown, for snapshots with open connections."""
     names = ("memory", "objects", "descriptors", "tasks")
     grown = {name: growth([getattr(each, name) for each in snapshots]) for name in names}
     faults = [
@@ -267,7 +267,7 @@ def faults_while(snapshots: Sequence[Snapshot]) -> list[str]:
 
 
 async def run(arguments: argparse.Namespace) -> list[str]:
-    """Do all; return what was not flat."""
+    """Run all measurements; return the resources that were not flat."""
     async with connected_pair():
         pass
     before = Snapshot.take(2)

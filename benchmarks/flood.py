@@ -1,11 +1,11 @@
-"""A flood of forged datagrams beside a call: what the call loses by it.
+"""A flood of forged datagrams beside a call: the effect on the call.
 
-Run it with ``python -m benchmarks.flood``, or ``nox -s bench -- flood``. Both ends of a call of encoded sound and
-pictures are in this process, on the real loopback. First they are left alone. Then another process sends 10,000 forged
-datagrams a second to the sockets of both: STUN, DTLS, RTP and RTCP that do not authenticate, and noise. As root it
-forges the peer's address as well, so that each datagram gets as far as one can without keys. The call has to stay
-intact: the program ends with exit code 1 if more than one of a hundred frames is missing, or one medium stands still
-for half a second.
+Run it with ``python -m benchmarks.flood``, or ``nox -s bench -- flood``. Both ends of a call with encoded audio and
+video are in this process, on the real loopback. First there is no flood. Then another process sends 10,000 forged
+datagrams a second to the sockets of both: STUN, DTLS, RTP and RTCP that do not authenticate, and noise. As root it also
+forges the peer's address, so that each datagram gets as far as possible without keys. The call must stay intact: the
+program ends with exit code 1 if more than one of a hundred frames is missing, or audio or video stalls for half a
+second.
 """
 
 import argparse
@@ -49,9 +49,9 @@ class Figures:
     """Received frames of one medium in a phase.
 
     Attributes:
-        frames: How many frames came.
-        last: When the last of them came.
-        gap: The longest time between two.
+        frames: Number of frames received.
+        last: When the last frame was received.
+        gap: The longest time between two frames.
     """
 
     frames: int = 0
@@ -70,7 +70,7 @@ class Figures:
 
 
 def forged_datagrams(rng: random.Random) -> Iterator[bytes]:
-    """Yield datagrams of all kinds that look right up to where a key is needed."""
+    """Yield datagrams of all kinds that are valid except for their authentication."""
     kinds: tuple[Callable[[], bytes], ...] = (
         # A binding request with a user name, a priority and an integrity of chance (RFC 8445 section 7.1).
         lambda: (
@@ -122,8 +122,8 @@ def _with_headers(datagram: bytes, source: Address, target: Address) -> bytes:
 # The call
 
 
-async def send_pictures(source: MediaStreamTrackSource, sender: RTCRtpSender) -> None:
-    """Send pictures in real time, and keyframes when they are asked for."""
+async def send_video_frames(source: MediaStreamTrackSource, sender: RTCRtpSender) -> None:
+    """Send video in real time, and keyframes on request."""
     wanted = True
     async with sender.keyframe_requests() as requests, trio.open_nursery() as nursery:
 
@@ -141,7 +141,7 @@ async def send_pictures(source: MediaStreamTrackSource, sender: RTCRtpSender) ->
 
 
 async def send_sound(source: MediaStreamTrackSource) -> None:
-    """Send sound in real time."""
+    """Send audio in real time."""
     start = trio.current_time()
     for index in itertools.count():
         await source.send(opus_frame(index))
@@ -182,7 +182,7 @@ async def connect(one: RTCPeerConnection, other: RTCPeerConnection) -> None:
 
 
 async def run(arguments: argparse.Namespace) -> list[str]:
-    """Measure, print the figures and return what is wrong with them."""
+    """Measure, print the figures and return the violations."""
     settings = Settings(decode=False, interface_filter=lambda interface: not interface.is_ipv6)
     figures = {"audio": Figures(), "video": Figures()}
     async with (
@@ -196,7 +196,7 @@ async def run(arguments: argparse.Namespace) -> list[str]:
         sender = alice.add_track(video)
         bob.on_track = lambda event: nursery.start_soon(watch, event.track, figures)
         await connect(alice, bob)
-        nursery.start_soon(send_pictures, video_source, sender)
+        nursery.start_soon(send_video_frames, video_source, sender)
         nursery.start_soon(send_sound, audio_source)
         await trio.sleep(2)
         faults = await measure_phase("alone", arguments.seconds, figures)
@@ -227,7 +227,7 @@ async def run(arguments: argparse.Namespace) -> list[str]:
 
 
 async def dropped_by(pc: RTCPeerConnection) -> dict[str, float]:
-    """Return the counters of the layers that see forged datagrams, without what is protected rightly."""
+    """Return the counters of the layers that receive forged datagrams, without authentic packets."""
     (layers,) = [each for each in (await pc.get_stats()).values() if each.type == "layers"]
     assert isinstance(layers, LayerStats)
     return {
@@ -239,7 +239,7 @@ async def dropped_by(pc: RTCPeerConnection) -> dict[str, float]:
 
 
 async def measure_phase(title: str, seconds: float, figures: dict[str, Figures]) -> list[str]:
-    """Count for some time; return what is wrong."""
+    """Count frames for some time, and return the violations."""
     for kind in figures:
         figures[kind] = Figures()
     cpu = time.process_time()

@@ -1,4 +1,4 @@
-"""How many bytes the program has allocated and not freed, whatever the allocators keep beside them."""
+"""Bytes that the program has allocated and not freed, without the reserves of the allocators."""
 
 import ctypes
 import os
@@ -43,7 +43,7 @@ def bytes_in_use() -> int:
 
 
 def _small_objects() -> int:
-    """Return the bytes that Python's own allocator has given out, which it prints to stderr only."""
+    """Return the bytes allocated by Python's own allocator, which prints them to stderr only."""
     with tempfile.TemporaryFile() as printed:
         stderr = os.dup(_STDERR)
         try:

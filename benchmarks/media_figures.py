@@ -24,14 +24,14 @@ QUEUE = 30_000
 
 @attrs.frozen
 class Scenario:
-    """A call to be looked at.
+    """A call to measure.
 
     Attributes:
-        name: Of its files.
-        title: Of its plot.
+        name: Name of its files.
+        title: Title of its plot.
         link: From the caller to the callee.
-        rates: The capacity of the link, from which second on.
-        seconds: How long it takes.
+        rates: The capacity of the link, each with the second from which on it applies.
+        seconds: Duration of the call.
         settled: The spans, in seconds, in which the estimate has had ten seconds to find the link.
     """
 
@@ -73,20 +73,20 @@ SCENARIOS = (
 
 @attrs.frozen
 class Outcome:
-    """What came of a call.
+    """Results of a call.
 
     Attributes:
-        samples: What was read off, ten times a second.
-        picture_stall: Longest time without a picture, in seconds.
-        sound_stall: Longest time without sound.
+        samples: Figures recorded ten times a second.
+        video_stall: Longest time without a video frame, in seconds.
+        audio_stall: Longest time without audio, in seconds.
         usage: The estimate in the settled spans as a part of the link, on average.
         queueing: The longest queueing delay in the settled spans, in seconds.
-        latency: From capture until a picture is whole at the other end, the median, in seconds.
+        latency: Median time from the capture of a video frame until it is complete at the receiver, in seconds.
     """
 
     samples: Sequence[Sample]
-    picture_stall: float
-    sound_stall: float
+    video_stall: float
+    audio_stall: float
     usage: float
     queueing: float
     latency: float
@@ -109,8 +109,8 @@ def _look_at(scenario: Scenario, call: MeteredCall) -> Outcome:
     latencies = sorted(frame.latency for frame in call.video.between(begin, end))
     return Outcome(
         samples=call.samples,
-        picture_stall=call.video.longest_stall(begin, end),
-        sound_stall=call.audio.longest_stall(begin, end),
+        video_stall=call.video.longest_stall(begin, end),
+        audio_stall=call.audio.longest_stall(begin, end),
         usage=mean(sample.estimate / sample.link_rate for sample in settled),
         queueing=max(sample.queueing_delay for sample in settled),
         latency=latencies[len(latencies) // 2],
@@ -173,8 +173,8 @@ def main() -> None:
         (arguments.directory / f"{scenario.name}.svg").write_text(picture)
         usages = [outcome.usage for outcome in outcomes]
         print(
-            f"| {scenario.name} | {max(outcome.picture_stall for outcome in outcomes):.2f} s"
-            f" | {max(outcome.sound_stall for outcome in outcomes):.2f} s"
+            f"| {scenario.name} | {max(outcome.video_stall for outcome in outcomes):.2f} s"
+            f" | {max(outcome.audio_stall for outcome in outcomes):.2f} s"
             f" | {min(usages):.0%} to {max(usages):.0%}"
             f" | {1000 * max(outcome.queueing for outcome in outcomes):.0f} ms"
             f" | {1000 * max(outcome.latency for outcome in outcomes):.0f} ms |",

@@ -15,7 +15,7 @@ TIMEOUT_SECONDS = 60
 
 
 class MeasurementError(Exception):
-    """A process of a measurement failed; its own output tells why."""
+    """A process of a measurement failed; its output has the reason."""
 
 
 def measure(library: str, workload: Workload) -> dict[str, Any]:

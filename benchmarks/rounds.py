@@ -1,4 +1,4 @@
-"""Which measurements there are, and the alternating rounds in which they are made."""
+"""The measurements, and the alternating rounds in which they are made."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -16,10 +16,10 @@ class Measurement:
     """A row group of the table.
 
     Attributes:
-        workload: What the two processes do.
-        quick: The same for a look.
-        figures: What is shown of the result: its key, its title with the unit, whether more is better.
-        libraries: Who can do it.
+        workload: The workload of the two processes.
+        quick: A shorter version of it.
+        figures: The figures shown: key, title with the unit, whether more is better.
+        libraries: Libraries that support it.
     """
 
     workload: Workload
@@ -36,7 +36,7 @@ FORWARDED_CALL = attrs.evolve(SMALL_CALL, kind="forwarding")
 ENCODED_STREAMS = Workload(
     "streams", message_size=1000, framerate=30, seconds=4.0, warm_up=3.0, repetitions=8
 )
-PICTURE_STREAMS = Workload(
+VIDEO_STREAMS = Workload(
     "streams", width=320, height=180, framerate=15, bitrate=200_000, seconds=4.0, warm_up=3.0, repetitions=4
 )
 
@@ -98,12 +98,12 @@ MEASUREMENTS: Mapping[str, Measurement] = {
         workload=ENCODED_STREAMS,
         quick=_for_a_look(ENCODED_STREAMS, repetitions=5),
         figures=[("streams_per_cpu", "encoded streams that a CPU sends, 30 frames/s of 1 kB", True)],
-        # The tracks of wrtc take nothing but pictures.
+        # The tracks of wrtc accept only raw frames.
         libraries=["trio_rtc", "aiortc"],
     ),
-    "picture_streams": Measurement(
-        workload=PICTURE_STREAMS,
-        quick=_for_a_look(PICTURE_STREAMS, repetitions=2),
+    "video_streams": Measurement(
+        workload=VIDEO_STREAMS,
+        quick=_for_a_look(VIDEO_STREAMS, repetitions=2),
         figures=[("streams_per_cpu", "streams that a CPU encodes and sends, VP8 180p15", True)],
     ),
 }
@@ -111,11 +111,11 @@ MEASUREMENTS: Mapping[str, Measurement] = {
 
 @attrs.define
 class Results:
-    """What came out.
+    """The results.
 
     Attributes:
         figures: Measurement → library → figure → its values, one a round.
-        failures: What could not be measured, and why.
+        failures: Failed measurements, with the reason.
     """
 
     figures: dict[str, dict[str, dict[str, list[float]]]] = attrs.Factory(dict)

@@ -1,8 +1,8 @@
-"""What the SCTP core costs: two associations joined in memory, the time of each side measured apart.
+"""The CPU time of the SCTP core: two associations connected in memory, each side measured separately.
 
-Run it with ``python benchmarks/sctp_core.py``. A packet here is one with user data; the sending side's time
-holds making the packets and taking the acknowledgements, the receiving side's time taking the packets, making
-the acknowledgements and handing out the messages. ``--profile`` shows where the time goes.
+Run it with ``python benchmarks/sctp_core.py``. Packets are those with user data. The sending side's time includes
+building packets and handling SACKs, the receiving side's time handling packets, generating SACKs and returning the
+messages. ``--profile`` shows the most expensive functions.
 """
 
 import argparse
@@ -35,7 +35,7 @@ class Bench:
 
     @classmethod
     def connected(cls, options: SctpOptions) -> "Bench":
-        """Return two associations that have shaken hands."""
+        """Return two established associations."""
         bench = cls(Association(options, rng=random.Random(1)), Association(options, rng=random.Random(2)))
         bench.sender.connect(0.0)
         bench.receiver.connect(0.0)
@@ -45,7 +45,7 @@ class Bench:
         return bench
 
     def push(self, data: bytes) -> list[bytes]:
-        """Queue a message and take the packets that leave, as a transport does."""
+        """Queue a message and return the packets to send, as a transport does."""
         start = time.perf_counter()
         self.sender.send(1, 53, data, self.now)
         packets = self.sender.datagrams_to_send(self.now)
@@ -55,7 +55,7 @@ class Bench:
         return packets
 
     def deliver(self, packets: list[bytes]) -> list[bytes]:
-        """Give packets to the receiver in batches, pull the messages, return the acknowledgements."""
+        """Deliver packets in batches, receive the messages, and return the SACKs."""
         answers = []
         start = time.perf_counter()
         for index in range(0, len(packets), BATCH):
@@ -71,7 +71,7 @@ class Bench:
         return answers
 
     def acknowledge(self, answers: list[bytes]) -> list[bytes]:
-        """Give acknowledgements to the sender, return the packets that they let go."""
+        """Deliver SACKs, and return the packets that they release."""
         start = time.perf_counter()
         self.sender.receive(answers, self.now)
         packets = self.sender.datagrams_to_send(self.now)
@@ -81,7 +81,7 @@ class Bench:
         return packets
 
     def settle(self, packets: list[bytes] | None = None) -> None:
-        """Exchange packets until nothing is left to be said."""
+        """Exchange packets until there are none left."""
         packets = packets or []
         while True:
             packets += self.acknowledge([])
@@ -111,7 +111,7 @@ class Bench:
 
 
 def report(name: str, size: int, count: int, options: SctpOptions) -> None:
-    """Run a few times and print the figures of the quickest run, which other processes disturbed least."""
+    """Run a few times and print the figures of the fastest run, which other processes affected least."""
     runs = []
     for _ in range(RUNS):
         bench = Bench.connected(options)

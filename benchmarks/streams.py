@@ -1,7 +1,7 @@
-"""Many streams of one process: when their frames are due, and what comes of the CPU time that they have taken.
+"""Many streams of one process: the schedule of their frames, and the CPU time of a frame.
 
-Whether so many streams still fit depends on what else the machine does at that moment. What a frame costs hardly does,
-so that is measured, at a number of streams that fits easily, and tells how many of them a CPU carries.
+The number of streams that a machine can send depends on its other load. The CPU time of a frame hardly does, so that is
+measured, with a moderate number of streams; the number of streams per CPU follows from it.
 """
 
 import time
@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 import av
 
-from benchmarks.pictures import CLOCK_RATE, CpuMeter
+from benchmarks.video_call import CLOCK_RATE, CpuMeter
 from benchmarks.workload import Workload
 from trio_rtc.media import draw_pattern
 
@@ -25,7 +25,7 @@ LEAST_SENT = 0.9
 
 @attrs.define
 class Cameras:
-    """The cameras of all streams of a process. Drawing their pictures is not charged to it."""
+    """The cameras of all streams of a process. Drawing their frames is not charged to it."""
 
     workload: Workload
     cpu: CpuMeter = attrs.Factory(CpuMeter)
@@ -42,7 +42,7 @@ class Cameras:
         while True:
             yield index, max(0.0, began + index * interval - time.monotonic())
             self._made += 1
-            # What is late is left out.
+            # Late frames are skipped.
             index = max(index + 1, int((time.monotonic() - began) / interval))
 
     def timestamp(self, index: int) -> int:
@@ -50,19 +50,19 @@ class Cameras:
         return index * CLOCK_RATE // self.workload.framerate
 
     def draw(self, index: int) -> av.VideoFrame:
-        """Return a picture."""
+        """Return a frame."""
         with self.cpu.excluding():
             frame = draw_pattern(index, self.workload.width, self.workload.height)
         frame.pts, frame.time_base = self.timestamp(index), Fraction(1, CLOCK_RATE)
         return frame
 
     def start(self, packets: int) -> None:
-        """Begin to measure, when so many RTP packets have left."""
+        """Start the measurement at a number of RTP packets sent."""
         self._made_before, self._packets_before = self._made, packets
         self.cpu.start()
 
     def result(self, packets: int) -> dict[str, Any]:
-        """Return the result, when so many RTP packets have left altogether.
+        """Return the result at a total number of RTP packets sent.
 
         Raises:
             ValueError: Too few frames were made or sent.

@@ -1,6 +1,6 @@
 """Plots as SVG, without anything to install: panels one above the other that share their time axis.
 
-The pictures bring their own background, and turn dark where the reader's system is.
+The plots have their own background, and are dark if the reader's system is.
 """
 
 import math
@@ -11,7 +11,7 @@ import attrs
 
 WIDTH = 760
 _LEFT, _RIGHT, _TOP, _PANEL, _GAP, _BOTTOM = 64, 16, 36, 130, 34, 40
-# Colours that are told apart on white, on nearly black, and by those who see no red.
+# Colours that are distinguishable on white, on nearly black, and with red blindness.
 _LIGHT = ("#8a8f98", "#0b63ce", "#c2410c", "#047857")
 _DARK = ("#9aa3af", "#6cb2ff", "#ff9d5c", "#4fd1a5")
 _MAX_TICKS = 5

@@ -1,7 +1,7 @@
-"""What is measured, and the payloads: the same for every library.
+"""The workloads and payloads of measurements, equal for all libraries.
 
-Two processes are one measurement. The *offerer* makes the connections, sends and takes the times of round trips; the
-*answerer* echoes, or receives, compares every byte with what must come, and takes the time of throughput.
+A measurement has two processes. The *offerer* creates the connections, sends, and measures round trips; the *answerer*
+echoes, or receives, compares every byte with the expected one, and measures throughput.
 """
 
 import gc
@@ -27,15 +27,15 @@ class Workload:
 
     Attributes:
         kind: "throughput", "round_trip", "set_up", "memory", "call", "forwarding" or "streams".
-        message_size: Bytes in a message; for "streams" in an encoded frame, 0 if pictures are sent.
+        message_size: Bytes of a message; for "streams" of an encoded frame, 0 for raw frames.
         seconds: For "throughput", "call", "forwarding" and "streams": how long is sent.
         repetitions: For the others: how many round trips, connections one after the other, or connections at once;
             for "streams" how many.
-        width: For "call", and "forwarding" and "streams" by pictures: pixels of one.
+        width: For "call", and for "forwarding" and "streams" of raw frames: pixels.
         height: Likewise.
-        framerate: Pictures a second.
-        bitrate: Bits a second that the encoder is to make.
-        warm_up: Seconds before what is measured of a call: the bandwidth is being found out.
+        framerate: Frames a second.
+        bitrate: Target of the encoder, in bits a second.
+        warm_up: Seconds of a call before the measurement, for bandwidth estimation.
     """
 
     kind: str
@@ -66,7 +66,7 @@ def make_payloads(size: int) -> list[bytes]:
 
 @attrs.define
 class Sink:
-    """The receiving end of a throughput measurement: counts, compares and takes the time.
+    """The receiving end of a throughput measurement: counts, compares and measures the time.
 
     The clock runs from the first message to the last, so that neither set-up nor the sender's start count.
     """
@@ -81,10 +81,10 @@ class Sink:
         return make_payloads(self.size)
 
     def receive(self, message: bytes) -> None:
-        """Take a message.
+        """Compare and count a message.
 
         Raises:
-            ValueError: It is not the message that had to come.
+            ValueError: It is not the expected message.
         """
         if message != self._payloads[self.count % PAYLOADS]:
             raise ValueError(f"message {self.count} is not what was sent")
@@ -93,10 +93,10 @@ class Sink:
         self.count += 1
 
     def result(self, sent: int) -> dict[str, Any]:
-        """Return the result, when the sender has told how many messages it sent.
+        """Return the result after the report of the sender.
 
         Raises:
-            ValueError: Not all of them came.
+            ValueError: Messages are missing.
         """
         if sent != self.count:
             raise ValueError(f"{self.count} messages of {sent} came")
@@ -124,5 +124,5 @@ def private_memory() -> int:
 
 
 def report_result(fd: int, result: dict[str, Any]) -> None:
-    """Hand the result of the measurement, a line of JSON, to the process that asked for it."""
+    """Write the result of the measurement as a line of JSON."""
     os.write(fd, json.dumps(result).encode() + b"\n")

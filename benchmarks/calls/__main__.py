@@ -52,7 +52,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def chosen_rows(only: Sequence[str] | None) -> list[Row]:
-    """Return the rows that were asked for.
+    """Return the requested rows.
 
     Raises:
         ValueError: A choice fits no row.
@@ -126,7 +126,7 @@ def _report(line: str) -> None:
 
 
 def main() -> int:
-    """Measure and print; the exit code tells whether every call was made."""
+    """Measure and print; the exit code shows whether all calls were completed."""
     parser = make_parser()
     arguments = parser.parse_args()
     try:

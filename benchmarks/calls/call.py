@@ -33,7 +33,7 @@ PAIRS = [*((name, BROWSER) for name in (*PROGRAMS, BROWSER)), *((BROWSER, name) 
 
 
 class Peer(Protocol):
-    """A peer of a call, or the relay; ``trio_rtc_peer.py`` tells the commands."""
+    """A peer of a call, or the relay; the commands are those of ``trio_rtc_peer.py``."""
 
     async def execute(self, method: str, parameters: Mapping[str, Any]) -> Any:
         """Execute a command and return its result."""

@@ -74,7 +74,7 @@ class Recording:
 
 @attrs.frozen
 class Figures:
-    """The figures of a call; ``None`` where a library does not tell.
+    """The figures of a call; ``None`` where a library does not report one.
 
     Attributes:
         freezes: How many freezes the video had (W3C's freezeCount).

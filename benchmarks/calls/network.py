@@ -85,7 +85,7 @@ NETWORKS = {
 
 @attrs.define
 class Direction:
-    """One direction of the path: tells for each packet whether and when it comes out.
+    """One direction of the path: computes whether and when each packet arrives.
 
     Attributes:
         model: What happens to packets.

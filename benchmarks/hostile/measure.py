@@ -49,7 +49,7 @@ class Case:
         name: The parser or core, and the input.
         source: Who can send it.
         sizes: Growing, each twice the one before it; the last is the largest that can be sent.
-        prepare: Returns, for a size, the call that is measured; it is called anew for each measurement. The call may
+        prepare: Returns, for a size, the call that is measured; it is called again for each measurement. The call may
             measure itself and return ``Elapsed``.
         unit: Of the sizes.
     """
@@ -117,7 +117,7 @@ def machine_factor() -> float:
 
 
 def _measure_size(case: Case, size: int) -> float:
-    # What a stranger sends changes nothing, so that it can be sent again and again.
+    # Input without keys changes nothing, so that it can be sent repeatedly.
     repeat = 20 if case.source is Source.STRANGER else 1
     started = time.perf_counter()
     times: list[float] = []

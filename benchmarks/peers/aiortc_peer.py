@@ -14,7 +14,7 @@ LEAST_HIGH_WATER = 16 * 1024
 
 
 class AiortcVideo:
-    """aiortc's pictures are PyAV's, and so are encoded ones."""
+    """aiortc's frames and encoded packets are PyAV's."""
 
     def __init__(self, engine: AiortcEngine) -> None:
         self._engine = engine

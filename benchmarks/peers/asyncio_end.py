@@ -1,4 +1,4 @@
-"""What either end of a measurement has, for the asyncio libraries: the library, and the way to the other process."""
+"""An end of a measurement for the asyncio libraries: the library, and the connection to the other process."""
 
 from collections.abc import AsyncIterator
 from typing import Any, Protocol
@@ -11,22 +11,22 @@ from tests.interop.peers.program import Engine
 
 
 class VideoEngine(Protocol):
-    """Where the libraries differ with pictures; PyAV's frames go in and come out."""
+    """The differences between the libraries for video; frames are PyAV's."""
 
     def video_track(self, frames: AsyncIterator[Any]) -> Any:
-        """Make a track of these pictures, or of encoded ones (``av.Packet``) where the library takes such."""
+        """Return a track of these frames, or of encoded ones (``av.Packet``) if the library accepts them."""
 
     def frames_of(self, track: Any) -> AsyncIterator[av.VideoFrame]:
-        """Return the pictures of a track that is received."""
+        """Return the frames of a received track."""
 
     async def set_bitrate(self, sender: Any, bitrate: int) -> None:
-        """Tell the encoder what to make, as far as it can be told."""
+        """Configure the encoder, as far as the library allows."""
 
     def received_track(self, event: Any) -> Any:
-        """Return the track that the event ``track`` brought."""
+        """Return the track of the event ``track``."""
 
     async def packets_sent(self, sender: Any) -> int:
-        """Return how many RTP packets have left."""
+        """Return the number of RTP packets sent."""
 
 
 @attrs.frozen
@@ -34,9 +34,9 @@ class End:
     """One of the two processes.
 
     Attributes:
-        engine: Where the libraries differ.
-        video: Where they do with pictures.
-        signaling: What is said to the other process.
+        engine: The differences between the libraries.
+        video: The differences for video.
+        signaling: The connection to the other process.
     """
 
     engine: Engine

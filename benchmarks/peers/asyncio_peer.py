@@ -50,7 +50,7 @@ class Connection:
             self._told.put_nowait(message)
 
     async def told(self) -> str:
-        """Wait for the other end to say something, which is what strings are for: payloads are binary."""
+        """Wait for a control message of the other end, which is a string; payloads are binary."""
         return await self._told.get()
 
     async def offer(self) -> None:
@@ -154,11 +154,11 @@ class Offerer:
         return {"kibibytes": (after - before) / workload.repetitions / 1024}
 
     async def call(self, workload: Workload) -> None:
-        """Send pictures."""
+        """Send video frames."""
         await send_call(self._end, workload)
 
     async def forwarding(self, workload: Workload) -> None:
-        """Send pictures that come back."""
+        """Send video frames that are sent back."""
         await send_call(self._end, workload)
 
     async def streams(self, workload: Workload) -> JsonObject:
@@ -218,15 +218,15 @@ class Answerer:
             self._connections.append(await self.connect(number))
 
     async def call(self, workload: Workload) -> JsonObject:
-        """Watch pictures."""
+        """Receive video frames."""
         return await receive_call(self._end, workload)
 
     async def forwarding(self, workload: Workload) -> JsonObject:
-        """Send back what comes."""
+        """Send all frames back."""
         return await relay_call(self._end, workload)
 
     async def streams(self, workload: Workload) -> None:
-        """Take many streams."""
+        """Receive many streams."""
         await receive_streams(self._end, workload)
 
 
@@ -249,7 +249,7 @@ def main(engine: Engine, video: VideoEngine, *, least_high_water: int) -> None:
 
     Args:
         engine: The library.
-        video: Its pictures.
+        video: Its video.
         least_high_water: The mark of ``bufferedAmount`` at which the sender pauses, at least two messages.
     """
     role, workload, result_fd = sys.argv[1], Workload.from_json(sys.argv[2]), int(sys.argv[3])

@@ -1,4 +1,4 @@
-"""How the processes of the asyncio libraries talk to each other, and negotiate connections."""
+"""Signaling between the processes of the asyncio libraries, and negotiation of connections."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ from tests.interop.peers.program import Engine, JsonObject
 
 LINE_LIMIT = 16 * 1024 * 1024
 CONTROL = -1
-"""What is said between the processes about no connection."""
+"""The number of messages that belong to no connection."""
 
 
 @attrs.define
@@ -31,23 +31,23 @@ class Signaling:
         return cls(lines)
 
     def inbox(self, connection: int) -> asyncio.Queue[JsonObject]:
-        """What the other process says about a connection."""
+        """Return the queue of messages for a connection."""
         return self._inboxes.setdefault(connection, asyncio.Queue())
 
     async def run(self) -> None:
-        """Sort what comes, until the other process ends."""
+        """Dispatch received messages until the other process ends."""
         while line := await self._lines.readline():
             message = json.loads(line)
             self.inbox(message.pop("connection")).put_nowait(message)
 
     def send(self, connection: int, **message: Any) -> None:
-        """Say something about a connection."""
+        """Send a message for a connection."""
         sys.stdout.write(json.dumps({"connection": connection, **message}) + "\n")
         sys.stdout.flush()
 
 
 class Negotiation:
-    """A peer connection, and what the processes say to each other about it."""
+    """A peer connection and its signaling."""
 
     def __init__(self, engine: Engine, signaling: Signaling, number: int = 0) -> None:
         self._engine = engine
@@ -63,7 +63,7 @@ class Negotiation:
         self._signaling.send(self._number, candidate=candidate and candidate.to_json())
 
     async def offer(self) -> None:
-        """Make an offer, and take what comes of it in the background."""
+        """Send an offer, and process the answer in the background."""
         await self._set_local_description(await self.pc.createOffer())
         self._applying = asyncio.create_task(self._apply())
 

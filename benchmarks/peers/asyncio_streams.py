@@ -17,7 +17,7 @@ async def send_streams(end: End, workload: Workload) -> JsonObject:
     """Send all streams for a while; return what they cost."""
     cameras = Cameras(workload)
     senders = []
-    negotiations = []  # kept, because asyncio forgets a task that nobody holds
+    negotiations = []  # kept, because asyncio holds only weak references to tasks
     for number in range(workload.repetitions):
         negotiation = end.negotiation(number)
         pc = negotiation.pc
@@ -42,7 +42,7 @@ async def send_streams(end: End, workload: Workload) -> JsonObject:
 
 
 async def receive_streams(end: End, workload: Workload) -> None:
-    """Take what comes."""
+    """Receive all frames."""
     negotiations = [end.negotiation(number) for number in range(workload.repetitions)]
     for negotiation in negotiations:
         negotiation.answer()

@@ -8,13 +8,13 @@ import av
 
 from benchmarks.peers.asyncio_end import End
 from benchmarks.peers.asyncio_signaling import CONTROL
-from benchmarks.pictures import Camera, CpuMeter, Screen
+from benchmarks.video_call import Camera, CpuMeter, Screen
 from benchmarks.workload import Workload
 from tests.interop.peers.program import Engine, JsonObject
 
 
 async def send_call(end: End, workload: Workload) -> None:
-    """Send pictures for as long as the call takes, then say when each was sent."""
+    """Send video frames during the call, then report when each was sent."""
     negotiation = end.negotiation()
     pc = negotiation.pc
     camera = Camera(workload)
@@ -38,7 +38,7 @@ async def send_call(end: End, workload: Workload) -> None:
 
 
 async def receive_call(end: End, workload: Workload) -> JsonObject:
-    """Watch until the other end says that it is over."""
+    """Receive frames until the other end reports the end of the call."""
     negotiation = end.negotiation()
     pc = negotiation.pc
     screen = Screen(workload)
@@ -61,7 +61,7 @@ async def receive_call(end: End, workload: Workload) -> JsonObject:
 
 
 async def relay_call(end: End, workload: Workload) -> JsonObject:
-    """Send what comes back until the other end says that it is over.
+    """Send received frames back until the other end reports the end of the call.
 
     Neither library forwards packets in Python: a received track is added as one to be sent, and encoded again.
     """
@@ -83,7 +83,7 @@ async def relay_call(end: End, workload: Workload) -> JsonObject:
 
 
 def connection_of(pc: Any) -> asyncio.Event:
-    """Return what tells when media can flow."""
+    """Return an event that is set when media can flow."""
     event = asyncio.Event()
 
     def note_state(*_: Any) -> None:

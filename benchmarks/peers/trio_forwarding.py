@@ -1,6 +1,6 @@
 """Our own processes of forwarding: ``receiver.rtp_packets()`` into ``sender.send_rtp()``, and who feeds that.
 
-What is fed comes back to the feeder, who keeps so many packets under way, and so feeds as fast as they are taken.
+The sender receives its packets again, and keeps a fixed number in flight, so it sends as fast as they are forwarded.
 """
 
 import time
@@ -12,7 +12,7 @@ import trio
 import trio_rtc
 from benchmarks.peers.trio_signaling import CONTROL, End
 from benchmarks.peers.trio_video import connected, prefer_vp8
-from benchmarks.pictures import CpuMeter
+from benchmarks.video_call import CpuMeter
 from benchmarks.workload import PAYLOADS, Workload, make_payloads
 from trio_rtc.protocols.bandwidth_estimation import BandwidthEstimationOptions
 from trio_rtc.protocols.rtp.options import RtpOptions
@@ -30,7 +30,7 @@ SETTINGS = trio_rtc.Settings(
         )
     )
 )
-_VP8_BEGINNING = b"\x10"  # RFC 7741 section 4.2: nothing but that a partition begins
+_VP8_BEGINNING = b"\x10"  # RFC 7741 section 4.2: only the start of a partition
 
 
 async def feed(end: End, workload: Workload) -> None:
@@ -85,7 +85,7 @@ def _stream(payload_type: int, payloads: list[bytes]) -> Iterator[list[trio_rtc.
 
 
 async def forward(end: End, workload: Workload) -> dict[str, Any]:
-    """Send back the packets that come, until the other end says that it is over."""
+    """Send received packets back until the other end reports the end."""
     _, track = trio_rtc.open_media_track("video")
     cpu = CpuMeter()
     count = 0

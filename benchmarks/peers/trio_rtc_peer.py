@@ -108,7 +108,7 @@ class Offerer:
             report_result(self._result_fd, {"kibibytes": kibibytes})
 
     async def call(self, workload: Workload) -> None:
-        """Send pictures."""
+        """Send video frames."""
         await send_call(self._end, workload)
 
     async def forwarding(self, workload: Workload) -> None:
@@ -157,15 +157,15 @@ class Answerer:
                 await nursery.start(_hold, answer, self._end, number)
 
     async def call(self, workload: Workload) -> None:
-        """Watch pictures."""
+        """Receive video frames."""
         report_result(self._result_fd, await receive_call(self._end, workload))
 
     async def forwarding(self, workload: Workload) -> None:
-        """Send back what comes."""
+        """Send all packets back."""
         report_result(self._result_fd, await forward(self._end, workload))
 
     async def streams(self, workload: Workload) -> None:
-        """Take many streams."""
+        """Receive many streams."""
         await receive_streams(self._end, workload)
 
 

@@ -1,4 +1,4 @@
-"""How our two processes talk to each other, and negotiate connections."""
+"""Signaling between the two processes of trio_rtc, and negotiation of connections."""
 
 import json
 import math
@@ -14,7 +14,7 @@ import trio_rtc
 
 JsonObject = dict[str, Any]
 CONTROL = -1
-"""What is said between the processes about no connection."""
+"""The number of messages that belong to no connection."""
 
 
 class Signaling:
@@ -34,11 +34,11 @@ class Signaling:
         return self._inboxes[connection]
 
     async def receive(self, connection: int) -> JsonObject:
-        """Wait for what the other process says about a connection."""
+        """Wait for the next message for a connection."""
         return await self._inbox(connection)[1].receive()
 
     async def run(self) -> None:
-        """Sort what comes, until the other process ends."""
+        """Dispatch received messages until the other process ends."""
         buffer = b""
         async for chunk in self._reader:
             *lines, buffer = (buffer + chunk).split(b"\n")
@@ -47,14 +47,14 @@ class Signaling:
                 self._inbox(message.pop("connection"))[0].send_nowait(message)
 
     def send(self, connection: int, **message: Any) -> None:
-        """Say something about a connection."""
+        """Send a message for a connection."""
         sys.stdout.write(json.dumps({"connection": connection, **message}) + "\n")
         sys.stdout.flush()
 
 
 @attrs.define
 class End:
-    """What both ends do: negotiate."""
+    """Negotiation by either end."""
 
     signaling: Signaling
 
@@ -62,7 +62,7 @@ class End:
     async def negotiation(
         self, pc: trio_rtc.RTCPeerConnection, number: int = 0, *, offers: bool
     ) -> AsyncIterator[None]:
-        """Make an offer or wait for one, and exchange what there is to be said, during the block."""
+        """Send an offer or wait for one, and exchange candidates during the block."""
         async with pc.subscribe("ice_candidate") as candidates, trio.open_nursery() as nursery:
             nursery.start_soon(self._tell_candidates, candidates, number)
             if offers:

@@ -9,8 +9,8 @@ import trio
 import trio_rtc
 from benchmarks.peers.trio_signaling import End
 from benchmarks.peers.trio_video import connected, prefer_vp8
-from benchmarks.pictures import CLOCK_RATE
 from benchmarks.streams import Cameras
+from benchmarks.video_call import CLOCK_RATE
 from benchmarks.workload import Workload
 
 
@@ -45,12 +45,12 @@ class _Streams:
         return self._cameras.draw(index)
 
     async def packets_sent(self) -> int:
-        """Return how many RTP packets of all streams have left."""
+        """Return the number of RTP packets sent by all streams."""
         return sum([await _packets_sent(sender) for sender in self._senders])
 
 
 async def send_streams(end: End, workload: Workload) -> dict[str, Any]:
-    """Send all streams for a while; return what they cost."""
+    """Send all streams for a while; return their cost."""
     cameras = Cameras(workload)
     streams = _Streams(end, cameras)
     async with trio.open_nursery() as nursery:
@@ -65,7 +65,7 @@ async def send_streams(end: End, workload: Workload) -> dict[str, Any]:
 
 
 async def receive_streams(end: End, workload: Workload) -> None:
-    """Take what comes as far as RTP: nobody wants the frames."""
+    """Receive RTP packets; no frames are assembled, because no track is read."""
 
     async def take(number: int) -> None:
         async with trio_rtc.RTCPeerConnection() as pc, end.negotiation(pc, number, offers=False):

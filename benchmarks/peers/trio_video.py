@@ -6,12 +6,12 @@ import trio
 
 import trio_rtc
 from benchmarks.peers.trio_signaling import CONTROL, End
-from benchmarks.pictures import Camera, Screen
+from benchmarks.video_call import Camera, Screen
 from benchmarks.workload import Workload
 
 
 async def send_call(end: End, workload: Workload) -> None:
-    """Send pictures for as long as the call takes, then say when each was sent."""
+    """Send video frames during the call, then report when each was sent."""
     frames, track = trio_rtc.open_media_track("video")
     camera = Camera(workload)
     async with trio_rtc.RTCPeerConnection() as pc:
@@ -28,7 +28,7 @@ async def send_call(end: End, workload: Workload) -> None:
 
 
 async def receive_call(end: End, workload: Workload) -> dict[str, Any]:
-    """Watch until the other end says that it is over."""
+    """Receive frames until the other end reports the end of the call."""
     screen = Screen(workload)
 
     async def watch(track: trio_rtc.MediaStreamTrack) -> None:

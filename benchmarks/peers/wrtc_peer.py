@@ -8,7 +8,7 @@ import av
 import webrtc
 
 from benchmarks.peers.asyncio_peer import main
-from benchmarks.pictures import CLOCK_RATE
+from benchmarks.video_call import CLOCK_RATE
 from tests.interop.peers.wrtc_peer import WrtcEngine
 
 LEAST_HIGH_WATER = 1024 * 1024
@@ -16,7 +16,7 @@ LEAST_HIGH_WATER = 1024 * 1024
 
 
 class WrtcVideo:
-    """Its pictures are W3C's: planes are copied in one piece each, as ``wrtc`` wants and gives them."""
+    """Frames have W3C's format: ``wrtc`` requires and returns contiguous planes."""
 
     def __init__(self) -> None:
         self._writing: list[asyncio.Task[None]] = []
@@ -70,7 +70,7 @@ def _rows(plane: Any) -> bytes:
 
 
 async def _luma_of(frame: Any) -> av.VideoFrame:
-    """Return the luma, which is all that is looked at."""
+    """Return the luma plane, which is all that is read."""
     pixels = bytearray(frame.allocation_size())
     layout = (await frame.copy_to(pixels))[0]
     width, height = frame.visible_rect.width, frame.visible_rect.height

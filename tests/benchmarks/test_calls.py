@@ -105,7 +105,7 @@ def test_a_network_without_loss_loses_nothing() -> None:
         (b"", False, False),
     ],
 )
-def test_what_the_relay_makes_of_a_datagram(datagram: bytes, lost: bool, rtp: bool) -> None:
+def test_the_relay_classifies_datagrams(datagram: bytes, lost: bool, rtp: bool) -> None:
     assert (can_be_lost(datagram), is_rtp(datagram)) == (lost, rtp)
 
 
@@ -240,7 +240,7 @@ def test_freezes_are_counted_by_the_frames_where_the_receiver_does_not_count_the
     assert figures.freeze_seconds == pytest.approx(16 / 30)
 
 
-def test_what_is_sent_beside_a_bulk_transfer_is_told() -> None:
+def test_the_media_bitrate_beside_a_bulk_transfer_is_reported() -> None:
     figures = figures_of(recording([0.1], bulk=Bulk(4.0, 7.0)))
     assert figures.jitter_buffer_after == pytest.approx(10)
     assert figures.kilobits_beside == pytest.approx(1000)

@@ -1,4 +1,4 @@
-"""Whether the benchmark of many connections tells flat from growing."""
+"""The benchmark of many connections distinguishes flat from growing resources."""
 
 import ctypes
 import gc
@@ -47,7 +47,7 @@ def test_flat_is_flat() -> None:
     assert faults_while(snapshots()) == []
 
 
-def test_what_grows_is_told() -> None:
+def test_growth_is_reported() -> None:
     assert growth([100 + number for number in range(SNAPSHOTS)]) > 0.08
     assert faults_while(snapshots(memory=0.01)) == ["memory have grown by 9.3 %"]
     assert faults_while(snapshots(descriptors=0.01)) == ["descriptors have grown by 9.3 %"]
@@ -73,7 +73,7 @@ def test_between_connections_nothing_may_stay_open() -> None:
     assert faults_between(one_more) == ["tasks vary between connections: [100, 101]"]
 
 
-def test_what_grows_only_in_the_beginning_is_flat() -> None:
+def test_initial_growth_is_flat() -> None:
     warm = [attrs.evolve(each, memory=80 * MIB) for each in snapshots()]
     warm[0] = attrs.evolve(warm[0], memory=50 * MIB)
     assert faults_while(warm) == []

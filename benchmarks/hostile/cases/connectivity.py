@@ -1,4 +1,4 @@
-"""STUN, ICE, candidates and mDNS: what anybody who can send to a port can send, and what a checked peer can."""
+"""STUN, ICE, candidates and mDNS: input of any host that can reach a port, and of an authenticated peer."""
 
 import random
 import struct

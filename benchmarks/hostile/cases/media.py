@@ -290,7 +290,7 @@ def _units(name: str, start: bytes, unit: bytes) -> Callable[[int], Callable[[],
 
 
 def _vp9_structure(size: int) -> Callable[[], object]:
-    """A scalability structure of as many pictures and references as its fields can tell."""
+    """A scalability structure with as many frames and references as its fields allow."""
     start = b"\x8a\x80\x01\x00" + b"\xf8" + bytes(32) + b"\xff"
     return _units("VP9", start, b"\x0c\x01\x02\x03")(size)
 

@@ -1,4 +1,4 @@
-"""DTLS and SRTP: records in the clear from whoever can forge the peer's address, and what a peer with keys can send."""
+"""DTLS and SRTP: unencrypted records with a forged source address, and input of a peer with keys."""
 
 import struct
 from collections.abc import Callable

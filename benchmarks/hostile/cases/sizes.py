@@ -1,7 +1,7 @@
-"""How large inputs are."""
+"""Sizes of inputs."""
 
 MAX_DATAGRAM = 2048
-"""Bytes of the largest datagram that is taken from the network."""
+"""Bytes of the largest datagram accepted from the network."""
 MAX_PACKET = MAX_DATAGRAM - 48
 """Bytes of the largest packet of SCTP in such a datagram."""
 MAX_SRTP = 1352

@@ -62,7 +62,7 @@ def test_what_simulcast_cannot_use_goes_to_another_stream() -> None:
 @pytest.mark.parametrize(
     "arguments", [(2.0, 1.0, 1.0), (-1.0, 1.0, 1.0), (0.0, 1.0, 0.0), (0.0, 1.0, float("nan"))]
 )
-def test_senseless_encodings_are_refused(arguments: tuple[float, float, float]) -> None:
+def test_invalid_encodings_are_refused(arguments: tuple[float, float, float]) -> None:
     with pytest.raises(ValueError, match=r"bitrates must be in order|weight"):
         Encoding(*arguments)
 

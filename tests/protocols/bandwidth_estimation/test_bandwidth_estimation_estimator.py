@@ -40,7 +40,7 @@ def flow(
     return number
 
 
-def test_before_anything_it_is_the_start() -> None:
+def test_initially_the_target_is_the_start_bitrate() -> None:
     estimator = BandwidthEstimator()
     assert estimator.target_bitrate == 300_000
     assert estimator.next_timer() == math.inf
@@ -52,7 +52,7 @@ def test_before_anything_it_is_the_start() -> None:
     assert statistics.overuse is OveruseState.NORMAL
 
 
-def test_the_first_packet_asks_for_probes_once() -> None:
+def test_the_first_packet_creates_probes_once() -> None:
     estimator = BandwidthEstimator()
     estimator.record_packet_sent(0, PACKET, 0.0)
     assert [cluster.purpose for cluster in estimator.take_probes()] == [ProbePurpose.START] * 2
@@ -77,7 +77,7 @@ def test_it_grows_on_a_path_without_a_limit_and_shows_what_it_knows() -> None:
     assert statistics.limited_by is LimitedBy.DELAY
 
 
-def test_the_round_trip_is_measured_when_nobody_gives_it() -> None:
+def test_the_round_trip_is_measured_when_the_caller_gives_none() -> None:
     estimator = BandwidthEstimator()
     estimator.record_packet_sent(0, PACKET, 1.0)
     estimator.handle_feedback([(0, 77.0)], None, 1.25)
@@ -96,7 +96,7 @@ def test_bounds_hold_at_once() -> None:
     assert estimator.target_bitrate == 600_000
 
 
-def test_it_is_told_apart_whether_the_path_or_the_application_limits_the_target() -> None:
+def test_it_is_known_whether_the_path_or_the_application_limits_the_target() -> None:
     estimator = BandwidthEstimator(probing=False)
     assert not estimator.path_limited  # room for bursts is taken for granted at first
     flow(estimator, 0.0, 5.0, 300_000)
@@ -111,7 +111,7 @@ def test_it_is_told_apart_whether_the_path_or_the_application_limits_the_target(
 @pytest.mark.parametrize(
     "bounds", [(0, None, 1), (2, None, 1), (1, 3, 2), (2, 1, 3), (1, None, math.inf), (math.nan, None, 1)]
 )
-def test_senseless_bounds_are_refused(bounds: tuple[float, float | None, float]) -> None:
+def test_invalid_bounds_are_refused(bounds: tuple[float, float | None, float]) -> None:
     with pytest.raises(ValueError, match="in order"):
         BandwidthEstimator().set_bounds(*bounds)
 
@@ -126,7 +126,7 @@ def test_a_raised_bound_is_probed_for() -> None:
     assert 310_000 <= estimator.target_bitrate < 2_000_000
 
 
-def test_remb_caps() -> None:
+def test_remb_limits_the_target() -> None:
     estimator = BandwidthEstimator(probing=False)
     number = flow(estimator, 0.0, 3.0, 300_000)
     estimator.handle_remb(120_000, 3.0)
@@ -156,7 +156,7 @@ def test_a_peer_with_only_remb_is_followed_up_and_down() -> None:
     assert estimator.target_bitrate == 5e5
 
 
-def test_a_peer_with_only_receiver_reports_is_served_by_the_rule_of_thresholds() -> None:
+def test_a_peer_with_only_receiver_reports_is_controlled_by_loss_thresholds() -> None:
     estimator = BandwidthEstimator(probing=False)
     for second in range(10):
         estimator.handle_receiver_report(0.0, float(second))
@@ -180,7 +180,7 @@ def test_reports_do_not_matter_once_there_is_better_feedback() -> None:
     assert estimator.target_bitrate == before
 
 
-def test_silence_lowers_the_target_step_by_step_but_only_while_packets_are_sent() -> None:
+def test_missing_feedback_lowers_the_target_step_by_step_but_only_while_packets_are_sent() -> None:
     estimator = BandwidthEstimator(probing=False)
     number = flow(estimator, 0.0, 3.0, 300_000)
     before = estimator.target_bitrate
@@ -200,7 +200,7 @@ def test_silence_lowers_the_target_step_by_step_but_only_while_packets_are_sent(
     assert estimator.target_bitrate == BandwidthEstimationOptions().min_bitrate
 
 
-def test_the_timer_rests_when_nothing_is_sent() -> None:
+def test_the_timer_stops_when_nothing_is_sent() -> None:
     estimator = BandwidthEstimator()
     estimator.record_packet_sent(0, PACKET, 0.0)
     now = 0.0
@@ -223,7 +223,7 @@ def test_while_feedback_comes_the_timer_has_nothing_to_do() -> None:
         estimator.handle_feedback([(number, 1000.0 + now)], None, now)
 
 
-def test_silence_is_noticed_in_time_whatever_the_pace_of_the_timer() -> None:
+def test_missing_feedback_is_noticed_at_any_interval_of_the_timer() -> None:
     options = BandwidthEstimationOptions(settled_interval=0.7)
     estimator = BandwidthEstimator(options, probing=False)
     number = flow(estimator, 0.0, 3.0, 300_000)
@@ -259,7 +259,7 @@ def test_silence_is_noticed_in_time_whatever_the_pace_of_the_timer() -> None:
         {"burst_time": math.nan},
     ],
 )
-def test_senseless_options_are_refused(options: dict[str, float]) -> None:
+def test_invalid_options_are_refused(options: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="must"):
         BandwidthEstimationOptions(**options)  # type: ignore[arg-type]
 

@@ -32,7 +32,7 @@ def test_the_next_one_goes_on_where_the_last_one_ended() -> None:
     assert message.feedback_count == 1
 
 
-def test_a_late_packet_is_told_of_together_with_what_was_told_since() -> None:
+def test_a_late_packet_is_reported_with_all_later_ones() -> None:
     generator = FeedbackGenerator()
     for number in (0, 2, 3):
         generator.record_arrival(number, number / 100, 1200, 0.0)
@@ -82,10 +82,10 @@ def feedback_rate(packets_a_second: int, seconds: int = 5) -> float:
     return messages / seconds
 
 
-def test_few_packets_are_told_of_together() -> None:
-    # Of a picture in one packet each, as small streams have them, the largest interval.
+def test_few_packets_are_reported_together() -> None:
+    # Video frames of one packet, as in small streams: the largest interval.
     assert 7 <= feedback_rate(30) <= 11
-    # Of a call with sound the least one.
+    # A call with audio: the least interval.
     assert 14 <= feedback_rate(90) <= 20
 
 
@@ -106,7 +106,7 @@ def test_more_than_may_wait_is_forgotten() -> None:
     assert generator.forgotten == 15
 
 
-def test_a_jump_of_numbers_begins_anew() -> None:
+def test_a_jump_of_sequence_numbers_resets_the_generator() -> None:
     generator = FeedbackGenerator(BandwidthEstimationOptions(feedback_pending=10))
     generator.record_arrival(5, 0.0, 100, 0.0)
     generator.record_arrival(30_000, 0.0, 100, 0.0)
@@ -121,7 +121,7 @@ def test_a_jump_of_numbers_begins_anew() -> None:
         unique_by=lambda arrival: arrival[0],
     )
 )
-def test_every_arrival_is_told_once_or_forgotten_and_memory_is_bounded(
+def test_every_arrival_is_reported_once_or_discarded_and_memory_is_bounded(
     arrivals: list[tuple[int, float]],
 ) -> None:
     generator = FeedbackGenerator(BandwidthEstimationOptions(feedback_pending=50, feedback_max_packets=7))

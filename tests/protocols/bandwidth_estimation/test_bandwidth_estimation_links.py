@@ -59,7 +59,7 @@ def test_a_link_that_falls_and_recovers_is_followed() -> None:
         assert percentile(queue_between(link, begin, end), 0.95) < 0.08
 
 
-def test_what_a_falling_link_has_queued_is_drained_within_five_seconds() -> None:
+def test_the_queue_of_a_falling_link_is_drained_within_five_seconds() -> None:
     flow, link = run_alone(LinkShape(FALLING), 40.0)
     # The link holds a second at most; an eighth of the rate fills that before any feedback can tell.
     assert max(queue_between(link, 25.0, 28.0)) > 0.5

@@ -106,14 +106,14 @@ def test_where_the_path_limits_the_target_packets_are_spread() -> None:
     assert math.isclose(pacer.next_timer(), 0.01)
 
 
-def test_who_is_called_late_sends_what_was_due_meanwhile() -> None:
+def test_a_late_timer_sends_what_was_due() -> None:
     pacer = filled(20)
     assert pacer.take_due(0.0) == [0]
     assert pacer.take_due(0.052) == [1, 2, 3, 4, 5]
     assert math.isclose(pacer.next_timer(), 0.06)
 
 
-def test_who_is_called_much_too_late_sends_no_more_than_for_a_while() -> None:
+def test_a_very_late_timer_compensates_for_a_limited_time() -> None:
     pacer: Pacer[int] = Pacer(attrs.evolve(OPTIONS, pacer_queue_time=100.0, pacing_catch_up=0.1))
     for number in range(100):
         pacer.enqueue(number, 1200, PacketKind.VIDEO, 0.0)
@@ -121,7 +121,7 @@ def test_who_is_called_much_too_late_sends_no_more_than_for_a_while() -> None:
     assert math.isclose(pacer.next_timer(), 5.01)
 
 
-def test_nothing_is_made_up_for_while_nothing_waited() -> None:
+def test_an_empty_queue_accumulates_no_credit() -> None:
     pacer = filled(1)
     pacer.take_due(0.0)
     for number in range(3):
@@ -150,7 +150,7 @@ def test_audio_does_not_wait_but_is_paid_for() -> None:
     assert math.isclose(pacer.next_timer(), 0.02)
 
 
-def test_much_audio_does_not_silence_video() -> None:
+def test_much_audio_does_not_starve_video() -> None:
     pacer = filled(2)
     for number in range(1000):
         pacer.enqueue(100 + number, 1200, PacketKind.AUDIO, 0.0)
@@ -186,7 +186,7 @@ def test_an_old_queue_is_drained_faster() -> None:
     assert taken[-1][0] < 0.9
 
 
-def test_a_new_rate_changes_what_is_owed() -> None:
+def test_a_new_rate_changes_the_departure_time() -> None:
     pacer = filled(3)
     pacer.take_due(0.0)
     pacer.set_bitrate(2 * 960_000.0, 0.0)
@@ -199,7 +199,7 @@ def test_clearing_a_kind() -> None:
     assert (pacer.packets, pacer.bytes, pacer.next_timer()) == (0, 0, math.inf)
 
 
-def test_a_probe_leaves_at_its_own_rate_and_is_told() -> None:
+def test_a_probe_leaves_at_its_own_rate_with_its_cluster() -> None:
     pacer = filled(8)
     pacer.add_probe(cluster(9_600_000.0))
     taken: list[tuple[float, int | None]] = []
@@ -213,7 +213,7 @@ def test_a_probe_leaves_at_its_own_rate_and_is_told() -> None:
     assert [number for _, number in taken[5:]] == [None] * 3
 
 
-def test_sound_leaves_with_the_last_packet_of_a_probe() -> None:
+def test_audio_leaves_with_the_last_packet_of_a_probe() -> None:
     pacer = filled(5)
     pacer.add_probe(cluster(9_600_000.0, size=4800))
     now = 0.0
@@ -226,7 +226,7 @@ def test_sound_leaves_with_the_last_packet_of_a_probe() -> None:
     assert pacer.next_timer() > now
 
 
-def test_a_probe_asks_for_padding_when_nothing_waits() -> None:
+def test_a_probe_requests_padding_when_nothing_waits() -> None:
     pacer: Pacer[int] = Pacer(OPTIONS)
     pacer.add_probe(cluster(4_800_000.0))
     sent = 0
@@ -257,7 +257,7 @@ def test_a_probe_without_padding_ends_by_itself() -> None:
     assert steps < 300
 
 
-def test_no_more_padding_is_asked_for_than_the_probe_lacks() -> None:
+def test_no_more_padding_is_requested_than_the_probe_lacks() -> None:
     pacer: Pacer[int] = Pacer(OPTIONS)
     pacer.add_probe(ProbeCluster(1, 1e9, 5, 10_000, 1.0, ProbePurpose.START))
     assert pacer.padding_needed(0.0) == 10_000
@@ -271,7 +271,7 @@ def test_no_more_padding_is_asked_for_than_the_probe_lacks() -> None:
     assert pacer.padding_needed(now + 0.002) == 10_000 - 4 * 1200
 
 
-def test_an_expired_probe_is_not_begun() -> None:
+def test_an_expired_probe_is_not_started() -> None:
     pacer = filled(1)
     pacer.add_probe(cluster(4_800_000.0))
     assert pacer.take_due(2.0) == [0]
@@ -279,7 +279,7 @@ def test_an_expired_probe_is_not_begun() -> None:
 
 
 def test_retransmissions_get_no_more_than_their_part_of_the_target() -> None:
-    """What a broken down link has dropped may be many times what it carries by then."""
+    """A link whose rate has collapsed may have dropped many times its current capacity."""
     pacer: Pacer[int] = Pacer(OPTIONS)
     pacer.set_bitrate(400_000.0, 0.0)
     now, entered = 0.0, 0

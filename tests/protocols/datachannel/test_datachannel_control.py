@@ -1,4 +1,4 @@
-"""The life of data channels: identifiers, opening, closing, and what a hostile peer may try."""
+"""Data channels: stream identifiers, opening, closing, and hostile peers."""
 
 import struct
 
@@ -74,7 +74,7 @@ def test_open_of_rfc_8832_figure_1() -> None:
 
 
 @pytest.mark.parametrize(("is_client", "ids"), [(True, [0, 2, 4]), (False, [1, 3, 5])])
-def test_the_dtls_role_decides_the_ids(is_client: bool, ids: list[int]) -> None:
+def test_the_dtls_role_determines_the_ids(is_client: bool, ids: list[int]) -> None:
     control = ChannelControl()
     keys = [control.create_channel(CHAT) for _ in range(2)]
     assert list(control.events()) == []
@@ -140,7 +140,7 @@ def test_the_id_of_a_closed_negotiated_channel_is_used_last_too() -> None:
     assert assigned_ids(control) == [0, 4, 6, 2]
 
 
-def test_a_released_id_that_a_negotiated_channel_uses_is_not_given_out() -> None:
+def test_a_released_id_that_a_negotiated_channel_uses_is_not_assigned() -> None:
     control = connected()
     control.association_established(4)
     close_and_reset(control, control.create_channel(CHAT), 0)
@@ -186,7 +186,7 @@ def test_closing_resets_both_sides_and_frees_the_id() -> None:
     assert alice.events() == [ChannelOpened(again)]
 
 
-def test_the_peer_uses_an_id_again_before_its_answer_to_our_reset_has_come() -> None:
+def test_the_peer_uses_an_id_again_before_its_response_to_our_reset() -> None:
     bob = connected(is_client=False)
     bob.receive([ControlMessage(0, OPEN)], 0)
     bob.incoming_streams_reset((0,))
@@ -236,7 +236,7 @@ def test_all_ids_taken() -> None:
 
 
 def test_a_channel_without_an_id_waits_for_the_role_whatever_is_taken() -> None:
-    """Only the role tells whether one of its ids is free."""
+    """Without the role it is unknown whether an id is free."""
     control = ChannelControl()
     control.association_established(2)
     control.create_channel(CHAT, negotiated=True, stream_id=0)
@@ -264,14 +264,14 @@ def test_channel_waiting_for_an_id_that_the_association_does_not_have() -> None:
         (1, b"\x03" + bytes(2**18)),
     ],
 )
-def test_what_is_wrong_resets_the_stream_once(stream_id: int, data: bytes) -> None:
+def test_an_invalid_message_resets_the_stream_once(stream_id: int, data: bytes) -> None:
     control = connected(is_client=True)
     control.receive([ControlMessage(stream_id, data)] * 2, 0)
     assert control.events() == [StreamResetRequested((stream_id,))]
     assert sum(control.dropped.values()) == 2
 
 
-def test_open_on_a_stream_in_use_harms_nobody() -> None:
+def test_open_on_a_stream_in_use_has_no_effect() -> None:
     control = connected(is_client=True)
     control.receive([ControlMessage(1, OPEN), ControlMessage(1, OPEN)], 0)
     assert control.events() == [ChannelAnnounced(1, 1, CHAT)]
@@ -404,7 +404,7 @@ def test_a_stream_that_is_opened_again_while_its_reset_waits() -> None:
     assert control.dropped == {}
 
 
-def test_what_waits_of_a_reset_ends_with_the_association() -> None:
+def test_pending_resets_end_with_the_association() -> None:
     control = with_channels_of_the_peer(200)
     control.incoming_streams_reset(())
     control.lower_closed(0.0)
@@ -514,7 +514,7 @@ def announced_labels(control: ChannelControl, labels: list[str], first: int = 1)
     return [event.parameters.label for event in control.events() if isinstance(event, ChannelAnnounced)]
 
 
-def test_what_announced_channels_count() -> None:
+def test_memory_of_announced_channels() -> None:
     """4 KiB each, and four bytes for each character of label and protocol."""
     labels = ["a", "b" * 100, "ü" * 1000]
     size = sum(4096 + 4 * (len(label) + 4) for label in labels)
@@ -613,7 +613,7 @@ def test_what_the_peer_opens_before_the_association_is_announced() -> None:
         assert control.datagrams_to_send(0) == []
 
 
-def test_what_is_known_of_a_channel() -> None:
+def test_properties_of_a_channel() -> None:
     control = ChannelControl()
     key, unknown = control.create_channel(CHAT), 99
     assert (control.stream_id(key), control.stream_id(unknown)) == (None, None)
@@ -625,7 +625,7 @@ def test_what_is_known_of_a_channel() -> None:
 
 
 @pytest.mark.parametrize("ending", ["close", "lower_closed"])
-def test_either_end_ends_what_is_left_to_do(ending: str) -> None:
+def test_both_ends_discard_pending_work(ending: str) -> None:
     control = with_channels_of_the_peer(200)
     keys = tuple(control.channel_keys())
     for key in keys:
@@ -656,7 +656,7 @@ def test_an_id_that_was_used_twice_is_released_twice() -> None:
     assert assigned_ids(control) == [0, 2, 0, 2, 0], "the one that was released the longest ago is next"
 
 
-def test_ids_from_before_the_role_are_given_out_by_its_owner_only() -> None:
+def test_ids_from_before_the_role_are_assigned_by_their_owner_only() -> None:
     control = ChannelControl()
     for stream_id in (3, 2, 1, 0, 8, 9):
         control.close_channel(control.create_channel(CHAT, negotiated=True, stream_id=stream_id))
@@ -669,7 +669,7 @@ def test_ids_from_before_the_role_are_given_out_by_its_owner_only() -> None:
         control.create_channel(CHAT)
 
 
-def test_a_released_id_whose_reset_is_under_way_is_not_given_out() -> None:
+def test_a_released_id_whose_reset_is_in_flight_is_not_assigned() -> None:
     control = connected()
     control.association_established(2)
     close_and_reset(control, control.create_channel(CHAT), 0)
@@ -694,7 +694,7 @@ def test_channels_that_get_no_id_when_the_role_is_known_close() -> None:
     assert [control.stream_id(key) for key in keys] == [0, 2, None]
 
 
-def test_what_is_wrong_on_a_stream_in_use_harms_nobody() -> None:
+def test_invalid_messages_on_a_stream_in_use_have_no_effect() -> None:
     control = connected()
     control.receive([ControlMessage(1, OPEN), ControlMessage(1, b"no DCEP")], 0)
     assert control.events() == [ChannelAnnounced(1, 1, CHAT)]

@@ -1,4 +1,4 @@
-"""The association as its user has it: what may be called in each state, and what leaves and is told for it."""
+"""The public interface of an association: calls in each state, packets sent and events."""
 
 import math
 import random
@@ -106,7 +106,7 @@ def sacks(packets: list[bytes]) -> list[Sack]:
 
 
 @pytest.mark.parametrize("retained", [False, True])
-def test_taking_messages_opens_the_window_at_once(retained: bool) -> None:
+def test_receiving_messages_opens_the_window_at_once(retained: bool) -> None:
     """Although nothing else may leave at present; what was set aside counts until it is given back."""
     pair = pair_with_unread_messages()
     right = pair.right.association
@@ -128,7 +128,7 @@ def test_taking_messages_opens_the_window_at_once(retained: bool) -> None:
     assert right.datagrams_to_send(pair.now) == []
 
 
-def test_a_small_message_taken_is_not_told() -> None:
+def test_a_small_message_received_causes_no_window_update() -> None:
     pair = pair_with_unread_messages()
     right = pair.right.association
     pair.lost = lambda sender, packet: False
@@ -141,7 +141,7 @@ def test_a_small_message_taken_is_not_told() -> None:
     assert right.retain_message(9) is None
 
 
-def test_before_the_handshake_there_is_nothing_to_take() -> None:
+def test_before_the_handshake_there_are_no_messages() -> None:
     association = Association(SctpOptions(), rng=random.Random(1))
     assert association.receive_message(1) is None
     assert association.retain_message(1) is None
@@ -152,7 +152,7 @@ def test_before_the_handshake_there_is_nothing_to_take() -> None:
     assert association.datagrams_to_send(0.0) == []
 
 
-def test_messages_can_be_taken_and_given_back_after_the_end() -> None:
+def test_messages_can_be_received_and_released_after_the_end() -> None:
     pair = pair_with_unread_messages()
     right = pair.right.association
     right.close(pair.now)
@@ -164,7 +164,7 @@ def test_messages_can_be_taken_and_given_back_after_the_end() -> None:
     assert right.receive_message(3) is None
 
 
-def test_the_send_buffer_takes_as_many_bytes_as_it_says() -> None:
+def test_the_send_buffer_has_its_configured_size() -> None:
     association = Association(SctpOptions(send_buffer_size=1000), rng=random.Random(1))
     association.send(1, 51, bytes(600), 0.0)
     with pytest.raises(OperationError, match="600 of 1000 bytes are queued, no room for 401"):
@@ -208,7 +208,7 @@ def test_data_that_shares_the_path_with_media_has_a_window_of_two_packets() -> N
     assert len(left.datagrams_to_send(pair.now)) == 8
 
 
-def test_what_a_dead_path_has_lost_leaves_when_it_is_restored() -> None:
+def test_losses_of_an_outage_are_retransmitted_when_the_path_is_restored() -> None:
     pair = SctpPair().connect()
     pair.lost = lambda sender, packet: True
     left = pair.left.association
@@ -219,12 +219,12 @@ def test_what_a_dead_path_has_lost_leaves_when_it_is_restored() -> None:
     left.path_restored(pair.now)
     (packet,) = left.datagrams_to_send(pair.now)
     assert chunk_kinds(packet) == [DATA]
-    # The time-out is the measured one again, and nothing more leaves before it.
+    # The timeout is the measured one again, and nothing more leaves before it.
     left.path_restored(pair.now)
     assert left.next_timer() == pytest.approx(pair.now + 0.5, abs=0.5)
 
 
-def test_a_reset_leaves_at_once_although_data_is_held_back() -> None:
+def test_a_reset_leaves_at_once_although_data_is_delayed() -> None:
     pair = pair_with_unread_messages()
     right = pair.right.association
     right.reset_streams([7], pair.now)
@@ -283,7 +283,7 @@ def test_a_packet_that_is_no_multiple_of_four_is_dropped(size: int) -> None:
 
 @pytest.mark.parametrize("kind", [INIT, INIT_ACK, SHUTDOWN_COMPLETE])
 @pytest.mark.parametrize("first", [False, True])
-def test_chunks_that_stand_alone_are_dropped_in_company(kind: int, first: bool) -> None:
+def test_chunks_that_must_not_be_bundled_are_dropped_in_bundles(kind: int, first: bool) -> None:
     """RFC 9260 section 6.10; what stood before one of them has its effect."""
     pair = SctpPair(SctpOptions(zero_checksum=False)).connect()
     alone = encode_chunk(kind, 0, b"" if kind == SHUTDOWN_COMPLETE else bytes.fromhex("00000001") * 4)
@@ -316,7 +316,7 @@ def test_an_init_ack_counts_once() -> None:
 
 
 @pytest.mark.parametrize("kind", [HEARTBEAT, SACK, DATA, SHUTDOWN])
-def test_what_only_an_established_peer_sends_has_the_cookie_sent_again(kind: int) -> None:
+def test_what_only_an_established_peer_sends_causes_another_cookie_echo(kind: int) -> None:
     """COOKIE ACK was lost: T1-cookie need not expire."""
     pair = SctpPair(lost=LoseNth(0, COOKIE_ACK, 0))
     pair.right.association.connect(pair.now)
@@ -332,7 +332,7 @@ def test_what_only_an_established_peer_sends_has_the_cookie_sent_again(kind: int
     assert dropped(pair) == {"data out of state" if kind == DATA else "chunk out of state": 1}
 
 
-def test_acknowledgements_after_the_last_word_change_nothing() -> None:
+def test_acknowledgements_after_shutdown_ack_change_nothing() -> None:
     pair = SctpPair(lost=lambda sender, packet: SHUTDOWN_COMPLETE in chunk_kinds(packet)).connect()
     pair.left.association.shutdown(pair.now)
     pair.run_for(0.1)
@@ -477,7 +477,7 @@ def test_a_peer_that_answers_under_another_tag_than_its_own_init_has() -> None:
     assert peer.take() == [(8, data_chunk(100, b"to8."))]
 
 
-def test_a_peer_that_begins_anew_ends_the_association() -> None:
+def test_a_peer_that_restarts_ends_the_association() -> None:
     peer = Peer()
     tag, echo = peer.send_init(7, 20)
     peer.send(tag, echo)
@@ -489,7 +489,7 @@ def test_a_peer_that_begins_anew_ends_the_association() -> None:
     assert peer.association.statistics().dropped == {}, "what is bundled with it is not read"
 
 
-def test_an_abort_before_anything_has_begun_is_dropped() -> None:
+def test_an_abort_before_the_handshake_is_dropped() -> None:
     peer = Peer()
     tag, echo = peer.send_init(7, 20)
     assert peer.send(tag, Abort().encode()) == []
@@ -520,7 +520,7 @@ STALE, UNRESOLVABLE = Parameter(3, bytes(4)), Parameter(5, b"address!")
         ((UNRESOLVABLE,), False),
     ],
 )
-def test_only_a_stale_cookie_begins_the_handshake_again(
+def test_only_a_stale_cookie_restarts_the_handshake(
     causes: tuple[Parameter, ...], begins_again: bool
 ) -> None:
     peer, tag = echoing_peer()
@@ -543,7 +543,7 @@ def test_only_a_stale_cookie_begins_the_handshake_again(
         ((Parameter(9, bytes(4)),), "no user data", 9),
     ],
 )
-def test_why_the_peer_has_aborted(causes: tuple[Parameter, ...], words: str, code: int | None) -> None:
+def test_the_reason_of_an_abort(causes: tuple[Parameter, ...], words: str, code: int | None) -> None:
     peer, tag = echoing_peer()
     peer.send(tag, Abort(causes).encode())
     error = AssociationError(f"the peer aborted: {words}", code, by_peer=True)
@@ -577,7 +577,7 @@ def test_a_shutdown_acknowledges_data() -> None:
     assert peer.association.statistics().peer_window == 100_000
 
 
-def test_after_the_end_no_timer_is_left_and_the_last_word_leaves_at_once() -> None:
+def test_after_the_end_no_timer_is_left_and_the_last_packet_leaves_at_once() -> None:
     pair = pair_with_unread_messages()
     right = pair.right.association
     assert right.next_timer() < math.inf
@@ -587,7 +587,7 @@ def test_after_the_end_no_timer_is_left_and_the_last_word_leaves_at_once() -> No
     assert chunk_kinds(packet) == [ABORT]
 
 
-def test_what_waits_for_more_is_forgotten_with_the_end() -> None:
+def test_delayed_data_is_discarded_at_the_end() -> None:
     pair = SctpPair().connect()
     left = pair.left.association
     for message in (b"leaves", b"waits"):
@@ -623,7 +623,7 @@ def test_a_heartbeat_has_a_nonce_of_its_own_each_time() -> None:
     assert monitor.handle_ack(nonces[3], 36.0) is None
 
 
-def test_no_heartbeat_is_sent_once_the_end_has_begun() -> None:
+def test_no_heartbeat_is_sent_during_the_shutdown() -> None:
     monitor = PathMonitor(30.0)
     monitor.record_acknowledgement(1.0)
     monitor.stop()
@@ -640,7 +640,7 @@ def heartbeats(count: int) -> bytes:
 
 
 @pytest.mark.parametrize(("count", "dropped"), [(31, {}), (32, {}), (33, {"reply": 1}), (40, {"reply": 8})])
-def test_thirty_two_questions_are_answered_in_a_round(count: int, dropped: dict[str, int]) -> None:
+def test_thirty_two_requests_of_a_batch_are_answered(count: int, dropped: dict[str, int]) -> None:
     peer = Peer()
     tag, echo = peer.send_init(7, 20)
     peer.send(tag, echo)
@@ -650,7 +650,7 @@ def test_thirty_two_questions_are_answered_in_a_round(count: int, dropped: dict[
     assert peer.send(tag, heartbeats(1)) == [(7, HeartbeatAck(b"x").encode())]
 
 
-def test_thirty_two_inits_are_answered_in_a_round() -> None:
+def test_thirty_two_inits_of_a_batch_are_answered() -> None:
     association = Association(SctpOptions(), rng=random.Random(1))
     init = encode_packet(encode_header(5000, 5000, 0), [Init(7, 100_000, 10, 10, 5).encode()])
     association.receive([init] * 40, 0.0)
@@ -688,7 +688,7 @@ def test_answers_fill_packets_in_order() -> None:
 
 
 @pytest.mark.parametrize("checksum", [False, True])
-def test_only_the_cookie_has_a_checksum_where_none_is_wanted(checksum: bool) -> None:
+def test_only_the_cookie_has_a_checksum_with_zero_checksum(checksum: bool) -> None:
     """RFC 9653 section 5.2: the packet with the COOKIE ECHO has one in any case, and INIT and INIT ACK as well."""
     pair = SctpPair(SctpOptions(zero_checksum=not checksum)).connect()
     pair.left.association.send(1, 51, b"data", pair.now)
@@ -735,7 +735,7 @@ def test_cookie_ack_comes_first_and_once() -> None:
 
 
 @pytest.mark.parametrize(("queued", "leaves"), [(16 * 1132 - 1, False), (16 * 1132, True)])
-def test_a_batch_of_full_packets_waits_for_nothing(queued: int, leaves: bool) -> None:
+def test_a_batch_of_full_packets_is_not_delayed(queued: int, leaves: bool) -> None:
     pair = SctpPair(SctpOptions(initial_window_packets=100)).connect()
     left = pair.left.association
     for message in (b"leaves", b"waits"):
@@ -748,7 +748,7 @@ def test_a_batch_of_full_packets_waits_for_nothing(queued: int, leaves: bool) ->
     assert (len(left.datagrams_to_send(pair.now)) >= 16) is leaves
 
 
-def test_what_is_held_back_leaves_after_the_delay() -> None:
+def test_delayed_data_leaves_after_the_delay() -> None:
     pair = SctpPair(SctpOptions(coalescing_delay=0.25)).connect()
     left = pair.left.association
     left.send(1, 51, b"leaves", pair.now)
@@ -767,7 +767,7 @@ def test_what_is_held_back_leaves_after_the_delay() -> None:
     assert left.next_timer() > pair.now + 0.25
 
 
-def test_one_packet_leaves_with_the_cookie_and_the_next_ones_behind_cookie_ack() -> None:
+def test_one_packet_leaves_with_the_cookie_and_the_next_ones_after_cookie_ack() -> None:
     """A chunk that fills no packet waits there for a millisecond, as behind any other packet with data."""
     peer = Peer()
     for size in (1000, 2000):
@@ -785,7 +785,7 @@ def test_one_packet_leaves_with_the_cookie_and_the_next_ones_behind_cookie_ack()
     assert [len(chunks) for _, chunks in peer.take()] == [1148, 16 + 868]
 
 
-def test_of_a_batch_what_fills_no_packet_waits() -> None:
+def test_the_partial_packet_of_a_batch_is_delayed() -> None:
     peer, _ = established_peer(initial_window_packets=100)
     peer.association.send(1, 51, bytes(4), peer.now)
     assert len(peer.take()) == 1
@@ -797,7 +797,7 @@ def test_of_a_batch_what_fills_no_packet_waits() -> None:
     assert [len(chunks) for _, chunks in peer.take()] == [116]
 
 
-def test_new_data_rides_with_a_retransmission() -> None:
+def test_new_data_is_bundled_with_a_retransmission() -> None:
     peer, _ = established_peer()
     peer.association.send(1, 51, b"lost", peer.now)
     assert peer.take() == [(7, data_chunk(100, b"lost"))]
@@ -808,7 +808,7 @@ def test_new_data_rides_with_a_retransmission() -> None:
     assert peer.take() == [(7, data_chunk(100, b"lost") + new)]
 
 
-def test_a_fast_retransmission_does_not_wait_for_company() -> None:
+def test_a_fast_retransmission_is_not_delayed() -> None:
     peer, tag = established_peer()
     for _ in range(5):
         peer.association.send(1, 51, bytes(1132), peer.now)
@@ -854,7 +854,7 @@ def test_without_a_delay_the_rest_of_a_batch_follows_at_once() -> None:
     assert [len(chunks) for _, chunks in peer.take()] == [116]
 
 
-def test_an_acknowledgement_waits_for_company_also_while_data_is_held_back() -> None:
+def test_an_acknowledgement_is_delayed_also_while_data_is_delayed() -> None:
     peer, tag = established_peer()
     sack = Sack(20, 4194200)
     assert peer.send(tag, data_chunk(20)) == [(7, sack.encode())], "the first one is told at once"
@@ -908,7 +908,7 @@ def test_messages_that_were_never_sent_count_as_abandoned() -> None:
     assert (statistics.messages_abandoned, statistics.chunks_sent, statistics.flight_size) == (2, 1, 20)
 
 
-def test_messages_that_come_again_under_other_tsns_count_as_dropped() -> None:
+def test_messages_received_again_under_other_tsns_count_as_dropped() -> None:
     peer, tag = established_peer()
     for tsn in (20, 21):
         peer.send(tag, data_chunk(tsn))

@@ -103,13 +103,13 @@ def test_congestion_avoidance_counts_the_bytes_of_a_window() -> None:
     ("window", "periods", "after"),
     [(64_000, 0, 64_000), (64_000, 1, 32_000), (64_000, 3, 8000), (64_000, 9, 4000), (7000, 1, 4000)],
 )
-def test_silence_halves_the_window_down_to_four_packets(window: int, periods: int, after: int) -> None:
+def test_idle_time_halves_the_window_down_to_four_packets(window: int, periods: int, after: int) -> None:
     controller = RenoController(1000, window, 1 << 20)
     controller.on_idle(periods)
     assert controller.congestion_window == after
 
 
-def test_silence_counts_for_32_time_outs_at_most_and_enlarges_nothing() -> None:
+def test_idle_time_counts_for_32_timeouts_at_most_and_enlarges_nothing() -> None:
     controller = RenoController(1, 1 << 40, 1 << 50)
     controller.on_idle(100)
     assert controller.congestion_window == 1 << 8

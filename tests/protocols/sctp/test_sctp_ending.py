@@ -20,7 +20,7 @@ from trio_rtc.errors import InvalidStateError
 from trio_rtc.protocols.sctp import AssociationClosed, SctpOptions
 
 
-def test_heartbeats_keep_asking_and_measure() -> None:
+def test_heartbeats_are_repeated_and_measure() -> None:
     pair = SctpPair(delay=0.03).connect()
     pair.run_for(100)
     assert pair.kinds_sent(0)[HEARTBEAT] == 3
@@ -28,7 +28,7 @@ def test_heartbeats_keep_asking_and_measure() -> None:
     assert pair.is_connected
 
 
-def test_no_heartbeat_asks_a_peer_that_acknowledges_data() -> None:
+def test_no_heartbeat_is_sent_to_a_peer_that_acknowledges_data() -> None:
     """RFC 9260 section 8.3: HEARTBEATs are for an idle path."""
     pair = SctpPair(SctpOptions(heartbeat_interval=30.0)).connect()
     for _ in range(12):
@@ -39,7 +39,7 @@ def test_no_heartbeat_asks_a_peer_that_acknowledges_data() -> None:
     assert pair.kinds_sent(0)[HEARTBEAT] == 1
 
 
-def test_an_outage_that_consent_forgives_ends_nothing() -> None:
+def test_an_outage_that_consent_survives_ends_nothing() -> None:
     pair = SctpPair().connect()
     pair.run_for(29)
     intact, pair.lost = pair.lost, lambda sender, packet: True
@@ -118,7 +118,7 @@ def test_close_aborts_with_its_reason_and_keeps_what_has_arrived() -> None:
         assert end.association.statistics().flight_size == 0
 
 
-def test_lower_closed_ends_without_a_word() -> None:
+def test_lower_closed_ends_without_sending() -> None:
     pair = SctpPair().connect()
     pair.left.association.send(1, 53, b"x", pair.now)
     pair.left.association.lower_closed(pair.now)

@@ -1,4 +1,4 @@
-"""A peer that has passed DTLS and does its worst: what it makes us keep, and how much work a packet of its can make.
+"""A hostile peer that has passed DTLS: memory that it can make us use, and the work of a packet.
 
 Work is counted in lines of Python that run, for one size and for four times the size.
 """
@@ -91,7 +91,7 @@ def resets_beside_waiting_messages(size: int) -> Callable[[], object]:
         resets_beside_waiting_messages,
     ],
 )
-def test_work_grows_no_faster_than_what_is_sent(attack: Callable[[int], Callable[[], object]]) -> None:
+def test_work_grows_no_faster_than_the_input(attack: Callable[[int], Callable[[], object]]) -> None:
     assert grows_like(attack) < 6
 
 
@@ -167,7 +167,7 @@ def outstanding_chunks(count: int) -> Outstanding:
 
 
 def report_loss(outstanding: Outstanding, last: int) -> None:
-    """Take the report that everything up to the last TSN is missing, three times."""
+    """Handle the report that everything up to the last TSN is missing, three times."""
     for first in (last, last - 1, last - 2):
         newly = outstanding.acknowledge_gaps([(first, last)])
         outstanding.report_missing(newly, last, 0.0, early=False)
@@ -211,7 +211,7 @@ def packet_from_left(pair: SctpPair, *chunks: bytes) -> bytes:
     return add_checksum(packets[0][:8] + bytes(4) + b"".join(chunks))
 
 
-def test_only_one_sack_of_a_packet_is_taken() -> None:
+def test_only_one_sack_of_a_packet_counts() -> None:
     """Each can cost a look at everything outstanding, and hundreds would fit."""
     pair = connected_pair()
     right = pair.right.association
@@ -257,7 +257,7 @@ def test_a_forward_tsn_over_gaps_removes_them_together() -> None:
 
 
 @given(st.lists(st.integers(2, 60), max_size=30), st.integers(0, 70))
-def test_a_forward_tsn_absorbs_what_it_reaches(arrived: list[int], forwarded: int) -> None:
+def test_a_forward_tsn_absorbs_the_ranges_it_reaches(arrived: list[int], forwarded: int) -> None:
     tracker = DataTracker(1)
     for tsn in arrived:
         if tracker.is_new(tsn):
@@ -292,7 +292,7 @@ def messages_out_of_turn(count: int) -> Iterator[bytes]:
     ("chunks", "lines_each"),
     [(messages_out_of_turn, 12), (lambda count: (data(3 + 2 * index, 0) for index in range(count)), 1)],
 )
-def test_what_one_chunk_can_free_is_bounded(
+def test_messages_released_by_one_chunk_are_bounded(
     chunks: Callable[[int], Iterator[bytes]], lines_each: int
 ) -> None:
     most = most_held(make_receiver(), chunks(12_000))
@@ -300,7 +300,7 @@ def test_what_one_chunk_can_free_is_bounded(
     assert most_held(make_receiver(), chunks(24_000)) == most
 
 
-def test_chunks_that_free_others_are_taken_when_much_is_held() -> None:
+def test_chunks_that_release_others_are_accepted_when_much_is_held() -> None:
     receiver = make_receiver()
     feed(receiver, messages_out_of_turn(MAX_HELD + 10))
     dropped = receiver.dropped["receive buffer full"]
@@ -317,7 +317,7 @@ def test_chunks_that_free_others_are_taken_when_much_is_held() -> None:
     assert not receiver.reassembly.is_crowded
 
 
-def test_what_a_deferred_reset_holds_back_is_bounded() -> None:
+def test_chunks_held_for_a_deferred_reset_are_bounded() -> None:
     receiver = make_receiver()
     assert not receiver.request_reset(1, ())
     feed(receiver, (data(2 + index, ssn=index) for index in range(6000)))
@@ -348,7 +348,7 @@ def middles(count: int) -> Iterator[bytes]:
 
 @pytest.mark.parametrize("flood", [messages_of_one_stream, messages_that_wait, beginnings, middles])
 @pytest.mark.parametrize("during_a_reset", [False, True])
-def test_tiny_chunks_take_no_more_memory_than_the_buffer_says(
+def test_tiny_chunks_take_no_more_memory_than_the_buffer_size(
     flood: Callable[[int], Iterator[bytes]], during_a_reset: bool
 ) -> None:
     buffer_size = 1 << 18
@@ -368,7 +368,7 @@ def test_tiny_chunks_take_no_more_memory_than_the_buffer_says(
     assert held < 5 * buffer_size
 
 
-def test_cookies_that_come_again_are_answered_once_a_round() -> None:
+def test_repeated_cookies_of_a_batch_are_answered_once() -> None:
     pair = connected_pair()
     echo = next(packet for sender, packet in pair.wire if sender == 0 and COOKIE_ECHO in chunk_kinds(packet))
     pair.right.association.receive([echo] * 500, pair.now)
@@ -376,7 +376,7 @@ def test_cookies_that_come_again_are_answered_once_a_round() -> None:
     assert [kind for packet in packets for kind in chunk_kinds(packet)].count(COOKIE_ACK) == 1
 
 
-def test_resets_that_come_too_early_are_answered_a_few_times_a_round() -> None:
+def test_early_resets_of_a_batch_are_answered_a_few_times() -> None:
     pair = connected_pair()
     init = next(packet for sender, packet in pair.wire if sender == 0)
     initial = int.from_bytes(init[28:32], "big")

@@ -287,7 +287,7 @@ def test_an_application_that_sends_little_limits_itself() -> None:
 
 
 def test_a_controller_can_estimate_the_bandwidth_of_a_link_and_pace_at_it() -> None:
-    """What BBR needs: the delivery rate from sizes and times of sending, and the round trip without a queue."""
+    """As BBR does: the delivery rate from sizes and times of sending, and the round trip without a queue."""
     controller = BandwidthController(20_000.0, 1 << 20)
     pair = LinkPair(lambda packet_size, initial_window, maximum_window: controller, rate=200_000.0)
     pair.connect()

@@ -1,4 +1,4 @@
-"""Which packets and chunks count: verification tags, ports, checksums and nonces, each with its nearest neighbours."""
+"""Validity of packets and chunks: verification tags, ports, checksums and nonces, at their limits."""
 
 import math
 import struct
@@ -200,7 +200,7 @@ def test_an_init_ack_without_a_checksum_is_dropped() -> None:
 
 
 @pytest.mark.parametrize("kind", [INIT_ACK, COOKIE_ECHO, INIT])
-def test_an_established_association_wants_the_checksum_of_a_handshake_too(kind: int) -> None:
+def test_an_established_association_requires_the_checksum_of_a_handshake(kind: int) -> None:
     pair = make_pair().connect()
     packet = next(
         packet
@@ -215,7 +215,7 @@ def test_an_established_association_wants_the_checksum_of_a_handshake_too(kind: 
     assert dropped(pair, "checksum") == 1
 
 
-def test_everything_else_may_come_without_a_checksum_but_not_with_a_wrong_one() -> None:
+def test_everything_else_may_be_without_a_checksum_but_not_with_a_wrong_one() -> None:
     pair = make_pair().connect()
     tag = init_of(pair, 1).initiate_tag
     whole = to_right(tag, Heartbeat(b"nonce").encode())
@@ -261,8 +261,8 @@ def test_a_heartbeat_is_answered_by_its_own_nonce_only() -> None:
         assert pair.left.association.closed
 
 
-def test_an_answer_without_a_heartbeat_is_none() -> None:
-    """It must not restart the interval: the association would be kept by answers that nobody has asked for."""
+def test_a_heartbeat_ack_without_a_heartbeat_is_ignored() -> None:
+    """It must not restart the interval: the association would be kept alive by unsolicited acknowledgements."""
     pair = make_pair().connect()
     association = pair.left.association
     pair.run_for(1.0)
@@ -444,7 +444,7 @@ class Connecting:
         return [list(chunk_kinds(packet)) for packet in self.packets()]
 
     def wait(self) -> list[list[int]]:
-        """Let T1 expire, and return what is sent then."""
+        """Expire T1, and return the packets sent then."""
         self.pair.now = self.pair.left.association.next_timer()
         self.pair.left.association.handle_timer(self.pair.now)
         return self.sent()
@@ -492,7 +492,7 @@ def test_data_follows_the_report() -> None:
 
 
 @pytest.mark.parametrize("parameter", [NOT_REPORTED, Parameter(FORWARD_TSN_SUPPORTED, b"")])
-def test_what_asks_for_no_report_gets_none(parameter: Parameter) -> None:
+def test_parameters_without_the_report_bit_are_not_reported(parameter: Parameter) -> None:
     left = waiting_for_init_ack()
     left.receive(init_ack(COOKIE, parameter))
     assert left.sent() == [[COOKIE_ECHO]]
@@ -510,7 +510,7 @@ def test_a_report_is_bounded_and_never_leaves_without_the_cookie() -> None:
     assert left.sent() == [[COOKIE_ECHO]]
 
 
-def test_the_report_harms_no_peer_of_ours() -> None:
+def test_our_own_peer_accepts_the_report() -> None:
     pair = make_pair()
     pair.left.association.connect(pair.now)
     (packet,) = pair.left.association.datagrams_to_send(pair.now)
@@ -534,7 +534,7 @@ def kinds_of(packets: list[bytes]) -> list[list[int]]:
 
 
 @pytest.mark.parametrize(("asked", "answered"), [(31, 31), (32, 32), (33, 32), (50, 32)])
-def test_thirty_two_answers_may_wait(asked: int, answered: int) -> None:
+def test_thirty_two_replies_may_be_queued(asked: int, answered: int) -> None:
     pair = make_pair().connect()
     tag = init_of(pair, 1).initiate_tag
     packet = to_right(tag, Heartbeat(b"nonce").encode())
@@ -546,7 +546,7 @@ def test_thirty_two_answers_may_wait(asked: int, answered: int) -> None:
 
 
 @pytest.mark.parametrize(("asked", "answered"), [(32, 32), (33, 32)])
-def test_thirty_two_packets_that_stand_alone_may_wait(asked: int, answered: int) -> None:
+def test_thirty_two_separate_packets_may_be_queued(asked: int, answered: int) -> None:
     pair = make_pair()
     pair.right.association.receive([to_right(0, Init(77, 100_000, 10, 10, 5).encode())] * asked, pair.now)
     assert kinds_of(pair.right.association.datagrams_to_send(pair.now)) == [[INIT_ACK]] * answered
@@ -574,7 +574,7 @@ def test_control_chunks_share_a_packet_that_they_fill(size: int, packets: list[i
 # What a state takes.
 
 
-def test_nothing_is_read_behind_a_cookie_that_is_not_ours() -> None:
+def test_nothing_is_processed_after_a_cookie_that_is_not_ours() -> None:
     pair = make_pair().connect()
     tag = init_of(pair, 1).initiate_tag
     heartbeat = Heartbeat(b"nonce").encode()
@@ -592,7 +592,7 @@ def test_nothing_is_sent_any_more_when_the_transport_below_has_closed() -> None:
 
 
 @pytest.mark.parametrize("kind", [INIT, COOKIE_ECHO])
-def test_a_peer_that_begins_anew_after_its_shutdown_is_sent_shutdown_ack(kind: int) -> None:
+def test_a_peer_that_restarts_after_its_shutdown_is_sent_shutdown_ack(kind: int) -> None:
     """RFC 9260 section 9.2: it has not received our SHUTDOWN ACK; what is behind a COOKIE ECHO is not read."""
     pair = shutting_down()
     echo = next(packet for sender, packet in pair.wire if sender == 0 and packet[12] == COOKIE_ECHO)

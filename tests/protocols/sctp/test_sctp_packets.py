@@ -298,7 +298,7 @@ def test_of_a_reason_256_bytes_are_sent_and_kept() -> None:
 @pytest.mark.parametrize(
     ("staleness", "micros"), [(0.0, 0), (0.5, 500_000), (4294.0, 4_294_000_000), (4295.0, 0xFFFFFFFF)]
 )
-def test_staleness_is_told_in_microseconds(staleness: float, micros: int) -> None:
+def test_staleness_is_reported_in_microseconds(staleness: float, micros: int) -> None:
     assert causes.stale_cookie(staleness) == Parameter(3, micros.to_bytes(4, "big"))
 
 

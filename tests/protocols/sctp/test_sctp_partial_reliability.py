@@ -33,7 +33,7 @@ def test_one_retransmission_is_allowed_and_used() -> None:
     assert pair.left.association.statistics().messages_abandoned == 1
 
 
-def test_a_lifetime_ends_unsent_messages_and_begun_ones() -> None:
+def test_a_lifetime_ends_unsent_messages_and_partly_sent_ones() -> None:
     pair = SctpPair(SctpOptions(initial_window_packets=2)).connect()
     pair.lost = lambda sender, packet: True
     pair.left.association.send(1, 53, b"a" * 9000, pair.now, lifetime=0.1)
@@ -47,7 +47,7 @@ def test_a_lifetime_ends_unsent_messages_and_begun_ones() -> None:
     assert pair.left.association.statistics().messages_abandoned >= 2
 
 
-def test_a_message_that_is_cut_short_while_packets_are_made_is_skipped_by_the_next_timer() -> None:
+def test_a_message_that_expires_while_packets_are_made_is_skipped_by_the_next_timer() -> None:
     pair = SctpPair(SctpOptions(initial_window_packets=2)).connect()
     left, right = (end.association for end in pair.ends)
     left.send(1, 53, bytes(90_000), pair.now, lifetime=0.15)
@@ -66,7 +66,7 @@ def test_a_message_that_is_cut_short_while_packets_are_made_is_skipped_by_the_ne
     assert left.datagrams_to_send(due + 0.001) == []
 
 
-def test_skipping_spares_what_is_complete() -> None:
+def test_skipping_does_not_affect_complete_messages() -> None:
     """Of three ordered messages the first and part of the third are lost: the second is delivered."""
     pair = SctpPair().connect()
     pair.lost = LoseNth(0, DATA, 0, 3)

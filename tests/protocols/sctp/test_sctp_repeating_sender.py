@@ -7,7 +7,7 @@ from collections import Counter
 
 import attrs
 
-from tests.protocols.sctp.test_sctp_receiving import chunk, make_receiver
+from tests.protocols.sctp.test_sctp_receiver import chunk, make_receiver
 from trio_rtc.protocols.sctp.packet.chunks import Sack
 from trio_rtc.protocols.sctp.packet.data import UNFRAGMENTED, UNORDERED
 from trio_rtc.protocols.sctp.rx.data_tracker import MAX_GAP_BLOCKS, DataTracker
@@ -48,7 +48,7 @@ class RepeatingSender:
         return tsns
 
     def acknowledge(self, sack: Sack) -> None:
-        """Take a SACK."""
+        """Handle a SACK."""
         advanced = sack.cumulative_tsn > self._cumulative
         self._cumulative = max(self._cumulative, sack.cumulative_tsn)
         reported = {
@@ -80,7 +80,7 @@ class RepeatingSender:
 
 
 def send_for(seconds: float) -> Counter[int]:
-    """Let it send over a slow link; return how often each TSN arrived."""
+    """Send over a slow link; return the number of arrivals of each TSN."""
     sender, receiver = RepeatingSender(), make_receiver(1)
     arrived: Counter[int] = Counter()
     events: list[tuple[float, int, int | Sack]] = []
@@ -108,7 +108,7 @@ def send_for(seconds: float) -> Counter[int]:
     return arrived
 
 
-def test_full_queue_does_not_make_it_send_everything_again_and_again() -> None:
+def test_full_queue_does_not_cause_repeated_retransmissions() -> None:
     arrived = send_for(8.0)
     assert arrived.total() < 1.1 * len(arrived)
     assert len(arrived) > 750

@@ -59,7 +59,7 @@ def test_duplicated_packets_are_harmless() -> None:
     assert pair.right.association.statistics().dropped["duplicate or out of the window"] >= 50
 
 
-def test_one_lost_packet_is_retransmitted_before_the_time_out() -> None:
+def test_one_lost_packet_is_retransmitted_before_the_timeout() -> None:
     pair = SctpPair(lost=LoseNth(0, DATA, 3)).connect()
     begun = pair.now
     pair.left.association.send(1, 53, bytes(10_000), pair.now)
@@ -68,7 +68,7 @@ def test_one_lost_packet_is_retransmitted_before_the_time_out() -> None:
     assert pair.left.association.statistics().chunks_retransmitted == 1
 
 
-def test_a_lost_retransmission_is_noticed_without_a_time_out() -> None:
+def test_a_lost_retransmission_is_noticed_without_a_timeout() -> None:
     lost: list[bytes] = []
 
     def lose_one_tsn_twice(sender: int, packet: bytes) -> bool:
@@ -88,7 +88,7 @@ def test_a_lost_retransmission_is_noticed_without_a_time_out() -> None:
     assert pair.now - begun < 0.2
 
 
-def test_the_last_packet_lost_comes_by_time_out() -> None:
+def test_the_last_packet_lost_comes_by_timeout() -> None:
     pair = SctpPair(lost=LoseNth(0, DATA, 0)).connect()
     begun = pair.now
     pair.left.association.send(1, 53, b"alone", pair.now)
@@ -131,7 +131,7 @@ def test_a_burst_of_sends_is_coalesced_and_the_first_is_not_delayed() -> None:
     assert chunk_kinds(packet) == [DATA] * 5
 
 
-def test_an_answer_is_never_held_back() -> None:
+def test_a_response_is_never_delayed() -> None:
     pair = SctpPair().connect()
     association = pair.left.association
     pair.run_for(1)
@@ -145,7 +145,7 @@ def test_an_answer_is_never_held_back() -> None:
     assert chunk_kinds(packet) == [SACK, DATA]
 
 
-def test_an_answer_carries_the_acknowledgement_that_could_still_wait() -> None:
+def test_a_response_is_bundled_with_a_delayed_acknowledgement() -> None:
     pair = SctpPair().connect()
     for end in pair.ends:
         end.association.send(1, 53, b"first", pair.now)
@@ -161,7 +161,7 @@ def test_an_answer_carries_the_acknowledgement_that_could_still_wait() -> None:
 
 
 @pytest.mark.parametrize(("missing", "packets"), [(0, 16), (1, 0)])
-def test_a_batch_of_full_packets_is_not_held_back(missing: int, packets: int) -> None:
+def test_a_batch_of_full_packets_is_not_delayed(missing: int, packets: int) -> None:
     """1132 bytes of data fill a packet of 1160: 12 of header, 16 of the DATA chunk's."""
     pair = SctpPair(SctpOptions(initial_window_packets=100)).connect()
     pair.run_for(1)
@@ -199,7 +199,7 @@ def test_tsn_and_ssn_wrap() -> None:
     assert pair.right.on_stream(1) == [number.to_bytes(4, "big") for number in range(count)]
 
 
-def test_buffered_amount_counts_what_is_not_on_the_wire() -> None:
+def test_buffered_amount_counts_unsent_data() -> None:
     pair = SctpPair(SctpOptions(initial_window_packets=2)).connect()
     association = pair.left.association
     association.set_buffered_amount_low_threshold(1, 1000)
@@ -213,7 +213,7 @@ def test_buffered_amount_counts_what_is_not_on_the_wire() -> None:
     assert pair.left.events.count(BufferedAmountLow(1)) == 1
 
 
-def test_misuse_is_told_at_once() -> None:
+def test_misuse_raises_at_once() -> None:
     association = Association(SctpOptions(send_buffer_size=1000), rng=random.Random(1))
     with pytest.raises(ValueError, match="at least one byte"):
         association.send(1, 53, b"", START)

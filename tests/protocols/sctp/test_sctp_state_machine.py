@@ -1,8 +1,8 @@
 """Two associations and a hostile network, driven by hypothesis.
 
-While it lasts, packets are delivered in any order, lost, doubled, changed and made up. At the end the network
-is healed, and the promise is to be kept: every reliable message of an association that lives has arrived, the
-ordered ones in order, none twice; and both sides close.
+Packets are delivered in any order, lost, duplicated, changed and forged. At the end the network is restored, and the
+guarantees must hold: every reliable message of a living association has arrived, the ordered ones in order, none twice;
+and both sides close.
 """
 
 import attrs
@@ -20,7 +20,7 @@ PATIENT = SctpOptions(max_retransmissions=1000, max_init_retransmissions=1000, h
 
 @attrs.define
 class Sent:
-    """What one side has sent on one stream, by the first bytes that number each message."""
+    """Messages that one side has sent on one stream, identified by their first bytes."""
 
     reliable_ordered: list[bytes] = attrs.field(factory=list)
     reliable_unordered: list[bytes] = attrs.field(factory=list)
@@ -97,7 +97,7 @@ class TwoAssociations(RuleBasedStateMachine):
             self.pair.in_flight += [(arrival, number, to, packet), (arrival + 0.01, number + 1, to, packet)]
         elif fate == "change":
             # DTLS would catch it; what SCTP itself catches must at least not raise. Only the CRC32c protects
-            # it here, so change the tag: whatever is believed would break the promise.
+            # it here, so change the tag: an accepted change would break the guarantees.
             position = data.draw(st.integers(4, 7))
             changed = packet[:position] + bytes([packet[position] ^ 0x55]) + packet[position + 1 :]
             self.end(to).association.receive([changed], self.pair.now)

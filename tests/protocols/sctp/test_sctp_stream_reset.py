@@ -52,7 +52,7 @@ def test_messages_behind_a_reset_wait_for_it() -> None:
 
 
 @pytest.mark.parametrize("sender", [0, 1])
-def test_lost_reset_requests_and_answers_are_repeated(sender: int) -> None:
+def test_lost_reset_requests_and_responses_are_repeated(sender: int) -> None:
     pair = SctpPair(lost=LoseNth(sender, RE_CONFIG, 0, 1)).connect()
     pair.left.association.send(4, 53, b"x", pair.now)
     pair.left.association.reset_streams([4], pair.now)
@@ -120,7 +120,7 @@ def test_many_streams_are_reset_in_several_requests() -> None:
     )
 
 
-def test_a_peer_that_cannot_reset_is_told_apart() -> None:
+def test_a_peer_that_cannot_reset_is_detected() -> None:
     pair = SctpPair()
 
     def strip_extensions(sender: int, packet: bytes) -> bool:
@@ -140,7 +140,7 @@ def test_a_peer_that_cannot_reset_is_told_apart() -> None:
     assert pair.run(lambda: pair.right.on_stream(3) == [b"still there"], 1)
 
 
-def test_thousands_of_streams_are_reset_by_and_by() -> None:
+def test_thousands_of_streams_are_reset_in_several_requests() -> None:
     """Also behind streams that have something left to send, which are looked at again when that is acknowledged."""
     pair = SctpPair().connect()
     association = pair.left.association
@@ -159,7 +159,7 @@ def test_thousands_of_streams_are_reset_by_and_by() -> None:
     assert len(pair.right.messages) == 2000
 
 
-def test_a_request_looks_at_a_bounded_number_of_streams() -> None:
+def test_a_request_examines_a_bounded_number_of_streams() -> None:
     def work(streams: int) -> int:
         pair = SctpPair().connect()
         association = pair.left.association
@@ -227,7 +227,7 @@ def test_only_the_answer_to_the_request_in_flight_counts() -> None:
     assert not resets.is_busy
 
 
-def test_a_peer_that_cannot_reset_is_told_once_for_each_stream() -> None:
+def test_a_peer_that_cannot_reset_fails_once_for_each_stream() -> None:
     queue = SendQueue(1000)
     resets = StreamReset(5, 2, False)
     for stream in (1, 3):
@@ -285,7 +285,7 @@ def test_requests_are_performed_once_and_answered_each_time() -> None:
     assert answers(denied(19, 23)) == []
 
 
-def test_a_request_waits_for_the_data_before_it_and_no_other_is_taken_meanwhile() -> None:
+def test_a_request_waits_for_the_data_before_it_and_no_other_is_accepted_meanwhile() -> None:
     peer, tag = established_peer()
     peer.association.events()
     assert peer.send(tag, request(20, 1, last_tsn=21)) == [(7, response(20, IN_PROGRESS))]
@@ -303,14 +303,14 @@ def test_a_request_waits_for_the_data_before_it_and_no_other_is_taken_meanwhile(
     assert peer.association.events() == [IncomingStreamsReset((2,))]
 
 
-def test_four_answers_leave_in_a_round() -> None:
+def test_four_responses_leave_in_a_batch() -> None:
     peer, tag = established_peer()
     ((_, chunks),) = peer.send(tag, *(request(30 + number, 1) for number in range(6)))
     assert chunks == b"".join(response(30 + number, BAD_SEQUENCE) for number in range(4))
     assert peer.send(tag, request(34, 1)) == [(7, response(34, BAD_SEQUENCE))]
 
 
-def test_a_malformed_parameter_makes_the_chunk_count_for_nothing() -> None:
+def test_a_malformed_parameter_invalidates_the_chunk() -> None:
     peer, tag = established_peer()
     peer.association.events()
     good = OutgoingResetRequest(20, 99, 19, (1,)).encode()
@@ -324,7 +324,7 @@ def test_a_malformed_parameter_makes_the_chunk_count_for_nothing() -> None:
     ("result", "done"),
     [(NOTHING, True), (PERFORMED, True), (DENIED, False), (WRONG_SSN, False), (BAD_SEQUENCE, False)],
 )
-def test_what_the_answer_to_our_request_says(result: int, done: bool) -> None:
+def test_results_of_our_request(result: int, done: bool) -> None:
     peer, tag = established_peer()
     association = peer.association
     association.send(1, 51, b"data", peer.now)
@@ -356,7 +356,7 @@ def test_what_the_answer_to_our_request_says(result: int, done: bool) -> None:
     assert association.events() == ()
 
 
-def test_a_peer_that_answers_no_reset_is_given_up() -> None:
+def test_a_peer_that_answers_no_reset_ends_the_association() -> None:
     """Each repetition counts as a retransmission; an answer that it is in progress ends the count."""
     peer, tag = established_peer(max_retransmissions=3, heartbeat_interval=0.0)
     association = peer.association

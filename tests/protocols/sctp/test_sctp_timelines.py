@@ -162,7 +162,7 @@ def test_lost_inits() -> None:
     )
 
 
-def test_init_that_nobody_answers() -> None:
+def test_unanswered_init() -> None:
     """T1-init doubles up to 3 s; the set-up fails after 27.5 s."""
     pair = make_pair(lose_everything)
     timeline = Timeline(pair)
@@ -396,7 +396,7 @@ def test_answered_heartbeats() -> None:
     }
 
 
-def test_shutdown_that_nobody_answers() -> None:
+def test_unanswered_shutdown() -> None:
     """T2-shutdown doubles up to 10 s; after ten retransmissions ABORT ends it."""
     pair = make_pair(heartbeat_interval=0).connect(both=False)
     pair.lost = lose_everything
@@ -725,7 +725,7 @@ def test_data_after_shutdown() -> None:
     }
 
 
-def test_heartbeats_that_nobody_answers() -> None:
+def test_unanswered_heartbeats() -> None:
     """The first one that goes unanswered counts as soon as the next one is due."""
     pair = make_pair(max_retransmissions=3).connect(both=False)
     pair.lost = lose_everything

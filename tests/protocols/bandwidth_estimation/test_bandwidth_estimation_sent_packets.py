@@ -15,7 +15,7 @@ def sent(
     return packets
 
 
-def test_what_arrived_comes_with_both_times_in_order_of_arrival() -> None:
+def test_received_packets_have_both_times_in_order_of_arrival() -> None:
     packets = sent(3)
     results = packets.feedback([(0, 50.02), (1, 50.01), (2, 50.03)], 0.1)
     assert [(p.sequence_number, p.send_time, p.arrival_time, p.size) for p in results.received] == [
@@ -34,7 +34,7 @@ def test_the_cluster_is_kept() -> None:
     assert packets.feedback([(7, 1.0)], 0.1).received[0].probe_cluster == 4
 
 
-def test_a_missing_packet_is_lost_only_when_much_later_ones_have_arrived() -> None:
+def test_a_missing_packet_is_lost_only_when_later_ones_have_arrived() -> None:
     packets = sent(30)
     assert packets.feedback([(0, None), (1, 1.0), (9, 1.1)], 0.2).lost == []
     results = packets.feedback([(10, 1.2)], 0.2)
@@ -48,7 +48,7 @@ def test_a_missing_packet_that_arrives_after_all_is_not_lost() -> None:
     assert packets.feedback([(25, 1.3)], 0.4).lost == []
 
 
-def test_what_no_feedback_speaks_of_is_neither_received_nor_lost() -> None:
+def test_a_packet_without_feedback_is_neither_received_nor_lost() -> None:
     packets = sent(30)
     results = packets.feedback([(29, 1.0)], 0.4)
     assert len(results.received) == 1
@@ -69,7 +69,7 @@ def test_feedback_that_was_lost_is_noticed_once() -> None:
     assert not packets.feedback([], 0.5).gap
 
 
-def test_what_lost_feedback_would_have_told_of_does_not_count_as_under_way() -> None:
+def test_packets_of_lost_feedback_do_not_count_as_in_flight() -> None:
     packets = sent(10)
     assert packets.bytes_behind_newest == 10_000
     packets.feedback([(4, None), (6, 1.0)], 0.2)
@@ -77,7 +77,7 @@ def test_what_lost_feedback_would_have_told_of_does_not_count_as_under_way() -> 
     assert packets.bytes_in_flight == 9000
 
 
-def test_unknown_repeated_and_senseless_entries_are_ignored() -> None:
+def test_unknown_repeated_and_invalid_entries_are_ignored() -> None:
     packets = sent(2)
     packets.feedback([(0, 1.0)], 0.1)
     results = packets.feedback([(0, 1.0), (77, 1.0), (-5, None), (1, math.nan)], 0.1)

@@ -42,7 +42,7 @@ def spread(trains: PacketTrains) -> PacketTrains:
     return trains
 
 
-def test_room_is_taken_for_granted_until_four_trains_are_complete(trains: PacketTrains) -> None:
+def test_room_is_assumed_until_four_trains_are_complete(trains: PacketTrains) -> None:
     assert trains.have_room
     add_trains(trains, range(4), arriving=0.016)
     assert trains.have_room  # the last one may go on
@@ -90,7 +90,7 @@ def test_pairs_and_packets_far_apart_are_no_trains(spread: PacketTrains, packets
     assert not spread.have_room
 
 
-def test_overtaken_packets_do_not_count(trains: PacketTrains) -> None:
+def test_reordered_packets_do_not_count(trains: PacketTrains) -> None:
     add_trains(trains, range(10))
     trains.add([ReceivedPacket(0, 0.0, 20.0, SIZE, None)], TARGET)
     add_trains(trains, range(10, 11))
@@ -99,7 +99,7 @@ def test_overtaken_packets_do_not_count(trains: PacketTrains) -> None:
 
 @pytest.mark.parametrize(("seconds", "room"), [(1.9, True), (2.2, False)])
 @pytest.mark.parametrize("first", [0, 10], ids=["none yet", "ten"])
-def test_trains_are_forgotten_when_no_others_are_sent(
+def test_trains_are_discarded_when_no_others_are_sent(
     trains: PacketTrains, first: int, seconds: float, room: bool
 ) -> None:
     """Frames of one packet say nothing of the path, which may have changed."""

@@ -75,7 +75,7 @@ def test_survives_loss_of_each_handshake_packet(both: bool, sender: int, kind: i
     assert pair.run(lambda: bool(pair.left.messages and pair.right.messages), 5)
 
 
-def test_gives_up_connecting_to_nobody() -> None:
+def test_fails_without_a_peer() -> None:
     pair = SctpPair(lost=lambda sender, packet: True)
     pair.left.association.connect(pair.now)
     assert pair.run(lambda: pair.left.association.closed, 200)
@@ -86,7 +86,7 @@ def test_gives_up_connecting_to_nobody() -> None:
     assert pair.now == pytest.approx(START + 27.5)
 
 
-def test_gives_up_when_the_cookie_is_never_acknowledged() -> None:
+def test_fails_when_the_cookie_is_never_acknowledged() -> None:
     pair = SctpPair(lost=lambda sender, packet: COOKIE_ECHO in chunk_kinds(packet))
     pair.left.association.connect(pair.now)
     assert pair.run(lambda: pair.left.association.closed, 200)
@@ -117,7 +117,7 @@ def test_init_and_cookie_echo_share_one_deadline(answered_init: int, cookies: in
     assert pair.kinds_sent(0)[COOKIE_ECHO] == cookies
 
 
-def test_a_stale_cookie_does_not_prolong_the_set_up() -> None:
+def test_a_stale_cookie_does_not_prolong_the_handshake() -> None:
     """The peer answers every COOKIE ECHO with an ERROR, so that the handshake begins again and again."""
     pair = SctpPair(SctpOptions(), SctpOptions(cookie_life=0.001), delay=0.5)
     pair.left.association.connect(pair.now)
@@ -125,7 +125,7 @@ def test_a_stale_cookie_does_not_prolong_the_set_up() -> None:
     assert pair.now == pytest.approx(START + 27.5)
 
 
-def test_the_deadline_ends_with_the_set_up() -> None:
+def test_the_deadline_ends_with_the_handshake() -> None:
     pair = SctpPair().connect()
     pair.run(lambda: False, 60)
     assert not pair.left.association.closed
@@ -184,8 +184,8 @@ def test_a_peer_that_begins_without_the_optional_parameter_is_answered_without_i
     assert not any(map(has_zero_checksum_parameter, answers))
 
 
-def test_a_late_answer_to_the_first_init_is_taken_after_the_third() -> None:
-    """The peer has heard in the first INIT that zero checksums are fine, and may send them."""
+def test_a_late_answer_to_the_first_init_is_accepted_after_the_third() -> None:
+    """The peer knows from the first INIT that zero checksums are fine, and may send them."""
     pair = SctpPair()
     held: list[bytes] = []
 
@@ -211,7 +211,7 @@ def test_a_late_answer_to_the_first_init_is_taken_after_the_third() -> None:
     assert pair.left.association.statistics().dropped == {}
 
 
-def test_crossing_inits_after_the_optional_parameter_was_left_out() -> None:
+def test_crossing_inits_after_the_optional_parameter_was_omitted() -> None:
     pair = SctpPair(lost=lambda sender, packet: pair.now < START + 1.4)
     pair.connect(timeout=5)
     pair.left.association.send(1, 51, b"ping", pair.now)
@@ -220,7 +220,7 @@ def test_crossing_inits_after_the_optional_parameter_was_left_out() -> None:
     assert all(has_valid_checksum(packet) for _, packet in pair.wire)
 
 
-def test_what_only_an_established_peer_sends_asks_for_a_lost_cookie_ack() -> None:
+def test_what_only_an_established_peer_sends_causes_another_cookie_echo_for_a_lost_cookie_ack() -> None:
     pair = SctpPair(lost=LoseNth(1, COOKIE_ACK, 0, 1, 2))
     pair.left.association.connect(pair.now)
     assert pair.run(lambda: pair.right.association.state == "connected", 1)
@@ -250,14 +250,14 @@ def pair_with_stale_cookie(send: Callable[[Association, float], None], age: floa
     return pair
 
 
-def test_stale_cookie_begins_again() -> None:
+def test_stale_cookie_restarts_the_handshake() -> None:
     pair = pair_with_stale_cookie(lambda association, now: None)
     assert pair.run(lambda: pair.is_connected, 20)
     assert pair.kinds_sent(1)[ERROR] >= 1
     assert pair.kinds_sent(0)[INIT] == 2
 
 
-def test_statistics_before_the_beginning() -> None:
+def test_statistics_before_the_handshake() -> None:
     statistics = attrs.asdict(SctpPair().left.association.statistics())
     assert statistics.pop("dropped") == {}
     assert statistics.pop("smoothed_round_trip") is None
@@ -276,7 +276,7 @@ def test_data_that_went_with_a_stale_cookie_is_delivered() -> None:
     assert pair.right.messages == [(1, 51, bytes(3000))]
 
 
-def test_message_that_expires_after_it_went_with_a_stale_cookie_is_given_up() -> None:
+def test_message_that_expires_after_it_went_with_a_stale_cookie_is_abandoned() -> None:
     def send(association: Association, now: float) -> None:
         association.send(1, 51, bytes(30000), now, lifetime=2.0)
         association.send(1, 51, b"next", now)
@@ -335,7 +335,7 @@ def test_restarted_peer_ends_the_association() -> None:
     assert "restart" in error.reason
 
 
-def test_packets_of_strangers_are_dropped_and_counted() -> None:
+def test_packets_of_other_associations_are_dropped_and_counted() -> None:
     pair = SctpPair().connect()
     stranger = SctpPair(seed=50).connect()
     stranger.left.association.send(1, 51, b"not for you", stranger.now)

@@ -21,7 +21,7 @@ class Bottleneck:
         self.share = PathShare(PACKET, TARGET, 1 << 20)
 
     def run(self, seconds: float, *, others: float = 0.0, wanted: float = math.inf) -> float:
-        """Let time pass beside others of a bitrate; return the bitrate of data at the end."""
+        """Simulate other traffic of a bitrate; return the bitrate of data at the end."""
         end = self.now + seconds
         bitrate = 0.0
         while self.now < end:
@@ -63,7 +63,7 @@ def test_a_window_of_which_less_than_half_is_in_use_does_not_grow(flight: int, g
 
 @pytest.mark.parametrize("rate", [2e6, 4e6, 20e6])
 @pytest.mark.parametrize("base", [0.02, 0.05, 0.2])
-def test_data_takes_what_others_leave_and_keeps_the_queue_short(rate: float, base: float) -> None:
+def test_data_uses_the_remaining_bandwidth_and_keeps_the_queue_short(rate: float, base: float) -> None:
     path = Bottleneck(rate, base)
     path.share.set_max_bitrate(math.inf, 0.0)
     for others in (0.0, 0.5 * rate, 0.2 * rate):
@@ -147,7 +147,7 @@ def test_a_window_that_is_not_used_does_not_grow() -> None:
         (0.06, 8 * 99_999 / 0.06, True, 0.9),
     ],
 )
-def test_what_a_round_trip_makes_of_the_window(
+def test_the_window_after_a_round_trip(
     round_trip: float, max_bitrate: float, in_use: bool, factor: float
 ) -> None:
     share = PathShare(PACKET, TARGET, 1 << 20)
@@ -207,7 +207,7 @@ def test_a_round_trip_may_take_no_time() -> None:
         assert share.window == pytest.approx(window)
 
 
-def test_only_a_larger_window_is_told() -> None:
+def test_only_a_larger_window_is_reported() -> None:
     share = PathShare(PACKET, TARGET, 1 << 20)
     assert not share.set_max_bitrate(None, 0.0)
     assert not share.set_max_bitrate(1e6, 0.0)

@@ -1,3 +1,5 @@
+"""The loss-based estimate."""
+
 import random
 from collections.abc import Callable
 
@@ -10,7 +12,6 @@ from trio_rtc.protocols.bandwidth_estimation import (
     SentPacket,
 )
 from trio_rtc.protocols.bandwidth_estimation.loss_based import LossBasedEstimator
-from trio_rtc.protocols.bandwidth_estimation.receiver_report_loss import ReceiverReportLoss
 
 OPTIONS = BandwidthEstimationOptions()
 
@@ -46,7 +47,7 @@ def send(
 
 
 @pytest.mark.parametrize("fraction", [0.0, 0.02, 0.05, 0.1])
-def test_loss_that_does_not_depend_on_the_rate_is_the_paths_own(fraction: float) -> None:
+def test_loss_independent_of_the_rate_is_inherent(fraction: float) -> None:
     control = LossBasedEstimator(OPTIONS)
     assert send(control, 20.0, lambda rate: fraction, 2e6) >= 0.9 * 2e6
     assert control.loss == pytest.approx(fraction, abs=0.04)
@@ -65,7 +66,7 @@ def test_much_random_loss_leaves_something() -> None:
     assert send(control, 20.0, lambda rate: 0.25, 3e6) >= 300_000
 
 
-def test_when_the_loss_ends_the_limit_goes() -> None:
+def test_the_limit_ends_with_the_loss() -> None:
     control = LossBasedEstimator(OPTIONS)
     send(control, 10.0, lambda rate: max(0.0, 1 - 500_000 / rate), 2e6)
     limited = control.bitrate
@@ -80,25 +81,3 @@ def test_a_probe_lifts_the_limit() -> None:
     send(control, 10.0, lambda rate: max(0.0, 1 - 500_000 / rate), 2e6)
     control.raise_to(1.5e6)
     assert control.bitrate >= 1.5e6
-
-
-def test_reports_below_two_percent_let_it_grow() -> None:
-    reports = ReceiverReportLoss(OPTIONS)
-    for second in range(11):
-        reports.reported(0.01, 0.1, float(second))
-    assert reports.bitrate == pytest.approx(300_000 * 1.08**10, rel=0.05)
-
-
-def test_reports_between_two_and_ten_percent_keep_it() -> None:
-    reports = ReceiverReportLoss(OPTIONS)
-    for second in range(11):
-        reports.reported(0.05, 0.1, float(second))
-    assert reports.bitrate == 300_000
-    assert reports.any_loss
-
-
-def test_reports_above_ten_percent_take_half_of_the_loss_once_per_round_trip() -> None:
-    reports = ReceiverReportLoss(OPTIONS)
-    assert reports.reported(0.5, 0.1, 0.0) == 225_000
-    assert reports.reported(0.5, 0.1, 0.2) == 225_000
-    assert reports.reported(0.5, 0.1, 0.5) == 168_750

@@ -1,7 +1,7 @@
-"""Both ends of a measured call: pictures that carry a number, their times, and what drawing and reading them cost.
+"""Both ends of a measured call: numbered video frames, their times, and the CPU time of drawing and reading them.
 
 The processes share a clock: ``time.monotonic`` counts from the start of the machine for all of them (Linux). Drawing
-the pictures and reading their numbers is work of the measurement and no part of what the libraries are charged with.
+the frames and reading their numbers is part of the measurement and not charged to the libraries.
 """
 
 import time
@@ -19,15 +19,15 @@ from trio_rtc.media import draw_pattern, read_counter
 
 CLOCK_RATE = 90_000
 TAIL_SECONDS = 0.3
-"""What was sent so late may still be under way when the call ends, and is not looked at."""
+"""Frames sent in the last seconds may be in flight when the call ends, and are ignored."""
 
 LEAST_SHOWN = 0.5
-"""Of the pictures that were sent: with fewer, the latency would be that of another call."""
+"""Part of the frames that must arrive: with fewer, the latency would not be comparable."""
 
 
 @attrs.define
 class CpuMeter:
-    """How busy this process is, all its threads together, from a start on."""
+    """CPU time of this process, all its threads included, from a start on."""
 
     _started: tuple[float, float] | None = None
     _excluded: float = 0.0
@@ -76,7 +76,7 @@ def bits_on_loopback() -> int:
 
 @attrs.define
 class Camera:
-    """The sending end: one picture after the other, each when it is due, late ones left out."""
+    """The sending end: video frames, each when it is due; late ones are skipped."""
 
     _workload: Workload
     _cpu: CpuMeter = attrs.Factory(CpuMeter)
@@ -86,7 +86,7 @@ class Camera:
     _bits: int | None = None
 
     def seconds_to_next(self) -> float | None:
-        """Return how long to wait for the next picture, and measure from the end of the warm-up on.
+        """Return the time to wait for the next frame, and start measuring after the warm-up.
 
         Returns:
             Seconds; ``None`` when the call is over.
@@ -104,7 +104,7 @@ class Camera:
         return max(0.0, self._number / self._workload.framerate - passed)
 
     def draw(self) -> av.VideoFrame:
-        """Return the picture that is due, and take the time."""
+        """Return the frame that is due, and record the time."""
         with self._cpu.excluding():
             frame = draw_pattern(self._number, self._workload.width, self._workload.height)
         frame.pts = round(self._number * CLOCK_RATE / self._workload.framerate)
@@ -113,7 +113,7 @@ class Camera:
         return frame
 
     def report(self) -> dict[str, Any]:
-        """Return what the other end needs for the result."""
+        """Return the report for the other end."""
         bits = bits_on_loopback() - (self._bits or 0)
         return {
             "sent": self._sent,
@@ -131,7 +131,7 @@ class Screen:
     _shown: dict[int, float] = attrs.Factory(dict)
 
     def show(self, frame: av.VideoFrame) -> None:
-        """Take the time of a picture that came out, and read its number."""
+        """Record the time of a received frame, and read its number."""
         now = time.monotonic()
         with self._cpu.excluding():
             number = read_counter(frame)
@@ -145,16 +145,16 @@ class Screen:
         return self._workload.warm_up * self._workload.framerate
 
     def result(self, report: dict[str, Any]) -> dict[str, Any]:
-        """Return the result, when the sender has told what it did.
+        """Return the result, after the report of the sender.
 
         Raises:
-            ValueError: Too few pictures came.
+            ValueError: Too few frames were received.
         """
         end = report["sent"][-1][1] - TAIL_SECONDS
         sent = {number: at for number, at in report["sent"] if number >= self._first_measured and at < end}
         latencies = sorted(self._shown[number] - at for number, at in sent.items() if number in self._shown)
         if len(latencies) < LEAST_SHOWN * len(sent) or not latencies:
-            raise ValueError(f"{len(latencies)} pictures of {len(sent)} came")
+            raise ValueError(f"{len(latencies)} frames of {len(sent)} came")
         return {
             "p50_ms": 1000 * latencies[len(latencies) // 2],
             "p95_ms": 1000 * latencies[len(latencies) * 95 // 100],
