@@ -27,7 +27,7 @@ class Side:
     upper: Inbox[list[bytes]]
     events: list[DtlsEvent]
 
-    def taken(self) -> list[bytes]:
+    def received(self) -> list[bytes]:
         packets: list[bytes] = []
         while (batch := self.upper.receive_nowait()) is not None:
             packets += batch
@@ -69,7 +69,7 @@ async def test_the_handshake_is_reported_and_not_passed_up() -> None:
         for side in sides:
             [event] = side.events
             assert isinstance(event, HandshakeCompleted)
-            assert side.taken() == []
+            assert side.received() == []
 
 
 async def test_application_data_passes_in_batches_encrypted() -> None:
@@ -77,7 +77,7 @@ async def test_application_data_passes_in_batches_encrypted() -> None:
         client.wire.sent.clear()
         assert client.dtls.send_nowait([b"one secret", b"another"], trio.current_time())
         await settle()
-        assert server.taken() == [b"one secret", b"another"]
+        assert server.received() == [b"one secret", b"another"]
         [batch] = client.wire.sent
         assert len(batch) == 2
         assert not any(b"secret" in packet for packet in batch)
@@ -123,7 +123,7 @@ async def test_the_sender_is_notified_of_a_full_wire() -> None:
         client.wire.gate.open()
         await client.dtls.drain()
         await settle()
-        assert server.taken() == [b"a"]
+        assert server.received() == [b"a"]
 
 
 async def test_a_full_wire_blocks_the_task() -> None:
@@ -147,7 +147,7 @@ async def test_data_for_a_full_inbox_is_dropped_and_counted() -> None:
         for _ in range(100):
             client.dtls.send_nowait([b"a", b"b"], trio.current_time())
             await settle()
-        taken = server.taken()
+        taken = server.received()
         assert len(taken) + server.upper.dropped == 200
         assert server.upper.dropped > 0
 
@@ -160,7 +160,7 @@ async def test_garbage_and_replays_are_dropped() -> None:
             server.inbox.push(hostile, len(hostile), trio.current_time())
         client.dtls.send_nowait([b"go on"], trio.current_time())
         await settle()
-        assert server.taken() == [b"once", b"go on"]
+        assert server.received() == [b"once", b"go on"]
 
 
 async def test_close_notify_ends_the_other_side_and_the_layers_above() -> None:
@@ -200,4 +200,4 @@ async def test_the_sender_is_notified_if_the_wire_accepts_all() -> None:
     async with two_sides() as [client, server]:
         assert client.dtls.send_nowait([b"a"], trio.current_time())
         await settle()
-        assert server.taken() == [b"a"]
+        assert server.received() == [b"a"]

@@ -42,7 +42,7 @@ STRANGER = Address("198.51.100.1", 6)
 PEER_PARAMETERS = IceParameters("peer", "peerpasswordpeerpassword")
 
 
-class Told(list[IceEvent]):
+class EventLog(list[IceEvent]):
     """Records the events of a transport; ``react`` is called with each.
 
     Attributes:
@@ -51,7 +51,7 @@ class Told(list[IceEvent]):
 
     react: Callable[[IceEvent], object] = staticmethod(lambda event: None)
 
-    def hear(self, event: IceEvent) -> None:
+    def record(self, event: IceEvent) -> None:
         self.append(event)
         self.react(event)
 
@@ -63,12 +63,12 @@ class Running:
     ice: IceTransport
     socket: ScriptedSocket
     upper: Inbox[list[bytes]]
-    told: Told
+    events: EventLog
 
     def arrive(self, *packets: bytes, remote: Address = PEER, local: Address = LOCAL) -> None:
         self.ice.receive_packets(local, remote, list(packets), trio.current_time())
 
-    def taken(self) -> list[bytes]:
+    def received(self) -> list[bytes]:
         """Return the items of the inbox above."""
         packets: list[bytes] = []
         while (batch := self.upper.receive_nowait()) is not None:
@@ -104,9 +104,9 @@ class Running:
 async def running_ice(*, connected: bool = True, capacity: int = 32) -> AsyncIterator[Running]:
     """Run a transport with one socket, and with a selected pair if ``connected``."""
     agent = Agent(IceOptions(), rng=random.Random(1), role=IceRole.CONTROLLING)
-    told, upper = Told(), Inbox[list[bytes]](capacity)
-    ice = IceTransport(agent, Inbox[list[Datagram]](), upper, told.hear)
-    running = Running(ice, ScriptedSocket(LOCAL), upper, told)
+    events, upper = EventLog(), Inbox[list[bytes]](capacity)
+    ice = IceTransport(agent, Inbox[list[Datagram]](), upper, events.record)
+    running = Running(ice, ScriptedSocket(LOCAL), upper, events)
     ice.add_socket(running.socket)
     agent.add_local_address(LOCAL, local_preference=1, now=trio.current_time())
     async with trio.open_nursery() as nursery:
@@ -142,7 +142,7 @@ async def test_packets_are_demultiplexed_by_their_first_byte(first_bytes: range,
         assert media.receive_nowait() == ((packets, ()) if destination == "media" else None)
         malformed = running.ice.agent.dropped.get("malformed", 0)
         assert malformed == (len(packets) if destination == "agent" else 0)
-        assert running.taken() == (packets if destination == "dtls" else [])
+        assert running.received() == (packets if destination == "dtls" else [])
         assert running.ice.unexpected == (len(packets) if destination == "nowhere" else 0)
 
 
@@ -150,7 +150,7 @@ async def test_a_mixed_batch_is_demultiplexed_in_order() -> None:
     async with running_ice() as running:
         running.arrive(b"\x14one", b"\x00stun", b"\x80media", b"\x17two", b"", b"\x05odd")
         await running.settle()
-        assert running.taken() == [b"\x14one", b"\x17two"]
+        assert running.received() == [b"\x14one", b"\x17two"]
         assert running.ice.agent.dropped == {"malformed": 1}
         assert running.ice.unexpected == 3
 
@@ -170,7 +170,7 @@ async def test_media_is_passed_up_with_its_arrival_times() -> None:
         assert media.receive_nowait() == ([b"\x80three", b"\xbffour"], [4, 7])
         assert media.receive_nowait() == (too_long[1:], [10])
         assert media.receive_nowait() == ([b"\x80five"], ())
-        assert running.taken() == [b"\x17data"]
+        assert running.received() == [b"\x17data"]
         assert (running.ice.packets_received, running.ice.bytes_received) == (7, 29 + 2048)
         assert running.ice.unexpected == 4
 
@@ -217,7 +217,7 @@ async def test_data_from_a_path_without_a_check_is_dropped_and_counted(
     async with running_ice() as running:
         running.arrive(b"\x16hello", b"\x17data", b"\x80media", local=local, remote=remote)
         await running.settle()
-        assert running.taken() == []
+        assert running.received() == []
         assert running.ice.unexpected == 3
         assert running.ice.packets_received == 0
 
@@ -227,7 +227,7 @@ async def test_datagrams_above_the_size_limit_are_dropped_and_counted() -> None:
         whole = [bytes([kind]) + bytes(2048 - 1) for kind in (22, 128)]
         running.arrive(*whole, *(packet + b"x" for packet in whole), b"\x00" + bytes(2048))
         await running.settle()
-        assert running.taken() == whole[:1]
+        assert running.received() == whole[:1]
         assert running.ice.packets_received == 1
         # Another one is media, for which there is no inbox.
         assert running.ice.unexpected == 4
@@ -237,7 +237,7 @@ async def test_datagrams_above_the_size_limit_are_dropped_and_counted() -> None:
 async def test_data_before_a_check_is_dropped() -> None:
     async with running_ice(connected=False) as running:
         running.arrive(b"\x16hello")
-        assert running.taken() == []
+        assert running.received() == []
         assert running.ice.unexpected == 1
 
 
@@ -253,7 +253,7 @@ async def test_data_for_a_full_inbox_is_dropped_and_counted_there() -> None:
         running.arrive(b"\x17a")
         running.arrive(b"\x17b", b"\x17c")
         assert running.upper.dropped == 2
-        assert running.taken() == [b"\x17a"]
+        assert running.received() == [b"\x17a"]
 
 
 # -- sending -----------------------------------------------------------------------------------------------------
@@ -277,7 +277,7 @@ async def test_data_is_sent_on_the_selected_pair_and_counted() -> None:
 
 async def test_the_selected_pair_is_reported_when_data_can_be_sent() -> None:
     async with running_ice(connected=False) as running:
-        running.told.react = lambda event: (
+        running.events.react = lambda event: (
             running.ice.send_nowait([b"at once"], trio.current_time())
             if isinstance(event, SelectedPairChanged)
             else None
@@ -332,7 +332,7 @@ async def test_a_full_socket_does_not_block_demultiplexing() -> None:
         running.socket.gate.shut()
         running.ice.send_nowait([b"abc"], trio.current_time())
         running.arrive(b"\x17data")
-        assert running.taken() == [b"\x17data"]
+        assert running.received() == [b"\x17data"]
 
 
 async def test_a_full_socket_blocks_the_agent() -> None:
@@ -417,7 +417,7 @@ async def test_closing_ends_the_layer_above_and_stops_sending() -> None:
         for upper in (running.upper, media):
             with pytest.raises(trio.EndOfChannel):
                 await upper.receive()
-        assert [event for event in running.told if isinstance(event, IceClosed)] == [IceClosed()]
+        assert [event for event in running.events if isinstance(event, IceClosed)] == [IceClosed()]
         running.socket.sent.clear()
         running.arrive(b"\x00stun", b"\x17data")
         assert running.ice.send_nowait([b"late"], trio.current_time())

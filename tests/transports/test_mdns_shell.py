@@ -35,7 +35,7 @@ def answers_to(*queries: bytes, name: str = NAME, hosts: tuple[str, ...] = ("10.
 class Reports(dict[str, tuple[str, ...]]):
     """Reported addresses by name; a name is reported once."""
 
-    def hear(self, name: str, hosts: object) -> None:
+    def record(self, name: str, hosts: object) -> None:
         assert name not in self
         self[name] = tuple(hosts)  # type: ignore[arg-type]
 
@@ -44,7 +44,7 @@ class Reports(dict[str, tuple[str, ...]]):
 async def resolving(network: Network, *names: str) -> AsyncIterator[tuple[MdnsTransport, Reports]]:
     """Run a transport that resolves names from the start."""
     reports = Reports()
-    transport = MdnsTransport(network, network.interface_addresses(), random.Random(1), reports.hear)
+    transport = MdnsTransport(network, network.interface_addresses(), random.Random(1), reports.record)
     for name in names:
         transport.resolve(name)
     async with trio.open_nursery() as nursery:

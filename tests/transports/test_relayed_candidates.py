@@ -9,8 +9,10 @@ import pytest
 import trio
 import trio.testing
 
+from tests.strategies.transport_stacks import exchange_candidates, make_side
 from trio_rtc.enums import RTCIceCandidateType, RTCIceTransportPolicy
 from trio_rtc.protocols._contract import Address, Datagram
+from trio_rtc.protocols.dtls import DtlsRole
 from trio_rtc.protocols.ice import (
     Agent,
     Candidate,
@@ -139,6 +141,37 @@ async def test_two_agents_with_relay_policy_connect_over_relayed_sockets() -> No
         assert alice.ice.send_nowait([b"\x16hello"], trio.current_time())
         await trio.sleep(1)
         assert bob.received.receive_nowait() == [b"\x16hello"]
+
+
+async def test_two_stacks_with_relay_policy_open_a_data_channel_transport() -> None:
+    """The whole stack runs over relayed sockets: ICE, DTLS and SCTP."""
+    async with (
+        SimulatedNetwork(link=Link(delay=0.01), granularity=0) as network,
+        trio.open_nursery() as nursery,
+    ):
+        relay = network.add_host("relay", [RELAY_HOST])
+        network.add_stun_server("turn.example", ["198.51.100.1"])
+        sides = []
+        for name, role in (("10.0.0.1", DtlsRole.CLIENT), ("10.0.0.2", DtlsRole.SERVER)):
+            host = network.add_host(name, [name])
+            sides.append((make_side(host, role, relay_client=FakeRelayClient(relay)), host))
+        (client, _), (server, _) = sides
+        client.stack.agent.set_role(IceRole.CONTROLLING, trio.current_time())
+        server.stack.agent.set_role(IceRole.CONTROLLED, trio.current_time())
+        for side, _ in sides:
+            await side.stack.start(nursery)
+        exchange_candidates(client, server)
+        for side, _ in sides:
+            side.stack.gather([TURN], RELAY)
+            side.start_upper_layers()
+        await trio.sleep(5)
+        for side, host in sides:
+            assert side.delegate.has("sctp AssociationEstablished")
+            assert host.open_sockets == ()
+        await client.stack.end()
+        await server.stack.end()
+        assert relay.open_sockets == ()
+        nursery.cancel_scope.cancel()
 
 
 async def test_a_relayed_candidate_names_its_server_and_the_mapped_address() -> None:

@@ -140,7 +140,7 @@ async def test_a_reply_from_a_handler_is_sent_in_the_same_step(again: int) -> No
 
 
 @attrs.define
-class Noter:
+class FlushingReader:
     """A reader that schedules a flush without queueing a message."""
 
     side: SctpSide
@@ -155,7 +155,7 @@ class Noter:
 async def test_a_full_wire_is_reported_although_the_reply_did_not_fill_it() -> None:
     async with two_sctp_sides() as [client, server]:
         *_, stream = await open_pair(client, server)
-        server.sctp.set_reader(stream, Noter(server))
+        server.sctp.set_reader(stream, FlushingReader(server))
         await settle()
         now = trio.current_time()
         client.sctp.association.send(stream, PPID_BINARY, b"ping", now)

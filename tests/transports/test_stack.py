@@ -1,7 +1,6 @@
 """Start and end of the layers of a stack."""
 
-import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -12,6 +11,7 @@ import trio.testing
 
 from tests.strategies.dtls_pair import certificate
 from tests.strategies.peers import WALL_CLOCK
+from tests.strategies.transport_stacks import Side, exchange_candidates, make_side
 from tests.strategies.wires import Gate, JammedHost
 from trio_rtc.enums import RTCIceTransportState
 from trio_rtc.errors import OperationError
@@ -20,36 +20,27 @@ from trio_rtc.protocols.datachannel import (
     PPID_DCEP,
     ChannelAnnounced,
     ChannelParameters,
-    DataChannelEvent,
 )
 from trio_rtc.protocols.dtls import (
     Connection,
-    DtlsClosed,
-    DtlsEvent,
     DtlsRole,
-    Fingerprint,
-    HandshakeCompleted,
     SrtpKeys,
 )
 from trio_rtc.protocols.ice import (
     Agent,
     Candidate,
-    GatheringCompleted,
     IceEvent,
     IceRole,
     LocalCandidateGathered,
     SelectedPairChanged,
-    StateChanged,
 )
 from trio_rtc.protocols.mdns import GROUP_IPV4, PORT, Responder, ResponderOptions
-from trio_rtc.protocols.rtp import RtpEvent, RtpSession
-from trio_rtc.protocols.sctp import AssociationClosed, SctpEvent
+from trio_rtc.protocols.rtp import RtpSession
+from trio_rtc.protocols.sctp import AssociationClosed
 from trio_rtc.protocols.srtp import SrtpSession
-from trio_rtc.testing import Drop, Link, Packet, PacketFilter, Pass, SimulatedHost, SimulatedNetwork
+from trio_rtc.testing import Drop, Link, Packet, PacketFilter, Pass, SimulatedNetwork
 from trio_rtc.transports import stack
-from trio_rtc.transports.network import Network
 from trio_rtc.transports.sctp import SctpTransport
-from trio_rtc.transports.settings import Settings
 from trio_rtc.transports.stack import TransportStack
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
@@ -61,112 +52,8 @@ CHANGE_CIPHER_SPEC = 20
 USER_INITIATED_ABORT = 12
 
 
-class RecordingDelegate:
-    """Records the events of all layers in order, with their times.
-
-    Attributes:
-        log: Names of the events.
-        times: Time of the first event of each name.
-        events: All events.
-        on_ice_event: Called with each ICE event.
-    """
-
-    def __init__(self) -> None:
-        self.log: list[str] = []
-        self.times: dict[str, float] = {}
-        self.events: list[IceEvent | DtlsEvent | SctpEvent | DataChannelEvent | RtpEvent] = []
-        self.on_ice_event: Callable[[IceEvent], object] = lambda event: None
-
-    def _note(self, name: str) -> None:
-        self.log.append(name)
-        self.times.setdefault(name, trio.current_time())
-
-    def handle_ice_event(self, event: IceEvent) -> None:
-        self.events.append(event)
-        if isinstance(event, StateChanged):
-            self._note(f"ice {event.state}")
-        self.on_ice_event(event)
-
-    def handshake_started(self) -> None:
-        self._note("handshake started")
-
-    def handle_dtls_event(self, event: DtlsEvent) -> None:
-        self.events.append(event)
-        if isinstance(event, HandshakeCompleted | DtlsClosed):
-            self._note(f"dtls {type(event).__name__}")
-
-    def handle_sctp_event(self, event: SctpEvent) -> None:
-        self.events.append(event)
-        self._note(f"sctp {type(event).__name__}")
-
-    def handle_channel_event(self, event: DataChannelEvent) -> None:
-        self.events.append(event)
-        self._note(f"channel {type(event).__name__}")
-
-    def handle_rtp_event(self, event: RtpEvent) -> None:
-        self.events.append(event)
-
-    def position(self, name: str) -> int:
-        return self.log.index(name)
-
-    def has(self, *names: str) -> bool:
-        return set(names) <= set(self.log)
-
-
-@attrs.define
-class Side:
-    """A stack with its delegate and host."""
-
-    stack: TransportStack
-    delegate: RecordingDelegate
-    host: SimulatedHost
-    role: DtlsRole
-    wall_clock: float = WALL_CLOCK
-
-    def fingerprint(self) -> Fingerprint:
-        return certificate(self.role).fingerprint()
-
-    def start_dtls(self, *, fingerprint: Fingerprint | None = None) -> None:
-        self.stack.start_dtls(self.role, [fingerprint or certificate(self.role.other).fingerprint()])
-
-    def start_upper_layers(self) -> None:
-        self.start_dtls()
-        self.stack.start_sctp(5000)
-
-
 async def settle() -> None:
     await trio.testing.wait_all_tasks_blocked()
-
-
-def make_side(host: SimulatedHost, role: DtlsRole, network: Network | None = None) -> Side:
-    delegate = RecordingDelegate()
-    stack = TransportStack(
-        Settings(network=network or host),
-        rng=random.Random(role.value),
-        wall_clock=lambda: side.wall_clock,
-        certificate=certificate(role),
-        delegate=delegate,
-    )
-    side = Side(stack, delegate, host, role)
-    return side
-
-
-def exchange_candidates(one: Side, other: Side) -> None:
-    """Signal credentials, and candidates as they are gathered."""
-    now = trio.current_time()
-    for side, peer in ((one, other), (other, one)):
-        peer.stack.agent.set_remote_parameters(side.stack.agent.local_parameters, now)
-        peer.stack.ice.wake()
-
-        def tell(event: IceEvent, peer: Side = peer) -> None:
-            if isinstance(event, LocalCandidateGathered):
-                peer.stack.agent.add_remote_candidate(event.candidate, trio.current_time())
-                peer.stack.ice.wake()
-            elif isinstance(event, GatheringCompleted):
-                peer.stack.agent.remote_candidates_complete(trio.current_time())
-                peer.stack.ice.wake()
-
-        side.delegate.on_ice_event = tell
 
 
 @asynccontextmanager
@@ -441,7 +328,7 @@ async def test_ending_the_channels_does_not_affect_ice_and_dtls() -> None:
             assert side.stack.agent.state in ("connected", "completed")
 
 
-def living_tasks() -> int:
+def running_tasks() -> int:
     return trio.lowlevel.current_statistics().tasks_living
 
 
@@ -453,7 +340,7 @@ async def test_all_events_of_ending_channels_are_handled_immediately() -> None:
         for side in (client, server):
             side.start_upper_layers()
         await trio.sleep(2)
-        before, association, tasks = client.stack.control, client.stack.sctp, living_tasks()
+        before, association, tasks = client.stack.control, client.stack.sctp, running_tasks()
         assert server.stack.sctp is not None
         server.stack.sctp.association.send(0, PPID_DCEP, b"\xff", trio.current_time())
         await server.stack.sctp.flush()
@@ -467,7 +354,7 @@ async def test_all_events_of_ending_channels_are_handled_immediately() -> None:
         assert association is not None
         assert association.association.closed
         await settle()
-        assert living_tasks() == tasks - 1
+        assert running_tasks() == tasks - 1
 
 
 async def test_another_association_follows_an_ended_one() -> None:
@@ -528,21 +415,23 @@ async def test_rtp_and_sctp_are_notified_of_a_restored_path(
         stack = client.stack
         assert stack.rtp is not None
         assert stack.sctp is not None
-        told: list[str] = []
-        monkeypatch.setattr(stack.rtp, "call", lambda verb: told.append(f"rtp {verb.__name__}"))
-        monkeypatch.setattr(stack.sctp, "path_restored", lambda: told.append("sctp"))
+        notified: list[str] = []
+        monkeypatch.setattr(stack.rtp, "call", lambda verb: notified.append(f"rtp {verb.__name__}"))
+        monkeypatch.setattr(stack.sctp, "path_restored", lambda: notified.append("sctp"))
         for state in states:
             stack._update_path_state(RTCIceTransportState(state))
-        assert told == ["rtp path_restored", "sctp"] * restored
+        assert notified == ["rtp path_restored", "sctp"] * restored
 
 
 @pytest.fixture
 def restorations(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, float]]:
     """Record notifications of a restored path in place of RTP and SCTP."""
-    told: list[tuple[str, float]] = []
-    monkeypatch.setattr(RtpSession, "path_restored", lambda _, now: told.append(("rtp", now)))
-    monkeypatch.setattr(SctpTransport, "path_restored", lambda _: told.append(("sctp", trio.current_time())))
-    return told
+    notified: list[tuple[str, float]] = []
+    monkeypatch.setattr(RtpSession, "path_restored", lambda _, now: notified.append(("rtp", now)))
+    monkeypatch.setattr(
+        SctpTransport, "path_restored", lambda _: notified.append(("sctp", trio.current_time()))
+    )
+    return notified
 
 
 async def test_an_interrupted_path_is_restored(restorations: list[tuple[str, float]]) -> None:
@@ -560,16 +449,16 @@ async def test_an_interrupted_path_is_restored(restorations: list[tuple[str, flo
         assert restorations == []
         interrupted = False
         await trio.sleep(10)
-    assert sorted(told for told, _ in restorations) == ["rtp", "rtp", "sctp", "sctp"]
+    assert sorted(notified for notified, _ in restorations) == ["rtp", "rtp", "sctp", "sctp"]
 
 
 async def test_media_reports_the_bitrate_left_for_data(monkeypatch: pytest.MonkeyPatch) -> None:
     """Here unlimited: no media is sent."""
-    told: set[float | None] = set()
-    monkeypatch.setattr(SctpTransport, "share_path", lambda _, max_bitrate: told.add(max_bitrate))
+    notified: set[float | None] = set()
+    monkeypatch.setattr(SctpTransport, "share_path", lambda _, max_bitrate: notified.add(max_bitrate))
     async with two_stacks() as sides:
         await connect_all_layers(*sides)
-    assert told == {None}
+    assert notified == {None}
 
 
 async def test_media_begins_immediately_with_keys(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -619,8 +508,8 @@ async def test_keyframes_are_requested_if_the_peer_got_its_keys_late(
     async with two_stacks(round_trip=round_trip, lose=lose) as [client, server]:
         await connect_all_layers(client, server)
         completed_at = server.delegate.times["dtls HandshakeCompleted"]
-    [(told, at)] = restorations
-    assert told == "rtp"
+    [(notified, at)] = restorations
+    assert notified == "rtp"
     assert at == pytest.approx(completed_at + restored_after)
 
 
@@ -663,7 +552,7 @@ async def test_another_selected_pair_after_an_outage_restores_the_path(
         await settle()
         assert client.delegate.events[-1] is event
         # If the path is lost, a state change reports its recovery.
-        assert [told for told, _ in restorations] == ([] if is_lost else ["rtp", "sctp"])
+        assert [notified for notified, _ in restorations] == ([] if is_lost else ["rtp", "sctp"])
 
 
 async def test_each_side_protects_media_with_its_own_key() -> None:

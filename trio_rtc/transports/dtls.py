@@ -78,4 +78,4 @@ class DtlsTransport(Transport[list[bytes], bytes, DtlsEvent]):
 
 
 def _ignore(event: DtlsEvent) -> None:
-    """Report to no one."""
+    """Ignore an event of an abandoned connection."""

@@ -51,7 +51,7 @@ from .dtls import DtlsTransport
 from .ice import IceTransport, ReceivedRtp
 from .mdns import MdnsTransport
 from .network import Network
-from .port_allocator import PortAllocator, usable_addresses
+from .port_allocator import PortAllocator, RelayClient, usable_addresses
 from .rtp import RtpTransport
 from .sctp import SctpTransport
 from .settings import Settings
@@ -95,6 +95,7 @@ class TransportStack:
         certificate: Local certificate.
         delegate: Handles the events.
         ice_parameters: ICE credentials of the first generation, ``None`` for new ones.
+        relay_client: Allocates on TURN servers; ``None``: they are reported as unsupported.
 
     Attributes:
         agent: ICE agent.
@@ -116,6 +117,7 @@ class TransportStack:
         certificate: Certificate,
         delegate: StackDelegate,
         ice_parameters: IceParameters | None = None,
+        relay_client: RelayClient | None = None,
     ) -> None:
         self._settings = settings
         self._rng = rng
@@ -138,7 +140,7 @@ class TransportStack:
             local_parameters=ice_parameters,
         )
         self.ice = IceTransport(self.agent, Inbox[list[Datagram]](), self._dtls_inbox, self._handle_ice_event)
-        self._allocator = PortAllocator(self.ice, self._network, settings)
+        self._allocator = PortAllocator(self.ice, self._network, settings, relay_client)
         self.control = ChannelControl(settings.data_channels)
         self.dtls: DtlsTransport | None = None
         self.sctp: SctpTransport | None = None
@@ -245,14 +247,14 @@ class TransportStack:
         channels end with it; ``start_sctp`` begins another. SRTP keeps its keys until those of the new handshake
         replace them.
 
-        Stray records of the former association fail authentication in the new one and are dropped. Its handshake
-        messages in the clear cannot be told from those of the new one: therefore RFC 8842 requires candidates that no
-        other association has used recently.
+        Late records of the former association fail authentication in the new one and are dropped. Its plaintext
+        handshake messages cannot be distinguished from those of the new one: therefore RFC 8842 requires candidates
+        that no other association has used recently.
 
         Args:
-            role: Our role in the new handshake.
+            role: Local role in the new handshake.
             fingerprints: The peer's fingerprints.
-            certificate: A new local certificate, or None to keep the present one.
+            certificate: A new local certificate, ``None`` to keep the current one.
         """
         if self.sctp is not None:
             self.end_channels()

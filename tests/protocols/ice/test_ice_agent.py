@@ -114,8 +114,8 @@ def test_connected_is_reported_before_completed_if_the_nomination_comes_first() 
     agent.remote_candidates_complete(0.0)
     (request,) = peer.new_requests(0.0)
     peer.answer(request, 0.01)
-    told = [event.state for event in agent.events() if isinstance(event, StateChanged)]
-    assert told == ["checking", "connected", "completed"]
+    signaled = [event.state for event in agent.events() if isinstance(event, StateChanged)]
+    assert signaled == ["checking", "connected", "completed"]
 
 
 @pytest.mark.parametrize("role", list(IceRole))
@@ -230,9 +230,11 @@ def test_an_agent_with_a_lite_peer_is_controlling() -> None:
 def test_names_are_resolved_by_the_caller() -> None:
     network = IceNetwork()
     alice, bob = make_hosts(network)
-    (told,) = bob.candidates
+    (signaled,) = bob.candidates
     name = "1f4712db-ea17-4bcf-a596-105139dfd8bf.local"
-    hidden = Candidate.parse(told.to_sdp().replace(told.address, name.upper().replace("LOCAL", "local")))
+    hidden = Candidate.parse(
+        signaled.to_sdp().replace(signaled.address, name.upper().replace("LOCAL", "local"))
+    )
     bob.agent.set_remote_parameters(alice.agent.local_parameters, network.now)
     alice.agent.set_remote_parameters(bob.agent.local_parameters, network.now)
     alice.agent.add_remote_candidate(hidden, network.now)

@@ -384,10 +384,10 @@ def test_at_most_4_addresses_of_a_name_are_used() -> None:
 
 def test_a_candidate_replaces_a_peer_reflexive_one_at_its_address() -> None:
     table = RemoteCandidates(3, 1)
-    told = remote(LINE.format(**FIELDS))
-    assert table.add_peer_reflexive(told.address, 7) is not None
-    assert table.add(told)
-    assert not table.add(told)
+    signaled = remote(LINE.format(**FIELDS))
+    assert table.add_peer_reflexive(signaled.address, 7) is not None
+    assert table.add(signaled)
+    assert not table.add(signaled)
 
 
 @pytest.mark.parametrize(

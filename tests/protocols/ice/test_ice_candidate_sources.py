@@ -72,11 +72,11 @@ def test_host_candidates_are_reported_immediately() -> None:
     agent = make_agent()
     assert agent.gathering_state == "new"
     agent.add_local_address(ALICE, local_preference=65535, now=0.0, network_id=1, network_cost=50)
-    gathering, told = agent.events()
+    gathering, reported = agent.events()
     assert gathering == GatheringStateChanged(RTCIceGathererState.GATHERING)
-    assert isinstance(told, LocalCandidateGathered)
-    assert told.url is None
-    candidate = told.candidate
+    assert isinstance(reported, LocalCandidateGathered)
+    assert reported.url is None
+    candidate = reported.candidate
     assert candidate.transport_address == ALICE
     assert candidate.priority == 2130706431
     assert candidate.username_fragment == agent.local_parameters.username_fragment
@@ -146,10 +146,10 @@ def test_a_response_gives_a_server_reflexive_candidate(server_first: bool) -> No
     assert (query.local, query.remote) == (ALICE, SERVER)
     assert not Message.parse(query.data).has_integrity
     respond(agent, query, OUTSIDE, 0.03)
-    told, *rest = agent.events()
-    assert isinstance(told, LocalCandidateGathered)
-    assert told.url == URL
-    candidate = told.candidate
+    reported, *rest = agent.events()
+    assert isinstance(reported, LocalCandidateGathered)
+    assert reported.url == URL
+    candidate = reported.candidate
     assert candidate.type is RTCIceCandidateType.SRFLX
     assert candidate.transport_address == OUTSIDE
     assert (candidate.related_address, candidate.related_port) == ALICE

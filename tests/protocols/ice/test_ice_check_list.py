@@ -133,13 +133,13 @@ def test_order_of_triggered_waiting_and_frozen_checks() -> None:
     pairs = fill(check_list, FROZEN, FROZEN, WAITING, WAITING, SUCCEEDED, FAILED, IN_PROGRESS, FAILED)
     for index in (7, 5, 7):
         check_list.trigger(pairs[index])
-    taken = []
+    order = []
     while check_list.has_next_check:
         pair = check_list.pop_next_check()
         assert pair is not None
         pair.state = IN_PROGRESS
-        taken.append(pairs.index(pair))
-    assert taken == [7, 5, 2, 3, 0, 1]
+        order.append(pairs.index(pair))
+    assert order == [7, 5, 2, 3, 0, 1]
     assert check_list.pop_next_check() is None
 
 
@@ -220,9 +220,9 @@ def test_the_pairs_of_a_removed_address_are_not_checked() -> None:
 def test_a_signaled_candidate_replaces_the_peer_reflexive_one_and_changes_priorities() -> None:
     check_list = CheckList(10)
     first, second = fill(check_list, IN_PROGRESS, WAITING)
-    told = make_remote(first.remote.address.port, foundation="7", priority=5)
-    check_list.replace_remote(told, CONTROLLING)
-    assert (first.remote, second.remote.candidate.foundation) == (told, "1")
+    signaled = make_remote(first.remote.address.port, foundation="7", priority=5)
+    check_list.replace_remote(signaled, CONTROLLING)
+    assert (first.remote, second.remote.candidate.foundation) == (signaled, "1")
     assert first.priority == (5 << 32) + 2 * 100 + 1
     assert second.priority == (100 << 32) + 2 * 999
     check_list.set_role(CONTROLLED)

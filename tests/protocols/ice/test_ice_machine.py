@@ -53,7 +53,7 @@ class IceMachine(RuleBasedStateMachine):
         if stage != "new":
             self.catch_up()
         if stage == "met":
-            assert self.meet(5.0)
+            assert self.connect(5.0)
 
     def pump(self) -> None:
         for side, agent in enumerate(self.agents):
@@ -62,9 +62,9 @@ class IceMachine(RuleBasedStateMachine):
                 assert len(datagram.data) < 300
                 self.network.append(datagram)
             for event in agent.events():
-                self.note(side, event)
+                self.record_states(side, event)
 
-    def note(self, side: int, event: IceEvent) -> None:
+    def record_states(self, side: int, event: IceEvent) -> None:
         if isinstance(event, LocalCandidateGathered):
             self.candidates[side].append(event.candidate)
         elif isinstance(event, StateChanged):
@@ -161,7 +161,7 @@ class IceMachine(RuleBasedStateMachine):
             self.pump()
 
     @rule(side=SIDES, port=st.integers(1, 3))
-    def tell_a_dead_candidate(self, side: int, port: int) -> None:
+    def add_unreachable_candidate(self, side: int, port: int) -> None:
         line = f"candidate:{port} 1 udp {2130706430 + port % 2} {NOWHERE.host} {port} typ host"
         self.agents[side].add_remote_candidate(Candidate.parse(line), self.now)
         self.pump()
@@ -219,17 +219,17 @@ class IceMachine(RuleBasedStateMachine):
             )
             if pair is not None:
                 assert (pair.local_base, pair.remote_address) in agent.accepted_paths
-                assert pair.remote_address in ADDRESSES[1 - side], "data would go to a stranger"
+                assert pair.remote_address in ADDRESSES[1 - side], "data would be sent to another address"
 
     def teardown(self) -> None:
         if not hasattr(self, "agents"):
             return
         self.catch_up()
-        if not self.meet(20.0):
+        if not self.connect(20.0):
             assert any(agent.state == "failed" for agent in self.agents), self.describe()
             self.restart(0)
             self.catch_up()
-            assert self.meet(5.0), self.describe()
+            assert self.connect(5.0), self.describe()
 
     def catch_up(self) -> None:
         """Complete signaling: both sides have all parameters and candidates."""
@@ -241,20 +241,20 @@ class IceMachine(RuleBasedStateMachine):
         for side in (0, 1):
             self.complete(side)
 
-    def meet(self, seconds: float) -> bool:
+    def connect(self, seconds: float) -> bool:
         """Run a healthy network until both have the same nominated pair."""
         end = self.now + seconds
         while True:
             while self.network:
                 self.carry(self.network.pop(0))
-            if self.have_met():
+            if self.are_connected():
                 return True
             due = min(agent.next_timer() for agent in self.agents)
             if due > end:
                 return False
             self.advance(max(due - self.now, 0.001))
 
-    def have_met(self) -> bool:
+    def are_connected(self) -> bool:
         first, second = (agent.selected_pair for agent in self.agents)
         return (
             first is not None

@@ -53,9 +53,9 @@ def test_a_restart_changes_credentials_and_reports_candidates_again() -> None:
     assert after.username_fragment != before.username_fragment
     assert after.password != before.password
     assert alice.agent.remote_parameters is None
-    (told,) = alice.told(LocalCandidateGathered)
-    assert isinstance(told, LocalCandidateGathered)
-    assert told.candidate.username_fragment == after.username_fragment
+    (reported,) = alice.told(LocalCandidateGathered)
+    assert isinstance(reported, LocalCandidateGathered)
+    assert reported.candidate.username_fragment == after.username_fragment
     assert len(alice.told(GatheringCompleted)) == 1
 
 
@@ -208,9 +208,9 @@ def test_unreported_candidates_are_dropped_by_a_restart() -> None:
     alice.agent.restart(network.now)
     alice.events.clear()
     alice.take_events()
-    told = [event.candidate for event in alice.events if isinstance(event, LocalCandidateGathered)]
+    reported = [event.candidate for event in alice.events if isinstance(event, LocalCandidateGathered)]
     fragment = alice.agent.local_parameters.username_fragment
-    assert [candidate.username_fragment for candidate in told] == [fragment]
+    assert [candidate.username_fragment for candidate in reported] == [fragment]
     assert len(alice.told(GatheringCompleted)) == 1
 
 
@@ -293,11 +293,11 @@ def test_a_rollback_sends_the_unanswered_checks_again_that_a_restart_has_cancell
     assert {remote for remote, _ in sent} == {BOB_AGAIN}
     agent.events()
     agent.roll_back_restart(5.0)
-    (told,) = agent.local_candidates
-    assert told.username_fragment == before
+    (reported,) = agent.local_candidates
+    assert reported.username_fragment == before
     assert agent.events() == [
         GatheringStateChanged(RTCIceGathererState.GATHERING),
-        LocalCandidateGathered(told),
+        LocalCandidateGathered(reported),
         GatheringCompleted(),
         GatheringStateChanged(RTCIceGathererState.COMPLETE),
     ]

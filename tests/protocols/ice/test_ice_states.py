@@ -33,13 +33,13 @@ def make_agent(role: IceRole = CONTROLLING, *, complete: bool = True) -> tuple[A
 
 def changes(agent: Agent) -> list[str | Address | None]:
     """Return the states and the remote addresses of selected pairs in events."""
-    told: list[str | Address | None] = []
+    reported: list[str | Address | None] = []
     for event in agent.events():
         if isinstance(event, StateChanged):
-            told.append(event.state.value)
+            reported.append(event.state.value)
         elif isinstance(event, SelectedPairChanged):
-            told.append(None if event.pair is None else event.pair.remote_address)
-    return told
+            reported.append(None if event.pair is None else event.pair.remote_address)
+    return reported
 
 
 def advance(agent: Agent, until: float) -> None:

@@ -24,7 +24,7 @@ def requests(datagrams: list[Datagram]) -> list[Datagram]:
     return [each for each in datagrams if Message.parse(each.data).message_class is MessageClass.REQUEST]
 
 
-def checked_back(peer: ScriptedPeer, now: float, source: Address = BOB, **kwargs: bool) -> list[Address]:
+def triggered_checks(peer: ScriptedPeer, now: float, source: Address = BOB, **kwargs: bool) -> list[Address]:
     """Send a check from an address; return the destinations of the agent's immediate requests."""
     assert peer.check(now, source=source, **kwargs) is not None
     return [each.remote for each in requests(peer.sent)]
@@ -73,7 +73,7 @@ def test_a_triggered_check_replaces_a_check_in_flight() -> None:
     host, port = BOB_AGAIN
     agent.add_remote_candidate(Candidate.parse(f"candidate:5 1 udp 5 {host} {port} typ host"), 0.46875)
     assert [each.remote for each in agent.datagrams_to_send(0.46875)] == [BOB_AGAIN]
-    assert checked_back(peer, 0.484375) == [], "it waits for its turn"
+    assert triggered_checks(peer, 0.484375) == [], "it waits for its turn"
     assert agent.pairs[0].state is CheckState.WAITING
     # The first check would be retransmitted now.
     agent.handle_timer(0.5)
@@ -106,7 +106,7 @@ def test_an_early_check_to_a_removed_address_is_dropped() -> None:
         agent.add_local_address(address, local_preference=1, now=0.0)
     agent.local_addresses_complete(0.0)
     peer = ScriptedPeer(agent, ALICE, BOB)
-    assert checked_back(peer, 0.0) == []
+    assert triggered_checks(peer, 0.0) == []
     agent.remove_local_address(ALICE, 0.0)
     agent.set_remote_parameters(peer.parameters, 0.0)
     assert agent.dropped == {"peer-reflexive": 1}
@@ -195,7 +195,7 @@ def test_a_check_recovers_a_failed_pair_and_restarts_the_failure_timer() -> None
     assert agent.state == "failed"
     assert agent.next_timer() > 1e9
     agent.datagrams_to_send(20.0)
-    assert checked_back(peer, 20.0) == [BOB]
+    assert triggered_checks(peer, 20.0) == [BOB]
     assert agent.state == "checking"
     while agent.next_timer() < 34.99:
         agent.handle_timer(agent.next_timer())
@@ -214,7 +214,7 @@ def test_a_check_of_an_unchecked_pair_resumes_a_failed_agent() -> None:
     # A failed agent does not check it by itself.
     agent.handle_timer(20.0)
     assert agent.datagrams_to_send(20.0) == []
-    assert checked_back(peer, 30.0, BOB_AGAIN) == [BOB_AGAIN]
+    assert triggered_checks(peer, 30.0, BOB_AGAIN) == [BOB_AGAIN]
     assert agent.state == "checking"
     peer.answer(requests(peer.sent)[0], 30.1)
     assert agent.state == "connected"
@@ -233,6 +233,6 @@ def test_expired_consent_does_not_affect_unchecked_pairs() -> None:
     agent.datagrams_to_send(30.0)
     assert peer.check(31.0, source=BOB) is None
     assert peer.sent == []
-    assert checked_back(peer, 32.0, BOB_AGAIN) == [BOB_AGAIN]
+    assert triggered_checks(peer, 32.0, BOB_AGAIN) == [BOB_AGAIN]
     assert (ALICE, BOB) not in agent.accepted_paths
     assert agent.state == "disconnected"

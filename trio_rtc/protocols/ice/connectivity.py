@@ -276,9 +276,9 @@ class Connectivity:
             ProtocolError: The role attribute is malformed.
         """
         match self._roles.resolve(check.request):
-            case ConflictOutcome.PEER_MUST_SWITCH:
+            case ConflictOutcome.SEND_487:
                 return check.refuse(ROLE_CONFLICT)
-            case ConflictOutcome.WE_SWITCH:
+            case ConflictOutcome.SWITCH_ROLE:
                 self._roles.role = self._roles.role.opposite
                 self._role_changed()
                 self._events.append(RoleChanged(self._roles.role))

@@ -14,8 +14,8 @@ class ConflictOutcome(Enum):
     """Effect of a request on the roles."""
 
     NO_CONFLICT = auto()
-    WE_SWITCH = auto()
-    PEER_MUST_SWITCH = auto()
+    SWITCH_ROLE = auto()
+    SEND_487 = auto()
 
 
 class RoleConflictResolver:
@@ -56,5 +56,5 @@ class RoleConflictResolver:
             return ConflictOutcome.NO_CONFLICT
         we_should_control = self._tie_breaker >= theirs
         if we_should_control == controlling:
-            return ConflictOutcome.PEER_MUST_SWITCH
-        return ConflictOutcome.WE_SWITCH
+            return ConflictOutcome.SEND_487
+        return ConflictOutcome.SWITCH_ROLE

@@ -193,5 +193,5 @@ class Client:
     def _send(self, transaction: Transaction, now: float) -> None:
         self._outgoing.append(Datagram(transaction.request, transaction.local, transaction.remote))
         if transaction.transmissions >= transaction.max_transmissions:
-            # The last request is out: what remains is one long wait of Rm times the first RTO.
+            # After the last transmission, the timer runs for Rm times the initial RTO.
             transaction.timer.start(now, transaction.final_wait)
