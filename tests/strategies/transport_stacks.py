@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 import attrs
 import trio
-import trio.testing
 
 from tests.strategies.dtls_pair import certificate
 from tests.strategies.peers import WALL_CLOCK
