@@ -1,4 +1,4 @@
-"""Packets that are handed over together need not have come together."""
+"""Packets of one batch may have different arrival times."""
 
 import pytest
 
@@ -9,7 +9,7 @@ STEP = 0.02
 
 
 def ten_packets() -> tuple[RtpSession, list[bytes], list[float]]:
-    """Return who receives, packets of sound sent 20 ms apart, and when each was sent."""
+    """Return the receiver, audio packets sent 20 ms apart, and the send time of each."""
     ours, theirs = srtp_pair()
     sender, receiver = make_session(1), make_session(2)
     section = audio_section()

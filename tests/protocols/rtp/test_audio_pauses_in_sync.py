@@ -1,4 +1,4 @@
-"""Sound whose clock stands still in pauses, beside pictures: all of it is heard, and in time with them."""
+"""Audio whose clock stands still in pauses, with video: all of it is played, and in sync."""
 
 import attrs
 import pytest
@@ -10,7 +10,7 @@ STEP, SPURT = 0.02, 75
 
 
 def call_with_pauses(pause: float, *, pauses: int, video: bool) -> tuple[Pair, int]:
-    """Let Alice talk in spurts of 1.5 s whose timestamps go on without a gap; return how many frames she has sent."""
+    """Send talkspurts of 1.5 s with continuous timestamps from Alice; return the number of frames."""
     pair = Pair()
     pair.negotiate(video_section(), audio_section(), sync_group="stream")
     count = 0
@@ -28,13 +28,13 @@ def call_with_pauses(pause: float, *, pauses: int, video: bool) -> tuple[Pair, i
 
 
 @pytest.mark.parametrize("pause", [0.5, 1.0, 1.5, 2.0, 3.0, 5.0])
-def test_all_of_it_is_heard(pause: float) -> None:
+def test_all_audio_is_played(pause: float) -> None:
     pair, count = call_with_pauses(pause, pauses=3, video=False)
     assert len(pair.bob.frames(AUDIO)) >= 0.99 * count
 
 
 @pytest.mark.parametrize("pause", [0.1, 0.5, 1.0, 1.5, 3.0])
-def test_pictures_do_not_wait_for_a_clock_that_stood_still(pause: float) -> None:
+def test_video_does_not_wait_for_a_clock_that_stood_still(pause: float) -> None:
     pair, count = call_with_pauses(pause, pauses=5, video=True)
     assert len(pair.bob.frames(AUDIO)) >= 0.99 * count
     delays: dict[str, list[float]] = {VIDEO: [], AUDIO: []}

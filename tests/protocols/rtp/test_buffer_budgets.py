@@ -1,4 +1,4 @@
-"""What the streams of a session keep together is never above its bound, and video goes on after that was reached."""
+"""The buffers of a session never exceed their bound together, and video continues after it was reached."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,7 +39,7 @@ def early_packet(size: int, arrival: float = 0.0) -> MediaPacket:
 
 
 def held(early: EarlyMedia) -> int:
-    """Return what the packets that are kept count."""
+    """Return the cost of the kept packets."""
     return sum(len(each.packet.payload) + PACKET_OVERHEAD for each in early.packets or ())
 
 
@@ -81,7 +81,7 @@ def test_the_sum_is_never_above_the_bound(operations, bound, choice) -> None:
         assert all(streams[number].packets is None for number in dropped[-1:] if operation == "add")
 
 
-def test_the_stream_whose_early_media_is_oldest_loses_it() -> None:
+def test_the_stream_with_the_oldest_early_media_drops_it() -> None:
     budget = BufferBudget(3 * COST, oldest)
     dropped: list[str] = []
     first, second, third = (EarlyMedia(budget, lambda name=name: dropped.append(name)) for name in "abc")
@@ -109,7 +109,7 @@ def test_the_largest_buffer_is_discarded_where_that_is_chosen() -> None:
     assert budget.discarded == 1
 
 
-def test_what_is_wanted_makes_room() -> None:
+def test_consumed_packets_make_room() -> None:
     budget = BufferBudget(2 * COST, oldest)
     first, second = EarlyMedia(budget, lambda: None), EarlyMedia(budget, lambda: None)
     for stream in (first, second):
@@ -122,7 +122,7 @@ def test_what_is_wanted_makes_room() -> None:
     assert (held(second), budget.discarded) == (2 * COST, 0)
 
 
-# Frames that are not complete.
+# Incomplete frames.
 
 ASSEMBLY = st.lists(
     st.tuples(
@@ -197,14 +197,14 @@ def test_complete_frames_that_wait_are_shown_when_there_are_too_many_bytes() -> 
             numbers.append(len(stream.frames(number / 30)))
             assert budgets.held.size <= 3000
         shown.append(numbers)
-    # Of the first stream three fit; those of the second have no room beside them.
+    # Three of the first stream fit; there is no room for those of the second.
     assert shown == [[0, 0, 0, 1, 1], [1] * 5]
     for stream in streams:
         stream.end()
     assert budgets.held.size == 0
 
 
-# What error correction keeps.
+# Packets kept for error correction.
 
 
 def protected(number: int, ssrc: int, size: int) -> bytes:
@@ -229,7 +229,7 @@ CORRECTION = st.lists(
 
 
 @given(operations=CORRECTION, bound=st.integers(0, 20_000))
-def test_what_error_correction_keeps_is_never_above_the_bound(operations, bound) -> None:
+def test_packets_kept_for_error_correction_never_exceed_the_bound(operations, bound) -> None:
     budget = BufferBudget(bound, largest)
     options = FecOptions(max_packets=20, max_repairs=4)
     decoders = [FecDecoder(options, budget=budget) for _ in range(4)]
@@ -250,8 +250,8 @@ def test_what_error_correction_keeps_is_never_above_the_bound(operations, bound)
         assert decoder.unused <= decoder.fec_packets
 
 
-def test_repair_packets_with_many_missing_count_what_they_keep() -> None:
-    """Each packet that a repair packet names is an entry of a table, much larger than the repair packet itself."""
+def test_fec_packets_with_many_missing_count_their_table_entries() -> None:
+    """Each packet that an FEC packet names is a table entry, much larger than the FEC packet itself."""
     budget = BufferBudget(1 << 20, largest)
     decoder = FecDecoder(budget=budget)
     decoder.fec_received(repair_of([protected(number, 1, 10) for number in range(48)]))
@@ -264,7 +264,7 @@ def test_repair_packets_with_many_missing_count_what_they_keep() -> None:
 
 
 def listening(sources: int, max_early_media_bytes: int, **options: int) -> tuple[SrtpSession, RtpSession]:
-    """Return what encrypts for a session of which nobody reads anything yet, and the session."""
+    """Return the peer's SRTP session and a receiving session without demand."""
     srtp, peer = srtp_pair()
     session = make_session(2, RtpOptions(max_early_media_bytes=max_early_media_bytes, **options))
     session.set_keys(peer, 0.0)
@@ -294,7 +294,7 @@ def test_a_flood_of_sources_keeps_no_more_than_the_bound() -> None:
     assert [len(event.packets) for event in kept] == [3] * 6
 
 
-def test_a_stream_that_lost_its_early_media_requests_nothing_until_it_is_wanted() -> None:
+def test_a_stream_that_dropped_its_early_media_requests_nothing_without_demand() -> None:
     srtp, session = listening(2, 2 * COST)
     send(srtp, session, 5000, 0, 0.0)
     send(srtp, session, 5001, 0, 0.01)
@@ -321,7 +321,7 @@ def test_a_flood_of_incomplete_frames_keeps_no_more_than_the_bound_and_heals() -
             assert sum(each._buffer.size + PACKET_OVERHEAD * each.buffered for each in kept) <= bound
     assert session.counters()["rtp"]["assembly_dropped"] > 0
     session.events()
-    # The first of these keyframes comes while there is no room, and its stream is the one that has most.
+    # The first of these keyframes arrives without room, and its stream is the largest.
     for number in (100, 101):
         for ssrc in range(5000, 5050):
             payload = b"\x10" + vp8_payload(0, SIZE, keyframe=True)

@@ -1,4 +1,4 @@
-"""What was lost and cannot be sent again in time: a keyframe takes its place, before the peer asks for it."""
+"""Lost packets that cannot be retransmitted in time are replaced by a keyframe before the peer requests one."""
 
 from tests.strategies.rtp_pair import VIDEO, Pair, is_rtcp, video_section
 from trio_rtc.protocols.bandwidth_estimation import BandwidthEstimationOptions
@@ -6,12 +6,12 @@ from trio_rtc.protocols.rtp import RtpOptions
 
 
 def last_number(pair: Pair) -> int:
-    """Return which picture Bob has seen last."""
+    """Return the last frame that Bob has received."""
     frame = pair.bob.frames(VIDEO)[-1]
     return int.from_bytes(frame.payload[10 if frame.keyframe else 3 :][:4], "big")
 
 
-def test_where_there_is_no_room_for_what_was_lost_a_keyframe_takes_its_place() -> None:
+def test_without_room_for_retransmissions_a_keyframe_replaces_them() -> None:
     options = RtpOptions(congestion=BandwidthEstimationOptions(max_bitrate=300_000))
     pair = Pair(options)
     pair.negotiate(video_section())

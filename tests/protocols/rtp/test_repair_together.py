@@ -1,4 +1,4 @@
-"""Video over a network that loses, delays and reorders, repaired by what was lost being asked for."""
+"""Video over a network that loses, delays and reorders packets, with retransmissions."""
 
 import heapq
 import itertools
@@ -91,7 +91,7 @@ class Call:
             self.receiver_acts(now)
 
 
-def test_a_tenth_lost_and_30_ms_of_jitter_stall_nothing() -> None:
+def test_ten_percent_loss_and_30_ms_of_jitter_stall_nothing() -> None:
     for seed in range(3):
         call = Call(seed)
         call.run()
@@ -101,5 +101,5 @@ def test_a_tenth_lost_and_30_ms_of_jitter_stall_nothing() -> None:
         assert len(call.completed) >= FRAMES * 0.9
         delays = sorted(now - index * INTERVAL for now, index in call.completed)
         assert delays[len(delays) // 2] < 0.25
-        # Few packets are asked for that only came out of order.
+        # Few packets are requested that were only reordered.
         assert call.retransmitter < FRAMES * PACKETS * LOSS * 2

@@ -1,4 +1,4 @@
-"""What is sent again through a full queue is taken from the encoders at once, not on average."""
+"""Retransmissions through a full queue are subtracted from the encoders' bitrate at once, not on average."""
 
 from trio_rtc.protocols.bandwidth_estimation import BandwidthEstimationOptions
 from trio_rtc.protocols.rtcp import TransportFeedback
@@ -16,7 +16,7 @@ REPAIRS, REPAIR_BITRATE = 10, 0.5e6
 
 
 def taken_by_repairs(queueing_delay: float) -> float:
-    """Return how much less is left to encoders after 0.2 seconds of retransmissions."""
+    """Return the decrease of the encoders' bitrate after 0.2 seconds of retransmissions."""
     return left_to_encoders(queueing_delay, repairs=False) - left_to_encoders(queueing_delay, repairs=True)
 
 
@@ -41,12 +41,12 @@ def left_to_encoders(queueing_delay: float, *, repairs: bool) -> float:
     return changes[1]
 
 
-def test_repairs_are_averaged_where_there_is_no_queue() -> None:
+def test_retransmissions_are_averaged_where_there_is_no_queue() -> None:
     assert 0.2 * REPAIR_BITRATE < taken_by_repairs(0.0) < 0.5 * REPAIR_BITRATE
 
 
-def test_repairs_are_taken_from_encoders_at_once_where_there_is_a_queue() -> None:
-    """What was sent in all was more than the link carried as long as the average lagged behind.
+def test_retransmissions_are_subtracted_at_once_where_there_is_a_queue() -> None:
+    """The total exceeded the link's rate as long as the average lagged behind.
 
     The queue stayed full for half a second after a back-off, and dropped retransmissions again.
     """

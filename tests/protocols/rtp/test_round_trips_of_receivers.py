@@ -1,4 +1,4 @@
-"""Who only receives learns the round-trip time as well (RFC 3611 sections 4.4 and 4.5)."""
+"""A receive-only session measures the round-trip time as well (RFC 3611 sections 4.4 and 4.5)."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from tests.strategies.rtp_pair import Pair, video_section
 
 
 @pytest.mark.parametrize("delay", [0.005, 0.08, 0.4])
-def test_who_only_receives_learns_the_round_trip_time(delay: float) -> None:
+def test_a_receive_only_session_measures_the_round_trip_time(delay: float) -> None:
     pair = Pair(delay=delay)
     pair.negotiate(video_section())
     pair.run(12, video=15)

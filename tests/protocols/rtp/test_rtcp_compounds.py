@@ -1,4 +1,4 @@
-"""RTCP datagrams: what a compound begins with, and whom it is about, so that servers find the stream."""
+"""RTCP datagrams: the first packet of a compound and its SSRCs, by which servers find the stream."""
 
 import attrs
 import pytest
@@ -48,7 +48,7 @@ SECOND = "2"
 
 
 class Listener:
-    """A session that receives from a peer which is no session, one datagram of RTCP at a time."""
+    """A session that receives hand-made RTCP datagrams of a peer."""
 
     def __init__(self, *sections: SendParameters, sending: tuple[SendParameters, ...] = ()) -> None:
         self.session = make_session(3)
@@ -63,7 +63,7 @@ class Listener:
         self.session.receive([self.peer.protect(packet.encode()) for packet in packets], self.now)
 
     def sent(self) -> list[list[RtcpPacket]]:
-        """Return the packets of each datagram of RTCP that leaves."""
+        """Return the packets of each RTCP datagram that is sent."""
         datagrams = []
         for data in self.session.datagrams_to_send(self.now):
             assert len(data) <= 1200
@@ -72,7 +72,7 @@ class Listener:
         return datagrams
 
     def wait(self, seconds: float) -> list[list[RtcpPacket]]:
-        """Let time pass, and return what has left."""
+        """Advance the time, and return the sent packets."""
         datagrams = self.sent()
         end = self.now + seconds
         while self.session.next_timer() <= end:
@@ -129,7 +129,7 @@ def test_feedback_follows_the_report_block_of_its_source(feedback: str, wanted: 
     for packets in sent:
         report = assert_begins_with_its_report(packets, VIDEO_SSRC)
         assert report.ssrc not in (VIDEO_SSRC, AUDIO_SSRC)
-        # The highest number: a report is one of what has been received until now.
+        # The highest number: a report covers all packets received until now.
         assert report.blocks[0].highest_sequence_number == 5
 
 
@@ -146,7 +146,7 @@ def test_an_estimate_of_the_bitrate_follows_a_report_block_of_a_source_that_it_i
         assert_begins_with_its_report(packets, VIDEO_SSRC)
 
 
-def test_feedback_stands_alone_only_in_sections_that_take_that() -> None:
+def test_feedback_stands_alone_only_in_sections_with_reduced_size_rtcp() -> None:
     sections = [compound_only(plain("nack")), compound_only(plain("nack"), mid=SECOND, ssrc=SECOND_SSRC)]
     silent = [attrs.evolve(section, encodings=(), active=False) for section in sections]
     listener = Listener(*sections, sending=(attrs.evolve(silent[0], reduced_size_rtcp=False), silent[1]))
@@ -173,8 +173,8 @@ def test_each_source_has_a_compound_of_its_own() -> None:
         assert nack.media_ssrc == ssrc
 
 
-def test_feedback_comes_from_our_source_of_the_same_section() -> None:
-    """A server that knows our sources would take feedback of another section's source for one about that section."""
+def test_feedback_is_sent_from_our_ssrc_of_the_same_section() -> None:
+    """A server that knows our SSRCs would take feedback from another section's SSRC for feedback about that section."""
     ours = (
         audio_section(mid=AUDIO, encodings=(Encoding(OURS_IN_AUDIO),), reduced_size_rtcp=False),
         video_section(mid=VIDEO, encodings=(Encoding(OURS_IN_VIDEO),), reduced_size_rtcp=False),
@@ -186,7 +186,7 @@ def test_feedback_comes_from_our_source_of_the_same_section() -> None:
         listener.receive(picture(0, ssrc, mid), picture(2, ssrc, mid))
     in_both, only_received = of_type(listener.wait(0.05), GenericNack)
     assert assert_begins_with_its_report(in_both, VIDEO_SSRC).ssrc == OURS_IN_VIDEO
-    # Where nothing is sent, an SSRC that no media has.
+    # Where no media is sent, an SSRC without media.
     assert assert_begins_with_its_report(only_received, SECOND_SSRC).ssrc not in (
         OURS_IN_VIDEO,
         OURS_IN_AUDIO,
@@ -240,7 +240,7 @@ def test_feedback_that_does_not_fit_one_datagram_is_a_compound_in_each() -> None
     listener = Listener(compound_only(plain("nack")))
     listener.receive(picture(0))
     listener.wait(0.3)
-    # Far enough apart that each needs an entry.
+    # So far apart that each needs an entry.
     for number in range(20, 20 * 25, 20):
         listener.receive(picture(number))
     sent = of_type(listener.wait(0.02), GenericNack)
@@ -256,7 +256,7 @@ def test_feedback_that_does_not_fit_one_datagram_is_a_compound_in_each() -> None
         assert_begins_with_its_report(parse(each), VIDEO_SSRC)
 
 
-def test_a_goodbye_of_any_number_of_sources_fits_datagrams() -> None:
+def test_a_bye_of_any_number_of_ssrcs_fits_datagrams() -> None:
     sources = list(range(100, 200))
     cname = "x" * 300
     datagrams = encode_datagrams(

@@ -36,7 +36,7 @@ def test_a_compound_has_every_block_once_and_a_name(senders: int, blocks: int) -
     assert [chunk.ssrc for chunk in description.chunks] == [1, *range(100, 100 + senders)]
 
 
-def test_a_goodbye_names_who_leaves() -> None:
+def test_a_bye_names_the_ssrcs_that_leave() -> None:
     *_, last = make_bye(1, "name", [5, 6])
     assert last == Bye((5, 6))
 

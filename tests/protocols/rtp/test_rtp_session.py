@@ -1,4 +1,4 @@
-"""Two sessions: what is negotiated is used, and what is lost is mended."""
+"""Two sessions: negotiated features are used, and losses are repaired."""
 
 import math
 from itertools import pairwise
@@ -54,14 +54,14 @@ from trio_rtc.protocols.rtp import (
 
 
 def numbers(pair: Pair) -> list[int]:
-    """Return which pictures Bob has seen."""
+    """Return the frames that Bob has received."""
     return [
         int.from_bytes(frame.payload[10 if frame.keyframe else 3 :][:4], "big")
         for frame in pair.bob.frames(VIDEO)
     ]
 
 
-def test_pictures_and_sound_come_whole_and_in_order() -> None:
+def test_video_and_audio_are_received_complete_and_in_order() -> None:
     pair = Pair()
     pair.negotiate(video_section(), audio_section())
     pair.run(3, video=30, audio=True)
@@ -72,7 +72,7 @@ def test_pictures_and_sound_come_whole_and_in_order() -> None:
     assert pair.bob.frames(AUDIO)[0].audio_level == 30
 
 
-def test_lost_packets_are_asked_for_and_sent_again() -> None:
+def test_lost_packets_are_requested_and_retransmitted() -> None:
     pair = Pair()
     pair.drop = random_loss(1, 0.1)
     pair.negotiate(video_section())
@@ -84,11 +84,11 @@ def test_lost_packets_are_asked_for_and_sent_again() -> None:
     assert any(ssrc_of(each) == RTX_SSRC for each in pair.alice.datagrams if not is_rtcp(each))
 
 
-def test_retransmissions_of_a_layer_say_whose_they_are_also_when_the_layer_is_long_known() -> None:
+def test_retransmissions_of_a_layer_name_it_also_after_the_layer_was_acknowledged() -> None:
     pair = Pair()
     layer = Encoding(VIDEO_SSRC, RTX_SSRC, rid="q")
     pair.negotiate(video_section(encodings=(layer,)), ssrcs={}, rtx_ssrcs={})
-    # What is repeated to probe the path would tell it at the beginning.
+    # Padding that repeats packets would contain it at the beginning.
     pair.drop = lambda datagram: ssrc_of(datagram) == RTX_SSRC and not is_rtcp(datagram)
     pair.run(3, video=30)
     pair.drop = random_loss(1, 0.1)
@@ -99,7 +99,7 @@ def test_retransmissions_of_a_layer_say_whose_they_are_also_when_the_layer_is_lo
     assert numbers(pair) == list(range(pair.video_frames))
 
 
-def test_without_rtx_the_very_packet_comes_once_more() -> None:
+def test_without_rtx_the_same_packet_is_sent_again() -> None:
     pair = Pair()
     pair.drop = random_loss(2, 0.1)
     plain = attrs.evolve(VP8, rtx_payload_type=None)
@@ -118,7 +118,7 @@ def test_without_rtx_the_very_packet_comes_once_more() -> None:
     assert len(media) > len(by_number)
 
 
-def test_a_keyframe_is_asked_for_when_nothing_else_helps() -> None:
+def test_a_keyframe_is_requested_when_retransmission_fails() -> None:
     pair = Pair()
     plain = attrs.evolve(VP8, rtx_payload_type=None, feedback=frozenset({"nack pli"}))
     pair.negotiate(video_section(plain, encodings=(Encoding(VIDEO_SSRC),)))
@@ -131,7 +131,7 @@ def test_a_keyframe_is_asked_for_when_nothing_else_helps() -> None:
     assert KeyframeRequested(VIDEO, None) in pair.alice.events
 
 
-def test_a_keyframe_is_asked_for_by_fir_where_the_peer_takes_nothing_else() -> None:
+def test_a_keyframe_is_requested_by_fir_where_the_peer_supports_nothing_else() -> None:
     pair = Pair()
     plain = attrs.evolve(VP8, rtx_payload_type=None, feedback=frozenset({"ccm fir"}))
     pair.negotiate(video_section(plain, encodings=(Encoding(VIDEO_SSRC),)))
@@ -144,10 +144,10 @@ def test_a_keyframe_is_asked_for_by_fir_where_the_peer_takes_nothing_else() -> N
     assert pair.alice.events.count(KeyframeRequested(VIDEO, None)) == 2
 
 
-# Redundancy of sound.
+# Redundant audio.
 
 
-def test_red_makes_up_for_lost_sound() -> None:
+def test_red_recovers_lost_audio() -> None:
     pair = Pair(RtpOptions(red_loss=0.0))
     pair.drop = random_loss(4, 0.1)
     pair.negotiate(audio_section(OPUS, RED_AUDIO))
@@ -155,7 +155,7 @@ def test_red_makes_up_for_lost_sound() -> None:
     pair.run(0.5)
     heard = {frame.payload for frame in pair.bob.frames(AUDIO)}
     assert pair.dropped > 15
-    # Only two packets lost in a row lose a sound.
+    # Audio is lost only with two consecutive packets.
     assert len(heard) > pair.audio_frames - pair.dropped / 3
     assert len(pair.bob.frames(AUDIO)) == len(heard)
     (stream,) = pair.bob.session.receiver.streams
@@ -165,11 +165,11 @@ def test_red_makes_up_for_lost_sound() -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_red_makes_up_for_sound_where_one_packet_in_fifty_is_lost(seed: int) -> None:
+def test_red_recovers_audio_where_one_packet_in_fifty_is_lost(seed: int) -> None:
     pair = Pair()
     pair.negotiate(audio_section(OPUS, RED_AUDIO))
     pair.drop = random_loss(seed, 0.02)
-    pair.run(10, audio=True)  # until the peer's reports have told
+    pair.run(10, audio=True)  # until the peer's reports show the loss
     before, dropped = len(pair.bob.frames(AUDIO)), pair.dropped
     pair.run(20, audio=True)
     missing = 1000 - (len(pair.bob.frames(AUDIO)) - before)
@@ -198,7 +198,7 @@ def test_red_is_sent_only_while_there_is_loss() -> None:
     redundant()
     pair.run(3, audio=True)
     assert redundant() == 0
-    # Who forwards sees plain packets, each once.
+    # Forwarded packets are plain, and each once.
     assert {packet.payload_type for packet in bob.packets} == {111}
     wire = [packet.sequence_number for packet in bob.packets]
     assert len(wire) == len(set(wire))
@@ -217,11 +217,11 @@ def test_red_and_plain_packets_may_alternate() -> None:
     assert stream.codec == OPUS
 
 
-# Events and noise between the sound.
+# Telephone events and comfort noise in the audio stream.
 
 
 @pytest.mark.parametrize("codec", [TELEPHONE_EVENT, COMFORT_NOISE])
-def test_what_stands_between_the_sound_does_not_disturb_it(codec: Codec) -> None:
+def test_events_and_noise_do_not_disturb_the_audio(codec: Codec) -> None:
     pair = Pair()
     pair.negotiate(audio_section(OPUS, TELEPHONE_EVENT, COMFORT_NOISE))
     pair.run(1, audio=True)
@@ -287,7 +287,7 @@ def test_ulpfec_and_retransmission_together_leave_no_gap(rtx_of_red: bool) -> No
     pair.run(2, video=30)
     pair.run(1)
     in_red = any(each[1] & 0x7F == 118 for each in pair.alice.datagrams if not is_rtcp(each))
-    # A lost repair packet that could not be sent again would leave a hole for good.
+    # A lost FEC packet that cannot be retransmitted would leave a permanent gap.
     assert in_red is rtx_of_red
     assert {packet.payload_type for packet in pair.bob.packets} == {96}
     seen = numbers(pair)
@@ -303,7 +303,7 @@ def test_error_correction_is_not_sent_without_loss() -> None:
     assert not [each for each in pair.alice.datagrams if not is_rtcp(each) and each[1] & 0x7F == 118]
 
 
-# What is told of the path.
+# Bandwidth feedback.
 
 
 def test_transport_wide_feedback_raises_the_estimate() -> None:
@@ -326,7 +326,7 @@ def test_feedback_of_sources_raises_the_estimate() -> None:
     assert told - 2 <= pair.alice.session.ccfb_received <= told
 
 
-def test_feedback_of_sources_tells_of_losses() -> None:
+def test_congestion_control_feedback_reports_losses() -> None:
     pair = Pair()
     codec = attrs.evolve(VP8, feedback=frozenset({"nack", "nack pli", "ack ccfb"}))
     pair.negotiate(video_section(codec, VP8_RTX, extensions=NAMES_ONLY))
@@ -335,7 +335,7 @@ def test_feedback_of_sources_tells_of_losses() -> None:
     assert 0.15 < pair.alice.session.bandwidth.statistics().loss_fraction < 0.45
 
 
-def test_remb_is_told_to_a_peer_without_better_feedback() -> None:
+def test_remb_is_sent_to_a_peer_without_better_feedback() -> None:
     pair = Pair()
     codec = attrs.evolve(VP8, feedback=frozenset({"nack", "nack pli", "goog-remb"}))
     pair.negotiate(video_section(codec, VP8_RTX))
@@ -345,7 +345,7 @@ def test_remb_is_told_to_a_peer_without_better_feedback() -> None:
     assert remb > 300_000
 
 
-def test_nothing_is_told_of_the_path_when_nothing_was_negotiated() -> None:
+def test_no_bandwidth_feedback_is_sent_without_negotiation() -> None:
     pair = Pair()
     codec = attrs.evolve(VP8, feedback=frozenset({"nack", "nack pli"}))
     pair.negotiate(video_section(codec, VP8_RTX))
@@ -355,11 +355,11 @@ def test_nothing_is_told_of_the_path_when_nothing_was_negotiated() -> None:
     assert statistics.acknowledged_bitrate is None
 
 
-# Sound and picture together.
+# Synchronization of audio and video.
 
 
 def skew(pair: Pair) -> float:
-    """Return how much later a picture is shown than the sound that was captured with it, at the end."""
+    """Return the lag of the last video frame behind the audio captured at the same time."""
     delays = {
         mid: at - pair.sent_at[each.payload]
         for at, mid, each in pair.bob.played
@@ -369,7 +369,7 @@ def skew(pair: Pair) -> float:
 
 
 @pytest.mark.parametrize(("late", "together"), [(VIDEO, True), (VIDEO, False), (AUDIO, True), (AUDIO, False)])
-def test_sound_and_picture_of_one_stream_wait_for_each_other(late: str, together: bool) -> None:
+def test_audio_and_video_of_one_stream_wait_for_each_other(late: str, together: bool) -> None:
     pair = Pair()
     pair.negotiate(video_section(), audio_section(), sync_group="stream" if together else None)
     slow = VIDEO_SSRC if late == VIDEO else AUDIO_SSRC
@@ -395,10 +395,10 @@ def test_sound_and_picture_of_one_stream_wait_for_each_other(late: str, together
         assert abs(skew(pair)) > 0.12
 
 
-# Silence, and what nobody wants.
+# Silence, and streams without demand.
 
 
-def test_sound_that_ends_stops_its_timer() -> None:
+def test_audio_that_ends_stops_its_timer() -> None:
     pair = Pair()
     pair.negotiate(audio_section())
     pair.run(1, audio=True)
@@ -424,16 +424,16 @@ def test_silence_that_is_not_sent_is_no_loss() -> None:
     (stream,) = pair.bob.session.receiver.streams
     counters = stream.stats.playout
     assert counters.silence > 1.4 * 48000
-    # At the end of each silence one frame is waited for that was not sent yet.
+    # At the end of each silence one frame is expected that was not sent yet.
     assert counters.concealed <= 5 * 2 * 960
 
 
-def test_what_nobody_wants_makes_no_timers() -> None:
+def test_streams_without_demand_have_no_timers() -> None:
     pair = Pair()
     section = video_section(attrs.evolve(VP8, feedback=frozenset({"nack", "nack pli"})), VP8_RTX)
     pair.negotiate(section)
     pair.bob.session.set_demand(VIDEO, frames=False, packets=False)
-    # The beginning is kept, and repaired, in case that somebody wants it soon.
+    # The first packets are kept, and requested if lost, for an early consumer.
     pair.run(3, video=90)
     pair.drop = random_loss(11, 0.2)
     pair.run(3, video=30)
@@ -448,10 +448,10 @@ def test_what_nobody_wants_makes_no_timers() -> None:
     assert KeyframeRequested(VIDEO, None) in pair.alice.events
 
 
-# Sources that come and go.
+# SSRCs that start and end.
 
 
-def test_a_goodbye_ends_the_stream_and_nothing_follows() -> None:
+def test_a_bye_ends_the_stream_and_nothing_follows() -> None:
     pair = Pair()
     pair.negotiate(video_section(), audio_section())
     pair.run(1, video=30, audio=True)
@@ -467,7 +467,7 @@ def test_a_goodbye_ends_the_stream_and_nothing_follows() -> None:
     assert len(pair.alice.datagrams) == sent
 
 
-def test_a_section_that_goes_says_goodbye_and_drops_what_waits() -> None:
+def test_a_removed_section_sends_bye_and_drops_queued_packets() -> None:
     pair = Pair()
     pair.negotiate(video_section(), audio_section())
     pair.run(1, video=30, audio=True)
@@ -490,7 +490,7 @@ def test_a_source_that_falls_silent_is_forgotten() -> None:
     assert StreamEnded(AUDIO, AUDIO_SSRC, None) in pair.bob.events
 
 
-def test_another_source_takes_the_place_of_the_first() -> None:
+def test_another_ssrc_replaces_the_first() -> None:
     pair = Pair()
     first = video_section()
     pair.alice.session.set_sections([first], [], pair.now)
@@ -498,7 +498,7 @@ def test_another_source_takes_the_place_of_the_first() -> None:
     pair.bob.session.set_demand(VIDEO, frames=True, packets=False)
     pair.run(1, video=30)
     second = attrs.evolve(first, encodings=(Encoding(3000, 3001),))
-    pair.drop = is_rtcp  # No goodbye.
+    pair.drop = is_rtcp  # No BYE.
     pair.alice.session.set_sections([second], [], pair.now)
     pair.run(0.1)
     pair.drop = lambda _: False
@@ -570,7 +570,7 @@ def test_sources_of_reports_are_bounded_too() -> None:
     assert len(peer.inbound_sources) <= 8
 
 
-def test_odd_names_are_dropped_and_nothing_else() -> None:
+def test_only_packets_with_invalid_identifiers_are_dropped() -> None:
     srtp, peer = srtp_pair()
     bob = make_session(2)
     bob.set_keys(peer, 0.0)
@@ -578,7 +578,7 @@ def test_odd_names_are_dropped_and_nothing_else() -> None:
     for ssrc, name in enumerate((b"\xff\xfe", b"x" * 255, b"", "ünï".encode(), b"0\0", b"\0"), start=10):
         packet = RtpPacket(111, 1, 0, ssrc, b"\xfc", extensions=((4, name),))
         bob.receive([srtp.protect(packet.encode())], 0.0)
-    # What is no text is as if it were not there, and the payload type decides; another section's name does not.
+    # Invalid UTF-8 is ignored, and the payload type decides; the name of an unknown section drops the packet.
     assert {stream.ssrc for stream in bob.receiver.streams} <= {10, 12}
     assert bob.receiver.dropped["no section"] == 4
 
@@ -602,7 +602,7 @@ def test_packets_before_the_keys_wait() -> None:
     assert stream.statistics.packets == 64
 
 
-def test_nothing_is_sent_before_the_keys() -> None:
+def test_no_packet_is_sent_before_the_keys() -> None:
     pair = Pair(keys=False)
     pair.negotiate(video_section(), audio_section())
     pair.run(2, video=30, audio=True)
@@ -671,7 +671,7 @@ def test_video_timestamps_and_intervals_are_those_of_the_sender() -> None:
     assert {after - before for before, after in pairwise(stamps)} == {3000}
 
 
-def test_sound_before_the_demand_is_not_kept() -> None:
+def test_audio_before_the_demand_is_not_kept() -> None:
     pair = Pair()
     pair.negotiate(audio_section())
     pair.bob.session.set_demand(AUDIO, frames=False, packets=True)
@@ -685,7 +685,7 @@ def test_sound_before_the_demand_is_not_kept() -> None:
 
 
 @pytest.mark.parametrize("mid", [AUDIO, VIDEO])
-def test_frames_wait_as_long_as_the_application_wants(mid: str) -> None:
+def test_frames_have_the_minimum_delay_of_the_application(mid: str) -> None:
     """W3C webrtc-extensions, ``jitterBufferTarget``: on a quiet network nothing else would hold them."""
     ages = []
     for min_delay in (0.0, 0.5):

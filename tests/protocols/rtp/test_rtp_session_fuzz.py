@@ -1,4 +1,4 @@
-"""What an authenticated peer may send: anything, inside valid SRTP. No packet makes a session raise, spin or grow."""
+"""Arbitrary packets of an authenticated peer, inside valid SRTP: no packet makes a session raise, spin or grow."""
 
 import struct
 
@@ -74,7 +74,7 @@ reports = st.lists(
 
 
 def both_ways(*, feedback: frozenset[str]) -> tuple[RtpSession, SrtpSession]:
-    """Return a session that sends and receives all that there is, and what encrypts packets for it."""
+    """Return a session that sends and receives everything, and the SRTP session of its peer."""
     options = RtpOptions(red_loss=0.0, fec_loss=0.0, max_streams=6, max_idle_sources=6)
     session = make_session(5, options)
     srtp, peer = srtp_pair()
@@ -141,7 +141,7 @@ def test_a_few_bytes_of_feedback_cost_little() -> None:
     session, srtp = both_ways(feedback=frozenset({"transport-cc"}))
     session.send_frame(VIDEO, video_frame(0, 10.0), 10.0)
     take(session, 10.0)
-    # 65,535 packets of which none has come, in nine chunks.
+    # 65,535 packets of which none was received, in nine chunks.
     chunks = struct.pack("!9H", *[0x1FFF] * 8, 7)
     body = _about((1, VIDEO_SSRC), struct.pack("!HHI", 1, 65535, 0) + chunks)
     for _ in range(50):

@@ -1,4 +1,4 @@
-"""A peer that does its worst: no number is encrypted twice, nothing raises, and nothing costs more than it does."""
+"""A hostile peer: no number is encrypted twice, no packet raises, and none costs more work than its size."""
 
 import struct
 from itertools import pairwise
@@ -44,7 +44,7 @@ def receives(*codecs: Codec, mid: str = "0", rtx_ssrcs: dict[int, int] | None = 
 # -- no number twice under one key -------------------------------------------------------------------------------
 
 
-def test_a_source_that_is_negotiated_away_and_back_goes_on_with_its_numbers() -> None:
+def test_an_ssrc_that_is_removed_and_added_again_continues_its_numbers() -> None:
     side = RtpSide([sends(VP8, RTX)])
     numbers: dict[int, list[int]] = {SSRC: [], RTX_SSRC: []}
     for _ in range(3):
@@ -61,7 +61,7 @@ def test_a_source_that_is_negotiated_away_and_back_goes_on_with_its_numbers() ->
 
 
 def test_packets_of_before_are_not_repeated_when_retransmission_loses_its_own_source() -> None:
-    """They were kept without the marks that they have left with: other bytes under the same number."""
+    """They were kept without the elements written at sending: other bytes with the same number."""
     side = RtpSide([sends(VP8, RTX, extensions=NUMBERED)])
     side.session.send_frame("0", frame(100), side.now)
     (sent,) = side.run(0.01)
@@ -70,7 +70,7 @@ def test_packets_of_before_are_not_repeated_when_retransmission_loses_its_own_so
     )
     side.receive_rtcp(GenericNack(1, SSRC, ((sent.sequence_number, 0),)))
     assert side.session.datagrams_to_send(side.now) == []
-    # What has left since then is repeated to the last bit.
+    # Packets sent since then are repeated exactly.
     side.session.send_frame("0", frame(100, 3000), side.now)
     side.now += 0.02
     (original,) = side.session.datagrams_to_send(side.now)
@@ -91,7 +91,7 @@ def test_a_forwarded_packet_that_is_too_large_is_dropped() -> None:
 
 
 @pytest.mark.parametrize("size", [17, 255, 300])
-def test_a_mid_that_fits_no_header_is_not_said(size: int) -> None:
+def test_a_mid_that_does_not_fit_the_one_byte_form_is_not_sent(size: int) -> None:
     mid = "m" * size
     side = RtpSide([sends(VP8, RTX, mid=mid, extensions={1: MID})])
     side.session.send_frame(mid, frame(5000), side.now)
@@ -109,20 +109,20 @@ def test_a_frame_that_is_far_too_large_does_not_keep_those_after_it_from_being_s
     for size in (1000, 50_000_000, 1000):
         side.session.send_frame("0", frame(size), side.now)
         numbers += [packet.sequence_number for packet in side.run(2.0, 0.05)]
-    # One is missing, so that the peer knows; all the others have never been.
+    # One is missing, so that the peer requests it; the others have never existed.
     assert sum((after - before) & 0xFFFF == 2 for before, after in pairwise(numbers)) == 1
     assert sum((after - before) & 0xFFFF == 1 for before, after in pairwise(numbers)) == len(numbers) - 2
 
 
 @pytest.mark.parametrize("limit", [0, 1, 2**64 * 1000])
-def test_a_peer_may_limit_what_it_takes_to_anything(limit: int) -> None:
+def test_a_peer_may_set_any_limit(limit: int) -> None:
     side = RtpSide([attrs.evolve(sends(VP8, RTX), max_bitrate=limit)])
     assert side.session.bandwidth.available >= 1
     side.session.send_frame("0", frame(100), side.now)
     assert side.run(1.0, 0.05)
 
 
-def test_a_repair_stream_of_one_section_cannot_repair_a_stream_of_another() -> None:
+def test_an_rtx_stream_cannot_repair_a_stream_of_another_section() -> None:
     red = Codec(120, "red", 90_000)
     red_rtx = Codec(121, "rtx", 90_000, parameters={"apt": "120"})
     other = receives(Codec(98, "VP9", 90_000), red, red_rtx, mid="1", rtx_ssrcs={8: 7})
@@ -135,7 +135,7 @@ def test_a_repair_stream_of_one_section_cannot_repair_a_stream_of_another() -> N
 # -- nothing costs more than it ----------------------------------------------------------------------------------
 
 
-def test_what_is_told_of_arrivals_is_in_proportion_to_what_arrives() -> None:
+def test_arrival_reports_are_in_proportion_to_the_arrivals() -> None:
     side = RtpSide(receiving=[receives(attrs.evolve(VP8, feedback=frozenset({"ack ccfb"})))])
     received = 0
     for ssrc in range(100):
@@ -147,7 +147,7 @@ def test_what_is_told_of_arrivals_is_in_proportion_to_what_arrives() -> None:
     assert sum(map(len, side.session.datagrams_to_send(side.now))) < 10 * received
 
 
-def test_a_repair_packet_names_a_source_once() -> None:
+def test_an_fec_packet_names_an_ssrc_once() -> None:
     once = struct.pack("!IH", 7, 1) + b"\xff\xff"
     body = bytes(20)
     assert len(parse_flexfec(struct.pack("!BBHIB3x", 0, 0, 0, 0, 1) + once + body)[0]) == 15
@@ -159,7 +159,7 @@ def test_a_repair_packet_names_a_source_once() -> None:
 
 
 def call_of(streams: int) -> RtpSide:
-    """Return a session that receives so many streams, each watched, and sends one that has begun."""
+    """Return a session that receives ``count`` streams with demand, and sends one that has started."""
     sections = [
         attrs.evolve(receives(VP8, RTX, mid=str(index)), extensions={4: MID}, ssrcs={7 + index: None})
         for index in range(streams)
@@ -183,7 +183,7 @@ def report(number: int) -> ReceiverReport:
 
 
 def test_reports_go_to_the_streams_once_a_batch() -> None:
-    """Each told all streams of its round trip, and asked them for frames: 9 ms with 256 streams."""
+    """Each set the round trip of all streams, and polled them for frames: 9 ms with 256 streams."""
 
     def work_of_reports(streams: int, count: int) -> int:
         return work_of(call_of(streams), *(report(number) for number in range(count)))
@@ -223,12 +223,12 @@ def test_only_so_much_feedback_on_the_path_is_used_of_a_datagram() -> None:
     assert side.session.dropped["path feedback"] == 24
 
 
-def test_goodbyes_of_hundreds_of_streams_are_spread_over_time() -> None:
+def test_byes_of_hundreds_of_streams_are_spread_over_time() -> None:
     side = call_of(100)
     events = side.receive_rtcp(*(Bye(tuple(range(first, first + 25))) for first in range(7, 107, 25)))
     ended = sum(isinstance(event, StreamEnded) for event in events)
     assert ended == 32
-    # One that is told again, or that ends by other means, does so once.
+    # A stream that is named again, or that ends otherwise, ends once.
     ended += sum(isinstance(event, StreamEnded) for event in side.receive_rtcp(Bye((7, 106))))
     while ended < 100:
         side.now = side.session.next_timer()
@@ -242,12 +242,12 @@ def test_goodbyes_of_hundreds_of_streams_are_spread_over_time() -> None:
     assert side.now < 101
 
 
-def test_a_nack_of_thousands_of_packets_is_read_as_far_as_the_history_goes() -> None:
+def test_a_nack_of_thousands_of_packets_is_used_as_far_as_the_history_reaches() -> None:
     side = call_of(1)
 
     def nack(entries: int) -> GenericNack:
         return GenericNack(1, SSRC, tuple((17 * n & 0xFFFF, 0xFFFF) for n in range(entries)))
 
     assert len(nack(300).sequence_numbers) == 5100
-    # What is parsed grows with the packet, what is looked for does not.
+    # Parsing grows with the packet, searching does not.
     assert work_of(side, nack(300)) - work_of(side, nack(100)) < 1000

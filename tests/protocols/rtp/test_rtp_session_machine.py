@@ -1,4 +1,4 @@
-"""Two sessions on a hostile network: whatever happens, once it heals every stream is seen and heard again."""
+"""Two sessions on a hostile network: once it recovers, every stream is played again."""
 
 import attrs
 from hypothesis import note
@@ -66,7 +66,7 @@ def sections(video: int, audio: int, generation: int, *, sends: tuple[bool, bool
 
 
 class RtpMachine(RuleBasedStateMachine):
-    """Alice and Bob send each other sound and pictures; what lies between is this machine's."""
+    """Alice and Bob send each other audio and video over the network of this machine."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -99,7 +99,7 @@ class RtpMachine(RuleBasedStateMachine):
             self.collect(each)
 
     def collect(self, index: int) -> None:
-        """Take what a session has to send and to tell."""
+        """Collect the datagrams and events of a session."""
         side = self.sides[index]
         was_closed = bool(self.closed_seen[index])
         datagrams = side.session.datagrams_to_send(self.now)
@@ -134,7 +134,7 @@ class RtpMachine(RuleBasedStateMachine):
         assert len({packet.ssrc for packet in packets}) == 1
         assert all(packet.payload_type in (96, 110, 111) for packet in packets)
 
-    # What the application does.
+    # The application.
 
     @rule(index=st.integers(0, 1))
     def set_keys(self, index: int) -> None:
@@ -191,7 +191,7 @@ class RtpMachine(RuleBasedStateMachine):
     ) -> None:
         self.negotiate(index, sections(video, audio, 2 * generation + index, sends=sends))
 
-    # What the network does.
+    # The network.
 
     @rule(seconds=st.floats(0.001, 3))
     def wait(self, seconds: float) -> None:
@@ -235,11 +235,11 @@ class RtpMachine(RuleBasedStateMachine):
         index = data.draw(st.sampled_from([each for each in (0, 1) if self.sent[each]]))
         datagram = data.draw(st.sampled_from(self.sent[index]))
         for side in (0, 1):
-            # Either to whom it was sent once more, or back to the sender.
+            # Either to the receiver again, or back to the sender.
             self.sides[side].session.receive([datagram], self.now)
             self.collect(side)
 
-    # What always holds.
+    # Invariants.
 
     @invariant()
     def timers_move_on(self) -> None:
@@ -261,7 +261,7 @@ class RtpMachine(RuleBasedStateMachine):
         for side, seen in zip(self.sides, self.closed_seen, strict=True):
             assert seen == side.session.closed
 
-    # What is promised.
+    # Liveness.
 
     def teardown(self) -> None:
         if not self.negotiated[0]:
@@ -287,7 +287,7 @@ class RtpMachine(RuleBasedStateMachine):
             self.step()
 
     def step(self) -> None:
-        """Let a fiftieth of a second pass on a network without fault, with sound and pictures both ways."""
+        """Run 20 ms on a network without fault, with audio and video in both directions."""
         self.now += 0.02
         for index in (0, 1):
             self.show(index, 500)

@@ -1,4 +1,4 @@
-"""What is measured of streams follows W3C's definitions."""
+"""The statistics of streams follow W3C's definitions."""
 
 import pytest
 
@@ -43,7 +43,7 @@ def intervals_of(*durations: float) -> FreezeDetector:
     [
         (0.04, 0.18, 0),
         (0.04, 0.20, 1),
-        # Of slow videos it is the factor that counts.
+        # For slow videos the factor decides.
         (0.2, 0.5, 0),
         (0.2, 0.7, 1),
     ],
@@ -56,7 +56,7 @@ def test_a_freeze_is_three_times_the_average_and_150_ms_more(usual: float, long:
     assert intervals.total_squared == pytest.approx(30 * usual**2 + long**2)
 
 
-def test_nothing_is_a_freeze_before_there_is_an_average() -> None:
+def test_no_interval_is_a_freeze_before_there_is_an_average() -> None:
     assert intervals_of(0.04, 3.0).freezes == 0
 
 
@@ -67,7 +67,7 @@ def test_a_pause_is_no_freeze_and_not_averaged() -> None:
     assert intervals.frozen == pytest.approx(0.3)
 
 
-def test_loudness_adds_up_the_energy_of_what_tells_its_level() -> None:
+def test_audio_level_accumulates_the_energy_of_frames_with_a_level() -> None:
     loudness = AudioLevelMeter()
     assert loudness.level is None
     loudness.record(0, 0.02)
@@ -88,7 +88,7 @@ def test_round_trips_add_up() -> None:
     assert round_trips.total == pytest.approx(0.3)
 
 
-def test_a_limitation_has_its_time_until_another_comes() -> None:
+def test_a_limitation_lasts_until_another_is_set() -> None:
     limitation = QualityLimitation()
     assert limitation.durations(5.0) == {"none": 0.0, "bandwidth": 0.0}
     limitation.set_reason(QualityLimitationReason.BANDWIDTH, 6.0)

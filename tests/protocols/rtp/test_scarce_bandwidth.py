@@ -1,4 +1,4 @@
-"""What is sent when the path carries next to nothing: never nothing, or nobody would hear when it carries more."""
+"""Sending with very little bandwidth: never nothing, or an increase would not be detected."""
 
 import pytest
 
@@ -19,7 +19,7 @@ def section(kind: str, ssrc: int, *, active: bool = True, priority: str = "low")
 def scarce(
     *sections: SendParameters, repairs: bool = True, options: BandwidthEstimationOptions | None = None
 ) -> dict[int, float]:
-    """Return the bitrates at the least estimate, after something was sent again or not."""
+    """Return the bitrates at the minimum estimate, with or without retransmissions."""
     bandwidth = Bandwidth(options or BandwidthEstimationOptions(min_bitrate=30_000, start_bitrate=30_000))
     if repairs:
         assert bandwidth.enqueue("a packet", 1000, PacketKind.RETRANSMISSION, 1.0)
@@ -30,23 +30,23 @@ def scarce(
 
 
 @pytest.mark.parametrize("repairs", [False, True])
-def test_repairs_leave_enough_for_pictures(repairs: bool) -> None:
+def test_retransmissions_leave_the_minimum_for_video(repairs: bool) -> None:
     assert scarce(section("video", 1), repairs=repairs)[1] == LEAST_VIDEO
 
 
-def test_sound_leaves_enough_for_pictures() -> None:
+def test_audio_leaves_the_minimum_for_video() -> None:
     told = scarce(section("audio", 1), section("video", 2))
     assert told == {1: pytest.approx(LEAST_AUDIO), 2: LEAST_VIDEO}
 
 
-def test_of_several_pictures_the_one_of_highest_priority_is_sent() -> None:
+def test_of_several_videos_the_one_of_highest_priority_is_sent() -> None:
     told = scarce(
         section("video", 1), section("video", 2, priority="high"), section("video", 3, priority="medium")
     )
     assert told == {1: 0, 2: LEAST_VIDEO, 3: 0}
 
 
-def test_what_is_switched_off_needs_nothing() -> None:
+def test_inactive_streams_need_no_bitrate() -> None:
     told = scarce(section("video", 1, active=False), section("audio", 2))
     assert told[1] == 0
     assert told[2] >= LEAST_AUDIO

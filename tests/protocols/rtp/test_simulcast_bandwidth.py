@@ -1,4 +1,4 @@
-"""How what the path carries is divided among the layers of a simulcast."""
+"""The allocation of the bandwidth to the layers of a simulcast."""
 
 import math
 
@@ -13,7 +13,7 @@ FULL, HALF, QUARTER = 1, 2, 4
 
 
 def without_headers(bitrate: float) -> float:
-    """Return the video in a share of the path: 64 bytes of headers with 1130 of media, half a packet more a frame."""
+    """Return the media in a bitrate on the path: 64 bytes of headers for 1130 of media, half a packet per frame."""
     return (bitrate - 30 / 2 * 8 * 64) / (1 + 64 / 1130)
 
 
@@ -34,7 +34,7 @@ def layers(*sizes: int, max_bitrate: int | None = None) -> list[Encoding]:
 
 
 @pytest.mark.parametrize("order", [(FULL, HALF, QUARTER), (QUARTER, HALF, FULL)])
-def test_the_smallest_layer_comes_first_in_whatever_order_they_were_given(order: tuple[int, ...]) -> None:
+def test_the_smallest_layer_is_first_in_any_order_of_encodings(order: tuple[int, ...]) -> None:
     scarce = bitrates(100_000, *layers(*order))
     assert scarce[QUARTER] > 0
     assert scarce[HALF] == scarce[FULL] == 0
@@ -42,17 +42,17 @@ def test_the_smallest_layer_comes_first_in_whatever_order_they_were_given(order:
     assert 0 < plenty[QUARTER] < plenty[HALF] < plenty[FULL]
 
 
-def test_what_the_application_says_of_a_layer_is_its_ceiling() -> None:
+def test_the_maximum_bitrate_of_a_layer_is_its_limit() -> None:
     told = bitrates(1_100_000, *layers(QUARTER, HALF, FULL, max_bitrate=300_000))
     assert told == {QUARTER: 300_000, HALF: 300_000, FULL: pytest.approx(300_000)}
 
 
-def test_a_single_stream_takes_all_however_small_it_is() -> None:
+def test_a_single_stream_uses_all_at_any_resolution() -> None:
     assert bitrates(1_000_000, *layers(QUARTER))[QUARTER] == pytest.approx(without_headers(1_000_000))
 
 
-def test_what_the_peer_takes_in_one_section_limits_that_section_alone() -> None:
-    """RFC 8866 section 5.8: ``b=`` of a media section is about that section."""
+def test_the_limit_of_one_section_does_not_affect_others() -> None:
+    """RFC 8866 section 5.8: ``b=`` of a media section limits that section."""
     bandwidth = Bandwidth(BandwidthEstimationOptions(start_bitrate=1_000_000))
     limited = attrs.evolve(section(Encoding(ssrc=1)), mid="limited", max_bitrate=50_000)
     bandwidth.configure([limited, section(Encoding(ssrc=2))], transport_wide=True, now=0.0)
@@ -75,7 +75,7 @@ def test_the_layers_of_a_limited_section_share_its_limit() -> None:
 
 @pytest.mark.parametrize(("available", "limited"), [(10_000_000, frozenset()), (1_200_000, frozenset({1}))])
 def test_error_correction_is_no_lack_of_bandwidth(available: float, limited: frozenset[int]) -> None:
-    """webrtc-stats, ``qualityLimitationReason``: and data may use what the path carries beyond the media."""
+    """webrtc-stats, ``qualityLimitationReason``: data may use the bandwidth beyond the media."""
     bandwidth = Bandwidth(BandwidthEstimationOptions(start_bitrate=available))
     bandwidth.configure([section(Encoding(ssrc=1, max_bitrate=1_500_000))], transport_wide=True, now=0.0)
     bandwidth.set_overhead(1, 0.5)

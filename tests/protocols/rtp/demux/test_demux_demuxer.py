@@ -27,7 +27,7 @@ def section(mid: str, *payload_types: int, **changes: object) -> ReceiveParamete
 
 
 class Router:
-    """A demuxer that is asked for routes by the values of packets."""
+    """A demuxer that returns the routes for values of packets."""
 
     def __init__(self, *sections: ReceiveParameters, max_idle: int = 8) -> None:
         self.demuxer: Demuxer[object] = Demuxer(max_idle)

@@ -51,7 +51,7 @@ def row_of(*packets: bytes) -> FecPacket:
 
 def test_flexfec_on_the_wire() -> None:
     packet = bytes.fromhex("80e0 0010 00000005 01020304 aabbcc")
-    # One source, mask of 15 bits: the bit that ends it, then that of the first packet.
+    # One SSRC, mask of 15 bits: the end bit, then the bit of the first packet.
     assert build_flexfec(row_of(packet)) == bytes.fromhex(
         "00e0 0003 00000005 01 000000 01020304 0010 c000 aabbcc"
     )
@@ -111,7 +111,7 @@ def test_malformed_flexfec(payload: str) -> None:
 
 
 @given(sizes=SIZES, start=st.integers(0, 0xFFFF), data=st.data())
-def test_flexfec_gets_back_as_many_in_a_row_as_there_are_repair_packets(
+def test_flexfec_recovers_bursts_as_long_as_its_fec_packets(
     sizes: list[int], start: int, data: st.DataObject
 ) -> None:
     encoder = flexfec_encoder(FecOptions(protection=data.draw(st.floats(0.1, 1)), max_frames=1))
@@ -131,7 +131,7 @@ def test_flexfec_gets_back_as_many_in_a_row_as_there_are_repair_packets(
 
 
 def test_two_packets_lost_at_random_are_recovered() -> None:
-    """In each packet's set of repair packets is another packet in hardly any case."""
+    """Hardly two packets are protected by the same set of FEC packets."""
     encoder = flexfec_encoder(FecOptions(protection=0.5, max_frames=1))
     packets = [media(n, marker=n == 11) for n in range(12)]
     repairs = [repair for packet in packets for repair in encoder.protect(packet, marker=packet[1] >= 0x80)]
@@ -172,7 +172,7 @@ def test_one_recovered_packet_helps_to_recover_another() -> None:
     assert decoder.media_received(third) == [second, first]
 
 
-def test_elements_that_change_on_the_way_out_are_not_protected() -> None:
+def test_elements_written_at_sending_are_not_protected() -> None:
     one = RtpPacket(96, 1, 2, SSRC, b"one", extensions=((3, b"\x11\x22"), (4, b"z"))).encode()
     other = RtpPacket(96, 2, 2, SSRC, b"two", extensions=((3, b"\x33\x44"), (4, b"z"))).encode()
     encoder = flexfec_encoder(FecOptions(protection=1), frozenset({3}))
@@ -217,7 +217,7 @@ def in_red(number: int, payload_type: int, packet: bytes | None, payload: bytes 
 
 
 @given(sizes=SIZES, start=st.integers(0, 0xFFFF), data=st.data())
-def test_ulpfec_gets_back_what_is_lost(sizes: list[int], start: int, data: st.DataObject) -> None:
+def test_ulpfec_recovers_lost_packets(sizes: list[int], start: int, data: st.DataObject) -> None:
     encoder = ulpfec_encoder(FecOptions(protection=data.draw(st.floats(0.1, 1)), max_frames=1))
     packets = [media(start + i, size, marker=i == len(sizes) - 1) for i, size in enumerate(sizes)]
     repairs = [repair for packet in packets for repair in encoder.protect(packet, marker=packet[1] >= 0x80)]
@@ -234,7 +234,7 @@ def test_ulpfec_gets_back_what_is_lost(sizes: list[int], start: int, data: st.Da
 
 
 def take_ulpfec(decoder: FecDecoder, data: bytes) -> list[bytes]:
-    """Let a decoder have a packet of RED's payload type; return the media in it, and what it brings back."""
+    """Decode a RED packet; return the media in it, and what it recovers."""
     inner = unwrap_red(data)
     packet = RtpPacket.parse(inner)
     if packet.payload_type == FEC_TYPE:
@@ -263,7 +263,7 @@ def test_masks_reach_over_any_frame(scheme: str) -> None:
     assert repairs >= 500 // flexfec.MAX_SPAN
 
 
-def test_memory_is_bounded_and_old_repair_packets_are_forgotten() -> None:
+def test_memory_is_bounded_and_old_fec_packets_are_dropped() -> None:
     decoder = FecDecoder(FecOptions(max_packets=20, max_repairs=4))
     early = media(1)
     decoder.media_received(early)
@@ -274,12 +274,12 @@ def test_memory_is_bounded_and_old_repair_packets_are_forgotten() -> None:
     for number in range(2, 40):
         decoder.media_received(media(number))
     assert decoder.unused == counters.discarded > 6
-    # What is forgotten cannot help any more.
+    # Dropped packets cannot help any more.
     assert decoder.fec_received(row_of(early, media(101))) == []
     assert decoder.recovered == 0
 
 
-def test_sums_that_do_not_belong_together_give_nothing() -> None:
+def test_fec_packets_that_do_not_match_recover_nothing() -> None:
     decoder = FecDecoder()
     decoder.media_received(media(1, 60))
     forged = build_flexfec(FecPacket([MediaKey(SSRC, 1), MediaKey(SSRC, 2)], 0, 3))

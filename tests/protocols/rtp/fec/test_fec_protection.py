@@ -23,19 +23,19 @@ from trio_rtc.protocols.rtp.send.sender import RemoteInboundReport
 @pytest.mark.parametrize(
     ("loss", "round_trip", "factor", "copies"),
     [
-        # Little loss: what is requested comes in time.
+        # Little loss: retransmissions arrive in time.
         (0.005, 0.05, 0.0, 1),
         (0.02, 0.02, 0.0, 1),
         # Two requests fit before the deadline, and hardly both fail if each is answered twice.
         (0.03, 0.02, 0.0, 2),
         (0.1, 0.02, 0.5, 2),
-        # One fits: the more is lost, the more is up to repair packets.
+        # One fits: the more is lost, the more FEC packets are needed.
         (0.01, 0.05, 0.05, 2),
         (0.02, 0.05, 0.072, 2),
         (0.05, 0.05, 0.25, 2),
         (0.1, 0.05, 0.5, 2),
         (0.1, 0.12, 0.5, 2),
-        # None fits: repair packets in proportion to the loss.
+        # None fits: FEC packets in proportion to the loss.
         (0.005, 0.2, 0.05, 2),
         (0.02, 0.2, 0.1, 2),
         (0.05, 0.3, 0.25, 2),
@@ -51,13 +51,13 @@ def test_protection_by_loss_and_round_trip(
     assert response == LossResponse(pytest.approx(factor, abs=0.001), copies)
 
 
-def test_protection_without_retransmissions_and_without_repair_packets() -> None:
+def test_protection_without_retransmissions_and_without_fec() -> None:
     assert respond_to_loss(0.1, 0.02, retransmits=False) == LossResponse(0.5, 1)
     assert respond_to_loss(0.1, 0.05, retransmits=True, corrects=False) == LossResponse(0.0, 2)
     assert respond_to_loss(0.0, 0.2, retransmits=True) == LossResponse(0.0, 1)
 
 
-def test_pictures_are_protected_only_while_there_is_loss() -> None:
+def test_video_is_protected_only_while_there_is_loss() -> None:
     section = video_section(VP8, VP8_RTX, FLEXFEC, fec=True)
     numbers = SequenceCounters(random.Random(1))
     protection = VideoProtection(section, section.encodings[0], VP8, RtpOptions(fec_loss=0.01), numbers)
@@ -72,14 +72,14 @@ def test_pictures_are_protected_only_while_there_is_loss() -> None:
     assert protection.protect(packets) == []
     protection.set_loss(0.2, 0.3, retransmits=True)
     assert protection.protect(packets)
-    # On a short path what is lost is retransmitted in time.
+    # On a short path lost packets are retransmitted in time.
     for _ in range(3):
         protection.set_loss(0.01, 0.02, retransmits=True)
     assert protection.factor == 0
 
 
 def test_a_report_counts_by_the_time_that_it_covers() -> None:
-    """A second of 2 % loss comes to the same in one report and in fifty, one of which has the only loss."""
+    """A second of 2 % loss has the same effect in one report and in fifty, one of which has the only loss."""
     once, often = LossLevel(0.01), LossLevel(0.01)
     for _ in range(10):
         once.record(0.02)

@@ -61,7 +61,7 @@ def test_any_bytes(payload: bytes) -> None:
 
 
 @given(lost=st.sets(st.integers(1, 40)), redundancy=st.integers(0, 4))
-def test_lost_packets_come_back_from_the_next_ones(lost: set[int], redundancy: int) -> None:
+def test_lost_payloads_are_recovered_from_the_next_packets(lost: set[int], redundancy: int) -> None:
     sender = RedEncoder(RedOptions(redundancy=redundancy))
     receiver = RedPayloadReader()
     heard: list[RedPayload] = []
@@ -79,12 +79,12 @@ def test_lost_packets_come_back_from_the_next_ones(lost: set[int], redundancy: i
     assert receiver.recovered == len(lost - gone)
 
 
-def test_sound_before_a_silence_is_not_heard_twice() -> None:
+def test_audio_before_a_silence_is_not_played_twice() -> None:
     sender, receiver = RedEncoder(), RedPayloadReader()
     assert len(receiver.received(1, 0, sender.wrap(0, 111, b"a"))) == 1
     payload = sender.wrap(9600, 111, b"b")
     assert [block.payload for block in receiver.received(2, 9600, payload)] == [b"b"]
-    # The sender has left something out: the block counted back would be that of number 3.
+    # The sender has omitted a block: counted back, the block would be that of number 3.
     skipped = build_red([RedBlock(960, 111, b"b")], 111, b"c")
     assert [block.payload for block in receiver.received(4, 10560, skipped)] == [b"c"]
     assert [block.payload for block in receiver.received(3, 10000, build_red([], 101, b"tone"))] == [b"tone"]

@@ -1,4 +1,4 @@
-"""Error correction and padding among the media that are lost: pictures go on, and nothing is asked for in vain."""
+"""Lost FEC and padding packets among the media: frames continue, and no packet is requested in vain."""
 
 import attrs
 import pytest
@@ -18,7 +18,7 @@ DELTA = bytes([1, 0, 0]) + bytes(20)
 
 @attrs.define
 class Call:
-    """Us, who receive video in RED with ULPFEC, and a peer that makes its packets by hand."""
+    """A session that receives video in RED with ULPFEC, and a peer whose packets are made by hand."""
 
     side: RtpSide = attrs.field(init=False)
     number: int = 500
@@ -45,14 +45,14 @@ class Call:
         return side
 
     def media(self) -> RtpPacket:
-        """Return the next picture, in RED."""
+        """Return the next frame, in RED."""
         descriptor = Vp8Descriptor(True, picture_id=self.index & 0x7FFF, picture_id_bits=15)
         payload = descriptor.encode() + (DELTA if self.index else KEYFRAME)
         self.index += 1
         return self._next(RED_VIDEO.payload_type, bytes([VP8.payload_type]) + payload, marker=True)
 
     def correction(self) -> RtpPacket:
-        """Return a packet of ULPFEC in RED, which protects what came long before."""
+        """Return a ULPFEC packet in RED that protects packets received long before."""
         mask = bytes([0x80, 0])
         fec = (
             bytes(2)
@@ -107,7 +107,7 @@ class Call:
 
 
 @pytest.mark.parametrize("kind", ["correction", "padding"])
-def test_pictures_are_shown_as_they_come_although_all_of_it_is_lost(kind: str) -> None:
+def test_frames_are_released_although_all_fec_packets_are_lost(kind: str) -> None:
     call = Call()
     came = []
     for _ in range(40):
@@ -118,7 +118,7 @@ def test_pictures_are_shown_as_they_come_although_all_of_it_is_lost(kind: str) -
         call.wait(INTERVAL)
     assert [at for at, _ in call.shown] == came
     assert not call.keyframes_asked_for
-    # Behind the last picture nothing is known to be missing; before it nothing is needed.
+    # Behind the last frame no packet is known to be missing; before it none is needed.
     call.asked_for.clear()
     call.wait(2)
     assert call.asked_for == []
@@ -138,7 +138,7 @@ def test_any_mixture_of_it(between: list[str]) -> None:
 
 @pytest.mark.parametrize("kind", ["correction", "padding"])
 def test_a_retransmission_that_carries_no_media_fills_its_number(kind: str) -> None:
-    """Where a picture is missing, too, only that is waited for."""
+    """If a frame is missing, too, only that is waited for."""
     call = Call()
     call.receive(call.media())
     lost = [getattr(call, kind)(), call.media(), getattr(call, kind)()]
@@ -153,7 +153,7 @@ def test_a_retransmission_that_carries_no_media_fills_its_number(kind: str) -> N
     assert not call.keyframes_asked_for
 
 
-def test_a_retransmission_that_is_only_padding_changes_nothing() -> None:
+def test_a_padding_retransmission_changes_nothing() -> None:
     call = Call()
     call.receive(call.media())
     lost = call.media()

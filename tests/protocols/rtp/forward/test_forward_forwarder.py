@@ -1,4 +1,4 @@
-"""What is forwarded takes its place in our stream, and no number twice."""
+"""Forwarded packets continue our stream, and no sequence number is used twice."""
 
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -17,16 +17,16 @@ def test_gaps_stay_and_are_filled_once() -> None:
     assert numbers == [(1000, 0), (1001, 0), (1004, 0), (1003, 0), None, None, None]
 
 
-def test_another_source_goes_on_behind() -> None:
+def test_another_source_continues_the_numbers() -> None:
     rewriter = RtpForwarder(1000, 500)
     assert rewriter.rewrite(packet(7, 10_000), 90000, 0.0) == (1000, 500)
     assert rewriter.rewrite(packet(8, 13_000), 90000, 0.1) == (1001, 3500)
     assert rewriter.rewrite(packet(40_000, 99, ssrc=2), 90000, 0.2) == (1002, 12_500)
-    # One of the old source again is a switch like any other.
+    # A packet of the old source is a switch again.
     assert rewriter.rewrite(packet(9, 16_000), 90000, 0.3) == (1003, 21_500)
 
 
-def test_what_is_from_before_the_switch_is_left_out() -> None:
+def test_packets_from_before_the_switch_are_dropped() -> None:
     rewriter = RtpForwarder(1000, 0)
     assert rewriter.rewrite(packet(100), 90000, 0.0) == (1000, 0)
     assert rewriter.rewrite(packet(99), 90000, 0.0) is None
@@ -35,7 +35,7 @@ def test_what_is_from_before_the_switch_is_left_out() -> None:
 @given(st.lists(st.tuples(st.integers(1, 3), st.integers(0, 0xFFFF) | st.integers(0, 40)), max_size=200))
 @example([(1, 0), (1, 0)])
 @example([(1, 0), (1, 600), (1, 90), (1, 600)])
-def test_no_number_is_given_twice(arrivals: list[tuple[int, int]]) -> None:
+def test_no_number_is_used_twice(arrivals: list[tuple[int, int]]) -> None:
     rewriter = RtpForwarder(1, 0)
     given_out = set()
     for ssrc, number in arrivals:

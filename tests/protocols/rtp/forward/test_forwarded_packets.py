@@ -1,4 +1,4 @@
-"""Packets that go on to another session: once each, with what is said from end to end, and protected there."""
+"""Packets forwarded to another session: once each, with their end-to-end extensions, and protected there."""
 
 from collections.abc import Mapping
 
@@ -67,17 +67,17 @@ SECOND_HOP = {
 
 
 def hop(extensions: Mapping[int, str], options: RtpOptions | None = None) -> Pair:
-    """Return two sessions, of which the second one gives packets."""
+    """Return two sessions, of which the second returns packets."""
     pair = Pair(options)
     pair.negotiate(video_section(extensions=extensions))
     pair.bob.session.set_demand(VIDEO, frames=True, packets=True)
     return pair
 
 
-# What is said from end to end.
+# End-to-end extensions.
 
 
-def test_what_is_about_the_media_goes_on_under_the_numbers_of_the_next_hop() -> None:
+def test_end_to_end_elements_are_forwarded_with_the_ids_of_the_next_hop() -> None:
     first, second = hop(FIRST_HOP), hop(SECOND_HOP)
     frame = attrs.evolve(video_frame(0, first.now), rotation=90, capture_time=3.9e9)
     first.alice.session.send_frame(VIDEO, frame, first.now)
@@ -96,7 +96,7 @@ def test_what_is_about_the_media_goes_on_under_the_numbers_of_the_next_hop() -> 
     assert second.bob.frames(VIDEO)[0].rotation == 90
 
 
-def test_what_is_about_a_hop_stays_there() -> None:
+def test_hop_by_hop_elements_are_not_forwarded() -> None:
     theirs = ExtensionMap(FIRST_HOP)
     every = tuple((number, bytes([number])) for number in FIRST_HOP)
     carried = ExtensionMapper(theirs).map_elements(
@@ -106,13 +106,13 @@ def test_what_is_about_a_hop_stays_there() -> None:
     assert all(value == bytes([number]) for number, value in carried)
 
 
-def test_what_only_one_side_has_negotiated_is_left_out() -> None:
+def test_elements_that_one_side_has_not_negotiated_are_dropped() -> None:
     theirs = ExtensionMap(FIRST_HOP)
     packet = RtpPacket(96, 1, 2, 3, extensions=((12, b"x"), (13, b"y"), (15, b"z")), extension_map=theirs)
     assert ExtensionMapper(ExtensionMap(SECOND_HOP)).map_elements(packet) == ((9, b"x"),)
 
 
-def test_without_a_map_nothing_is_carried() -> None:
+def test_without_an_extension_map_no_element_is_forwarded() -> None:
     packet = RtpPacket(96, 1, 2, 3, extensions=((3, b"x"),))
     assert ExtensionMapper(ExtensionMap(SECOND_HOP)).map_elements(packet) == ()
     assert packet.header_values().rotation is None
@@ -138,13 +138,13 @@ def test_how_far_another_clock_is_off_is_left_out() -> None:
 
 
 @pytest.mark.parametrize("value", [b"", bytes(17), bytes(255)])
-def test_what_does_not_fit_the_short_form_is_left_out(value: bytes) -> None:
+def test_elements_that_do_not_fit_the_one_byte_form_are_dropped(value: bytes) -> None:
     packet = RtpPacket(96, 1, 2, 3, extensions=((12, value),), extension_map=ExtensionMap(FIRST_HOP))
     assert ExtensionMapper(ExtensionMap(SECOND_HOP)).map_elements(packet) == ()
 
 
-def test_what_is_sent_again_says_the_same() -> None:
-    """The orientation of a picture is told by its last packet only, as the standard has it."""
+def test_retransmissions_have_the_same_elements() -> None:
+    """The orientation of a frame is in its last packet only, as the standard defines."""
     pair = hop(FIRST_HOP)
     pair.run(2.5, video=30)
     assert pair.alice.session.sender.streams[0][0].identifiers.acknowledged
@@ -160,7 +160,7 @@ def test_what_is_sent_again_says_the_same() -> None:
 # Once each.
 
 
-def test_what_is_sent_to_probe_the_path_is_not_handed_on() -> None:
+def test_padding_that_probes_the_path_is_not_forwarded() -> None:
     pair = hop(FIRST_HOP)
     pair.run(4, video=30, size=2000)
     pair.run(0.1)
@@ -173,7 +173,7 @@ def test_what_is_sent_to_probe_the_path_is_not_handed_on() -> None:
     assert all(packet.payload for packet in pair.bob.packets)
 
 
-def test_what_was_lost_is_handed_on_when_it_comes() -> None:
+def test_lost_packets_are_forwarded_when_they_arrive() -> None:
     pair = hop(FIRST_HOP)
     pair.drop = random_loss(5, 0.1)
     pair.run(4, video=30)
@@ -186,10 +186,10 @@ def test_what_was_lost_is_handed_on_when_it_comes() -> None:
     assert sent - 2 <= len(numbers) <= sent
 
 
-def test_what_came_before_anybody_wanted_packets_is_not_handed_on_when_it_is_repeated() -> None:
+def test_packets_from_before_the_demand_are_not_forwarded_when_repeated() -> None:
     pair = hop(FIRST_HOP)
     pair.bob.session.set_demand(VIDEO, frames=True, packets=False)
-    # The beginning is kept for who wants packets soon.
+    # The first packets are kept for an early consumer.
     pair.run(3, video=90)
     seen = pair.bob.session.receiver.streams
     (highest,) = [stream.statistics.highest for stream in seen]
@@ -215,7 +215,7 @@ def test_a_number_is_new_once(numbers: list[int], seen_up_to: int | None) -> Non
 # Protected.
 
 
-def test_what_is_forwarded_is_protected_where_that_was_negotiated() -> None:
+def test_forwarded_packets_are_protected_where_that_was_negotiated() -> None:
     section = video_section(attrs.evolve(VP8, rtx_payload_type=None, feedback=frozenset()), FLEXFEC, fec=True)
     pair = Pair(RtpOptions(fec_loss=0))
     pair.negotiate(section)
@@ -244,7 +244,7 @@ def test_what_is_forwarded_is_protected_where_that_was_negotiated() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 60), st.booleans()), max_size=150))
-def test_what_is_handed_on_has_numbers_in_its_order_and_its_own(arrivals: list[tuple[int, bool]]) -> None:
+def test_forwarded_packets_have_unique_numbers_in_order(arrivals: list[tuple[int, bool]]) -> None:
     numbers = SequenceRemapper(32)
     given_out: dict[int, int] = {}
     for number, is_media in arrivals:
@@ -257,7 +257,7 @@ def test_what_is_handed_on_has_numbers_in_its_order_and_its_own(arrivals: list[t
     assert ordered == sorted(set(ordered))
 
 
-def test_the_numbers_behind_what_is_skipped_in_its_turn_move_up() -> None:
+def test_numbers_behind_skipped_ones_are_decreased() -> None:
     numbers = SequenceRemapper(32)
     for number in range(100):
         if number % 3:
@@ -268,7 +268,7 @@ def test_the_numbers_behind_what_is_skipped_in_its_turn_move_up() -> None:
     assert numbers.remap(100) == 66
 
 
-def test_repair_packets_among_the_media_leave_no_gap() -> None:
+def test_fec_packets_among_the_media_leave_no_gap() -> None:
     pair = Pair(RtpOptions(fec_loss=0))
     pair.negotiate(
         video_section(attrs.evolve(VP8, rtx_payload_type=None, feedback=frozenset()), RED_VIDEO, ULPFEC)

@@ -1,4 +1,4 @@
-"""Header extensions as values: each byte for byte, what is malformed is not there."""
+"""Header extensions as values: each byte for byte, malformed ones are ignored."""
 
 import pytest
 from hypothesis import given
@@ -90,12 +90,12 @@ def test_values(uri: str, value: str, expected: HeaderValues) -> None:
         (TRANSMISSION_OFFSET, b"abcd"),
     ],
 )
-def test_what_is_malformed_is_not_there(uri: str, value: bytes) -> None:
+def test_malformed_elements_are_ignored(uri: str, value: bytes) -> None:
     assert read(uri, value) == HeaderValues()
 
 
 @given(st.lists(st.tuples(st.integers(0, 20), st.binary(max_size=20))))
-def test_nothing_is_raised_whatever_comes(elements: list[tuple[int, bytes]]) -> None:
+def test_no_bytes_raise(elements: list[tuple[int, bytes]]) -> None:
     EVERYTHING.read(elements)
 
 
@@ -123,7 +123,9 @@ def test_elements(element: bytes, expected: str) -> None:
 
 
 @given(st.integers(0, 127), st.booleans(), st.floats(0, 4e9), st.floats(-1000, 1000), st.integers(0, 4095))
-def test_what_is_written_is_read(level: int, voice: bool, time: float, offset: float, delay: int) -> None:
+def test_encoded_values_are_parsed_to_the_same(
+    level: int, voice: bool, time: float, offset: float, delay: int
+) -> None:
     numbers = EVERYTHING.number
     values = EVERYTHING.read(
         [
@@ -149,7 +151,7 @@ def test_numbers_and_uris() -> None:
     assert extensions.read([(5, b"a"), (4, b"b"), (9, b"c")]) == HeaderValues(mid="a")
 
 
-def test_only_what_is_written_on_the_way_out_may_change() -> None:
+def test_only_elements_written_at_sending_are_mutable() -> None:
     extensions = ExtensionMap({1: VIDEO_ORIENTATION, 2: ABS_SEND_TIME, 5: TRANSPORT_WIDE_CC})
     assert extensions.mutable_elements() == {2, 5}
 

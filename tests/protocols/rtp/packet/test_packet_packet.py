@@ -147,7 +147,7 @@ def test_mutated_bytes_raise_protocol_error_only(data: bytes) -> None:
         packet = RtpPacket.parse(data)
     except ProtocolError:
         return
-    # What could be read can be written, and reads the same again.
+    # A parsed packet can be encoded, and is parsed to the same values.
     assert RtpPacket.parse(packet.encode()) == packet
 
 
@@ -159,7 +159,7 @@ def test_elements_are_found_by_number() -> None:
 
 
 @given(packets, st.integers(0, 0xFFFF))
-def test_what_is_changed_leaves_the_rest_as_it_was(packet: RtpPacket, number: int) -> None:
+def test_a_changed_field_leaves_the_others(packet: RtpPacket, number: int) -> None:
     packet = attrs.evolve(packet, extension_map=ExtensionMap({1: AUDIO_LEVEL}))
     for changed, expected in (
         (packet.with_sequence_number(number), attrs.evolve(packet, sequence_number=number)),

@@ -29,7 +29,7 @@ from trio_rtc.protocols.rtp.packet.serializer import PacketSerializer
     number=st.none() | st.integers(0, 1 << 20),
     now=st.floats(0, 1e6),
 )
-def test_marks_are_what_they_would_be_if_written_one_by_one(
+def test_serialized_elements_equal_encoded_ones(
     packet: RtpPacket, elements: tuple[int | None, int | None], number: int | None, now: float
 ) -> None:
     time_element, number_element = elements

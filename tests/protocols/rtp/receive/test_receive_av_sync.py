@@ -1,4 +1,4 @@
-"""Audio and video of one MediaStream, as the streams of a session are delayed for each other."""
+"""Audio and video of one MediaStream: the streams of a session are delayed for each other."""
 
 import pytest
 
@@ -21,7 +21,7 @@ def make(mid: str, ssrc: int) -> RtpReceiveStream:
 
 
 def hold_audio_for(seconds: float) -> tuple[AudioReceivePipeline, VideoReceivePipeline]:
-    """Return the paths of streams whose packets take equally long, where audio is to be held for some time at least."""
+    """Return the pipelines of streams with equal network delays, and a minimum delay of audio."""
     audio, video = make(AUDIO, AUDIO_SSRC), make(VIDEO, VIDEO_SSRC)
     synchronizer = AvSync(LipSyncOptions())
     synchronizer.set_groups({AUDIO: "stream", VIDEO: "stream"})

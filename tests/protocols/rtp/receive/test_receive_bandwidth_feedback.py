@@ -8,7 +8,7 @@ from trio_rtc.protocols.bandwidth_estimation import BandwidthEstimationOptions
 from trio_rtc.protocols.rtp.receive.bandwidth_feedback import ArrivalReporter, RemoteBitrateEstimator
 
 
-def test_arrival_reports_tell_of_gaps_between_reports() -> None:
+def test_arrival_reports_include_gaps_between_reports() -> None:
     reports = ArrivalReporter(2)
     assert reports.take_reports(1, 0, 0.0, 1000) == []
     reports.packet_received(7, 65534, 0.0)
@@ -23,7 +23,7 @@ def test_arrival_reports_tell_of_gaps_between_reports() -> None:
     (second,) = reports.take_reports(1, 0, 0.2, 1000)
     lost = [each is None for each in second.streams[0].reports]
     assert (second.streams[0].begin_sequence_number, lost) == (65535, [False, True, True, False])
-    # A third source is one too many.
+    # A third SSRC exceeds the limit.
     assert [stream.ssrc for stream in second.streams] == [7, 8]
     reports.forget(7)
     reports.packet_received(9, 1, 0.3)
@@ -47,23 +47,23 @@ def test_arrival_reports_are_bounded_over_all_sources() -> None:
     reports.packet_received(0, 0, 0.0)
     told = reports.take_reports(1, 0, 1.0, 1000)
     counts = [len(stream.reports) for packet in told for stream in packet.streams]
-    # Each source has the newest of its packets. Source 0 had 41, and has one since it came back.
+    # Each SSRC has the newest of its packets. SSRC 0 had 41, and has one since it was forgotten.
     assert sum(counts) == 16_384 - 40
     assert max(counts) == 41
-    # What was reported makes room.
+    # Reported packets make room.
     for number in range(2048):
         reports.packet_received(1, 100 + number, 1.1)
     (*_, last) = reports.take_reports(1, 0, 2.0, 1 << 16)
     assert len(last.streams[0].reports) >= 2048
 
 
-def test_the_remote_bitrate_follows_a_narrow_way() -> None:
+def test_the_remote_bitrate_follows_a_slow_link() -> None:
     remote = RemoteBitrateEstimator(BandwidthEstimationOptions())
     assert remote.take_bitrate(0.0) is None
     now = free = 0.0
     told: list[int] = []
     for number in range(6000):
-        sent = number * 0.004  # 1200 bytes every 4 ms: 2.4 Mbit/s into a way of 1 Mbit/s.
+        sent = number * 0.004  # 1200 bytes every 4 ms: 2.4 Mbit/s on a link of 1 Mbit/s.
         free = max(free, sent) + 1200 * 8 / 1e6
         now = free + 0.02
         remote.packet_received(round(sent * (1 << 18)) & 0xFFFFFF, 1200, now)
@@ -73,7 +73,7 @@ def test_the_remote_bitrate_follows_a_narrow_way() -> None:
     assert min(told) < 1_100_000
 
 
-def test_the_remote_bitrate_is_told_once_a_second() -> None:
+def test_the_remote_bitrate_is_sent_once_per_second() -> None:
     remote = RemoteBitrateEstimator(BandwidthEstimationOptions())
     told = 0
     for number in range(500):

@@ -19,7 +19,7 @@ def test_even_network_needs_no_delay() -> None:
     assert jitter.base_delay == pytest.approx(5.0)
 
 
-def test_target_lets_the_wanted_part_come_in_time() -> None:
+def test_the_target_is_sufficient_for_the_percentile() -> None:
     rng = random.Random(1)
     jitter = JitterEstimator(JitterOptions(percentile=0.9, window=200))
     delays = [rng.uniform(0.05, 0.15) for _ in range(200)]
@@ -41,11 +41,11 @@ def test_target_follows_the_network_up_and_down() -> None:
     assert targets[599] == pytest.approx(0, abs=1e-9)
 
 
-def test_a_queue_that_is_gone_is_forgotten_in_seconds() -> None:
+def test_a_drained_queue_is_forgotten_in_seconds() -> None:
     jitter = JitterEstimator(AudioPlayoutOptions().jitter)
     targets = []
     for i in range(500):
-        # A link falls to a fraction: its queue is long for a second.
+        # The rate of a link drops to a fraction: its queue is long for a second.
         late = 0.45 if 200 <= i < 250 else 0.0
         jitter.update(i * 0.02, i * 0.02 + late)
         targets.append(jitter.target_delay)
@@ -54,7 +54,7 @@ def test_a_queue_that_is_gone_is_forgotten_in_seconds() -> None:
     assert targets[350] == pytest.approx(0.01)
 
 
-def test_jitter_that_goes_on_is_not_forgotten() -> None:
+def test_continuing_jitter_is_not_forgotten() -> None:
     rng = random.Random(2)
     jitter = JitterEstimator(AudioPlayoutOptions().jitter)
     late = 0
@@ -78,17 +78,17 @@ def targets_with_bursts(bursts: list[tuple[float, float]], seconds: int) -> list
     return targets
 
 
-def test_a_burst_that_does_not_come_again_is_forgotten() -> None:
+def test_a_burst_that_does_not_recur_is_forgotten() -> None:
     """The queue of the first seconds of a call delayed audio, and video with it, for 20 seconds."""
     targets = targets_with_bursts([(0.5, 0.06), (1.0, 0.06)], 10)
     assert targets[1:6] == pytest.approx([0.073] * 5)
     assert targets[6:] == pytest.approx([0.01] * 4)
 
 
-def test_bursts_that_come_again_are_remembered_for_as_long_as_that_takes() -> None:
+def test_recurring_bursts_are_kept_for_as_long_as_their_interval() -> None:
     bursts = [(begin + half, 0.06) for begin in (1, 8, 15) for half in (0.0, 0.5)]
     targets = targets_with_bursts(bursts, 30)
-    # The first one is forgotten, the second one shows how seldom they come.
+    # The first burst is forgotten, the second shows how rare they are.
     assert targets[7] == pytest.approx(0.01)
     assert targets[8:26] == pytest.approx([0.073] * 18)
     assert targets[28:] == pytest.approx([0.01] * 2)
@@ -101,7 +101,7 @@ def test_of_peaks_that_end_lower_ones_stay() -> None:
     assert targets[12:] == pytest.approx([0.052] * 3)
 
 
-def test_clock_that_was_set_begins_anew() -> None:
+def test_a_clock_that_was_set_resets_the_estimate() -> None:
     jitter = JitterEstimator()
     jitter.update(0.0, 1.0)
     jitter.update(1000.0, 1.02)

@@ -1,4 +1,4 @@
-"""Asking for lost packets."""
+"""Requests for lost packets."""
 
 import math
 
@@ -19,14 +19,14 @@ def nack() -> NackGenerator:
     return generator
 
 
-def test_stream_without_loss_asks_for_nothing(nack: NackGenerator) -> None:
+def test_stream_without_loss_requests_nothing(nack: NackGenerator) -> None:
     for number in range(100):
         nack.packet_received(number, number / 100)
     assert nack.next_timer() == math.inf
     assert nack.due(2.0) == []
 
 
-def test_hole_is_left_alone_for_the_tolerance_and_then_asked_for_once_a_round_trip(
+def test_a_loss_is_requested_after_the_tolerance_and_then_once_per_round_trip(
     nack: NackGenerator,
 ) -> None:
     nack.packet_received(10, 0.0)
@@ -41,7 +41,7 @@ def test_hole_is_left_alone_for_the_tolerance_and_then_asked_for_once_a_round_tr
     assert nack.requested == 3
 
 
-def test_gives_up_after_so_many_requests_and_says_so_once(nack: NackGenerator) -> None:
+def test_gives_up_after_the_maximum_of_requests_and_reports_that_once(nack: NackGenerator) -> None:
     nack.packet_received(1, 0.0)
     nack.packet_received(3, 0.0)
     asked = []
@@ -63,7 +63,7 @@ def test_too_old_packet_is_given_up() -> None:
     assert nack.take_gave_up()
 
 
-def test_too_large_a_hole_is_given_up_as_a_whole(nack: NackGenerator) -> None:
+def test_too_many_lost_packets_are_given_up_together(nack: NackGenerator) -> None:
     nack.packet_received(0, 0.0)
     nack.packet_received(10, 0.0)
     nack.packet_received(100, 0.0)
@@ -80,7 +80,7 @@ def test_tolerance_grows_with_reordering_and_shrinks_again(nack: NackGenerator) 
     assert nack.tolerance == pytest.approx(0.005)
     nack.packet_received(4, 2.0)
     assert nack.due(2.005) == [3]
-    # It came before an answer to the request could have come.
+    # It arrived before an answer to the request could have.
     nack.packet_received(3, 2.025)
     assert nack.tolerance == pytest.approx(0.025)
     nack.packet_received(6, 3.0)
@@ -100,14 +100,14 @@ def test_tolerance_is_bounded(nack: NackGenerator) -> None:
 
 
 def lose_every_other(nack: NackGenerator, numbers: range, *, back_after: float, **how: bool) -> None:
-    """Lose a packet a second, ask for it, and let it come after all."""
+    """Lose a packet per second, request it, and receive it late."""
     for number in numbers:
         nack.packet_received(number + 1, number)
         nack.due(number + 0.01)
         nack.packet_received(number, number + back_after, **how)
 
 
-def test_answers_tell_how_long_a_round_trip_takes_by_now(nack: NackGenerator) -> None:
+def test_answers_update_the_round_trip_time(nack: NackGenerator) -> None:
     nack.packet_received(0, 0.0)
     nack.packet_received(2, 1.0)
     assert nack.due(1.005) == [1]
@@ -115,7 +115,7 @@ def test_answers_tell_how_long_a_round_trip_takes_by_now(nack: NackGenerator) ->
     nack.packet_received(4, 2.0)
     assert nack.due(2.01) == [3]
     assert nack.next_timer() == pytest.approx(2.01 + (0.05 + 0.4) / 2 + OPTIONS.min_tolerance)
-    # Which of two requests is answered nobody knows; a shorter time is believed by and by.
+    # It is not known which of two requests is answered; a shorter time is adopted gradually.
     assert nack.due(2.5) == [3]
     nack.packet_received(3, 2.51, retransmitted=True)
     lose_every_other(nack, range(5, 45, 2), back_after=0.06, retransmitted=True)
@@ -124,8 +124,8 @@ def test_answers_tell_how_long_a_round_trip_takes_by_now(nack: NackGenerator) ->
     assert nack.next_timer() == pytest.approx(50.01 + 0.05 + 0.175 * (7 / 8) ** 20 + OPTIONS.min_tolerance)
 
 
-def test_what_error_correction_gets_back_answers_no_request(nack: NackGenerator) -> None:
-    """It comes long before an answer could: as one, it made the round trip look short, and requests come too soon."""
+def test_a_recovered_packet_answers_no_request(nack: NackGenerator) -> None:
+    """It arrives long before an answer could: taken for one, it would make the round trip too short."""
     nack.set_round_trip(0.3)
     lose_every_other(nack, range(1, 41, 2), back_after=0.03, recovered=True)
     nack.packet_received(50, 60.0)
@@ -133,7 +133,7 @@ def test_what_error_correction_gets_back_answers_no_request(nack: NackGenerator)
     assert nack.next_timer() == pytest.approx(60.01 + 0.3 + OPTIONS.min_tolerance)
 
 
-def test_patience_is_as_long_as_two_answers_take(nack: NackGenerator) -> None:
+def test_the_retransmission_timeout_is_as_long_as_two_answers_take(nack: NackGenerator) -> None:
     nack.set_round_trip(0.3)
     nack.packet_received(0, 0.0)
     nack.packet_received(2, 1.0)
@@ -142,7 +142,7 @@ def test_patience_is_as_long_as_two_answers_take(nack: NackGenerator) -> None:
     assert second + 0.3 < 1.0 + nack.retransmission_timeout < second + 2 * 0.3
 
 
-def test_what_nobody_needs_is_not_asked_for(nack: NackGenerator) -> None:
+def test_packets_that_are_not_needed_are_not_requested(nack: NackGenerator) -> None:
     nack.packet_received(0, 0.0)
     nack.packet_received(5, 0.0)
     nack.forget_below(3)
@@ -154,7 +154,7 @@ def test_what_nobody_needs_is_not_asked_for(nack: NackGenerator) -> None:
 
 
 @given(st.data())
-def test_every_lost_packet_is_asked_for_and_no_other(data: st.DataObject) -> None:
+def test_every_lost_packet_is_requested_and_no_other(data: st.DataObject) -> None:
     lost = data.draw(st.sets(st.integers(1, 198), max_size=60))
     nack = NackGenerator(NackOptions(max_requests=4, max_missing=100))
     asked: set[int] = set()

@@ -1,4 +1,4 @@
-"""Which streams are looked at: those that something was done to, and those whose time has come."""
+"""Polling of streams: those that were touched, and those whose deadline has passed."""
 
 import math
 
@@ -29,7 +29,7 @@ def make_stream(ssrc: int, last_received_at: float) -> RtpReceiveStream:
     return stream
 
 
-def test_only_what_was_touched_or_is_due_is_looked_at() -> None:
+def test_only_touched_or_due_streams_are_polled() -> None:
     deadlines = StreamDeadlines(TIMEOUT)
     assert deadlines.next_timer() == math.inf
     first, second = make_stream(1, 0.0), make_stream(2, 1.0)
@@ -40,7 +40,7 @@ def test_only_what_was_touched_or_is_due_is_looked_at() -> None:
     assert deadlines.due_streams(2.0) == []
     deadlines.touch(second)
     assert deadlines.due_streams(2.0) == [second]
-    # Until it was asked for its time it goes on to be looked at.
+    # Until its deadline is recomputed it is polled again.
     assert deadlines.due_streams(2.0) == [second]
     assert deadlines.next_timer() == TIMEOUT
     assert deadlines.due_streams(TIMEOUT) == [first]
@@ -48,7 +48,7 @@ def test_only_what_was_touched_or_is_due_is_looked_at() -> None:
     assert deadlines.next_timer() == TIMEOUT + 1.0
 
 
-def test_what_has_ended_is_not_looked_at() -> None:
+def test_ended_streams_are_not_polled() -> None:
     deadlines = StreamDeadlines(TIMEOUT)
     first, second = make_stream(1, 0.0), make_stream(2, 1.0)
     deadlines.touch(first)
@@ -60,7 +60,7 @@ def test_what_has_ended_is_not_looked_at() -> None:
     assert deadlines.next_timer() == math.inf
 
 
-def test_the_time_of_one_that_has_ended_is_over() -> None:
+def test_the_deadline_of_an_ended_stream_is_removed() -> None:
     deadlines = StreamDeadlines(TIMEOUT)
     first, second = make_stream(1, 0.0), make_stream(2, 1.0)
     deadlines.touch(first)
@@ -71,7 +71,7 @@ def test_the_time_of_one_that_has_ended_is_over() -> None:
     assert deadlines.next_timer() == TIMEOUT + 1.0
 
 
-def test_every_one_of_many_streams_gets_its_frames_and_its_end() -> None:
+def test_each_of_many_streams_has_frames_and_an_end() -> None:
     count = 20
     alice, bob = make_session(1), make_session(2)
     sections = [section_of(index) for index in range(count)]
@@ -101,7 +101,7 @@ def section_of(index: int) -> SendParameters:
 
 
 def exchange(alice: RtpSession, bob: RtpSession, now: float, frames: dict[str, int]) -> None:
-    """Carry what there is, and count the frames that come out at Bob's."""
+    """Exchange datagrams, and count the frames that Bob receives."""
     for session in (alice, bob):
         if session.next_timer() <= now:
             session.handle_timer(now)

@@ -1,4 +1,4 @@
-"""Sequence numbers and what reports say (RFC 3550 appendices A.1, A.3, A.8)."""
+"""Sequence numbers and reception reports (RFC 3550 appendices A.1, A.3, A.8)."""
 
 import pytest
 from hypothesis import given
@@ -28,7 +28,7 @@ def test_loss_since_the_last_report_and_since_the_beginning() -> None:
     assert (statistics.packets, statistics.bytes, statistics.expected, statistics.lost) == (7, 700, 11, 4)
 
 
-def test_nothing_has_come() -> None:
+def test_before_the_first_packet_the_report_is_zero() -> None:
     assert ReceptionStatistics().take_report() == ReportBlockValues(0, 0, 0, 0)
 
 

@@ -1,4 +1,4 @@
-"""One incoming stream by itself: what it counts, asks for, hands on and begins anew."""
+"""One received stream: its counters, requests, forwarded packets, and restarts."""
 
 import math
 import struct
@@ -42,7 +42,7 @@ def make(
 
 
 def picture(number: int, *, keyframe: bool = False) -> RtpPacket:
-    """Return a picture that is one packet, the ``number``-th."""
+    """Return a frame of one packet, the ``number``-th."""
     payload = b"\x10" + vp8_payload(number, 50, keyframe=keyframe)
     return RtpPacket(
         96, FIRST + number & 0xFFFF, 3000 * number & 0xFFFFFFFF, VIDEO_SSRC, payload, marker=True
@@ -57,7 +57,7 @@ def take(stream: RtpReceiveStream, packet: RtpPacket, now: float, *, retransmitt
     )
 
 
-# What is counted.
+# Counters.
 
 
 def test_media_and_retransmissions_are_counted_apart() -> None:
@@ -74,7 +74,7 @@ def test_media_and_retransmissions_are_counted_apart() -> None:
     assert stream.last_received_at == 0.21
 
 
-def test_a_number_from_nowhere_is_not_gone_on_with() -> None:
+def test_a_packet_with_a_jump_is_not_accepted() -> None:
     stream = make()
     take(stream, picture(0), 0.0)
     astray = attrs.evolve(picture(1), sequence_number=FIRST + 30_000)
@@ -89,10 +89,10 @@ def test_a_retransmission_is_of_no_use_before_the_first_packet() -> None:
     assert stream.remap_forwarded(picture(5)) is None
 
 
-# What is handed on.
+# Forwarded packets.
 
 
-def test_a_packet_is_handed_on_once_whichever_way_it_comes() -> None:
+def test_a_packet_is_forwarded_once_from_either_stream() -> None:
     stream = make()
     take(stream, picture(0), 0.0)
     take(stream, picture(2), 0.1)
@@ -103,14 +103,14 @@ def test_a_packet_is_handed_on_once_whichever_way_it_comes() -> None:
     assert stream.remap_forwarded(picture(0)) is None
 
 
-def test_padding_is_not_handed_on() -> None:
+def test_padding_is_not_forwarded() -> None:
     stream = make()
     assert not take(stream, attrs.evolve(picture(0), payload=b"", padding_size=200), 0.0)
     assert take(stream, picture(1), 0.1)
 
 
 def test_padding_leaves_no_gap() -> None:
-    """Whoever forwards would be asked for what never was."""
+    """A forwarder would receive requests for packets that never existed."""
     stream = make()
     remapper = []
     for number in (0, 1, 3, 4, 6, 2, 7):
@@ -124,7 +124,7 @@ def test_padding_leaves_no_gap() -> None:
     assert numbers == [0, 2, 4, 1, 5]
 
 
-def test_nothing_is_handed_on_that_nobody_wants() -> None:
+def test_nothing_is_forwarded_without_demand() -> None:
     stream = make()
     stream.set_demand(frames=False, packets=False)
     assert not take(stream, picture(0), 0.0)
@@ -133,7 +133,7 @@ def test_nothing_is_handed_on_that_nobody_wants() -> None:
     assert take(stream, picture(1), 0.2)
 
 
-def test_who_is_the_first_to_want_packets_gets_the_beginning() -> None:
+def test_the_first_consumer_of_packets_gets_the_beginning() -> None:
     stream = make(packets=False)
     for number in (0, 2):
         assert not take(stream, picture(number), number / 30)
@@ -143,14 +143,14 @@ def test_who_is_the_first_to_want_packets_gets_the_beginning() -> None:
     assert [stream.remap_forwarded(packet) for packet in early] == early
     assert take(stream, picture(1), 0.2, retransmitted=True)
     assert not take(stream, picture(2), 0.2, retransmitted=True)
-    # Who comes later gets what comes later.
+    # A later consumer gets the later packets.
     stream.set_demand(frames=False, packets=False)
     assert stream.set_demand(frames=True, packets=True) == []
     assert stream.frames(0.2) == []
 
 
 @pytest.mark.parametrize("packets_first", [True, False])
-def test_frames_and_packets_that_are_wanted_one_after_another_both_get_the_beginning(
+def test_consumers_of_frames_and_of_packets_both_get_the_beginning(
     packets_first: bool,
 ) -> None:
     stream = make(packets=False)
@@ -163,13 +163,13 @@ def test_frames_and_packets_that_are_wanted_one_after_another_both_get_the_begin
     )
     assert len(stream.frames(0.2)) == 2
     assert not stream.take_keyframe_request(0.2)
-    # Each was given once, and nothing is kept any more.
+    # Each was returned once, and no packet is kept any more.
     assert stream.set_demand(frames=False, packets=False) == []
     assert stream.set_demand(frames=True, packets=True) == []
 
 
-def test_repair_packets_leave_no_gap_in_the_beginning() -> None:
-    """A picture that follows behind a number of ULPFEC is shown at once."""
+def test_fec_packets_leave_no_gap_in_the_beginning() -> None:
+    """A frame behind the number of a ULPFEC packet is released at once."""
     codecs = {each.payload_type: each for each in (VP8, RED_VIDEO, ULPFEC)}
     # It protects the first packet alone.
     repair = struct.pack("!BBHIHHH", 0, 0, FIRST, 0, 0, 0, 0x8000)
@@ -187,7 +187,7 @@ def test_repair_packets_leave_no_gap_in_the_beginning() -> None:
     assert len(stream.frames(1 / 30)) == 2
 
 
-def test_who_is_the_first_to_want_frames_gets_the_beginning() -> None:
+def test_the_first_consumer_of_frames_gets_the_beginning() -> None:
     stream = make(packets=False)
     for number in range(5):
         take(stream, picture(number, keyframe=number == 0), number / 30)
@@ -198,7 +198,7 @@ def test_who_is_the_first_to_want_frames_gets_the_beginning() -> None:
 
 
 def test_a_frame_that_was_kept_for_a_late_reader_is_not_late() -> None:
-    """What only waited for the reader must neither delay the audio of the same call nor count as jitter buffer."""
+    """Frames that waited for a consumer must neither delay the audio of the call nor count as jitter buffer delay."""
     stream = make(packets=False)
     for number in range(58):
         take(stream, picture(number, keyframe=number == 0), number / 30)
@@ -231,7 +231,7 @@ def test_a_beginning_without_a_keyframe_is_of_no_use() -> None:
     [(MAX_EARLY_PACKETS + 1, 0.001, 0), (40, MAX_EARLY_TIME / 38, 0), (9, 0.001, MAX_EARLY_BYTES // 8)],
     ids=["too-many", "too-old", "too-large"],
 )
-def test_a_beginning_that_nobody_wants_is_forgotten(count: int, interval: float, size: int) -> None:
+def test_a_beginning_without_demand_is_dropped(count: int, interval: float, size: int) -> None:
     stream = make(packets=False)
     for number in range(count):
         packet = picture(number, keyframe=number == 0)
@@ -251,14 +251,14 @@ def test_a_codec_that_is_another_is_another_beginning() -> None:
     assert stream.set_demand(frames=False, packets=True) == [changed]
 
 
-def test_sound_has_no_beginning() -> None:
+def test_the_beginning_of_audio_is_not_kept() -> None:
     stream = make(packets=False)
     sound = RtpPacket(111, FIRST, 0, VIDEO_SSRC, b"\x08sound")
     stream.receive(sound, OPUS, 100, 0.0)
     assert stream.set_demand(frames=True, packets=True) == []
 
 
-def test_a_sender_that_begins_anew_is_handed_on() -> None:
+def test_a_restarted_sender_is_forwarded() -> None:
     stream = make()
     for number in (0, 1, 20_000, 20_001, 20_002):
         taken = take(stream, picture(number), number / 30)
@@ -276,7 +276,7 @@ def test_a_sender_that_begins_anew_is_handed_on() -> None:
         ((0.3, 0.4), 0.1, 0.3),
     ],
 )
-def test_the_sender_says_how_long_pictures_are_to_wait(
+def test_the_sender_limits_the_delay_of_video(
     limits: tuple[float, float] | None, min_delay: float, delay: float
 ) -> None:
     stream = make(extensions=ExtensionMap({3: PLAYOUT_DELAY}))
@@ -294,7 +294,7 @@ def test_the_sender_says_how_long_pictures_are_to_wait(
         assert not stream.frames(20 / 30 + delay - 0.02)
 
 
-def test_pictures_wait_for_their_sound_no_longer_than_the_sender_allows() -> None:
+def test_video_waits_for_its_audio_no_longer_than_the_sender_allows() -> None:
     due = []
     for longest in (0.1, 1.0):
         stream = make(frames=True, extensions=ExtensionMap({3: PLAYOUT_DELAY}))
@@ -308,10 +308,10 @@ def test_pictures_wait_for_their_sound_no_longer_than_the_sender_allows() -> Non
     assert due == pytest.approx([0.1, 0.4])
 
 
-# What is asked for.
+# Requests.
 
 
-def test_what_is_missing_is_asked_for_until_it_comes() -> None:
+def test_lost_packets_are_requested_until_they_arrive() -> None:
     stream = make()
     take(stream, picture(0), 0.0)
     take(stream, picture(3), 0.1)
@@ -325,7 +325,7 @@ def test_what_is_missing_is_asked_for_until_it_comes() -> None:
     assert stream.next_request() == stream.next_timer() == math.inf
 
 
-def test_what_nobody_wants_is_not_asked_for() -> None:
+def test_without_demand_nothing_is_requested() -> None:
     stream = make()
     stream.set_demand(frames=False, packets=False)
     take(stream, picture(0), 0.0)
@@ -334,7 +334,7 @@ def test_what_nobody_wants_is_not_asked_for() -> None:
     assert "nack_requested" not in stream.loss_counters()
 
 
-def test_a_peer_that_does_not_repeat_is_not_asked() -> None:
+def test_a_peer_without_nack_receives_no_requests() -> None:
     stream = make()
     codec = attrs.evolve(VP8, feedback=frozenset({"nack pli"}))
     for number in (0, 3):
@@ -344,7 +344,7 @@ def test_a_peer_that_does_not_repeat_is_not_asked() -> None:
     assert not stream.supports("nack")
 
 
-def test_keyframes_are_asked_for_no_more_often_than_the_options_say() -> None:
+def test_keyframes_are_requested_no_more_often_than_the_interval() -> None:
     stream = make(options=RtpOptions(keyframe_interval=0.5))
     take(stream, picture(0), 0.0)
     assert not stream.take_keyframe_request(0.0)
@@ -358,13 +358,13 @@ def test_keyframes_are_asked_for_no_more_often_than_the_options_say() -> None:
     assert not stream.take_keyframe_request(5.0)
 
 
-def test_a_keyframe_that_comes_need_not_be_asked_for_any_more() -> None:
+def test_a_keyframe_that_has_arrived_is_not_requested() -> None:
     stream = make(frames=True)
     take(stream, picture(0, keyframe=True), 0.0)
     assert stream.frames(0.0)
     stream.request_keyframe()
     assert stream.take_keyframe_request(0.1)
-    # Whoever needs it says so with each picture until it is here.
+    # The pipeline needs it with each frame until it arrives.
     stream.request_keyframe()
     take(stream, picture(1, keyframe=True), 0.2)
     assert stream.frames(0.2)
@@ -373,7 +373,7 @@ def test_a_keyframe_that_comes_need_not_be_asked_for_any_more() -> None:
     assert stream.take_keyframe_request(20.0)
 
 
-def test_who_begins_to_watch_needs_a_keyframe() -> None:
+def test_a_new_consumer_of_frames_needs_a_keyframe() -> None:
     stream = make()
     take(stream, picture(0), 0.0)
     stream.set_demand(frames=True, packets=True)
@@ -404,7 +404,7 @@ def test_another_codec_has_another_path_and_the_same_one_negotiated_again_has_no
     assert stream.is_video
 
 
-def test_what_stands_between_the_sound_is_not_missing_there() -> None:
+def test_events_between_the_audio_leave_no_gap() -> None:
     stream = make(frames=True)
     for number in range(4):
         codec = COMFORT_NOISE if number == 1 else OPUS

@@ -1,4 +1,4 @@
-"""Sound and picture at the same time."""
+"""Synchronization of audio and video."""
 
 import random
 from collections.abc import Hashable, Mapping
@@ -63,7 +63,7 @@ def sync() -> SyncGroup:
 
 
 def test_the_quicker_stream_waits(sync: SyncGroup) -> None:
-    # Both were captured one second after the reports; the picture is played 150 ms later.
+    # Both were captured one second after the reports; the video is played 150 ms later.
     timings: dict[Hashable, StreamTiming] = {
         "audio": StreamTiming(528_000, 20.0),
         "video": StreamTiming(90_000, 20.15),
@@ -75,7 +75,7 @@ def test_the_quicker_stream_waits(sync: SyncGroup) -> None:
     assert settled(sync, timings) == pytest.approx({"audio": 0.0, "video": 0.1})
 
 
-def test_a_difference_that_nobody_notices_delays_no_frame(sync: SyncGroup) -> None:
+def test_an_imperceptible_difference_delays_no_frame(sync: SyncGroup) -> None:
     """libwebrtc corrects differences of 30 ms and more."""
     sync.handle_sender_report("audio", 480_000, 1000.0)
     sync.handle_sender_report("video", 90_000, 1001.0)
@@ -94,7 +94,7 @@ def test_a_difference_that_nobody_notices_delays_no_frame(sync: SyncGroup) -> No
 
 
 def test_video_that_may_lead_waits_for_no_more_than_is_beyond_the_tolerance() -> None:
-    """Video waited for all of the difference once that was 30 ms, and was later by as much as nobody notices."""
+    """Video waited for all of a difference of 30 ms, and was later by as much as viewers do not notice."""
     sync = SyncGroup[Hashable]()
     sync.add_stream("audio", 48_000)
     sync.add_stream("video", 90_000, may_lead=True)
@@ -109,17 +109,17 @@ def test_video_that_may_lead_waits_for_no_more_than_is_beyond_the_tolerance() ->
     assert settled(sync, timings) == pytest.approx({"audio": 0.0, "video": 0.001})
     timings["audio"] = StreamTiming(528_000, 20.0299)
     assert settled(sync, timings) == {"audio": 0.0, "video": 0.0}
-    # The audio waits for the video as before: that it is early is noticed sooner.
+    # The audio waits for the video as before: early audio is noticed sooner.
     timings["audio"] = StreamTiming(528_000, 19.9)
     assert settled(sync, timings) == pytest.approx({"audio": 0.1, "video": 0.0})
-    # A section may come to be of another kind.
+    # The kind of a section may change.
     sync.add_stream("video", 90_000)
     sync.handle_sender_report("video", 90_000, 1001.0)
     timings["audio"] = StreamTiming(528_000, 20.1)
     assert settled(sync, timings) == pytest.approx({"audio": 0.0, "video": 0.1})
 
 
-def test_stream_without_reports_waits_for_nobody(sync: SyncGroup) -> None:
+def test_a_stream_without_reports_does_not_wait(sync: SyncGroup) -> None:
     sync.add_stream("screen", 90_000)
     timings: dict[Hashable, StreamTiming] = {
         "audio": StreamTiming(528_000, 20.0),
@@ -161,7 +161,7 @@ def reports(clock: ClockMap, first: int, last: int, late: float = 0.0) -> None:
 
 
 @pytest.mark.parametrize("pause", [0.1, 1.0, 5.0])
-def test_a_clock_that_stood_still_is_mapped_anew_by_the_next_report(pause: float) -> None:
+def test_a_clock_that_stood_still_is_mapped_again_by_the_next_report(pause: float) -> None:
     clock = ClockMap(1000)
     reports(clock, 0, 10)
     clock.expect_shift(pause)
@@ -172,7 +172,7 @@ def test_a_clock_that_stood_still_is_mapped_anew_by_the_next_report(pause: float
 
 
 @pytest.mark.parametrize("pause", [0.1, 1.0, 5.0])
-def test_frames_that_only_come_later_leave_the_map_as_it_is(pause: float) -> None:
+def test_frames_that_only_arrive_later_leave_the_map_as_it_is(pause: float) -> None:
     clock = ClockMap(1000)
     reports(clock, 0, 10)
     clock.expect_shift(pause)
@@ -181,13 +181,13 @@ def test_frames_that_only_come_later_leave_the_map_as_it_is(pause: float) -> Non
     assert clock.ntp_time(20_000) == pytest.approx(NTP + 20)
 
 
-def test_before_the_first_report_there_is_nothing_to_doubt() -> None:
+def test_before_the_first_report_no_map_is_doubtful() -> None:
     clock = ClockMap(1000)
     clock.expect_shift(1.0)
     assert not clock.is_doubtful
 
 
-def test_nobody_waits_longer_or_shorter_while_a_clock_is_in_doubt(sync: SyncGroup) -> None:
+def test_delays_are_constant_while_a_clock_is_doubtful(sync: SyncGroup) -> None:
     timings: dict[Hashable, StreamTiming] = {
         "audio": StreamTiming(528_000, 20.0),
         "video": StreamTiming(90_000, 20.15),

@@ -1,4 +1,4 @@
-"""Padding that probes the path: media once more by RTX, and never in anybody's way."""
+"""Padding that probes the path: media repeated by RTX, without disturbing the receiver."""
 
 import random
 
@@ -49,7 +49,7 @@ def test_it_is_the_newest_packet_that_fits() -> None:
     assert small is not None
     assert made.retransmitter.padding(100) is None
     assert (large.ssrc, large.payload_type) == (RTX_SSRC, VP8_RTX.payload_type)
-    # RFC 4588 section 4: the original number is in front, and the stream counts by itself.
+    # RFC 4588 section 4: the original number is in front, and the stream has numbers of its own.
     assert len(small.payload) < 400 < 900 < len(large.payload)
     originals = [int.from_bytes(each.payload[:2], "big") for each in (large, small)]
     assert originals[0] - originals[1] == 1
@@ -82,9 +82,7 @@ def test_it_is_counted_by_itself() -> None:
         pytest.param(audio_section(), False, id="sound"),
     ],
 )
-def test_the_path_is_probed_where_there_is_something_to_probe_with(
-    section: SendParameters, probed: bool
-) -> None:
+def test_the_path_is_probed_where_packets_can_be_repeated(section: SendParameters, probed: bool) -> None:
     pair = Pair()
     pair.negotiate(section)
     is_video = section.kind == "video"
@@ -95,7 +93,7 @@ def test_the_path_is_probed_where_there_is_something_to_probe_with(
     assert any(ssrc_of(each) == RTX_SSRC for each in pair.alice.datagrams) is probed
 
 
-def test_who_watches_sees_nothing_of_it() -> None:
+def test_padding_does_not_affect_the_received_frames() -> None:
     pair = Pair()
     pair.negotiate(video_section())
     pair.run(4, video=30)

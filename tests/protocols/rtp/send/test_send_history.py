@@ -1,4 +1,4 @@
-"""Sending packets again: what is kept, and how it is wrapped."""
+"""The packet history, and the RTX payload format."""
 
 from hypothesis import given
 from hypothesis import strategies as st

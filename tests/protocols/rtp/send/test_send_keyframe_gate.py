@@ -1,4 +1,4 @@
-"""Whatever drops a video frame between encoder and network makes the next one a keyframe."""
+"""After a video frame was dropped between encoder and network, the next one must be a keyframe."""
 
 import attrs
 import pytest
@@ -56,7 +56,7 @@ def sent(session: RtpSession) -> float:
     return session.sender.streams[0][0].counters.frames_sent
 
 
-def test_frames_before_the_keys_request_a_keyframe_when_they_come() -> None:
+def test_frames_before_the_keys_request_a_keyframe_when_these_are_set() -> None:
     session = make_session(1)
     session.set_sections([video_section()], [], NOW)
     for number in range(3):
@@ -72,7 +72,7 @@ def test_frames_before_the_keys_request_a_keyframe_when_they_come() -> None:
     assert session.counters()["rtp"]["frames_withheld"] == 1
 
 
-def test_packets_before_the_keys_request_a_keyframe_when_they_come() -> None:
+def test_packets_before_the_keys_request_a_keyframe_when_these_are_set() -> None:
     session = make_session(1)
     session.set_sections([video_section()], [], NOW)
     session.send_packets(VIDEO, [RtpPacket(96, 1, 0, 7, b"\x10\0")], NOW)
@@ -98,7 +98,7 @@ def test_a_stream_begins_with_a_keyframe() -> None:
     assert sent(session) == 0
 
 
-def test_a_full_pacer_requests_a_keyframe_and_withholds_what_refers_to_the_lost_frame() -> None:
+def test_a_full_pacer_requests_a_keyframe_and_withholds_dependent_frames() -> None:
     session = opened(RtpOptions(congestion=BandwidthEstimationOptions(pacer_max_packets=10)))
     session.send_frame(VIDEO, video_frame(1, NOW, 20_000, keyframe=False), NOW)
     assert requests(session) == [REQUEST]
@@ -106,7 +106,7 @@ def test_a_full_pacer_requests_a_keyframe_and_withholds_what_refers_to_the_lost_
     before = sent(session)
     session.send_frame(VIDEO, delta(), NOW + 5)
     assert sent(session) == before
-    # The request may have been answered by a frame that was lost, too.
+    # The answer to the request may be lost, too.
     assert requests(session) == [REQUEST]
     session.send_frame(VIDEO, keyframe(), NOW + 5)
     session.send_frame(VIDEO, delta(), NOW + 5)
@@ -133,7 +133,7 @@ def test_a_refused_frame_makes_the_next_one_a_keyframe() -> None:
     assert requests(session) == [REQUEST]
 
 
-def test_a_layer_that_was_switched_off_goes_on_with_a_keyframe() -> None:
+def test_a_reactivated_layer_continues_with_a_keyframe() -> None:
     session = opened()
     before = sent(session)
     section = video_section()
@@ -149,7 +149,7 @@ def test_a_layer_that_was_switched_off_goes_on_with_a_keyframe() -> None:
     assert sent(session) == before
 
 
-def test_a_frame_dropped_above_requests_one_keyframe_and_another_when_frames_come_again() -> None:
+def test_a_frame_dropped_before_rtp_requests_a_keyframe_and_another_with_the_next_frame() -> None:
     session = opened()
     for _ in range(10):
         session.lose_frame(VIDEO, None, NOW)
@@ -166,12 +166,12 @@ def test_a_path_that_is_back_requests_a_keyframe() -> None:
     session.path_restored(NOW)
     assert requests(session) == [REQUEST]
     before = sent(session)
-    # What was lost may still be sent again: frames go on until the keyframe comes.
+    # Lost packets may still be retransmitted: frames continue until the keyframe.
     session.send_frame(VIDEO, delta(), NOW)
     assert sent(session) == before + 1
 
 
-def test_a_path_that_is_back_requests_nothing_of_a_stream_that_has_sent_nothing() -> None:
+def test_a_restored_path_requests_nothing_of_a_stream_without_packets() -> None:
     session = make_session(1)
     session.set_sections([video_section()], [], NOW)
     session.set_keys(srtp_pair()[0], NOW)

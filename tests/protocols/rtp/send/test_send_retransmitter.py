@@ -1,4 +1,4 @@
-"""What one stream sends again: by RTX, or the very bytes that have left."""
+"""Retransmissions of one stream: by RTX, or as exactly the same bytes."""
 
 import random
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ OTHER = attrs.evolve(VP8, payload_type=98, rtx_payload_type=99)
 
 
 class Source:
-    """A source whose packets are kept as they leave."""
+    """An SSRC whose packets are kept when they are sent."""
 
     def __init__(self) -> None:
         numbers = SequenceCounters(random.Random(1))
@@ -30,7 +30,7 @@ class Source:
         self.again.configure(codecs, codec, RTX_SSRC, NAMES, None)
 
     def send(self, payload_type: int = 96, mark: bytes = b"") -> RtpPacket:
-        """Send a packet, with a mark that it gets on its way out."""
+        """Send a packet with an element that is written at sending."""
         packet = RtpPacket(payload_type, self.numbers.allocate() & 0xFFFF, 9000, VIDEO_SSRC, b"payload")
         self.again.keep(packet, packet.with_extensions(((3, mark),) if mark else ()).encode(), 0.0)
         return packet
@@ -65,7 +65,7 @@ def test_without_rtx_the_very_bytes_are_repeated() -> None:
     assert source.again.padding(100) is None
 
 
-def test_nothing_is_kept_that_nobody_may_ask_for() -> None:
+def test_without_nack_no_packet_is_kept() -> None:
     source = Source()
     source.configure([], attrs.evolve(VP8_ALONE, feedback=frozenset()))
     assert not source.again.is_enabled
@@ -75,7 +75,7 @@ def test_nothing_is_kept_that_nobody_may_ask_for() -> None:
     assert source.again.counters() == {"history_resent": 0, "history_unknown": 1, "history_suppressed": 0}
 
 
-def test_what_was_kept_for_rtx_is_never_repeated_without_it() -> None:
+def test_packets_kept_for_rtx_are_never_repeated_without_it() -> None:
     source = Source()
     source.configure([VP8, VP8_RTX], VP8)
     sent = source.send(mark=b"x")
@@ -83,7 +83,7 @@ def test_what_was_kept_for_rtx_is_never_repeated_without_it() -> None:
     assert source.again.retransmit([sent.sequence_number], 0.05, 0.1) == []
 
 
-def test_what_another_codec_has_sent_goes_again_as_the_present_one_if_it_must() -> None:
+def test_packets_of_another_codec_are_retransmitted_as_the_present_one() -> None:
     source = Source()
     source.configure([VP8, VP8_RTX], VP8)
     sent = source.send()

@@ -57,7 +57,7 @@ def test_a_frame_of_another_codec_is_refused() -> None:
         stream().packetize(EncodedFrame(b"x", 0, 90000, "H264"), 1160, 0.0)
 
 
-def test_retransmissions_name_what_they_repair() -> None:
+def test_retransmissions_name_the_repaired_stream() -> None:
     made = stream()
     packets = made.packetize(video_frame(0, 0.0, 3000), 1160, 0.0)
     for packet in packets:
@@ -66,7 +66,7 @@ def test_retransmissions_name_what_they_repair() -> None:
     (again,) = made.retransmit([wanted, wanted + 500], 0.05, 0.1)
     assert (again.ssrc, again.payload_type) == (1001, 97)
     assert again.payload == wanted.to_bytes(2, "big") + packets[1].payload
-    # Asked for within the round trip, it is on its way.
+    # Requested again within the round trip, it is in flight.
     assert made.retransmit([wanted], 0.05, 0.12) == []
     padding = made.retransmitter.padding(10_000)
     assert padding is not None
@@ -103,7 +103,7 @@ def test_layers_are_sent_by_their_names() -> None:
     assert side.packets_refused == 2
 
 
-def test_what_is_forwarded_keeps_its_kind() -> None:
+def test_forwarded_packets_keep_their_payload_type() -> None:
     event = attrs.evolve(OPUS, payload_type=110, name="telephone-event")
     parameters = SendParameters(AUDIO, "audio", (OPUS, event), (Encoding(9),), NAMES_ONLY)
     side = RtpSender(RtpOptions(), Bandwidth(BandwidthEstimationOptions()), random.Random(1))
@@ -115,7 +115,7 @@ def test_what_is_forwarded_keeps_its_kind() -> None:
 
 
 def test_received_sections_of_a_pair_agree() -> None:
-    """The helper of these tests tells both sides the same."""
+    """The helper of these tests returns matching parameters."""
     theirs = received(video_section())
     assert theirs.ssrcs == {VIDEO_SSRC: None}
     assert theirs.rtx_ssrcs == {1001: VIDEO_SSRC}

@@ -19,12 +19,12 @@ KNOWN = 12.0
 
 
 def arrivals(seconds: int, seed: int) -> list[float]:
-    """Return when audio packets come that were sent every 20 ms."""
+    """Return the arrival times of audio packets that were sent every 20 ms."""
     rng = random.Random(seed)
     sent = [(index * STEP, AUDIO_BYTES, True) for index in range(round(seconds / STEP))]
     for number in range(seconds * FRAMES_PER_SECOND):
         at = number / FRAMES_PER_SECOND
-        # It finds out that 600 kbit/s is the limit: a queue of some 90 ms builds up, and is let drain again.
+        # It probes for the limit of 600 kbit/s: a queue of some 90 ms builds up, and drains again.
         probing = at % PROBE_INTERVAL >= PROBE_INTERVAL - PROBE_SECONDS
         bits_per_second = 580_000 if probing else 420_000
         left = round(bits_per_second / FRAMES_PER_SECOND / 8 * rng.uniform(0.8, 1.2))
@@ -54,8 +54,8 @@ def play(times: list[float]) -> tuple[AudioPlayout, list[tuple[float, EncodedFra
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_bursts_that_come_again_are_waited_for(seed: int) -> None:
-    """A target that forgets each burst before the next one comes conceals 1.1 to 1.5 % of the frames there."""
+def test_recurring_bursts_increase_the_delay(seed: int) -> None:
+    """A target that forgets each burst before the next one arrives conceals 1.1 to 1.5 % of the frames there."""
     playout, played = play(arrivals(40, seed))
     concealed = [
         now
@@ -67,13 +67,13 @@ def test_bursts_that_come_again_are_waited_for(seed: int) -> None:
     assert counters.delay / counters.played < 0.1
 
 
-def test_a_frame_is_not_skipped_while_the_burst_goes_on() -> None:
+def test_no_frame_is_skipped_during_the_burst() -> None:
     """A frame that was late made the delay longer; the delay was shortened at once, and the next one was late again."""
     delays = [0.0] * 500 + [0.06, 0.0, 0.0, 0.06] * 25 + [0.0] * 200
     playout, played = play([index * STEP + delay for index, delay in enumerate(delays)])
     late = [now for now, output in played if isinstance(output, Concealment) and now < 12]
     assert len(late) <= 4
     assert playout.counters.removed == 0
-    # Bursts that do not come again are forgotten: the two frames by which audio was later are skipped.
+    # Bursts that do not recur are forgotten: the two frames by which audio was later are skipped.
     playout, _ = play([index * STEP + delay for index, delay in enumerate([*delays, *([0.0] * 100)])])
     assert playout.counters.removed == 2 * DURATION

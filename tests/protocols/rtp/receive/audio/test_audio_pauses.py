@@ -1,4 +1,4 @@
-"""Sound after pauses: what follows directly on the last frame is played, however late its timestamp looks."""
+"""Audio after pauses: a frame that directly follows the last is played, however late its timestamp is."""
 
 import math
 import random
@@ -18,13 +18,13 @@ from trio_rtc.protocols.rtp.receive.audio.playout import AudioPlayout
 
 CLOCK, STEP = 48_000, 0.02
 DURATION = round(CLOCK * STEP)
-# By the sender's clock standing still; Chromium plays 99 of each hundred.
+# Pauses in which the sender's clock stands still; Chromium plays 99 of each hundred frames.
 PAUSES = (0.5, 1.0, 1.5, 2.0, 3.0, 5.0)
 
 
 @attrs.frozen
 class Packet:
-    """A frame on its way."""
+    """A frame on the network."""
 
     arrival: float
     number: int
@@ -48,7 +48,7 @@ def spurts(
 
 
 def play(packets: Iterable[Packet], playout: AudioPlayout | None = None) -> list[tuple[float, int]]:
-    """Let frames arrive and play what is due; return when which frame was played."""
+    """Insert frames and play what is due; return the playout time of each frame."""
     playout = playout or AudioPlayout()
     pending = sorted(packets, key=lambda packet: packet.arrival)
     until = pending[-1].arrival + 1.0
@@ -71,12 +71,12 @@ def numbers(played: Iterable[tuple[float, int]]) -> list[int]:
 
 
 @pytest.mark.parametrize("pause", PAUSES)
-def test_nothing_is_lost_behind_a_pause_in_which_the_clock_stood_still(pause: float) -> None:
+def test_no_frame_is_lost_behind_a_pause_in_which_the_clock_stood_still(pause: float) -> None:
     playout = AudioPlayout()
     packets = spurts([25] * 4, [pause] * 3)
     played = play(packets, playout)
     assert numbers(played) == list(range(100))
-    # Nor is it any later than before.
+    # The delay does not increase.
     assert all(at - packets[number].arrival < 0.045 for at, number in played)
     assert playout.counters.removed == playout.counters.late == 0
 
@@ -89,14 +89,14 @@ def test_nor_behind_short_pauses(pause: float) -> None:
 
 @pytest.mark.parametrize("pause", PAUSES)
 def test_nor_between_short_spurts(pause: float) -> None:
-    """As of somebody who presses a button for each word, or a program that answers in words."""
+    """As with push-to-talk, or a program that answers in words."""
     packets = spurts([3, 10, 1, 2, 40, 1, 1, 5, 30], [pause, 0.1, pause, 0.3, pause, 0.06, pause, pause])
     assert numbers(play(packets)) == list(range(len(packets)))
 
 
 @pytest.mark.parametrize("pause", PAUSES)
-def test_a_clock_that_runs_on_in_a_pause_costs_nothing_either(pause: float) -> None:
-    """As with DTX: the timestamps tell how long the silence was."""
+def test_no_frame_is_lost_where_the_clock_continues_in_a_pause(pause: float) -> None:
+    """As with DTX: the timestamps include the silence."""
     playout = AudioPlayout()
     packets = spurts([25] * 4, [pause] * 3, running=True)
     played = play(packets, playout)
@@ -114,17 +114,15 @@ def test_losses_around_a_pause_cost_themselves_only(pause: float, lost: set[int]
 
 @pytest.mark.parametrize("pause", PAUSES)
 @pytest.mark.parametrize("swapped", [24, 25, 26, 50])
-def test_packets_that_overtake_each_other_around_a_pause_are_played_in_order(
-    pause: float, swapped: int
-) -> None:
+def test_packets_reordered_around_a_pause_are_played_in_order(pause: float, swapped: int) -> None:
     packets = spurts([25] * 4, [pause] * 3)
     first, second = packets[swapped], packets[swapped + 1]
-    # Both come within the time that frames wait.
+    # Both arrive within the playout delay.
     packets[swapped] = attrs.evolve(first, arrival=second.arrival + 0.001)
     packets[swapped + 1] = attrs.evolve(second, arrival=second.arrival)
     played = numbers(play(packets))
     assert played == sorted(played)
-    # The one that was overtaken may be too late, as it may be anywhere.
+    # The overtaken one may be too late, as everywhere.
     assert len(played) >= 99
 
 
@@ -140,8 +138,8 @@ def test_jitter_costs_no_more_behind_pauses_than_without(pause: float) -> None:
     assert numbers(played) == sorted(numbers(played))
 
 
-def test_what_the_network_has_held_up_is_made_good_as_before() -> None:
-    """What was sent behind a frame comes with it: that is no pause, and the delay goes down again."""
+def test_the_delay_of_a_burst_is_reduced_as_before() -> None:
+    """The frames behind a late one arrive with it: that is no pause, and the delay decreases again."""
     packets = [
         attrs.evolve(packet, arrival=max(packet.arrival, 2.6) if packet.arrival > 1.8 else packet.arrival)
         for packet in spurts([400], [])

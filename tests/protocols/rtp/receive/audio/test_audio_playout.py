@@ -1,4 +1,4 @@
-"""When sound is played."""
+"""The audio playout buffer."""
 
 import itertools
 import math
@@ -36,7 +36,7 @@ def pull_all(playout: AudioPlayout, now: float) -> list[Output]:
 def run(
     playout: AudioPlayout, arrivals: Iterable[tuple[float, int]], until: float
 ) -> list[tuple[float, Output]]:
-    """Let frames arrive (time, index) and play what is due; return it with its time."""
+    """Insert frames (time, index) and play what is due; return it with its time."""
     played: list[tuple[float, Output]] = []
     pending = sorted(arrivals)
     now = 0.0
@@ -91,7 +91,7 @@ def test_two_lost_frames_are_one_event_and_only_the_last_has_a_follower() -> Non
     assert playout.counters.concealment_events == 1
 
 
-def test_frame_that_comes_after_its_loss_was_concealed_is_no_follower() -> None:
+def test_a_frame_that_arrives_after_its_loss_was_concealed_is_no_follower() -> None:
     playout = AudioPlayout()
     outputs = [output for _, output in run(playout, [(i * STEP, i) for i in range(50) if i != 20], 1.0)]
     assert_gapless(outputs)
@@ -139,7 +139,7 @@ def test_follower_is_there_exactly_when_the_next_frame_is(lost: set[int], min_de
                 )
         outputs = pull_all(playout, now)
         concealed += [(output, set(here)) for output in outputs if isinstance(output, Concealment)]
-    # Nothing is inserted or removed where there is no jitter, so timestamps are the sender's.
+    # Without jitter nothing is inserted or removed, so timestamps are the sender's.
     assert playout.timestamp_offset == 0
     for output, at_that_time in concealed:
         after = output.timestamp // DURATION + 1
@@ -148,7 +148,7 @@ def test_follower_is_there_exactly_when_the_next_frame_is(lost: set[int], min_de
 
 
 def play_with_losses(playout: AudioPlayout, *, repeating: bool, until: int) -> list[Concealment]:
-    """Lose each tenth of the first frames on a network without jitter; return what is concealed."""
+    """Lose each tenth of the first frames on a network without jitter; return the concealments."""
     concealed: list[Concealment] = []
     for index in range(until):
         now = index * STEP
@@ -172,18 +172,18 @@ def test_frames_wait_for_their_next_ones_while_those_make_losses_good() -> None:
     assert playout.target_delay == pytest.approx(0.01)
     concealed = play_with_losses(playout, repeating=True, until=110)
     assert playout.target_delay == pytest.approx(0.03)
-    # Of the first loss it is learned what is to be waited for.
+    # The first loss shows the delay that is needed.
     assert [output.kind for output in concealed[:2]] == [ConcealmentKind.LATE, ConcealmentKind.INSERTED]
     assert {output.kind for output in concealed[2:]} == {ConcealmentKind.LOST}
     assert len(concealed) == 11
     assert all(output.following is not None for output in concealed[2:])
-    # What the next frame gives back is not concealed.
+    # Frames that the next one carries again are not concealed.
     assert playout.counters.repeated == 9 * DURATION
     assert playout.counters.concealed == DURATION
 
 
 @pytest.mark.parametrize(("repeating", "memory"), [(False, 10.0), (True, 0.0), (True, 2.0)])
-def test_frames_do_not_wait_for_what_is_of_no_use(repeating: bool, memory: float) -> None:
+def test_frames_do_not_wait_for_useless_repetitions(repeating: bool, memory: float) -> None:
     playout = AudioPlayout(AudioPlayoutOptions(repeat_memory=memory))
     concealed = play_with_losses(playout, repeating=repeating, until=300)
     assert (ConcealmentKind.INSERTED in kinds(concealed)) is (repeating and memory > 0)
@@ -220,7 +220,7 @@ def test_silence_that_the_sender_announces_is_no_loss() -> None:
     assert (playout.counters.concealed, playout.counters.silence) == (0, 15 * DURATION)
 
 
-def test_late_frame_is_played_after_all_when_nothing_else_was() -> None:
+def test_a_late_frame_is_played_if_only_concealment_was_played() -> None:
     playout = AudioPlayout()
     arrivals = [(i * STEP, i) for i in range(20)] + [(i * STEP + 0.1, i) for i in range(20, 60)]
     outputs = [output for _, output in run(playout, arrivals, 60 * STEP)]
@@ -279,7 +279,7 @@ def test_extra_delay_is_reached_gradually() -> None:
     assert playout.timestamp_offset == 10 * DURATION
 
 
-def test_stream_that_stops_is_silent_after_a_while_and_comes_back() -> None:
+def test_a_stream_that_stops_is_silent_after_a_while_and_restarts() -> None:
     playout = AudioPlayout(AudioPlayoutOptions(max_silence=1.0))
     first = run(playout, [(i * STEP, i) for i in range(10)], 5.0)
     assert playout.next_timer() == math.inf
@@ -349,7 +349,7 @@ ACTIONS = st.lists(
 
 
 @given(ACTIONS)
-def test_whatever_arrives_the_output_is_gapless_and_bounded(actions: list[tuple[str, int, int]]) -> None:
+def test_for_any_arrivals_the_output_is_gapless_and_bounded(actions: list[tuple[str, int, int]]) -> None:
     playout = AudioPlayout(AudioPlayoutOptions(max_frames=20))
     durations: dict[bytes, int] = {}
     now, output_end = 0.0, None

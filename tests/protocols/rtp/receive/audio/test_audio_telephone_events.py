@@ -1,4 +1,4 @@
-"""Telephone events as they are heard (RFC 4733)."""
+"""Received telephone events (RFC 4733)."""
 
 import math
 
@@ -18,7 +18,7 @@ RATE = 8000
 def hear(
     events: TelephoneEventReceiver, *packets: tuple[int, TelephoneEvent], now: float = 0
 ) -> list[tuple[int, float, bool]]:
-    """Let packets of these timestamps come; return what was heard: code, duration, whether it is over."""
+    """Receive packets with these timestamps; return the events: code, duration, whether it has ended."""
     for timestamp, event in packets:
         events.received(event.encode(), timestamp, RATE, now)
     return [(heard.code, heard.duration, heard.ended) for heard in events.take_events()]
@@ -28,18 +28,18 @@ def event(code: int, milliseconds: float, *, end: bool = False) -> TelephoneEven
     return TelephoneEvent(code, end, 10, round(milliseconds * RATE / 1000))
 
 
-def test_an_event_is_told_when_it_begins_and_when_it_is_over() -> None:
+def test_an_event_is_reported_when_it_begins_and_when_it_ends() -> None:
     events = TelephoneEventReceiver()
     assert hear(events, (100, event(5, 20))) == [(5, 0.02, False)]
     assert hear(events, (100, event(5, 40)), (100, event(5, 60))) == []
-    # The end comes three times.
+    # The end is sent three times.
     assert hear(events, *[(100, event(5, 80, end=True))] * 3) == [(5, 0.08, True)]
     assert events.next_timer() == math.inf
-    # The same tone again is another one.
+    # The same tone again is another event.
     assert hear(events, (2000, event(5, 20, end=True))) == [(5, 0.02, False), (5, 0.02, True)]
 
 
-def test_what_comes_late_is_of_no_consequence() -> None:
+def test_late_packets_have_no_effect() -> None:
     events = TelephoneEventReceiver()
     assert hear(events, (100, event(1, 60)), (100, event(1, 20))) == [(1, 0.06, False)]
     assert hear(events, (2000, event(2, 20)), (100, event(1, 80, end=True))) == [
@@ -51,7 +51,7 @@ def test_what_comes_late_is_of_no_consequence() -> None:
     assert hear(events, (2000, event(3, 20))) == []
 
 
-def test_an_event_whose_end_is_lost_is_over_when_nothing_more_comes() -> None:
+def test_an_event_whose_end_is_lost_ends_by_timeout() -> None:
     events = TelephoneEventReceiver()
     hear(events, (100, event(11, 20)), now=1)
     hear(events, (100, event(11, 40)), now=1.02)
@@ -64,7 +64,7 @@ def test_an_event_whose_end_is_lost_is_over_when_nothing_more_comes() -> None:
 
 
 @pytest.mark.parametrize("seconds", [5, 8.5, 30])
-def test_an_event_longer_than_sixteen_bits_can_say_is_one(seconds: float) -> None:
+def test_an_event_of_several_segments_is_one_event(seconds: float) -> None:
     events, outgoing = TelephoneEventReceiver(), TelephoneEventSender(9, 1000, RATE)
     for step in range(1, round(seconds * 50) + 1):
         for packet in outgoing.packets(step / 50, end=step == round(seconds * 50)):
@@ -108,7 +108,7 @@ def test_tones_have_names() -> None:
         )
     )
 )
-def test_whatever_comes_events_begin_and_end_in_turn(
+def test_for_any_packets_events_begin_and_end_in_turn(
     packets: list[tuple[list[TelephoneEvent], int, float]],
 ) -> None:
     events, now = TelephoneEventReceiver(), 0.0

@@ -1,4 +1,4 @@
-"""Missing sequence numbers that carried no media (error correction, padding) hold up no frame, and lose none."""
+"""Missing sequence numbers without media (FEC, padding) delay no frame, and lose none."""
 
 from collections.abc import Sequence
 
@@ -49,7 +49,7 @@ WITHOUT_NUMBERS |= {"chromium-av1": of_capture("chromium-av1"), "svt-av1": of_sa
 
 @attrs.define
 class Receiver:
-    """An assembler as the path of video has it, and the times at which its frames come out."""
+    """An assembler as in the video pipeline, and the times of its frames."""
 
     codec: str
     assembler: FrameAssembler = attrs.field(init=False)
@@ -71,7 +71,7 @@ class Receiver:
         self.requests += self.assembler.take_keyframe_request()
 
     def frame(self, number: int, index: int, payloads: Sequence[bytes], now: float) -> int:
-        """Let the packets of a frame come in order; return the number behind them."""
+        """Insert the packets of a frame in order; return the number behind them."""
         for at, payload in enumerate(payloads):
             self.insert(number + at, index, payload, marker=at == len(payloads) - 1, now=now)
         return number + len(payloads)
@@ -83,9 +83,7 @@ class Receiver:
 
 @pytest.mark.parametrize("name", NUMBERED)
 @given(data=st.data())
-def test_frames_come_out_as_they_come_in_whatever_is_missing_between_them(
-    name: str, data: st.DataObject
-) -> None:
+def test_frames_are_completed_with_any_numbers_missing_between_them(name: str, data: st.DataObject) -> None:
     codec, frames = NUMBERED[name]
     receiver = Receiver(codec)
     number = data.draw(st.integers(0, 70_000))
@@ -94,7 +92,7 @@ def test_frames_come_out_as_they_come_in_whatever_is_missing_between_them(
         now = index / 30
         number = receiver.frame(number, index, payloads, now)
         came.append((now, index))
-        # What carries no media: each of these numbers is lost, or comes without a payload.
+        # Numbers without media: each is lost, or arrives without a payload.
         for is_lost in data.draw(st.lists(st.booleans(), max_size=6)):
             if not is_lost:
                 receiver.insert(number, index, b"", marker=False, now=now)
@@ -107,7 +105,7 @@ def test_frames_come_out_as_they_come_in_whatever_is_missing_between_them(
 
 @pytest.mark.parametrize("name", NUMBERED)
 @given(data=st.data())
-def test_also_where_packets_of_a_frame_come_out_of_order(name: str, data: st.DataObject) -> None:
+def test_also_where_packets_of_a_frame_are_reordered(name: str, data: st.DataObject) -> None:
     codec, frames = NUMBERED[name]
     receiver = Receiver(codec)
     number = 1000
@@ -124,7 +122,7 @@ def test_also_where_packets_of_a_frame_come_out_of_order(name: str, data: st.Dat
 @pytest.mark.parametrize("name", NUMBERED)
 @given(data=st.data())
 def test_a_frame_that_is_lost_is_not_passed_over(name: str, data: st.DataObject) -> None:
-    """Else what follows would be decoded without what it refers to."""
+    """Else later frames would be decoded without the frames that they refer to."""
     codec, frames = NUMBERED[name]
     receiver = Receiver(codec)
     lost = data.draw(st.integers(1, len(frames) - 2))
@@ -139,7 +137,7 @@ def test_a_frame_that_is_lost_is_not_passed_over(name: str, data: st.DataObject)
 
 @pytest.mark.parametrize("name", NUMBERED)
 @given(data=st.data())
-def test_a_retransmission_brings_what_was_held_up_at_once(name: str, data: st.DataObject) -> None:
+def test_a_retransmission_releases_delayed_frames_at_once(name: str, data: st.DataObject) -> None:
     codec, frames = NUMBERED[name]
     receiver = Receiver(codec)
     lost = data.draw(st.integers(1, len(frames) - 1))
@@ -190,7 +188,7 @@ def test_as_many_missing_numbers_as_picture_ids_count_may_be_as_many_pictures() 
         assert receiver.indices == ([0, missing + 1] if comes else [0])
 
 
-def test_what_does_not_begin_a_frame_is_not_one() -> None:
+def test_a_packet_that_does_not_begin_a_frame_is_no_successor() -> None:
     receiver = Receiver("VP8")
     receiver.frame(10, 0, [vp8(5, key=True)], 0.0)
     receiver.frame(12, 1, [vp8(6, start=False)], 0.03)
@@ -199,7 +197,7 @@ def test_what_does_not_begin_a_frame_is_not_one() -> None:
     assert receiver.indices == [0, 1]
 
 
-def test_a_stream_that_begins_anew_with_other_picture_ids_goes_on_at_its_keyframe() -> None:
+def test_a_restarted_stream_with_other_picture_ids_continues_at_its_keyframe() -> None:
     receiver = Receiver("VP8")
     receiver.frame(10, 0, [vp8(5, key=True)], 0.0)
     receiver.frame(11, 1, [vp8(6)], 0.03)
@@ -210,8 +208,8 @@ def test_a_stream_that_begins_anew_with_other_picture_ids_goes_on_at_its_keyfram
     assert not receiver.requests
 
 
-def test_an_answer_without_payload_lets_what_waits_go_on() -> None:
-    """As does a retransmission of a packet that was only padding, or error correction in RED."""
+def test_a_retransmission_without_payload_releases_delayed_frames() -> None:
+    """As does the retransmission of a padding packet, or of FEC in RED."""
     receiver = Receiver("VP8")
     receiver.frame(10, 0, [vp8(None, key=True)], 0.0)
     receiver.frame(12, 1, [vp8(None)], 0.03)
@@ -220,11 +218,11 @@ def test_an_answer_without_payload_lets_what_waits_go_on() -> None:
     assert receiver.out[1:] == [(0.08, 1)]
 
 
-# What is held up while nothing tells whether a number carried media.
+# Frames are delayed while it is not known whether a number carried media.
 
 
 def steady(receiver: Receiver, frames: Frames, count: int) -> int:
-    """Let frames come at an even pace and without a gap; return the next number."""
+    """Insert frames at even intervals and without a gap; return the next number."""
     number = 1000
     for index in range(count):
         number = receiver.frame(number, index, frames[index % len(frames) if not index else 1], index / 30)
@@ -233,7 +231,7 @@ def steady(receiver: Receiver, frames: Frames, count: int) -> int:
 
 @pytest.mark.parametrize("name", WITHOUT_NUMBERS)
 @given(missing=st.lists(st.integers(0, 4), min_size=1, max_size=10))
-def test_codecs_without_picture_numbers_go_by_an_even_pace(name: str, missing: list[int]) -> None:
+def test_codecs_without_picture_numbers_use_even_intervals(name: str, missing: list[int]) -> None:
     codec, frames = WITHOUT_NUMBERS[name]
     receiver = Receiver(codec)
     number = steady(receiver, frames, 10)
@@ -249,7 +247,7 @@ def test_a_pause_as_long_as_two_frames_is_waited_for() -> None:
     number = steady(receiver, frames, 10)
     receiver.frame(number + 1, 11, frames[1], 0.4)
     assert receiver.indices[-1] == 9
-    # It was a frame, and is sent again.
+    # It was a frame, and is retransmitted.
     receiver.frame(number, 10, frames[1], 0.45)
     assert receiver.indices[-2:] == [10, 11]
 
@@ -267,7 +265,7 @@ def test_before_there_is_a_pace_a_frame_waits_for_one_answer_and_no_longer() -> 
     assert not receiver.requests
 
 
-def test_media_that_was_taken_for_none_has_a_keyframe_asked_for() -> None:
+def test_late_media_at_a_passed_over_number_requests_a_keyframe() -> None:
     receiver = Receiver("VP8")
     frames = [[vp8(None, key=True)], [vp8(None)]]
     number = steady(receiver, frames, 10)
@@ -303,14 +301,14 @@ def test_an_upper_spatial_layer_is_not_the_beginning_of_a_picture() -> None:
 
 
 def vp9(picture_id: int, *references: int) -> bytes:
-    """Return a picture of VP9 in flexible mode, as one packet."""
+    """Return a VP9 picture in flexible mode, as one packet."""
     first = 0x80 | 0x10 | 0x08 | 0x04 | (0x40 if references else 0)
     head = bytes([first, 0x80 | picture_id >> 8, picture_id & 0xFF])
     last = len(references) - 1
     return head + bytes(back << 1 | (at < last) for at, back in enumerate(references)) + b"\x82\x49\x83\x42"
 
 
-def test_a_picture_that_refers_to_none_that_is_missing_goes_on_without_a_keyframe() -> None:
+def test_a_picture_that_refers_to_no_missing_one_needs_no_keyframe() -> None:
     receiver = Receiver("VP9")
     receiver.assembler.set_retransmission_timeout(0.5, 0.1)
     for index, payload in enumerate([vp9(1), vp9(2, 1), vp9(3, 1)]):
@@ -321,14 +319,14 @@ def test_a_picture_that_refers_to_none_that_is_missing_goes_on_without_a_keyfram
     receiver.collect(0.25)
     assert receiver.indices == [0, 1, 2, 4]
     assert not receiver.requests
-    # One that refers to it has to wait.
+    # A picture that refers to it must wait.
     receiver.frame(16, 6, [vp9(7, 1)], 0.3)
     receiver.collect(0.5)
     assert receiver.indices == [0, 1, 2, 4]
 
 
-def test_pictures_that_no_other_refers_to_are_not_lost_in_haste() -> None:
-    """H.264 does not count them: there the pace decides, else a retransmission is waited for."""
+def test_discardable_pictures_are_not_given_up_too_soon() -> None:
+    """H.264 does not number them: there the interval decides, else a retransmission is waited for."""
     codec, frames = NUMBERED["libx264"]
     disposable = [bytes([payload[0] & 0x1F]) + payload[1:] for payload in frames[3]]
     receiver = Receiver(codec)
@@ -351,7 +349,7 @@ def test_pictures_that_no_other_refers_to_are_not_lost_in_haste() -> None:
     following=st.lists(st.binary(min_size=1, max_size=40), min_size=1, max_size=8),
     missing=st.integers(1, 70_000),
 )
-def test_payloads_of_any_bytes_are_taken(
+def test_payloads_of_any_bytes_are_accepted(
     codec: str, frames: Frames, following: list[bytes], missing: int
 ) -> None:
     tracker = continuity_tracker(codec, {"sprop-parameter-sets": "Z0IA,aM4=", "sprop-sps": "QgEB"})

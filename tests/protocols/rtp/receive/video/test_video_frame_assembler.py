@@ -1,4 +1,4 @@
-"""Frames out of packets."""
+"""Frames assembled from packets."""
 
 import itertools
 import math
@@ -21,7 +21,7 @@ OPTIONS = FrameAssemblerOptions(
 
 
 class Sender:
-    """Numbers packets; what of them arrives, the test says."""
+    """Numbers packets; the test determines which of them arrive."""
 
     def __init__(self, assembler: FrameAssembler) -> None:
         self.assembler = assembler
@@ -55,7 +55,7 @@ def sender(assembler: FrameAssembler) -> Sender:
     return Sender(assembler)
 
 
-def test_frame_comes_out_with_its_marker_and_not_with_the_next_frame(
+def test_a_frame_is_completed_by_its_marker_and_not_by_the_next_frame(
     sender: Sender, assembler: FrameAssembler
 ) -> None:
     packets = sender.frame(3, key=True)
@@ -66,7 +66,7 @@ def test_frame_comes_out_with_its_marker_and_not_with_the_next_frame(
     assert not assembler.take_keyframe_request()
 
 
-def test_completed_frame_tells_times_numbers_and_header(sender: Sender, assembler: FrameAssembler) -> None:
+def test_a_completed_frame_has_times_numbers_and_header(sender: Sender, assembler: FrameAssembler) -> None:
     first, second = sender.frame(2, key=True)
     sender.deliver([second], 1.0)
     assembler.insert(first[0], first[1], toy_packet(first[2], timestamp=first[1]), 1.01)
@@ -112,7 +112,7 @@ def test_a_stream_that_is_joined_in_the_middle_asks_for_a_keyframe(
     assert not assembler.waiting_for_keyframe
 
 
-def test_keyframe_is_asked_for_again_ever_less_often(sender: Sender, assembler: FrameAssembler) -> None:
+def test_a_keyframe_is_requested_again_with_backoff(sender: Sender, assembler: FrameAssembler) -> None:
     sender.deliver(sender.frame(1), 0.0)
     times: list[float] = []
     while len(times) < 6:
@@ -130,7 +130,7 @@ def test_keyframe_is_asked_for_again_ever_less_often(sender: Sender, assembler: 
     ("answer", "queue", "interval"),
     [(0.1, 0.0, KEYFRAME_INTERVAL), (0.1, 0.1, KEYFRAME_INTERVAL), (0.1, 0.4, 0.5), (0.6, 0.0, 0.6)],
 )
-def test_keyframe_is_not_asked_for_again_before_the_answer_can_be_here(
+def test_a_keyframe_is_not_requested_again_before_the_answer_can_arrive(
     sender: Sender, assembler: FrameAssembler, answer: float, queue: float, interval: float
 ) -> None:
     sender.deliver(sender.frame(1, key=True), 1.0)
@@ -147,7 +147,7 @@ def test_keyframe_is_not_asked_for_again_before_the_answer_can_be_here(
 
 
 @pytest.mark.parametrize(("queue", "wait"), [(0.0, MAX_WAIT), (0.3, MAX_WAIT + 0.6), (9.0, MAX_WAIT + 1.0)])
-def test_what_a_full_queue_has_dropped_is_waited_for_as_long_as_it_takes_through_it(
+def test_packets_dropped_by_a_full_queue_are_waited_for_longer(
     sender: Sender, assembler: FrameAssembler, queue: float, wait: float
 ) -> None:
     sender.deliver(sender.frame(1, key=True), 1.0)
@@ -159,8 +159,10 @@ def test_what_a_full_queue_has_dropped_is_waited_for_as_long_as_it_takes_through
     assert not assembler.take_keyframe_request()
 
 
-def test_repairs_that_come_one_by_one_are_waited_for(sender: Sender, assembler: FrameAssembler) -> None:
-    """Ten gaps have shown at once, and the last of them is filled long after the wait for one is over."""
+def test_retransmissions_that_arrive_one_by_one_are_waited_for(
+    sender: Sender, assembler: FrameAssembler
+) -> None:
+    """Ten gaps appear at once, and the last of them is filled long after the wait for one is over."""
     sender.deliver(sender.frame(1, key=True), 1.0)
     assembler.set_retransmission_timeout(0.2, 0.2)
     lost = []
@@ -181,7 +183,7 @@ def test_repairs_that_come_one_by_one_are_waited_for(sender: Sender, assembler: 
     assert assembler.take_keyframe_request()
 
 
-def test_keyframe_under_way_is_not_asked_for_again_at_the_next_gap(
+def test_a_keyframe_in_flight_is_not_requested_again_at_the_next_gap(
     sender: Sender, assembler: FrameAssembler
 ) -> None:
     sender.deliver(sender.frame(1, key=True), 1.0)
@@ -202,7 +204,7 @@ def test_keyframe_under_way_is_not_asked_for_again_at_the_next_gap(
     assert assembler.take_keyframe_request()
 
 
-def test_gap_waits_for_repair_until_the_deadline(sender: Sender, assembler: FrameAssembler) -> None:
+def test_a_gap_waits_for_retransmission_until_the_deadline(sender: Sender, assembler: FrameAssembler) -> None:
     sender.deliver(sender.frame(1, key=True), 1.0)
     lost = sender.frame(1)
     assert sender.deliver(sender.frame(1), 1.1) == []
@@ -219,7 +221,7 @@ def test_gap_waits_for_repair_until_the_deadline(sender: Sender, assembler: Fram
 @pytest.mark.parametrize(
     ("retransmission_timeout", "wait"), [(0.1, MAX_WAIT), (0.8, 0.8), (12.0, LONGEST_WAIT)]
 )
-def test_gap_waits_as_long_as_two_requests_take_where_the_way_is_long(
+def test_a_gap_waits_as_long_as_two_requests_take_on_a_long_path(
     sender: Sender, assembler: FrameAssembler, retransmission_timeout: float, wait: float
 ) -> None:
     sender.deliver(sender.frame(1, key=True), 1.0)
@@ -232,7 +234,7 @@ def test_gap_waits_as_long_as_two_requests_take_where_the_way_is_long(
 
 
 @pytest.mark.parametrize(("answer", "wait"), [(0.1, LAST_WAIT), (0.4, 0.6), (9.0, LONGEST_WAIT)])
-def test_a_keyframe_is_waited_for_as_long_as_it_takes_where_the_way_is_long(
+def test_a_keyframe_is_waited_for_as_long_as_it_takes_on_a_long_path(
     sender: Sender, assembler: FrameAssembler, answer: float, wait: float
 ) -> None:
     sender.deliver(sender.frame(1, key=True), 1.0)
@@ -250,7 +252,7 @@ def test_a_keyframe_is_waited_for_as_long_as_it_takes_where_the_way_is_long(
     assert assembler.waiting_for_keyframe
 
 
-def test_what_is_missing_may_come_while_a_keyframe_is_under_way(
+def test_missing_packets_may_arrive_while_a_keyframe_is_in_flight(
     sender: Sender, assembler: FrameAssembler
 ) -> None:
     sender.deliver(sender.frame(1, key=True), 1.0)
@@ -261,7 +263,7 @@ def test_what_is_missing_may_come_while_a_keyframe_is_under_way(
     assert not assembler.waiting_for_keyframe
     assert assembler.next_timer() == pytest.approx(2.0 + MAX_WAIT + LAST_WAIT)
     assert sender.deliver(lost, 2.7) == [1, 2]
-    # The keyframe is not asked for again.
+    # The keyframe is not requested again.
     assert assembler.next_timer() == math.inf
     assert sender.deliver(sender.frame(1), 3.5) == [3]
     assert not assembler.take_keyframe_request()
@@ -271,7 +273,7 @@ def test_what_is_missing_may_come_while_a_keyframe_is_under_way(
     assert assembler.next_timer() == pytest.approx(4.0 + MAX_WAIT)
 
 
-def test_a_keyframe_is_still_asked_for_when_what_came_at_last_shows_that_another_is_broken(
+def test_a_keyframe_is_still_requested_when_another_frame_is_malformed(
     sender: Sender, assembler: FrameAssembler
 ) -> None:
     sender.deliver(sender.frame(1, key=True), 1.0)
@@ -289,7 +291,7 @@ def test_a_keyframe_is_still_asked_for_when_what_came_at_last_shows_that_another
     assert assembler.take_keyframe_request()
 
 
-def test_what_is_missing_is_not_waited_for_for_ever(sender: Sender, assembler: FrameAssembler) -> None:
+def test_the_wait_for_missing_packets_is_bounded(sender: Sender, assembler: FrameAssembler) -> None:
     sender.deliver(sender.frame(1, key=True), 1.0)
     lost = sender.frame(1)
     sender.deliver(sender.frame(1), 2.0)
@@ -301,7 +303,7 @@ def test_what_is_missing_is_not_waited_for_for_ever(sender: Sender, assembler: F
     assert sender.deliver(sender.frame(1, key=True), 3.1) == [3]
 
 
-def test_gap_waits_only_for_reordering_when_nothing_repairs(
+def test_a_gap_waits_only_for_reordering_without_retransmission(
     sender: Sender, assembler: FrameAssembler
 ) -> None:
     assembler.set_repairs(False)
@@ -314,7 +316,9 @@ def test_gap_waits_only_for_reordering_when_nothing_repairs(
     assert assembler.take_keyframe_request()
 
 
-def test_gap_is_skipped_at_once_when_repair_gives_up(sender: Sender, assembler: FrameAssembler) -> None:
+def test_a_gap_is_skipped_at_once_when_retransmission_gives_up(
+    sender: Sender, assembler: FrameAssembler
+) -> None:
     sender.deliver(sender.frame(1, key=True), 1.0)
     sender.frame(1)
     sender.deliver(sender.frame(1), 1.1)
@@ -332,9 +336,7 @@ def test_a_keyframe_behind_the_gap_is_not_held_up_by_it(sender: Sender, assemble
     assert not assembler.take_keyframe_request()
 
 
-def test_skip_goes_on_with_a_keyframe_that_is_not_whole_yet(
-    sender: Sender, assembler: FrameAssembler
-) -> None:
+def test_a_skip_continues_with_an_incomplete_keyframe(sender: Sender, assembler: FrameAssembler) -> None:
     sender.deliver(sender.frame(1, key=True), 1.0)
     sender.frame(1)
     keyframe = sender.frame(3, key=True)
@@ -344,7 +346,7 @@ def test_skip_goes_on_with_a_keyframe_that_is_not_whole_yet(
     assert sender.deliver(keyframe[2:], 1.1 + 2 * MAX_WAIT) == [2]
 
 
-def test_an_incomplete_first_keyframe_that_ends_in_silence_is_asked_for_again(
+def test_an_incomplete_first_keyframe_that_stalls_is_requested_again(
     sender: Sender, assembler: FrameAssembler
 ) -> None:
     sender.deliver(sender.frame(3, key=True)[:2], 1.0)
@@ -364,7 +366,7 @@ def test_lost_frames_of_higher_layers_are_passed_over(sender: Sender) -> None:
     sender.frame(2, temporal_id=1, tl0=7)
     out += sender.deliver(sender.frame(2, tl0=8), 1.0)
     out += sender.deliver([], sender.assembler.next_timer())
-    # Its layer cannot be joined here, but at the next frame that says so.
+    # Its layer cannot be decoded from here on, but from the next layer sync.
     out += sender.deliver(sender.frame(1, temporal_id=1, tl0=8), 1.1)
     out += sender.deliver(sender.frame(1, tl0=9), 1.2)
     out += sender.deliver(sender.frame(1, temporal_id=1, tl0=9, sync=True), 1.3)
@@ -423,7 +425,7 @@ def test_a_sender_that_starts_again_is_followed(sender: Sender, assembler: Frame
     assert assembler.counters.resets == 1
 
 
-def test_keyframe_at_the_edge_of_what_is_a_jump_stays_whole(sender: Sender) -> None:
+def test_a_keyframe_at_the_limit_of_a_jump_is_not_split(sender: Sender) -> None:
     sender.deliver(sender.frame(1, key=True))
     sender.number += OPTIONS.max_packets - 1
     assert sender.deliver(sender.frame(3, key=True), 1.0) == []
@@ -441,7 +443,7 @@ def test_after_a_silence_even_old_numbers_and_timestamps_are_a_new_beginning(sen
     assert sender.deliver(sender.frame(2, key=True), 1.1) == [12]
 
 
-def test_full_buffer_is_emptied_and_a_keyframe_asked_for(sender: Sender, assembler: FrameAssembler) -> None:
+def test_a_full_buffer_is_emptied_and_a_keyframe_requested(sender: Sender, assembler: FrameAssembler) -> None:
     for packet in sender.frame(OPTIONS.max_packets + 1, key=True):
         sender.deliver([packet])
         assert assembler.buffered <= OPTIONS.max_packets

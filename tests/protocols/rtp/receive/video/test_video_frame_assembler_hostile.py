@@ -1,4 +1,4 @@
-"""What the packets of a peer can cost that wants to make frames expensive: no more for each when many wait."""
+"""The cost of packets of a peer that wants to make frames expensive: constant for each when many are buffered."""
 
 import pytest
 
@@ -71,7 +71,7 @@ def test_giving_up_costs_each_packet_the_same(payload: bytes) -> None:
     assert cost(800) < 8 * cost(200)
 
 
-def test_a_stream_of_holes_does_not_keep_what_is_whole_afterwards_from_coming_out() -> None:
+def test_a_stream_of_gaps_does_not_delay_the_complete_frames_behind() -> None:
     healed = assembler()
     insert_behind_gap(healed, 800, step=2, ticks=3000, marker=True)
     healed.frames(60.0)
@@ -82,7 +82,7 @@ def test_a_stream_of_holes_does_not_keep_what_is_whole_afterwards_from_coming_ou
 
 
 def test_a_keyframe_that_follows_a_gap_is_found_among_many_packets() -> None:
-    """The buffer is not searched for each packet; what is in it is seen soon nevertheless."""
+    """The buffer is not searched for each packet; its keyframes are found soon nevertheless."""
     late = assembler()
     frames = insert_behind_gap(late, 400, payload=b"\x10\x11" + bytes(9))
     assert not frames

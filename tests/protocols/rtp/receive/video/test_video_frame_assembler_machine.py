@@ -1,4 +1,4 @@
-"""Whatever the network and the sender do, one intact keyframe brings the picture back."""
+"""In any network and with any sender, one intact keyframe restores the video."""
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -121,7 +121,7 @@ class FrameAssemblerMachine(RuleBasedStateMachine):
     def sender_restarts(self, ahead: int, later: int) -> None:
         self.number += ahead
         self.timestamp += later
-        # What is on its way from before may fit between what comes now.
+        # Packets in flight from before may fit between the new ones.
         self.disturbed = True
 
     @rule()

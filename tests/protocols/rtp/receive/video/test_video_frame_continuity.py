@@ -1,4 +1,4 @@
-"""Which frames of VP8 and VP9 can be decoded after a loss, by what their descriptors say about layers."""
+"""The frames of VP8 and VP9 that can be decoded after a loss, by the layers in their descriptors."""
 
 import pytest
 
@@ -48,7 +48,7 @@ def test_without_a_loss_frames_follow_a_keyframe_without_layer_numbers() -> None
 
 
 @pytest.mark.parametrize("number", [0, 1, 8, 255])
-def test_right_behind_a_keyframe_without_layer_numbers_nothing_shows_what_is_missing(number: int) -> None:
+def test_directly_behind_a_keyframe_without_layers_the_missing_layer_is_unknown(number: int) -> None:
     continuity = after_keyframe(None)
     continuity.lose()
     for position in (base(number), upper(1, number, sync=True), upper(1, number), None):
@@ -71,7 +71,7 @@ def test_a_keyframe_without_layer_numbers_ends_those_of_before() -> None:
     assert not continuity.accepts_after_loss(base(8))
 
 
-# Which numbers follow
+# Consecutive numbers
 
 
 @pytest.mark.parametrize("last", [0, 7, 254, 255])
@@ -90,7 +90,7 @@ def test_of_upper_layers_only_a_frame_that_needs_the_last_base_layer_frame_alone
     assert continuity.accepts(upper(1, 7, sync=True))
     continuity.record(upper(1, 7, sync=True))
     assert continuity.accepts(upper(1, 7))
-    # Its layer is there again, the one above is not.
+    # Its layer is decodable again, the one above is not.
     assert not continuity.accepts(upper(2, 7))
     assert not continuity.accepts(upper(1, 8))
 
@@ -113,7 +113,7 @@ def test_behind_a_switching_up_point_all_upper_layers_are_accepted() -> None:
     assert not any(continuity.accepts(upper(layer, 8)) for layer in range(1, 8))
 
 
-def test_a_switching_up_point_says_nothing_of_its_own_layer() -> None:
+def test_a_switching_up_point_does_not_concern_its_own_layer() -> None:
     continuity = after_keyframe(base(7))
     continuity.lose()
     continuity.record(LayerPosition(1, 7, switching_up_point=True))
@@ -127,9 +127,9 @@ def test_a_switching_up_point_says_nothing_of_its_own_layer() -> None:
 
 
 def assemble(frames: list[bytes | None], codec: str = "VP8") -> tuple[list[int], bool]:
-    """Let frames of one packet come, ``None`` for lost ones; return the indices of those that come out.
+    """Insert frames of one packet, ``None`` for lost ones; return the indices of the completed ones.
 
-    Also whether a keyframe is requested in the end.
+    Also return whether a keyframe is requested in the end.
     """
     options = FrameAssemblerOptions(max_wait=0.1, longest_wait=0.1, last_wait=0.05, min_wait=0.01)
     assembler = FrameAssembler(
@@ -159,9 +159,9 @@ def test_a_keyframe_without_layer_numbers_followed_by_frames_with_them() -> None
     key = vp8(KEYFRAME)
     frames = [vp8(INTERFRAME, layer, number) for layer, number in ((0, 5), (1, 5), (0, 6), (1, 6), (0, 7))]
     assert assemble([key, *frames]) == ([0, 1, 2, 3, 4, 5], False)
-    # Of the upper layer a frame may be missing; its next one does not say that it needs none of them.
+    # A frame of the upper layer may be missing; its next one has no layer sync.
     assert assemble([key, frames[0], None, *frames[2:]]) == ([0, 1, 3, 5], False)
-    # Of the base layer not, and directly behind the keyframe nothing says which it was.
+    # A frame of the base layer must not, and directly behind the keyframe it is not known which is missing.
     assert assemble([key, frames[0], frames[1], None, *frames[3:]]) == ([0, 1, 2], True)
     assert assemble([key, None, *frames[1:]]) == ([0], True)
 
@@ -181,8 +181,8 @@ def vp9(temporal_id: int, number: int, *, key: bool = False, up: bool = False) -
     return descriptor.encode() + b"\x99"
 
 
-def test_the_upper_layer_of_vp9_comes_back_at_a_switching_up_point() -> None:
-    """L1T2: the upper layer is joined again behind the next frame with the U bit, without a keyframe."""
+def test_the_upper_layer_of_vp9_recovers_at_a_switching_up_point() -> None:
+    """L1T2: the upper layer is decodable again behind the next frame with the U bit, without a keyframe."""
     before = [vp9(0, 0, key=True), vp9(1, 0), None, vp9(0, 1)]
     with_point = [*before, vp9(1, 1), vp9(0, 2, up=True), vp9(1, 2), vp9(0, 3), vp9(1, 3)]
     assert assemble(with_point, "VP9") == ([0, 1, 3, 5, 6, 7, 8], False)
@@ -190,7 +190,7 @@ def test_the_upper_layer_of_vp9_comes_back_at_a_switching_up_point() -> None:
     assert assemble(without, "VP9") == ([0, 1, 3, 5, 7], False)
 
 
-# Pictures of VP9
+# VP9 frames
 
 
 def vp9_tracker(payload: str) -> ContinuityTracker:
@@ -220,7 +220,7 @@ def vp9_tracker(payload: str) -> ContinuityTracker:
         ("fc 01 00 02 99", "fc 03 00 02 99", Continuity.BROKEN),
     ],
 )
-def test_pictures_of_vp9(last: str, following: str, expected: Continuity) -> None:
+def test_frames_of_vp9(last: str, following: str, expected: Continuity) -> None:
     assert vp9_tracker(last).check([bytes.fromhex(following)], 1) is expected
 
 

@@ -1,4 +1,4 @@
-"""Where keyframes begin among the packets that wait."""
+"""The beginnings of keyframes among the buffered packets."""
 
 from tests.strategies.toy_video import ToyDepacketizer, toy_packet, toy_payloads
 from trio_rtc.protocols.rtp.buffer_budget import BufferBudget, largest
@@ -7,7 +7,7 @@ from trio_rtc.protocols.rtp.receive.video.packet_buffer import BufferedPacket, P
 
 
 class Waiting:
-    """Packets that wait, and what is found among them."""
+    """Buffered packets, and the keyframes found among them."""
 
     def __init__(self) -> None:
         self.buffer = PacketBuffer(self, BufferBudget(1 << 20, largest))
@@ -17,7 +17,7 @@ class Waiting:
         self.buffer.clear()
 
     def frame(self, number: int, count: int = 2, *, key: bool = True, lost: int | None = None) -> None:
-        """Put a frame in whose first packet has some number; leave one part of it out."""
+        """Insert a frame from a sequence number on; omit one part of it."""
         for part, payload in enumerate(toy_payloads(number, count, key=key)):
             if part != lost:
                 self.put(number + part, payload, 3000 * number, marker=part == count - 1)
@@ -38,7 +38,7 @@ def test_only_the_first_packet_of_a_keyframe_begins_one() -> None:
     assert not starts.begins_keyframe(toy_packet(b""))
 
 
-def test_a_whole_keyframe_is_found_behind_one_that_is_not() -> None:
+def test_a_complete_keyframe_is_found_behind_an_incomplete_one() -> None:
     waiting = Waiting()
     waiting.frame(10, 3, lost=2)
     waiting.frame(20, key=False)
@@ -50,9 +50,9 @@ def test_a_whole_keyframe_is_found_behind_one_that_is_not() -> None:
     assert waiting.starts.first_behind(30, whole=False) is None
 
 
-def test_what_stands_before_the_start_within_the_frame_belongs_to_it() -> None:
+def test_units_before_the_start_within_the_frame_belong_to_it() -> None:
     waiting = Waiting()
-    # As of H.264, where what begins a keyframe may stand behind another unit of the picture.
+    # As in H.264, where the unit that begins a keyframe may be behind another one of the frame.
     head, body = toy_payloads(0, 1)[0], toy_payloads(0, 1, key=True)[0]
     waiting.put(9, head, 2000, marker=True)
     waiting.put(10, head, 3000)
@@ -64,7 +64,7 @@ def test_what_stands_before_the_start_within_the_frame_belongs_to_it() -> None:
     assert waiting.starts.first_behind(11, whole=True) == 22
 
 
-def test_what_is_forgotten_is_found_again_by_a_search() -> None:
+def test_removed_keyframes_are_found_again_by_a_search() -> None:
     waiting = Waiting()
     waiting.frame(10)
     waiting.frame(20)
