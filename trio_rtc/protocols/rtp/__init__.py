@@ -1,4 +1,9 @@
-"""RTP (RFC 3550), pure: packets, header extensions, payload formats, repair, and the session over all streams."""
+"""RTP (RFC 3550) without I/O: one session for all media of a transport.
+
+Its rooms: ``packet`` (packets and frames), ``payload`` (payload formats), ``demux`` (sections and SSRCs), ``receive``
+and ``send`` (the two halves of a session, which do not know each other), ``fec`` (error correction and redundancy) and
+``forward`` (packets of other streams).
+"""
 
 from .events import (
     BitratesChanged,

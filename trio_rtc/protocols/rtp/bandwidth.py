@@ -101,7 +101,7 @@ class Bandwidth:
         self.limited: frozenset[int] = frozenset()
         self.numbers_all = False
 
-    # -- negotiation --------------------------------------------------------------------------------------
+    # -- negotiation ---------------------------------------------------------------------------------------------
 
     def configure(
         self,
@@ -137,7 +137,7 @@ class Bandwidth:
         self._apply_estimate(now)
         self._has_changed = True
 
-    # -- sent packets ------------------------------------------------------------------------------------------
+    # -- sent packets --------------------------------------------------------------------------------------------
 
     def enqueue(self, item: Any, size: int, kind: PacketKind, now: float) -> bool:
         """Queue a packet with ``size`` bytes of payload; return whether there was room for it."""
@@ -182,7 +182,7 @@ class Bandwidth:
             in_flight = [(number, size + _OVERHEAD, padding) for number, size, padding in packets]
             self._estimator.record_packets_sent(in_flight, now, self._pacer.probe_cluster)
 
-    # -- feedback ------------------------------------------------------------------------------------
+    # -- feedback ------------------------------------------------------------------------------------------------
 
     def handle_transport_feedback(self, packet: TransportFeedback, now: float) -> None:
         """Handle transport-wide feedback."""
@@ -242,7 +242,7 @@ class Bandwidth:
         """Return the next deadline."""
         return min(self._estimator.next_timer(), self._pacer.next_timer())
 
-    # -- results --------------------------------------------------------------------------------------
+    # -- results -------------------------------------------------------------------------------------------------
 
     @property
     def available(self) -> float:

@@ -14,13 +14,13 @@ _TONES: Final = {event: tone for tone, event in DTMF_EVENTS.items()}
 
 @attrs.frozen
 class ReceivedTelephoneEvent:
-    """A telephone event as far as it was heard (RFC 4733). Each is told twice: when it begins and when it is over.
+    """A received telephone event (RFC 4733). Each is reported twice: when it begins and when it ends.
 
     Attributes:
-        code: Which event, 0 to 255; 0 to 15 are the tones of DTMF.
-        duration: For how long it has lasted, in seconds.
-        volume: Power of the tone, in -dBm0: 0 to 63.
-        ended: Whether it is over.
+        code: The event, 0 to 255; 0 to 15 are the tones of DTMF.
+        duration: Its duration so far in seconds.
+        volume: The power of the tone in -dBm0, 0 to 63.
+        ended: Whether it has ended.
     """
 
     code: int

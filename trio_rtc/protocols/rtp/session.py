@@ -107,6 +107,8 @@ class RtpSession:
         self._reduced_size: set[str] = set()
         self._senders: dict[str, int] = {}
         self._has_video = False
+        # Without streams to send, the pacer is not polled.
+        self._sends = False
         self._early: list[bytes] = []
         self._control: list[bytes] = []
         self._reference_time: tuple[int, int, float] | None = None
@@ -122,7 +124,7 @@ class RtpSession:
         counters = None if self.srtp is None else self.srtp.counters
         return 0 if counters is None else counters.rtp.unprotected + counters.rtcp.unprotected
 
-    # -- negotiation --------------------------------------------------------------------------------------
+    # -- negotiation ---------------------------------------------------------------------------------------------
 
     def set_keys(self, srtp: SrtpSession, now: float) -> None:
         """Set the SRTP session, and receive the packets that were kept for it."""
@@ -154,6 +156,7 @@ class RtpSession:
         self._senders = {section.mid: section.encodings[0].ssrc for section in active if section.encodings}
         kinds = [section.kind for section in sending] + [section.kind for section in receiving]
         self._has_video = "video" in kinds
+        self._sends = any(section.encodings for section in sending)
         self._update_bitrates(now)
 
     def set_demand(self, mid: str, *, frames: bool, packets: bool, min_delay: float = 0.0) -> None:
@@ -167,7 +170,7 @@ class RtpSession:
         """
         self.receiver.set_demand(mid, Demand(frames, packets, min_delay))
 
-    # -- sending -------------------------------------------------------------------------------
+    # -- sending -------------------------------------------------------------------------------------------------
 
     def send_frame(
         self,
@@ -308,7 +311,8 @@ class RtpSession:
         if self.closed:
             return math.inf
         deadline = min(self._schedule.due, self.receiver.next_timer())
-        return deadline if self.srtp is None else min(deadline, self.bandwidth.next_timer())
+        sends = self._sends and self.srtp is not None
+        return min(deadline, self.bandwidth.next_timer()) if sends else deadline
 
     def datagrams_to_send(self, now: float) -> list[bytes]:
         """Return the encrypted packets to send."""
@@ -322,7 +326,7 @@ class RtpSession:
         if self._control:
             control, self._control = self._control, []
             datagrams = [srtp.protect_rtcp(packet) for packet in control]
-        if self.closed:
+        if self.closed or not self._sends:
             return datagrams
         protect = srtp.protect
         for packet in self.sender.packets_to_send(now):

@@ -249,7 +249,7 @@ class RtpSender:
             add_to(totals, send_totals(state.stream))
         return totals
 
-    # -- what is sent ------------------------------------------------------------------------------------------
+    # -- sending -------------------------------------------------------------------------------------------------
 
     def send_frame(
         self, mid: str, frame: EncodedFrame, rid: str | None, now: float, captured: float | None = None
@@ -450,7 +450,7 @@ class RtpSender:
                 return state, packet
         return None
 
-    # -- what the peer says ------------------------------------------------------------------------------------
+    # -- feedback ------------------------------------------------------------------------------------------------
 
     def handle_nack(self, ssrc: int, sequence_numbers: Iterable[int], now: float) -> KeyframeRequested | None:
         """Queue the requested retransmissions; return a keyframe request if they would take too long.
