@@ -105,7 +105,7 @@ class Handshake(Protocol):
         """Epoch in which the next message must arrive to count, or None if no more messages are expected."""
 
     def admit(self, message_type: int) -> Admission:
-        """Return what to do with a fragment of a message of this type."""
+        """Return the action on a fragment of a message of this type."""
 
     def receive(self, message: HandshakeMessage) -> Step:
         """Process the peer's next message.

@@ -79,7 +79,7 @@ class VersionNegotiation:
         return Step(flight=(FlightMessage(0, self._hello_message),))
 
     def admit(self, message_type: int) -> Admission:
-        """Return what to do with a fragment of a message of this type."""
+        """Return the action on a fragment of a message of this type."""
         # RFC 5246 section 7.4.1.1: HelloRequest is ignored while negotiating.
         return Admission.IGNORE if message_type == HandshakeType.HELLO_REQUEST else Admission.REASSEMBLE
 

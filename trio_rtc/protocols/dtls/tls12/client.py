@@ -210,7 +210,7 @@ class ClientHandshake:
         self.next_epoch: int | None = 0
 
     def admit(self, message_type: int) -> Admission:
-        """Return what to do with a fragment of a message of this type."""
+        """Return the action on a fragment of a message of this type."""
         if self.next_epoch is None:
             # The server's Finished came last, so there is no flight of ours that a repeated one asks for.
             declined = message_type in (HandshakeType.HELLO_REQUEST, HandshakeType.CLIENT_HELLO)

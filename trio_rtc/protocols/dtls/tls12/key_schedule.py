@@ -18,20 +18,21 @@ def hash_of(algorithm: hashes.HashAlgorithm, data: bytes) -> bytes:
     return digest.finalize()
 
 
-def _hmac(algorithm: hashes.HashAlgorithm, key: bytes, data: bytes) -> bytes:
-    mac = hmac.HMAC(key, algorithm)
+def _mac(keyed: hmac.HMAC, data: bytes) -> bytes:
+    mac = keyed.copy()
     mac.update(data)
     return mac.finalize()
 
 
 def prf(algorithm: hashes.HashAlgorithm, secret: bytes, label: bytes, seed: bytes, length: int) -> bytes:
     """Return ``length`` bytes of the pseudorandom function (RFC 5246 section 5)."""
+    keyed = hmac.HMAC(secret, algorithm)  # copied for each block, since setting the key takes longer
     seed = label + seed
     link = seed
     output = bytearray()
     while len(output) < length:
-        link = _hmac(algorithm, secret, link)
-        output += _hmac(algorithm, secret, link + seed)
+        link = _mac(keyed, link)
+        output += _mac(keyed, link + seed)
     return bytes(output[:length])
 
 

@@ -242,7 +242,7 @@ class ServerHandshake:
         self.next_epoch: int | None = 0
 
     def admit(self, message_type: int) -> Admission:
-        """Return what to do with a fragment of a message of this type."""
+        """Return the action on a fragment of a message of this type."""
         if self.next_epoch is None:
             if message_type == HandshakeType.FINISHED:
                 return Admission.RETRANSMIT
