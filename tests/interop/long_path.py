@@ -141,14 +141,14 @@ class _LongPathSocket(PassThroughSocket):
     _delay: float
     _outgoing: Direction
     _incoming: Direction
-    _under_way: deque[tuple[float, list[bytes], Address]] = attrs.Factory(deque)
+    _in_flight: deque[tuple[float, list[bytes], Address]] = attrs.Factory(deque)
     _woken: trio.Event = attrs.Factory(trio.Event)
 
     async def run(self) -> None:
         """Send packets when they are due."""
         while True:
-            while self._under_way:
-                due, datagrams, remote = self._under_way.popleft()
+            while self._in_flight:
+                due, datagrams, remote = self._in_flight.popleft()
                 await trio.sleep_until(due)
                 self.inner.send_nowait(datagrams, remote)
             self._woken = trio.Event()
@@ -162,7 +162,7 @@ class _LongPathSocket(PassThroughSocket):
                 return kept
 
     def send_nowait(self, batch: Sequence[bytes], remote: Address) -> bool:
-        self._under_way.append(
+        self._in_flight.append(
             (trio.current_time() + self._delay, self._outgoing.keep_undropped(batch), remote)
         )
         self._woken.set()

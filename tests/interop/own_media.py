@@ -20,7 +20,7 @@ from trio_rtc import (
 )
 from trio_rtc.media import dominant_frequency, draw_pattern, read_counter, tone
 
-HEARD_FRAMES, LOOK_FRAMES = 6, 12
+ANALYZED_FRAMES, LOOK_FRAMES = 6, 12
 """Number of 20 ms frames analyzed for a frequency, and the interval: analysis takes time that sources need, too."""
 
 
@@ -141,9 +141,9 @@ async def wait_for_tone(track: MediaStreamTrack, frequency: float, *, tolerance:
     async for frame in track:
         frames.append(frame)
         if len(frames) == LOOK_FRAMES:
-            heard = _frequency_of(frames[-HEARD_FRAMES:])
-            if abs(heard - frequency) <= tolerance:
-                return heard
+            analyzed = _frequency_of(frames[-ANALYZED_FRAMES:])
+            if abs(analyzed - frequency) <= tolerance:
+                return analyzed
             frames.clear()
     raise EOFError("the track has ended")
 

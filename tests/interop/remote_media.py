@@ -120,10 +120,10 @@ class RemoteMedia:
 
     async def wait_for_tone(self, mid: str, frequency: float, *, tolerance: float = TOLERANCE) -> float:
         """Wait until the peer receives a tone of a frequency in hertz."""
-        heard: float = await self._link.execute(
+        received: float = await self._link.execute(
             "waitForTone", {"mid": mid, "frequency": frequency, "tolerance": tolerance}
         )
-        return heard
+        return received
 
     async def watch(self, mid: str, seconds: float) -> None:
         """Play a received track in the peer's page for some seconds."""

@@ -87,8 +87,10 @@ async def test_video_fec_in_both_directions(peers: Peers, name: str, codecs: tup
         async def they_get_repair_packets() -> bool:
             sent = await our_stats(video, "outbound-rtp")
             received = await their_stats(call, "inbound-rtp", "video")
-            told = codecs is FLEXFEC
-            return bool(sent.fec_packets_sent >= 10 and received.get("fecPacketsReceived", 0) >= 10 * told)
+            reported = codecs is FLEXFEC
+            return bool(
+                sent.fec_packets_sent >= 10 and received.get("fecPacketsReceived", 0) >= 10 * reported
+            )
 
         await wait_until(we_get_packets_back)
         received = await our_stats(video, "inbound-rtp")
@@ -155,8 +157,8 @@ async def test_audio_redundancy_in_both_directions(peers: Peers) -> None:
 
             await wait_until(more_is_recovered)
             after = await our_stats(audio, "inbound-rtp")
-            heard = after.total_samples_received - before.total_samples_received
-            return bool(after.concealed_samples - before.concealed_samples < 0.1 * heard)
+            received = after.total_samples_received - before.total_samples_received
+            return bool(after.concealed_samples - before.concealed_samples < 0.1 * received)
 
         async def they_get_more_than_opus_has() -> bool:
             # In-band FEC adds the previous frame to each packet, RED another one.

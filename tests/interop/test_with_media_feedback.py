@@ -22,11 +22,11 @@ async def test_telephone_tones_of_browsers_are_received(peers: Peers, name: str)
         await audio.receiver.track.receive()
         async with audio.receiver.telephone_events() as events:
             await call.theirs.send_tones(source, "1#A")
-            heard = [await events.receive() for _ in range(6)]
-        assert [(each.tone, each.ended) for each in heard] == [
+            received_tones = [await events.receive() for _ in range(6)]
+        assert [(each.tone, each.ended) for each in received_tones] == [
             (tone, ended) for tone in "1#A" for ended in (False, True)
         ]
-        assert all(0.05 <= each.duration <= 0.2 for each in heard if each.ended)
+        assert all(0.05 <= each.duration <= 0.2 for each in received_tones if each.ended)
 
 
 async def test_congestion_feedback_by_ssrc(peers: Peers) -> None:

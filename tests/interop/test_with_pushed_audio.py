@@ -30,7 +30,7 @@ def speech(seconds: float) -> av.AudioFrame:
     )
 
 
-async def heard(remote: RemotePeer) -> JsonObject:
+async def audio_stats(remote: RemotePeer) -> JsonObject:
     """Return the peer's statistics of our audio."""
     while True:
         for stats in await remote.get_stats():
@@ -54,11 +54,11 @@ async def test_ten_seconds_sent_at_once_are_played_completely(peers: Peers, code
         await remote.connection_state("connected")
         await frames.send(speech(2))
         await frames.drain()
-        before = await heard(remote)
+        before = await audio_stats(remote)
         await frames.send(speech(10))
         await frames.drain()
         await trio.sleep(1)
-        after = await heard(remote)
+        after = await audio_stats(remote)
         # Samples leaving the jitter buffer are played; concealment does not count.
         samples = after["jitterBufferEmittedCount"] - before["jitterBufferEmittedCount"]
         played = samples / SAMPLE_RATES[codec]

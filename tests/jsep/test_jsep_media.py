@@ -84,13 +84,13 @@ def test_each_step_returns_the_plans_known_so_far() -> None:
     side = MediaSide("off1")
     side.add("audio")
     outcome = exchange(media_session(1), side, media_session(2), MediaSide("ans1"))
-    started, heard = outcome.local_offer.media[0], outcome.remote_offer.media[0]
+    started, applied = outcome.local_offer.media[0], outcome.remote_offer.media[0]
     assert (started.key, started.direction, started.remote_direction) == (0, None, None)
     assert started.receive_codecs
     assert not started.send_codecs
-    assert (heard.key, heard.direction, heard.remote_direction) == (None, None, Direction.SENDRECV)
-    assert not heard.receive_codecs
-    assert (heard.remote_stream_ids, heard.remote_track_id) == (("stream0",), "track0")
+    assert (applied.key, applied.direction, applied.remote_direction) == (None, None, Direction.SENDRECV)
+    assert not applied.receive_codecs
+    assert (applied.remote_stream_ids, applied.remote_track_id) == (("stream0",), "track0")
     assert outcome.local_answer.media[0].key == 0
     assert outcome.local_answer.media[0].direction is Direction.RECVONLY
     assert outcome.remote_answer.media[0].direction is Direction.SENDONLY
@@ -165,8 +165,8 @@ def test_text_of_an_offer_and_its_answer() -> None:
 def test_real_offers_are_accepted_completely(name: str) -> None:
     offer = parse(REAL_OFFERS[name])
     session, side = media_session(), MediaSide("ans1")
-    heard = session.apply_remote("offer", REAL_OFFERS[name], side.transceivers)
-    side.update_transceivers(heard)
+    applied = session.apply_remote("offer", REAL_OFFERS[name], side.transceivers)
+    side.update_transceivers(applied)
     answer = parse(session.create_answer(side.media()))
     applied = session.apply_local("answer")
     assert [(media.kind, bool(media.port)) for media in answer.media] == [
@@ -519,13 +519,13 @@ class TestSimulcast:
         offering.add("video", encodings=LAYERS)
         one, other = media_session(1), media_session(2)
         offering.update_transceivers(one.apply_local("offer", one.create_offer(offering.media())))
-        heard = other.apply_remote("offer", one.last_created_offer)
-        assert [(layer.rid, layer.paused) for layer in heard.media[0].receive_layers] == [
+        applied = other.apply_remote("offer", one.last_created_offer)
+        assert [(layer.rid, layer.paused) for layer in applied.media[0].receive_layers] == [
             ("q", False),
             ("h", True),
             ("f", False),
         ]
-        answering.update_transceivers(heard)
+        answering.update_transceivers(applied)
         answer = other.create_answer(answering.media()).replace("recv q;~h;f", "recv ~f;q")
         applied = one.apply_remote("answer", without(answer, "a=rid:h"))
         assert applied.media[0].send_layers == (Layer("f", paused=True), Layer("q"))
@@ -545,12 +545,12 @@ class TestSimulcast:
         side = MediaSide("ans1")
         side.add("video", encodings=LAYERS[:2], added_by_track=True)
         session = media_session()
-        heard = session.apply_remote("offer", asking, side.transceivers)
-        assert heard.media[0].send_layers == (Layer("q"), Layer("h", paused=True))
-        side.update_transceivers(heard)
+        applied = session.apply_remote("offer", asking, side.transceivers)
+        assert applied.media[0].send_layers == (Layer("q"), Layer("h", paused=True))
+        side.update_transceivers(applied)
         answer = session.create_answer(side.media())
         assert "a=rid:q send\r\na=rid:h send\r\na=simulcast:send q;~h\r\n" in answer
-        assert session.apply_local("answer").media[0].send_layers == heard.media[0].send_layers
+        assert session.apply_local("answer").media[0].send_layers == applied.media[0].send_layers
 
     @pytest.mark.parametrize(
         ("restrictions", "accepted"),

@@ -165,8 +165,8 @@ def test_data_channels_end_and_the_transport_remains(call: Call) -> None:
     assert call.negotiate().remote_answer.data_mid == "2"
     one, other = call.sessions
     offer = one.create_offer(call.sides[0].media()).replace("sctp-port:5000", "sctp-port:0")
-    heard = other.apply_remote("offer", offer, call.sides[1].transceivers)
-    assert (heard.data_mid, heard.closed_mids) == (None, ())
+    applied = other.apply_remote("offer", offer, call.sides[1].transceivers)
+    assert (applied.data_mid, applied.closed_mids) == (None, ())
     other.create_answer(call.sides[1].media())
     applied = other.apply_local("answer")
     assert (applied.data_mid, applied.closed_mids) == (None, ("2",))
@@ -282,10 +282,10 @@ class TestRolledBack:
         )
         assert call.sides[1].transceivers[-1].mid == "2"
         call.sides[1].update_transceivers(other.apply_local("rollback"))
-        heard = other.apply_remote("offer", offer, call.sides[1].transceivers)
+        applied = other.apply_remote("offer", offer, call.sides[1].transceivers)
         # Our transceiver had no section yet: it is associated with the peer's section, with the mid that it had itself.
-        assert heard.media[2].key == mine.key
-        call.sides[1].update_transceivers(heard)
+        assert applied.media[2].key == mine.key
+        call.sides[1].update_transceivers(applied)
         answer = other.create_answer(call.sides[1].media())
         call.sides[1].update_transceivers(other.apply_local("answer", answer))
         call.sides[0].update_transceivers(one.apply_remote("answer", answer))

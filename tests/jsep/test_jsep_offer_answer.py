@@ -75,11 +75,11 @@ def test_both_sides_have_matching_plans() -> None:
 
 def test_each_step_returns_the_plan_known_so_far() -> None:
     outcome = negotiate(make_session(1), make_session(2))
-    started, heard = outcome.local_offer.transport, outcome.remote_offer.transport
+    started, applied = outcome.local_offer.transport, outcome.remote_offer.transport
     assert started is not None
-    assert heard is not None
+    assert applied is not None
     assert (started.remote_ufrag, started.dtls_role, started.controlling) == (None, None, True)
-    assert (heard.remote_ufrag, heard.dtls_role, heard.controlling) == ("off1", None, False)
+    assert (applied.remote_ufrag, applied.dtls_role, applied.controlling) == ("off1", None, False)
     assert [step.negotiated for step in attrs.astuple(outcome, recurse=False)] == [False, False, True, True]
     assert all(step.signaling_state_changed for step in attrs.astuple(outcome, recurse=False))
     assert outcome.local_offer.can_trickle is None
@@ -376,8 +376,8 @@ class TestRenegotiation:
         first, second = make_session(1), make_session(2)
         negotiate(first, second)
         closing = first.create_offer(local_media("off1")).replace("application 9", "application 0")
-        heard = second.apply_remote("offer", without(closing, "a=group"))
-        assert (heard.transport, heard.closed_mids) == (None, ())
+        applied = second.apply_remote("offer", without(closing, "a=group"))
+        assert (applied.transport, applied.closed_mids) == (None, ())
         second.create_answer(local_media("ans1"))
         done = second.apply_local("answer")
         assert (done.transport, done.closed_mids, done.rejected_mids) == (None, ("0",), ("0",))

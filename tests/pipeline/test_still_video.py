@@ -37,9 +37,9 @@ class Watcher:
     def grays(self) -> list[int]:
         """The luma of each frame."""
         decoder = create_video_decoder("VP8")
-        decoded = [picture for frame in self.frames for picture in decoder.decode(frame)]
+        decoded = [image for frame in self.frames for image in decoder.decode(frame)]
         decoder.close()
-        return [bytes(picture.planes[0])[0] for picture in decoded]
+        return [bytes(image.planes[0])[0] for image in decoded]
 
     async def _watch(self, track: MediaStreamTrack) -> None:
         async for frame in track:

@@ -59,8 +59,8 @@ async def send_video(frames: MediaStreamTrackSource) -> None:
 
 
 async def send_audio(frames: MediaStreamTrackSource) -> None:
-    async with tone(440) as sounds:
-        async for frame in sounds:
+    async with tone(440) as audio_source:
+        async for frame in audio_source:
             await frames.send(frame)
 
 
@@ -81,20 +81,20 @@ async def test_adding_audio_to_a_running_video_call(rate: int, by_receiver: bool
     link = Link(delay=0.05, rate=rate, queue=rate // 30)
     async with two_peers(link=link) as peers, trio.open_nursery() as nursery:
         alice, bob = peers.alice, peers.bob
-        pictures, video = open_media_track("video")
-        sounds, audio = open_media_track("audio")
+        video_source, video = open_media_track("video")
+        audio_source, audio = open_media_track("audio")
         alice.add_track(video, MediaStream([video], id="all"))
         received = Received(nursery)
         alice.on_track = bob.on_track = received.watch
         await connect(alice, bob)
         await state_reached(bob, "connected")
-        nursery.start_soon(send_video, pictures)
+        nursery.start_soon(send_video, video_source)
         # Until the bandwidth estimate has reached the path's rate.
         await trio.sleep(12)
         began = trio.current_time()
         adder, other = (bob, alice) if by_receiver else (alice, bob)
         adder.add_track(audio, MediaStream([audio], id="all" if together else "another"))
-        nursery.start_soon(functools.partial(send_audio, sounds))
+        nursery.start_soon(functools.partial(send_audio, audio_source))
         await negotiate_slowly(adder, other, 0.3)
         await trio.sleep(AFTER)
         frames = received.tenths("video", began)

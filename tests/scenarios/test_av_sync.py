@@ -8,7 +8,7 @@ from tests.strategies.media import media_peers, opus_frame, until_connected, vp8
 from tests.strategies.peers import connect
 from trio_rtc import EncodedFrame, MediaStream, MediaStreamTrack, MediaStreamTrackSource, open_media_track
 
-PICTURES = 10
+FRAME_COUNT = 10
 ENCODING = 0.08
 SETTLED, END = 12.0, 18.0
 UNITS = {"opus": 0.02, "VP8": 1 / 30}
@@ -45,7 +45,7 @@ async def test_encoding_delay_does_not_desynchronize_audio_and_video(
 ) -> None:
     async with media_peers() as peers, trio.open_nursery() as nursery:
         stream = MediaStream()
-        (sound, audio), (pictures, video) = open_media_track("audio"), open_media_track("video")
+        (audio_source, audio), (video_source, video) = open_media_track("audio"), open_media_track("video")
         peers.alice.add_track(audio, stream)
         peers.alice.add_track(video, stream).transform = encode_slowly
         async with peers.bob.subscribe("track") as tracks:
@@ -56,8 +56,8 @@ async def test_encoding_delay_does_not_desynchronize_audio_and_video(
         ages: dict[str, list[float]] = {"audio": [], "video": []}
         for track in received:
             nursery.start_soon(watch, track, ages[track.kind], began)
-        nursery.start_soon(send, sound, opus_frame, 0.02)
-        nursery.start_soon(send, pictures, lambda index: vp8_frame(3 * index), 1 / PICTURES)
+        nursery.start_soon(send, audio_source, opus_frame, 0.02)
+        nursery.start_soon(send, video_source, lambda index: vp8_frame(3 * index), 1 / FRAME_COUNT)
         await trio.sleep(END)
         nursery.cancel_scope.cancel()
     mean = {kind: sum(of_kind) / len(of_kind) for kind, of_kind in ages.items()}

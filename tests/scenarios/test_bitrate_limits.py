@@ -71,8 +71,8 @@ async def second_stream(call: MeteredCall) -> tuple[RTCRtpSender, VideoEncoder]:
     """Send a second video stream from Alice."""
     alice, bob = call.peers.alice, call.peers.bob
     source, track = open_media_track("video")
-    wishes = [RTCRtpEncodingParameters(max_bitrate=8_000_000)]
-    sender = alice.add_transceiver(track, direction="sendonly", send_encodings=wishes).sender
+    limits = [RTCRtpEncodingParameters(max_bitrate=8_000_000)]
+    sender = alice.add_transceiver(track, direction="sendonly", send_encodings=limits).sender
     await negotiate(alice, bob)
     return sender, VideoEncoder(source, sender, random.Random(1))
 

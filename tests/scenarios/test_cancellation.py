@@ -43,7 +43,7 @@ class World:
         return RTCPeerConnection(configuration, settings=settings_for(host, seed))
 
 
-Story = Callable[[World, trio.CancelScope], Awaitable[None]]
+Scenario = Callable[[World, trio.CancelScope], Awaitable[None]]
 
 
 async def connect_and_close(world: World, scope: trio.CancelScope) -> None:
@@ -141,14 +141,14 @@ async def one_is_cancelled(world: World, scope: trio.CancelScope) -> None:
         nursery.start_soon(run_surviving_peer, world, bobs)
 
 
-async def run_cancelled_at(step: int, scenario: Story, seed: int) -> int:
+async def run_cancelled_at(step: int, scenario: Scenario, seed: int) -> int:
     """Run a scenario in a world of its own, cancelled at a step, and return the number of its steps."""
     world = World(seed)
     async with world.network:
         return await cancelled_at(step, functools.partial(scenario, world), (world.alice, world.bob))
 
 
-async def cancelled_everywhere(scenario: Story, seed: int, stride: int = 1) -> int:
+async def cancelled_everywhere(scenario: Scenario, seed: int, stride: int = 1) -> int:
     """Cancel a scenario at every ``stride``-th step, and return the number of its steps."""
     end = await run_cancelled_at(0, scenario, seed)
     for step in range(1, end + 1, stride):

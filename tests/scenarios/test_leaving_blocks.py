@@ -198,7 +198,7 @@ ENDINGS: tuple[Ending, ...] = (
     "peer",
     "close",
 )
-STORIES = st.builds(
+SCENARIOS = st.builds(
     Scenario,
     ending=st.sampled_from(ENDINGS),
     order=st.sampled_from(ORDERS),
@@ -209,7 +209,7 @@ STORIES = st.builds(
 )
 
 
-@given(STORIES)
+@given(SCENARIOS)
 @example(Scenario("return", ORDERS[0], 0.0, (0.0, 0.0), 0.0, 1))
 @example(Scenario("return", ORDERS[1], 0.0, (0.0, 0.0), 0.0, 2))
 @example(Scenario("fail_after", ORDERS[0], 0.001, (0.01, 0.0), 0.0, 3))

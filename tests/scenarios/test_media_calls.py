@@ -150,7 +150,7 @@ async def connect_and_close(hosts: tuple[SimulatedHost, SimulatedHost], scope: t
             RTCPeerConnection(settings=settings_for(hosts[0], 0, Settings())) as alice,
             RTCPeerConnection(settings=settings_for(hosts[1], 1, Settings())) as bob,
         ):
-            pictures, track = open_media_track("video")
+            video_source, track = open_media_track("video")
             sender = alice.add_track(track)
             trickle(alice, bob)
             async with bob.subscribe("track") as tracks:
@@ -165,7 +165,7 @@ async def connect_and_close(hosts: tuple[SimulatedHost, SimulatedHost], scope: t
                 nursery.start_soon(receive_from, functools.partial(sender.bitrate_changes))
                 nursery.start_soon(receive_from_track, receiver)
                 for number in range(6):
-                    await pictures.send(vp8_frame(number))
+                    await video_source.send(vp8_frame(number))
                     await trio.sleep(0.033)
                 await sender.send_rtp(RtpPacket(96, 1, 1, 1, b"\x10\x11" + bytes(20), True))
                 await sender.replace_track(None)

@@ -46,8 +46,8 @@ async def test_loss_of_a_tenth_of_all_packets(seed: int) -> None:
     link = Link(delay=DELAY, rate=2 * MEGABIT, queue=QUEUE, loss=0.1)
     async with metered_call(seed=seed, link=link) as call:
         await trio.sleep(15)
-        pictures, audio = longest_stalls(call, 1, 15)
-        assert pictures < 0.9
+        video_stall, audio = longest_stalls(call, 1, 15)
+        assert video_stall < 0.9
         assert audio < 0.1
         # Packets are lost before the bottleneck, so that nine tenths of the packets sent may fill it.
         assert_found(call, 10, 15, 2 * MEGABIT / 0.9)
@@ -82,9 +82,9 @@ async def test_a_link_that_falls_to_an_eighth_and_recovers(seed: int) -> None:
         await trio.sleep(15)
         call.set_rate(4 * MEGABIT)
         await trio.sleep(15)
-        pictures, audio = longest_stalls(call, 1, 40)
+        video_stall, audio = longest_stalls(call, 1, 40)
         # The queue at an eighth of the rate, the detection time, and a keyframe behind both.
-        assert pictures < 0.9
+        assert video_stall < 0.9
         assert audio < 0.6
         assert_found(call, 5, 10, 4 * MEGABIT)
         assert_found(call, 20, 25, 0.5 * MEGABIT)
@@ -104,10 +104,10 @@ async def test_audio_and_video_stay_synchronized() -> None:
     async with metered_call(link=link) as call:
         await trio.sleep(15)
         begin = call.began_at + 5
-        pictures = mean(frame.latency for frame in call.video.between(begin))
+        video_latency = mean(frame.latency for frame in call.video.between(begin))
         audio = mean(frame.latency for frame in call.audio.between(begin))
         # ITU-R BT.1359: audio from 45 ms early to 125 ms late is not noticed.
-        assert -0.045 <= audio - pictures <= 0.1
+        assert -0.045 <= audio - video_latency <= 0.1
 
 
 @pytest.mark.parametrize("one_way", [True, False], ids=["one way", "both ways"])
@@ -118,8 +118,8 @@ async def test_media_resumes_right_after_an_outage_of_five_seconds(one_way: bool
         await trio.sleep(5)
         call.peers.network.heal()
         await trio.sleep(10)
-        pictures, audio = longest_stalls(call, 11, 20)
-        assert pictures < 0.2
+        video_stall, audio = longest_stalls(call, 11, 20)
+        assert video_stall < 0.2
         assert audio < 0.2
         assert call.encoder.keyframes_asked < 10
         assert max(sample.estimate for sample in call.samples_between(10, 14)) >= 0.8 * 2 * MEGABIT
@@ -185,6 +185,6 @@ async def test_all_impairments_at_once_cause_no_permanent_stall(seed: int) -> No
             await trio.sleep(3)
             call.set_rate(rate * MEGABIT)
         await trio.sleep(3)
-        pictures, audio = longest_stalls(call, 1, 15)
-        assert pictures < 2
+        video_stall, audio = longest_stalls(call, 1, 15)
+        assert video_stall < 2
         assert audio < 0.5

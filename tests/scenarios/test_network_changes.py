@@ -60,8 +60,8 @@ async def test_the_host_moves_to_another_network() -> None:
             with trio.fail_after(3):
                 await connect(peers.alice, peers.bob)
                 assert await theirs.receive() == f"{number}"
-                await theirs.send("heard")
-                assert await mine.receive() == "heard"
+                await theirs.send("received")
+                assert await mine.receive() == "received"
             assert hosts_of_candidates(peers.alice) == [f"10.1.{number}.1"]
             assert len(peers.hosts[0].open_sockets) == 1
 

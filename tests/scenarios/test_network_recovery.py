@@ -14,7 +14,7 @@ from trio_rtc.testing import Link
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 
 MEGABIT = 1e6
-TROUBLE = 30.0
+IMPAIRMENT_SECONDS = 30.0
 """Seconds of a bad network: longer than consent lasts (RFC 7675)."""
 ONE_AFTER_THE_OTHER = (0.3, 8.0)
 
@@ -45,7 +45,7 @@ def make_bad_link(rng: random.Random, good: Link) -> Link:
 async def impair(call: MeteredCall, rng: random.Random, good: Link) -> None:
     """Apply random impairments one after another."""
     network = call.peers.network
-    while call.now < TROUBLE:
+    while call.now < IMPAIRMENT_SECONDS:
         if rng.random() < 0.2:
             ends = rng.choice([("alice", "bob"), ("bob", "alice")])
             network.partition(*ends, one_way=rng.random() < 0.5)

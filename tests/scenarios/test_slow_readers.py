@@ -17,7 +17,7 @@ SMALL = Settings(
     send_high_water_mark=HIGH_WATER_MARK,
     sctp=SctpOptions(receive_buffer_size=RECEIVE_BUFFER, max_message_size=65536),
 )
-AT_MOST_UNDER_WAY = (RECEIVE_BUFFER + HIGH_WATER_MARK) // MESSAGE_SIZE + 2
+MAX_IN_FLIGHT = (RECEIVE_BUFFER + HIGH_WATER_MARK) // MESSAGE_SIZE + 2
 
 
 class Sender:
@@ -39,7 +39,7 @@ async def test_the_sender_waits_and_nothing_is_lost() -> None:
         nursery.start_soon(sender.run, 200)
         await trio.sleep(60)
         stalled_at = sender.sent
-        assert HIGH_WATER_MARK // MESSAGE_SIZE < stalled_at <= AT_MOST_UNDER_WAY
+        assert HIGH_WATER_MARK // MESSAGE_SIZE < stalled_at <= MAX_IN_FLIGHT
         window = (await layer_counters(peers.bob, "sctp"))["receive_window"]
         assert window < MESSAGE_SIZE
         assert mine.buffered_amount <= HIGH_WATER_MARK + MESSAGE_SIZE
@@ -47,7 +47,7 @@ async def test_the_sender_waits_and_nothing_is_lost() -> None:
             with trio.fail_after(5):
                 assert int(await theirs.receive()) == number
             await trio.sleep(0.5)
-            assert sender.sent <= number + 1 + AT_MOST_UNDER_WAY
+            assert sender.sent <= number + 1 + MAX_IN_FLIGHT
         assert peers.alice.connection_state == peers.bob.connection_state == "connected"
 
 
@@ -104,7 +104,7 @@ async def test_a_slow_handler_slows_the_sender() -> None:
         sender = Sender(mine)
         nursery.start_soon(sender.run, 60)
         await trio.sleep(10)
-        assert sender.sent <= 10 + AT_MOST_UNDER_WAY
+        assert sender.sent <= 10 + MAX_IN_FLIGHT
         await trio.sleep(60)
         assert received == list(range(60))
 

@@ -75,9 +75,9 @@ async def test_audio_and_video_in_both_directions_on_two_transports() -> None:
         assert "a=group" not in answer.sdp
         await trio.sleep(1)
         async with trio.open_nursery() as nursery:
-            for sound, pictures in (ours, theirs):
-                nursery.start_soon(send_audio, sound)
-                nursery.start_soon(send_video, pictures)
+            for audio_source, video_source in (ours, theirs):
+                nursery.start_soon(send_audio, audio_source)
+                nursery.start_soon(send_video, video_source)
             counts: list[dict[str, int]] = []
 
             async def count(*connections: RTCPeerConnection) -> None:
@@ -149,9 +149,9 @@ async def test_a_rejected_section_ends_only_its_transport() -> None:
 
 async def test_data_channels_have_a_transport_of_their_own() -> None:
     async with unbundled_call(2) as call:
-        sound, data = call.peer.parts
+        audio, data = call.peer.parts
         source, track = open_media_track("audio")
-        sound.add_track(track)
+        audio.add_track(track)
         theirs = data.create_data_channel("chat")
         async with call.pc.subscribe("data_channel") as announced:
             await call.negotiate()
@@ -168,9 +168,9 @@ async def test_data_channels_have_a_transport_of_their_own() -> None:
 
 async def test_a_waiting_channel_opens_on_the_transport_of_its_section() -> None:
     async with unbundled_call(2) as call:
-        sound, data = call.peer.parts
+        audio, data = call.peer.parts
         _, track = open_media_track("audio")
-        sound.add_track(track)
+        audio.add_track(track)
         data.create_data_channel("theirs")
         ours = call.pc.create_data_channel("ours")
         async with data.subscribe("data_channel") as announced:
@@ -265,8 +265,8 @@ async def test_more_sections_than_transports_are_rejected() -> None:
 
 async def test_an_answer_without_bundle() -> None:
     async with unbundled_call(3) as call:
-        pc, (sound, pictures, data) = call.pc, call.peer.parts
-        ours, theirs = add_sources(pc), add_sources(sound, pictures)
+        pc, (audio, video, data) = call.pc, call.peer.parts
+        ours, theirs = add_sources(pc), add_sources(audio, video)
         channel = pc.create_data_channel("chat")
         async with data.subscribe("data_channel") as announced:
             await call.offer()
@@ -275,9 +275,9 @@ async def test_an_answer_without_bundle() -> None:
         await channel.send("there")
         assert await there.receive() == "there"
         async with trio.open_nursery() as nursery:
-            for sent_sound, sent_pictures in (ours, theirs):
-                nursery.start_soon(send_audio, sent_sound)
-                nursery.start_soon(send_video, sent_pictures)
+            for sent_audio, sent_video in (ours, theirs):
+                nursery.start_soon(send_audio, sent_audio)
+                nursery.start_soon(send_video, sent_video)
             counts = await received(pc)
         assert counts["audio"] >= SECONDS * 50 - 5
         assert counts["video"] == SECONDS * 25

@@ -27,7 +27,7 @@ PACKAGE = Path(trio_rtc.__file__).parent
 # Counters within one transaction, look-up, message or trend.
 COUNTS_OF_ONE_THING = {"deltas", "queries", "size", "transmissions"}
 LOW_BIT = 64
-NOBODYS_NAME = "candidate:1 1 udp 2130706431 0e0b2c3d-0000-4000-8000-000000000000.local 5000 typ host"
+UNUSED_NAME = "candidate:1 1 udp 2130706431 0e0b2c3d-0000-4000-8000-000000000000.local 5000 typ host"
 
 
 @attrs.define
@@ -174,7 +174,7 @@ async def test_every_counter_of_every_layer_is_reported() -> None:
         ):
             mine, theirs = await channel_pair(alice, bob)
             await messages_pass(mine, theirs)
-            await alice.add_ice_candidate({"candidate": NOBODYS_NAME, "sdpMid": "0"})
+            await alice.add_ice_candidate({"candidate": UNUSED_NAME, "sdpMid": "0"})
             await trio.sleep(0.1)
             marked, missing = await mark_counters(alice)
     assert missing == set()

@@ -202,11 +202,11 @@ async def test_members_of_one_kind_are_none_for_the_other() -> None:
     outbound = attrs.asdict(one(sent, RTCOutboundRtpStreamStats, "audio"))
     inbound = attrs.asdict(one(received, RTCInboundRtpStreamStats, "audio"))
     for stats in (outbound, inbound):
-        of_pictures = [name for name in stats if "frame" in name or name in ("pli_count", "fir_count")]
-        assert {stats[name] for name in of_pictures} == {None}
-    pictures = attrs.asdict(one(received, RTCInboundRtpStreamStats, "video"))
-    of_sound = [name for name in pictures if "sample" in name or "conceal" in name or "audio" in name]
-    assert {pictures[name] for name in of_sound} == {None}
+        video_stats = [name for name in stats if "frame" in name or name in ("pli_count", "fir_count")]
+        assert {stats[name] for name in video_stats} == {None}
+    video = attrs.asdict(one(received, RTCInboundRtpStreamStats, "video"))
+    audio_stats = [name for name in video if "sample" in name or "conceal" in name or "audio" in name]
+    assert {video[name] for name in audio_stats} == {None}
     assert outbound["quality_limitation_reason"] is None
 
 

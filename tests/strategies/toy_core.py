@@ -10,7 +10,7 @@ from trio_rtc.transports.base import Inbox, Transport
 
 from .wires import Wire
 
-GOODBYE = b"goodbye"
+CLOSING_PACKET = b"goodbye"
 
 
 @attrs.frozen
@@ -75,7 +75,7 @@ class EchoCore:
 
     def close(self, now: float) -> None:
         if not self.closed:
-            self._outgoing.append(GOODBYE)
+            self._outgoing.append(CLOSING_PACKET)
         self.closed = True
 
     def lower_closed(self, now: float) -> None:

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("autojump_clock")
 RATE = 16_000
 
 
-def sound(seconds: float, *, rate: int = RATE, channels: int = 1, begin: int = 0) -> av.AudioFrame:
+def make_audio(seconds: float, *, rate: int = RATE, channels: int = 1, begin: int = 0) -> av.AudioFrame:
     """Return audio without ``pts`` with distinct samples."""
     count = round(seconds * rate)
     samples = b"".join(((begin + i) % 30_000).to_bytes(2, "little") * channels for i in range(count))
@@ -74,7 +74,7 @@ async def test_audio_sent_at_once_is_received_in_real_time() -> None:
     async with trio.open_nursery() as nursery:
         frames, _, sender = await opened(nursery)
         began = trio.current_time()
-        await frames.send(sound(10))
+        await frames.send(make_audio(10))
         # All audio except that queued in advance has been received.
         assert trio.current_time() - began == pytest.approx(10 - ADVANCE, abs=0.05)
         assert frames.queued == pytest.approx(ADVANCE, abs=0.03)
@@ -92,7 +92,7 @@ async def test_short_frames_are_paced_like_long_ones(length: float) -> None:
         frames, _, sender = await opened(nursery)
         began = trio.current_time()
         for _ in range(round(3 / length)):
-            await frames.send(sound(length))
+            await frames.send(make_audio(length))
         assert 3 - ADVANCE - 0.1 <= trio.current_time() - began <= 3
         await frames.drain()
         await trio.sleep(0.1)
@@ -105,7 +105,7 @@ async def test_a_pause_of_the_application_is_a_pause_for_the_receiver() -> None:
     async with trio.open_nursery() as nursery:
         frames, _, sender = await opened(nursery)
         for pause in (0.5, 1.0, 2.0, 0.0):
-            await frames.send(sound(0.5))
+            await frames.send(make_audio(0.5))
             await frames.drain()
             await trio.sleep(pause)
         assert sender.seconds == pytest.approx(2)
@@ -120,7 +120,7 @@ async def test_a_live_source_that_is_late_makes_no_gap() -> None:
         for index in range(200):
             late = 0.08 if index % 20 == 7 else 0.0
             await trio.sleep_until(began + index * 0.02 + late)
-            await frames.send(sound(0.02))
+            await frames.send(make_audio(0.02))
         assert not sender.gaps()
         # The delay does not persist.
         assert frames.queued < 0.03
@@ -130,7 +130,7 @@ async def test_a_live_source_that_is_late_makes_no_gap() -> None:
 @pytest.mark.parametrize("drift", [-0.0005, 0.0005])
 async def test_clock_drift_of_a_source_is_followed(drift: float) -> None:
     timeline, now, begins = AudioTimeline(), 0.0, []
-    frame = sound(0.02)
+    frame = make_audio(0.02)
     for index in range(100_000):
         now = index * 0.02 * (1 + drift)
         begins.append(timeline.schedule(frame, now))
@@ -143,7 +143,7 @@ async def test_pts_determines_time_and_gaps_are_silence() -> None:
         frames, _, sender = await opened(nursery)
         began = trio.current_time()
         for pts in (0, 1000, 3000, 900_000_000, 900_001_000):
-            frame = sound(1)
+            frame = make_audio(1)
             frame.pts, frame.time_base = pts, Fraction(1, 1000)
             await frames.send(frame)
         await frames.drain()
@@ -165,7 +165,7 @@ async def test_interrupted_audio_is_silent_at_once() -> None:
         returned: list[float] = []
 
         async def send_speech() -> None:
-            await frames.send(sound(10))
+            await frames.send(make_audio(10))
             returned.append(trio.current_time())
 
         nursery.start_soon(send_speech)
@@ -179,7 +179,7 @@ async def test_interrupted_audio_is_silent_at_once() -> None:
         assert sender.received[-1][0] < interrupted
         assert frames.queued == 0
         # The next audio is received at once.
-        await frames.send(sound(0.02))
+        await frames.send(make_audio(0.02))
         await frames.drain()
         assert sender.received[-1][0] == interrupted + 1
         frames.close()
@@ -189,7 +189,7 @@ async def test_audio_that_was_dropped_is_not_dropped_again() -> None:
     async with trio.open_nursery() as nursery:
         frames, _, sender = await opened(nursery)
         for _ in range(2):
-            nursery.start_soon(frames.send, sound(5))
+            nursery.start_soon(frames.send, make_audio(5))
         await trio.sleep(1)
         first, second = frames.drop_queued(), frames.drop_queued()
         assert first == pytest.approx(9, abs=0.03)
@@ -198,7 +198,7 @@ async def test_audio_that_was_dropped_is_not_dropped_again() -> None:
         await trio.sleep(1)
         assert sender.seconds == pytest.approx(10 - first, abs=0.001)
         assert frames.drop_queued() == 0
-        nursery.start_soon(frames.send, sound(2))
+        nursery.start_soon(frames.send, make_audio(2))
         await trio.sleep(1)
         assert frames.drop_queued() == pytest.approx(1, abs=0.03)
         frames.close()
@@ -207,10 +207,10 @@ async def test_audio_that_was_dropped_is_not_dropped_again() -> None:
 async def test_audio_right_after_an_interruption_follows_it() -> None:
     async with trio.open_nursery() as nursery:
         frames, _, sender = await opened(nursery)
-        await frames.send(sound(1))
+        await frames.send(make_audio(1))
         interrupted = trio.current_time()
         frames.drop_queued()
-        await frames.send(sound(0.2, begin=20_000))
+        await frames.send(make_audio(0.2, begin=20_000))
         await frames.drain()
         await trio.sleep(0.1)
         begins = [
@@ -225,7 +225,7 @@ async def test_every_task_that_sends_returns_when_it_is_interrupted() -> None:
         frames, _, sender = await opened(nursery)
         async with trio.open_nursery() as talking:
             for _ in range(3):
-                talking.start_soon(frames.send, sound(5))
+                talking.start_soon(frames.send, make_audio(5))
             await trio.sleep(1)
             assert frames.drop_queued() == pytest.approx(14, abs=0.03)
         assert trio.current_time() == pytest.approx(1, abs=0.001)
@@ -238,7 +238,7 @@ async def test_several_tasks_do_not_mix_their_audio() -> None:
         frames, _, sender = await opened(nursery)
         async with trio.open_nursery() as talking:
             for begin in (0, 20_000):
-                talking.start_soon(frames.send, sound(0.5, begin=begin))
+                talking.start_soon(frames.send, make_audio(0.5, begin=begin))
         await frames.drain()
         await trio.sleep(0.1)
         first = [int.from_bytes(samples_of(frame)[:2], "little") >= 20_000 for _, frame in sender.received]
@@ -250,13 +250,13 @@ async def test_queued_audio_of_a_cancelled_send_is_received() -> None:
     async with trio.open_nursery() as nursery:
         frames, _, sender = await opened(nursery)
         with trio.move_on_after(1.0):
-            await frames.send(sound(10))
+            await frames.send(make_audio(10))
         queued = frames.queued
         assert queued == pytest.approx(ADVANCE, abs=0.03)
         await trio.sleep(1)
         assert sender.seconds == pytest.approx(1 + queued, abs=0.021)
         # The next frame follows.
-        await frames.send(sound(0.1))
+        await frames.send(make_audio(0.1))
         frames.close()
 
 
@@ -264,7 +264,7 @@ async def test_an_interruption_without_queued_audio_drops_nothing() -> None:
     async with trio.open_nursery() as nursery:
         frames, _, _ = await opened(nursery)
         assert frames.drop_queued() == 0
-        await frames.send(sound(0.1))
+        await frames.send(make_audio(0.1))
         await trio.sleep(1)
         assert frames.drop_queued() == 0
         await frames.drain()
@@ -274,7 +274,7 @@ async def test_an_interruption_without_queued_audio_drops_nothing() -> None:
 async def test_waiting_for_the_end_ends_with_an_interruption() -> None:
     async with trio.open_nursery() as nursery:
         frames, _, _ = await opened(nursery)
-        await frames.send(sound(0.3))
+        await frames.send(make_audio(0.3))
         began = trio.current_time()
         nursery.start_soon(frames.drain)
         await trio.sleep(0.1)
@@ -305,7 +305,7 @@ async def test_video_and_encoded_audio_are_neither_paced_nor_dropped() -> None:
 
 async def test_without_a_receiver_audio_is_paced_and_lost() -> None:
     frames, track = open_media_track("audio")
-    await frames.send(sound(3))
+    await frames.send(make_audio(3))
     assert trio.current_time() == pytest.approx(3 - ADVANCE, abs=0.05)
     assert frames.drop_queued() == pytest.approx(ADVANCE, abs=0.03)
     assert frames.queued <= 0.02
@@ -315,7 +315,7 @@ async def test_without_a_receiver_audio_is_paced_and_lost() -> None:
 async def test_closing_sends_queued_audio() -> None:
     async with trio.open_nursery() as nursery:
         frames, _, sender = await opened(nursery)
-        await frames.send(sound(0.25))
+        await frames.send(make_audio(0.25))
         frames.close()
     assert sender.seconds == pytest.approx(0.25)
 
@@ -323,7 +323,7 @@ async def test_closing_sends_queued_audio() -> None:
 async def test_stopping_drops_queued_audio() -> None:
     async with trio.open_nursery() as nursery:
         frames, track, sender = await opened(nursery)
-        await frames.send(sound(0.25))
+        await frames.send(make_audio(0.25))
         await trio.sleep(0.05)
         track.stop()
         assert frames.queued == 0.0
@@ -353,7 +353,7 @@ async def test_a_send_that_waits_fails_when_the_track_ends(
 
         nursery.start_soon(end_later)
         with pytest.raises(error):
-            await frames.send(sound(10))
+            await frames.send(make_audio(10))
         assert trio.current_time() < 1.05
 
 
@@ -362,7 +362,7 @@ async def test_two_senders_of_a_track_receive_the_same_frames_at_the_same_times(
         frames, track, first = await opened(nursery)
         second = Sender(track.clone())
         await nursery.start(second.run)
-        await frames.send(sound(1))
+        await frames.send(make_audio(1))
         frames.drop_queued()
         await trio.sleep(0.1)
         assert [at for at, _ in first.received] == [at for at, _ in second.received]
@@ -375,7 +375,7 @@ async def test_two_senders_of_a_track_receive_the_same_frames_at_the_same_times(
 @pytest.mark.parametrize("channels", [1, 2])
 @pytest.mark.parametrize("rate", [8_000, 24_000, 44_100])
 def test_pieces_have_all_samples(rate: int, channels: int) -> None:
-    frame = sound(0.999, rate=rate, channels=channels)
+    frame = make_audio(0.999, rate=rate, channels=channels)
     pieces = list(pieces_of(frame))
     assert b"".join(map(samples_of, pieces)) == samples_of(frame)
     assert {piece.sample_rate for piece in pieces} == {rate}
@@ -394,7 +394,7 @@ def test_planar_samples_are_cut_in_each_plane() -> None:
 
 
 def test_a_short_frame_is_not_copied() -> None:
-    frame = sound(0.04)
+    frame = make_audio(0.04)
     assert list(pieces_of(frame)) == [frame]
 
 
@@ -404,7 +404,7 @@ def test_a_short_frame_is_not_copied() -> None:
 @pytest.mark.parametrize(("codec", "clock_rate"), [("opus", 48_000), ("PCMU", 8_000), ("G722", 8_000)])
 def test_timestamps_of_frames_without_pts_follow_the_clock(codec: str, clock_rate: int) -> None:
     encoder = create_audio_encoder(codec)
-    encode = functools.partial(encoder.encode, sound(0.02))
+    encode = functools.partial(encoder.encode, make_audio(0.02))
     stamps = []
     for captured in (5.0, 5.02, 5.04, 5.56, 5.58, 7.0):
         stamps += [frame.timestamp / clock_rate for frame in encode(captured=captured)]

@@ -80,11 +80,11 @@ async def test_changes_by_the_peer_fire_events(autojump_clock: Clock) -> None:
         await negotiate(peers.alice, peers.bob)
         (remote,) = peers.bob.get_remote_streams()
         assert remote.id == stream.id
-        told: list[tuple[str, str]] = []
+        recorded: list[tuple[str, str]] = []
 
         def record(event: MediaStreamTrackEvent) -> None:
             assert event.target is remote
-            told.append((event.type, event.track.id))
+            recorded.append((event.type, event.track.id))
 
         remote.on_add_track = record
         remote.on_remove_track = record
@@ -92,5 +92,5 @@ async def test_changes_by_the_peer_fire_events(autojump_clock: Clock) -> None:
         await negotiate(peers.alice, peers.bob)
         peers.alice.remove_track(sender)
         await negotiate(peers.alice, peers.bob)
-        assert told == [("add_track", video.id), ("remove_track", video.id)]
+        assert recorded == [("add_track", video.id), ("remove_track", video.id)]
         assert [track.id for track in remote.get_tracks()] == [audio.id]

@@ -96,9 +96,9 @@ async def test_fewer_decoded_video_frames_are_queued(autojump_clock: Clock) -> N
     with trio.move_on_after(1):
         await track.receive()
     for index in range(20):
-        picture = av.VideoFrame(64, 48)
-        picture.pts = index
-        await source.send(picture)
+        video_frame = av.VideoFrame(64, 48)
+        video_frame.pts = index
+        await source.send(video_frame)
     assert (await track.receive()).pts == 12
     assert track.frames_dropped == 12
 
@@ -191,9 +191,9 @@ async def test_settings_are_those_of_the_frames(autojump_clock: Clock) -> None:
     assert track.clone().get_settings() == settings
 
     source, track = open_media_track("audio")
-    sound = av.AudioFrame("s16", "stereo", 960)
-    sound.sample_rate = 48_000
-    await source.send(sound)
+    audio_frame = av.AudioFrame("s16", "stereo", 960)
+    audio_frame.sample_rate = 48_000
+    await source.send(audio_frame)
     assert track.get_settings().channel_count == 2
     assert track.get_settings().width is None
 
@@ -202,14 +202,14 @@ async def test_constraints_are_stored_but_unsupported() -> None:
     _, track = open_media_track("video")
     assert track.get_capabilities() == MediaTrackCapabilities()
     assert track.get_constraints() == {}
-    wishes = {"width": {"exact": 1}, "advanced": [{"frame_rate": 5}]}
-    await track.apply_constraints(wishes)
-    assert track.get_constraints() == wishes
-    assert track.clone().get_constraints() == wishes
+    constraints = {"width": {"exact": 1}, "advanced": [{"frame_rate": 5}]}
+    await track.apply_constraints(constraints)
+    assert track.get_constraints() == constraints
+    assert track.clone().get_constraints() == constraints
     await track.apply_constraints()
     assert track.get_constraints() == {}
     track.stop()
-    await track.apply_constraints(wishes)
+    await track.apply_constraints(constraints)
 
 
 # -- disabled ----------------------------------------------------------------------------------------------------------
@@ -219,10 +219,10 @@ async def test_constraints_are_stored_but_unsupported() -> None:
 async def test_a_disabled_video_track_is_black(pixels: str, autojump_clock: Clock) -> None:
     source, track = open_media_track("video")
     clone = track.clone()
-    picture = av.VideoFrame(64, 48, pixels)
-    for plane in picture.planes:
+    video_frame = av.VideoFrame(64, 48, pixels)
+    for plane in video_frame.planes:
         plane.update(b"\xc8" * plane.buffer_size)
-    picture.pts = 5
+    video_frame.pts = 5
     track.enabled = False
     shown: dict[str, av.VideoFrame] = {}
 
@@ -232,10 +232,10 @@ async def test_a_disabled_video_track_is_black(pixels: str, autojump_clock: Cloc
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(read, "black", track)
-        nursery.start_soon(read, "picture", clone)
+        nursery.start_soon(read, "video_frame", clone)
         await trio.testing.wait_all_tasks_blocked()
-        await source.send(picture)
-    assert shown["picture"] is picture
+        await source.send(video_frame)
+    assert shown["video_frame"] is video_frame
     black = shown["black"]
     assert (black.width, black.height, black.pts, black.format.name) == (64, 48, 5, pixels)
     rgb = bytes(black.reformat(format="rgb24").planes[0])
@@ -245,9 +245,9 @@ async def test_a_disabled_video_track_is_black(pixels: str, autojump_clock: Cloc
 @pytest.mark.parametrize("samples", ["s16", "fltp"])
 async def test_a_disabled_audio_track_is_silent(samples: str, autojump_clock: Clock) -> None:
     source, track = open_media_track("audio")
-    sound = av.AudioFrame(samples, "stereo", 960)
-    sound.sample_rate = 48000
-    for plane in sound.planes:
+    audio_frame = av.AudioFrame(samples, "stereo", 960)
+    audio_frame.sample_rate = 48000
+    for plane in audio_frame.planes:
         plane.update(b"\x7f" * plane.buffer_size)
     track.enabled = False
     shown: list[av.AudioFrame] = []
@@ -258,7 +258,7 @@ async def test_a_disabled_audio_track_is_silent(samples: str, autojump_clock: Cl
     async with trio.open_nursery() as nursery:
         nursery.start_soon(read)
         await trio.testing.wait_all_tasks_blocked()
-        await source.send(sound)
+        await source.send(audio_frame)
     (silence,) = shown
     assert (silence.samples, silence.sample_rate, silence.layout.name) == (960, 48000, "stereo")
     assert all(not any(bytes(plane)) for plane in silence.planes)

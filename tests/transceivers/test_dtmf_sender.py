@@ -29,7 +29,7 @@ class Call:
     peers: Peers
     tones: RTCDTMFSender
     receiver: RTCRtpReceiver
-    told: list[tuple[float, str, str]] = attrs.field(factory=list)
+    recorded_tones: list[tuple[float, str, str]] = attrs.field(factory=list)
 
     def listen(self) -> None:
         """Record each tone with its time and the tones that remain."""
@@ -37,7 +37,9 @@ class Call:
 
         def record_tone(event: RTCDTMFToneChangeEvent) -> None:
             assert event.target is self.tones
-            self.told.append((round(trio.current_time() - start, 3), event.tone, self.tones.tone_buffer))
+            self.recorded_tones.append(
+                (round(trio.current_time() - start, 3), event.tone, self.tones.tone_buffer)
+            )
 
         self.tones.on_tone_change = record_tone
 
@@ -85,9 +87,9 @@ async def test_tones_are_reported_sequentially(autojump_clock: trio.testing.Mock
     async with call() as one:
         one.tones.insert_dtmf("1,a#", 100, 70)
         assert one.tones.tone_buffer == "1,A#"
-        assert one.told == []
+        assert one.recorded_tones == []
         await trio.sleep(4)
-        assert one.told == [
+        assert one.recorded_tones == [
             (0.0, "1", ",A#"),
             (0.17, ",", "A#"),
             (2.17, "A", "#"),
@@ -105,11 +107,11 @@ async def test_a_tone_on_the_wire(autojump_clock: trio.testing.MockClock) -> Non
             packets = await record(one.receiver, 0.5)
 
     tone = [packet for _, packet in packets if packet.payload_type == events]
-    told = [TelephoneEvent.parse(packet.payload) for packet in tone]
-    assert {event.event for event in told} == {5}
+    tone_events = [TelephoneEvent.parse(packet.payload) for packet in tone]
+    assert {event.event for event in tone_events} == {5}
     # The duration so far every 20 ms, at 48 units per millisecond; the end three times.
-    assert [event.duration for event in told] == [960, 1920, 2880, 3840, 4800, 4800, 4800]
-    assert [event.end for event in told] == [False] * 4 + [True] * 3
+    assert [event.duration for event in tone_events] == [960, 1920, 2880, 3840, 4800, 4800, 4800]
+    assert [event.end for event in tone_events] == [False] * 4 + [True] * 3
     assert [packet.marker for packet in tone] == [True] + [False] * 6
     (timestamp,) = {packet.timestamp for packet in tone}
     assert {packet.ssrc for packet in tone} == {packet.ssrc for _, packet in packets}
@@ -129,14 +131,14 @@ async def test_a_tone_longer_than_sixteen_bits_has_segments(autojump_clock: trio
         _, events = payload_types(one)
         one.tones.insert_dtmf("9", 3000)
         packets = [packet for _, packet in await record(one.receiver, 4) if packet.payload_type == events]
-    told = [(packet.timestamp, TelephoneEvent.parse(packet.payload)) for packet in packets]
-    starts = list(dict.fromkeys(timestamp for timestamp, _ in told))
+    tone_events = [(packet.timestamp, TelephoneEvent.parse(packet.payload)) for packet in packets]
+    starts = list(dict.fromkeys(timestamp for timestamp, _ in tone_events))
     assert [(start - starts[0]) & 0xFFFFFFFF for start in starts] == [0, 0xFFFF, 2 * 0xFFFF]
     for start in starts[:-1]:
-        segment = [event for timestamp, event in told if timestamp == start]
+        segment = [event for timestamp, event in tone_events if timestamp == start]
         assert segment[-1].duration == 0xFFFF
         assert not any(event.end for event in segment)
-    assert told[-1][1] == TelephoneEvent(9, end=True, duration=3 * 48000 - 2 * 0xFFFF)
+    assert tone_events[-1][1] == TelephoneEvent(9, end=True, duration=3 * 48000 - 2 * 0xFFFF)
     assert [packet.marker for packet in packets].count(True) == 1
 
 
@@ -150,7 +152,7 @@ async def test_durations_are_clamped(
     async with call(audio=False) as one:
         one.tones.insert_dtmf("12", duration, gap)
         await trio.sleep(30)
-        assert [at for at, _, _ in one.told] == times
+        assert [at for at, _, _ in one.recorded_tones] == times
 
 
 async def test_short_tones_are_separated(autojump_clock: trio.testing.MockClock) -> None:
@@ -158,8 +160,8 @@ async def test_short_tones_are_separated(autojump_clock: trio.testing.MockClock)
         _, events = payload_types(one)
         one.tones.insert_dtmf("123", 40, 30)
         packets = [packet for _, packet in await record(one.receiver, 1) if packet.payload_type == events]
-    told = [TelephoneEvent.parse(packet.payload) for packet in packets]
-    assert [(event.event, event.end) for event in told] == [
+    tone_events = [TelephoneEvent.parse(packet.payload) for packet in packets]
+    assert [(event.event, event.end) for event in tone_events] == [
         (tone, end) for tone in (1, 2, 3) for end in (False, True, True, True)
     ]
 
@@ -172,7 +174,7 @@ async def test_later_tones_replace_remaining_ones(
         await trio.sleep(0.05)
         one.tones.insert_dtmf("9", 200)
         await trio.sleep(1)
-        assert [tone for _, tone, _ in one.told] == ["1", "9", ""]
+        assert [tone for _, tone, _ in one.recorded_tones] == ["1", "9", ""]
 
 
 async def test_an_empty_string_stops_the_tones(autojump_clock: trio.testing.MockClock) -> None:
@@ -182,23 +184,23 @@ async def test_an_empty_string_stops_the_tones(autojump_clock: trio.testing.Mock
         one.tones.insert_dtmf("")
         assert one.tones.tone_buffer == ""
         await trio.sleep(1)
-        assert [tone for _, tone, _ in one.told] == ["1", ""]
+        assert [tone for _, tone, _ in one.recorded_tones] == ["1", ""]
         one.tones.insert_dtmf("")
         await trio.sleep(1)
-        assert len(one.told) == 2
+        assert len(one.recorded_tones) == 2
 
 
 async def test_a_handler_may_insert_more(autojump_clock: trio.testing.MockClock) -> None:
     async with call() as one:
 
         def more(event: RTCDTMFToneChangeEvent) -> None:
-            if event.tone == "" and len(one.told) < 4:
+            if event.tone == "" and len(one.recorded_tones) < 4:
                 one.tones.insert_dtmf("2")
 
         one.tones.add_event_listener("tone_change", more)
         one.tones.insert_dtmf("1")
         await trio.sleep(2)
-        assert [tone for _, tone, _ in one.told] == ["1", "", "2", ""]
+        assert [tone for _, tone, _ in one.recorded_tones] == ["1", "", "2", ""]
 
 
 async def test_invalid_tones_are_rejected(autojump_clock: trio.testing.MockClock) -> None:
@@ -257,7 +259,7 @@ async def test_stopping_the_transceiver_stops_the_tones(autojump_clock: trio.tes
         only(one.peers.alice.get_transceivers()).stop()
         assert not one.tones.can_insert_dtmf
         await trio.sleep(2)
-        assert [tone for _, tone, _ in one.told] == ["1", "2"]
+        assert [tone for _, tone, _ in one.recorded_tones] == ["1", "2"]
 
 
 async def test_no_tones_for_video(autojump_clock: trio.testing.MockClock) -> None:
@@ -268,15 +270,15 @@ async def test_no_tones_for_video(autojump_clock: trio.testing.MockClock) -> Non
 async def test_audio_continues_after_tones(autojump_clock: trio.testing.MockClock) -> None:
     """All sent frames are received: tones do not reset the jitter buffer."""
     async with call() as one:
-        heard = []
+        indices = []
         with trio.move_on_after(4):
             one.tones.insert_dtmf("1,2")
             while True:
                 frame = await one.receiver.track.receive()
-                heard.append(int.from_bytes(frame.payload[1:], "big"))
-        assert len(heard) > 150
+                indices.append(int.from_bytes(frame.payload[1:], "big"))
+        assert len(indices) > 150
         # Five or six frames are not sent during a tone of 100 ms.
-        steps = [b - a for a, b in itertools.pairwise(heard)]
+        steps = [b - a for a, b in itertools.pairwise(indices)]
         assert sorted(set(steps)) in ([1, 6], [1, 5, 6], [1, 5])
         assert len(steps) - steps.count(1) <= 2
 
@@ -286,14 +288,14 @@ async def test_the_peer_receives_the_tones(autojump_clock: trio.testing.MockCloc
         # Tones are received although the audio is not consumed.
         one.tones.insert_dtmf("1#", 100, 70)
         await trio.sleep(1)
-        heard = [await events.receive() for _ in range(4)]
-        assert [(each.tone, each.ended) for each in heard] == [
+        received_tones = [await events.receive() for _ in range(4)]
+        assert [(each.tone, each.ended) for each in received_tones] == [
             ("1", False),
             ("1", True),
             ("#", False),
             ("#", True),
         ]
-        assert [each.duration for each in heard if each.ended] == pytest.approx([0.1, 0.1])
+        assert [each.duration for each in received_tones if each.ended] == pytest.approx([0.1, 0.1])
         one.peers.bob.close()
         with pytest.raises(trio.EndOfChannel):
             await events.receive()

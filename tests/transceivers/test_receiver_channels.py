@@ -8,7 +8,7 @@ import trio.testing
 from tests.strategies.peers import connect, two_peers
 from trio_rtc import EncodedFrame, RTCPeerConnection, open_media_track
 
-SOUND = EncodedFrame(b"\xf8\xff\xfe", 0, 48_000, "opus", audio_level=30)
+AUDIO = EncodedFrame(b"\xf8\xff\xfe", 0, 48_000, "opus", audio_level=30)
 
 
 async def test_channels_end_with_the_receiver(autojump_clock: trio.testing.MockClock) -> None:
@@ -63,13 +63,13 @@ async def test_packets_can_be_forwarded_to_another_peer(
     assert len({packet.ssrc for packet in got}) == 1
     numbers = [packet.sequence_number for packet in got]
     assert numbers == list(range(numbers[0], numbers[0] + 10))
-    assert {packet.payload for packet in got} == {SOUND.payload}
+    assert {packet.payload for packet in got} == {AUDIO.payload}
     assert {packet.header_values().audio_level for packet in got} == {30}
 
 
 async def send_audio(frames: trio.abc.SendChannel[EncodedFrame]) -> None:
     number = 0
     while True:
-        await frames.send(attrs.evolve(SOUND, timestamp=number * 960))
+        await frames.send(attrs.evolve(AUDIO, timestamp=number * 960))
         await trio.sleep(0.02)
         number += 1

@@ -42,8 +42,8 @@ async def test_a_track_is_muted_until_packets_arrive(autojump_clock: Clock) -> N
         assert event.track.muted
         async with event.track.subscribe("unmute") as unmuted:
             await source.send(opus_frame(0))
-            told = await unmuted.receive()
-        assert told.target is event.track
+            reported = await unmuted.receive()
+        assert reported.target is event.track
         assert not event.track.muted
 
 

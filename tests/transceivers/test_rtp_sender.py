@@ -137,9 +137,9 @@ async def test_parameters_that_can_be_set() -> None:
     parameters.encodings[0].scale_resolution_down_by = None
     wanted = parameters.encodings[1]
     await sender.set_parameters(parameters)
-    told = sender.get_parameters()
-    assert told.encodings == [RTCRtpEncodingParameters("a", scale_resolution_down_by=1.0), wanted]
-    assert told.degradation_preference == "maintain-resolution"
+    reported = sender.get_parameters()
+    assert reported.encodings == [RTCRtpEncodingParameters("a", scale_resolution_down_by=1.0), wanted]
+    assert reported.degradation_preference == "maintain-resolution"
     pc.close()
 
 

@@ -397,12 +397,12 @@ async def test_one_track_event_each_time_the_peer_begins_to_send(autojump_clock:
     async with media_peers() as peers:
         transceiver = peers.alice.add_transceiver("audio", direction="recvonly")
         events = recorded_tracks(peers.bob)
-        told = []
+        counts = []
         for direction in ("recvonly", "sendonly", "sendrecv", "inactive", "sendonly"):
             transceiver.direction = direction
             await negotiate(peers.alice, peers.bob)
-            told.append(len(events))
-        assert told == [0, 1, 1, 1, 2]
+            counts.append(len(events))
+        assert counts == [0, 1, 1, 1, 2]
 
 
 async def test_another_stream_fires_another_event(autojump_clock: Clock) -> None:

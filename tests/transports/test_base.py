@@ -8,7 +8,7 @@ import pytest
 import trio
 import trio.testing
 
-from tests.strategies.toy_core import GOODBYE, Answered, EchoTransport
+from tests.strategies.toy_core import CLOSING_PACKET, Answered, EchoTransport
 from tests.strategies.wires import Wire
 from trio_rtc.transports.base import Inbox
 
@@ -443,7 +443,7 @@ async def test_closing_sends_one_close_message_and_ends_the_task() -> None:
         await settle()
         await transport.close()
         await transport.close()
-    assert transport.wire.packets == [GOODBYE]
+    assert transport.wire.packets == [CLOSING_PACKET]
     await expect_closed(transport.upper)
 
 

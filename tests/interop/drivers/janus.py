@@ -71,8 +71,8 @@ class Handle:
 
     async def trickle(self, candidate: JsonObject | None) -> None:
         """Send a local candidate; ``None`` ends the candidates."""
-        told = {"completed": True} if candidate is None else candidate
-        await self._client.request({"janus": "trickle", "handle_id": self.number, "candidate": told})
+        data = {"completed": True} if candidate is None else candidate
+        await self._client.request({"janus": "trickle", "handle_id": self.number, "candidate": data})
 
     async def wait_for(self, kind: str) -> JsonObject:
         """Return the next event of a kind, such as ``webrtcup``; others before it are dropped."""

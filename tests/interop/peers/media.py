@@ -13,7 +13,7 @@ import av
 # start, and most peers have no media.
 
 JsonObject = dict[str, Any]
-HEARD_FRAMES = 10
+ANALYZED_FRAMES = 10
 
 
 class MediaEngine(Protocol):
@@ -95,10 +95,10 @@ class Media:
         frames: list[av.AudioFrame] = []
         async for frame in self._frames(mid):
             frames.append(frame)
-            if len(frames) == HEARD_FRAMES:
-                heard = _frequency_of(frames)
-                if abs(heard - frequency) <= tolerance:
-                    return heard
+            if len(frames) == ANALYZED_FRAMES:
+                analyzed = _frequency_of(frames)
+                if abs(analyzed - frequency) <= tolerance:
+                    return analyzed
                 frames.clear()
         raise EOFError("the track has ended")
 
