@@ -20,7 +20,11 @@ else:
         if not name.startswith("__") and _find_spec(f"{__name__}.{name}") is not None:
             return _import_module(f"{__name__}.{name}")
         if not name.startswith("__") or name == "__all__":
-            public = _import_module(f"{__name__}._public")
+            try:
+                public = _import_module(f"{__name__}._public")
+            except AttributeError as error:
+                # An AttributeError of this function would hide its cause: "cannot import name".
+                raise ImportError(f"cannot load the public names of {__name__}: {error}") from error
             names = {each: getattr(public, each) for each in public.__all__}
             globals().update(names, __all__=["__version__", *names])
             if name in globals():

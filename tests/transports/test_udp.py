@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 
 from tests.strategies.wires import LOOPBACK, NarrowIpv6Socket, NarrowSocket, RefusingSocket, ScriptedSocket
 from trio_rtc.protocols._contract import Address
+from trio_rtc.transports import udp
 from trio_rtc.transports.network import InterfaceAddress
 from trio_rtc.transports.udp import SystemDatagramSocket, SystemNetwork, UdpTransport, _equal_sized_runs
 
@@ -755,6 +756,7 @@ def test_addresses_of_all_interfaces(monkeypatch: pytest.MonkeyPatch) -> None:
         for name in ("eth0", "wlan0")
     ]
     monkeypatch.setattr(ifaddr, "get_adapters", lambda: adapters)
+    monkeypatch.setattr(udp, "_interface_addresses", udp._interface_addresses.__wrapped__)
     assert SystemNetwork().interface_addresses() == [
         InterfaceAddress(name, *address)
         for name in ("eth0", "wlan0")

@@ -17,7 +17,7 @@ from typing import Any, TypeVar, cast
 
 import attrs
 
-from .argument_types import Expected, check_types, expected_types, validator_sentence
+from .argument_types import Expected, check_types, expected_types, has_expected_types, validator_sentence
 
 ClassT = TypeVar("ClassT", bound=type)
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
@@ -99,9 +99,12 @@ class _Signature:
             if name not in self._names:
                 others = [known for known in self._names if known != "self"]
                 raise TypeError(f"{called}() has no argument {name!r}{suggestion(name, others, 'it takes')}")
-        if self._options and not rest:
-            _refuse_dictionary(called, args, positional, self._expected, self._options)
-        check_types(called, self._expected, {**dict(zip(positional, args, strict=False)), **kwargs})
+        arguments = {**dict(zip(positional, args, strict=False)), **kwargs}
+        expected = self._expected
+        if len(args) > len(positional) or not has_expected_types(expected, arguments):
+            if self._options and not rest:
+                _refuse_dictionary(called, args, positional, expected, self._options)
+            check_types(called, expected, arguments)
         for further in args[len(positional) :] if rest else ():
             check_types(called, self._expected, {rest[0]: further})
 

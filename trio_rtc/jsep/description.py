@@ -40,12 +40,18 @@ class Description:
             return self
         parsed = attrs.evolve(self.parsed, media=(*media[:index], section, *media[index + 1 :]))
         known = len(old.attributes)
-        if attrs.evolve(section, attributes=section.attributes[:known]) == old:
-            # What the peer wrote stays as it came, to the letter.
+        if section.attributes[:known] == old.attributes and _without_attributes(
+            section
+        ) == _without_attributes(old):
+            # The peer's text is kept as it was received.
             sdp = append_attributes(self.sdp, index, section.attributes[known:])
         else:
             sdp = write(parsed)
         return attrs.evolve(self, sdp=sdp, parsed=parsed)
+
+
+def _without_attributes(section: MediaDescription) -> tuple[object, ...]:
+    return (section.kind, section.port, section.protocol, section.formats, section.fields, section.port_count)
 
 
 @attrs.frozen

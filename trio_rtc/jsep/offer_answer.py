@@ -188,7 +188,7 @@ def _numbers_in_use(
         if exchange is None:
             continue
         mids = exchange.mids()
-        for bundle in exchange.bundles():
+        for bundle in exchange.bundles:
             for description in (exchange.local, exchange.remote):
                 if description is not None:
                     numbers[places.number(mids[bundle[0]])].reserve(description.parsed, bundle)
@@ -320,7 +320,7 @@ def build_answer(
         if section is not None:
             accepted[index] = section
     sections = [rejected_section(section) for section in offer.media]
-    for bundle in exchange.bundles():
+    for bundle in exchange.bundles:
         remaining = [index for index in bundle if index in accepted]
         if remaining:
             number = transports[bundle[0]]

@@ -1,5 +1,6 @@
 """One offer and what it was answered, and which of its sections carry what."""
 
+import functools
 from collections.abc import Iterator, Sequence
 
 import attrs
@@ -67,14 +68,15 @@ class OfferAnswerExchange:
                 return description.keys[index]
         return None
 
+    @functools.cached_property
     def bundles(self) -> tuple[tuple[int, ...], ...]:
-        """Return the sections that carry something: of each transport those that share it, in the bundle's order.
+        """The sections in use, grouped by transport, each group in the order of its bundle.
 
-        A section that is in no bundle has a transport of its own (RFC 9143 section 7.2). But where we have offered
-        several on one transport, an answer that takes them out of the bundle refuses all but the first: a transport
-        cannot be divided.
+        A section outside of a bundle has a transport of its own (RFC 9143 section 7.2). But where the local offer has
+        several sections on one transport, an answer that takes them out of the bundle rejects all but the first: a
+        transport cannot be divided.
         """
-        usable, mids, transports = tuple(self.usable()), self.mids(), self.offer.transports
+        usable, mids, transports = tuple(self._usable()), self.mids(), self.offer.transports
         if transports and self.answer is None:
             numbers = dict.fromkeys(transports[index] for index in usable)
             apart = [[index for index in usable if transports[index] == number] for number in numbers]
@@ -110,8 +112,8 @@ class OfferAnswerExchange:
         return self.remote is not None and any(True for _ in groups(self.remote.parsed, "BUNDLE"))
 
     def carried(self) -> tuple[int, ...]:
-        """Return the sections that carry something, those of one transport together."""
-        return tuple(index for bundle in self.bundles() for index in bundle)
+        """Return the sections in use, those of one transport together."""
+        return tuple(index for bundle in self.bundles for index in bundle)
 
     def carried_mids(self) -> tuple[str, ...]:
         """Return the mids of the sections that carry something, of each bundle its first one first."""
@@ -128,8 +130,8 @@ class OfferAnswerExchange:
         index = self.data_section()
         return None if index is None else self.mids()[index]
 
-    def usable(self) -> Iterator[int]:
-        """Yield the sections that nobody rejected; of those for data channels only the first."""
+    def _usable(self) -> Iterator[int]:
+        """Yield the sections that neither side has rejected; of those for data channels only the first."""
         data_found = False
         bundled = {mid for group in groups(self.offer.parsed, "BUNDLE") for mid in group.mids}
         for index, offered in enumerate(self.offer.parsed.media):

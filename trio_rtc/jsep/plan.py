@@ -134,7 +134,7 @@ def plan_transports(
     """
     numbers = transport_numbers(exchange, standing)
     plans = []
-    for bundle in exchange.bundles():
+    for bundle in exchange.bundles:
         established = plan_of(standing, numbers[bundle[0]])
         plan = _plan_transport(exchange, bundle, established)
         plans.append(attrs.evolve(plan, number=numbers[bundle[0]]))
@@ -151,7 +151,7 @@ def transport_numbers(exchange: OfferAnswerExchange, standing: Sequence[Transpor
         return dict(enumerate(exchange.offer.transports))
     mids = exchange.mids()
     known = {mid: plan.number for plan in standing for mid in plan.mids}
-    bundles = attrs.evolve(exchange, answer=None).bundles()
+    bundles = attrs.evolve(exchange, answer=None).bundles
     chosen: dict[int, int] = {}
     for place, bundle in enumerate(bundles):
         numbers = (known[mids[index]] for index in bundle if mids[index] in known)

@@ -87,7 +87,7 @@ def check_transports(exchange: OfferAnswerExchange, standing: Sequence[Transport
     if exchange.remote is None:
         return
     numbers = transport_numbers(exchange, standing)
-    for bundle in exchange.bundles():
+    for bundle in exchange.bundles:
         _check_transport(exchange, exchange.remote.parsed, bundle, plan_of(standing, numbers[bundle[0]]))
 
 
@@ -123,8 +123,8 @@ def check_roles_kept(exchange: OfferAnswerExchange, provisional: OfferAnswerExch
     """
     if exchange.answer is None or provisional is None or provisional.answer is None:
         return
-    for bundle in exchange.bundles():
-        for earlier in provisional.bundles():
+    for bundle in exchange.bundles:
+        for earlier in provisional.bundles:
             if set(bundle).intersection(earlier):
                 _check_role_kept(provisional.answer.parsed, earlier[0], exchange.answer.parsed, bundle[0])
 

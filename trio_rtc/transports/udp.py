@@ -13,11 +13,13 @@ fill the holes, and the heap grows although no memory leaks.
 
 import contextlib
 import errno
+import functools
 import logging
 import socket
 import struct
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
@@ -292,20 +294,26 @@ def _equal_sized_runs(batch: Sequence[bytes]) -> Iterator[list[bytes]]:
         index = last
 
 
+@functools.lru_cache(maxsize=1)
+def _interface_addresses(_tick: int) -> Sequence[InterfaceAddress]:
+    """Return the addresses of this host; read once per tick, for the many connections of a server."""
+    addresses = []
+    for adapter in ifaddr.get_adapters():
+        for ip in adapter.ips:
+            if isinstance(ip.ip, str):
+                addresses.append(InterfaceAddress(adapter.name, ip.ip))
+            else:
+                addresses.append(InterfaceAddress(adapter.name, ip.ip[0], ip.ip[2]))
+    return tuple(addresses)
+
+
 @strict_class
 class SystemNetwork:
     """The network of this host (see :class:`trio_rtc.transports.network.Network`)."""
 
     def interface_addresses(self) -> list[InterfaceAddress]:
-        """Return the addresses of this host."""
-        addresses = []
-        for adapter in ifaddr.get_adapters():
-            for ip in adapter.ips:
-                if isinstance(ip.ip, str):
-                    addresses.append(InterfaceAddress(adapter.name, ip.ip))
-                else:
-                    addresses.append(InterfaceAddress(adapter.name, ip.ip[0], ip.ip[2]))
-        return addresses
+        """Return the addresses of this host, at most a tenth of a second old."""
+        return list(_interface_addresses(int(time.monotonic() * 10)))
 
     async def bind_udp(self, interface: InterfaceAddress, port: int = 0) -> SystemDatagramSocket:
         """Bind a UDP socket on one address."""

@@ -166,7 +166,10 @@ def parsed_values(section: Section, name: str, kind: type[_T]) -> Iterator[_T]:
 
 def parsed_value(section: Section, name: str, kind: type[_T]) -> _T | None:
     """Return the parsed value of the first well-formed attribute ``name``, ``None`` without one."""
-    return next(parsed_values(section, name, kind), None)
+    for attribute in section.by_name.get(name, ()):
+        if isinstance(attribute.parsed, kind):
+            return attribute.parsed
+    return None
 
 
 def attribute_value(section: Section, name: str) -> str | None:
