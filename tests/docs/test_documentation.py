@@ -9,8 +9,11 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 
 import pytest
+import trio
+import trio.testing
 
 import trio_rtc
+from tests.strategies.page_stages import scene, watch
 from tests.strategies.pages import PAGES, ROOT
 from trio_rtc import codecs, media, signaling, testing
 from trio_rtc.protocols.sdp import SdpOptions
@@ -139,3 +142,24 @@ def test_parts_of_programs_that_are_shown_exist(page: Path) -> None:
     for target, name in _PART.findall(page.read_text(encoding="utf-8")):
         tree = ast.parse((page.parent / target).read_text(encoding="utf-8"))
         assert name in {getattr(node, "name", None) for node in tree.body}, f"{page.name} shows {name}"
+
+
+_COUNTERS = re.compile(r"^\| `(\w+)` \| (.*) \|$", re.MULTILINE)
+
+
+async def test_counters_of_the_debugging_page_exist(autojump_clock: trio.testing.MockClock) -> None:
+    page = (ROOT / "docs/howto/debug.md").read_text(encoding="utf-8")
+    rows = _COUNTERS.findall(page)
+    assert len(rows) > 10
+    async with scene() as peers:
+        for kind in ("audio", "video"):
+            peers.send(peers.alice, kind)
+        peers.bob.on_track = lambda event: peers.nursery.start_soon(watch, event.track)
+        peers.alice.create_data_channel("chat")
+        await peers.connected()
+        await trio.sleep(2)
+        reports = [await pc.get_stats() for pc in (peers.alice, peers.bob)]
+    for layer, cells in rows:
+        for name in re.findall(r"`(\w+)`", cells):
+            found = any(name in report["layers"].counters[layer] for report in reports)
+            assert found, f"the statistics of {layer} have no {name}"
