@@ -94,7 +94,8 @@ def on_network(host: SimulatedHost) -> Any:
     ) -> trio_rtc.RTCPeerConnection:
         return trio_rtc.RTCPeerConnection(configuration, settings=settings_for(host, next(count), settings))
 
-    return SimpleNamespace(**{**vars(trio_rtc), "RTCPeerConnection": peer_connection})
+    public = {name: getattr(trio_rtc, name) for name in trio_rtc.__all__}
+    return SimpleNamespace(**{**public, "RTCPeerConnection": peer_connection})
 
 
 async def feed(source: trio.abc.ReceiveChannel[Any], frames: trio_rtc.MediaStreamTrackSource) -> None:
