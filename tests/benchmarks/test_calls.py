@@ -48,7 +48,7 @@ def test_a_full_queue_drops_the_packet_that_comes() -> None:
     assert path.enter(1250, 100.02) == pytest.approx(100.12)
 
 
-def test_a_change_of_the_rate_holds_for_what_waits() -> None:
+def test_a_change_of_the_rate_holds_for_queued_packets() -> None:
     path = direction(rates=[(0, 1e6), (1, 0.1e6), (2, 1e6)], queue=9)
     # Half of it leaves in 5 ms, the other half takes ten times as long.
     assert path.enter(1250, 100.995) == pytest.approx(101.05)

@@ -16,11 +16,11 @@ def result(*seconds: float, factor: float = 1.0) -> Result:
     return Result(case, seconds, factor)
 
 
-def test_what_breaks_a_bound() -> None:
+def test_broken_bounds() -> None:
     assert result(0.0009, 0.0019).is_within_bounds
     assert not result(0.0011, 0.0021).is_within_bounds
     # A machine that is half as fast has twice the time.
     assert result(0.0011, 0.0021, factor=2.0).is_within_bounds
-    # Four times the time at twice the size, unless it is too short to tell.
+    # Four times the time at twice the size, unless it is too short to measure.
     assert not result(0.0002, 0.0008).is_within_bounds
     assert result(0.00002, 0.00008).is_within_bounds

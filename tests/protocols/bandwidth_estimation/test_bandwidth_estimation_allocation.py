@@ -18,12 +18,12 @@ def test_minima_first_then_by_weight() -> None:
     assert allocate(50_000, [video, audio]) == pytest.approx([0, 48_000])
 
 
-def test_weights_divide_what_is_left() -> None:
+def test_weights_divide_the_rest() -> None:
     encodings = [Encoding(0, 1e7, weight) for weight in PRIORITY_WEIGHTS.values()]
     assert allocate(7.5e6, encodings) == pytest.approx([0.5e6, 1e6, 2e6, 4e6])
 
 
-def test_what_one_cannot_use_goes_to_the_others() -> None:
+def test_unusable_bitrate_goes_to_the_others() -> None:
     assert allocate(3e6, [Encoding(0, 5e5), Encoding(0, 1e7)]) == pytest.approx([5e5, 2.5e6])
 
 
@@ -55,7 +55,7 @@ def test_an_inactive_layer_gets_nothing() -> None:
     assert allocate(9e6, layers) == pytest.approx([200_000, 0, 2_500_000])
 
 
-def test_what_simulcast_cannot_use_goes_to_another_stream() -> None:
+def test_bitrate_unusable_by_simulcast_goes_to_another_stream() -> None:
     assert allocate(600_000, [*LAYERS, Encoding(0, 1e6)]) == pytest.approx([200_000, 0, 0, 400_000], abs=2)
 
 

@@ -65,7 +65,7 @@ def test_without_probing_there_are_none() -> None:
     assert estimator.take_probes() == []
 
 
-def test_it_grows_on_a_path_without_a_limit_and_shows_what_it_knows() -> None:
+def test_the_target_grows_on_a_path_without_a_limit_as_statistics_show() -> None:
     estimator = BandwidthEstimator(probing=False)
     flow(estimator, 0.0, 5.0, 300_000)
     statistics = estimator.statistics()
@@ -86,7 +86,7 @@ def test_the_round_trip_is_measured_when_the_caller_gives_none() -> None:
     assert estimator.round_trip_time == pytest.approx(0.225)
 
 
-def test_bounds_hold_at_once() -> None:
+def test_bounds_apply_at_once() -> None:
     estimator = BandwidthEstimator()
     estimator.set_bounds(50_000, None, 200_000)
     assert estimator.target_bitrate == 200_000
@@ -98,7 +98,7 @@ def test_bounds_hold_at_once() -> None:
 
 def test_it_is_known_whether_the_path_or_the_application_limits_the_target() -> None:
     estimator = BandwidthEstimator(probing=False)
-    assert not estimator.path_limited  # room for bursts is taken for granted at first
+    assert not estimator.path_limited  # room for bursts is assumed initially
     flow(estimator, 0.0, 5.0, 300_000)
     assert estimator.path_limited
     estimator.set_bounds(50_000, None, 250_000)

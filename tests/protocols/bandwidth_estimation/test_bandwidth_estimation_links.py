@@ -1,4 +1,4 @@
-"""The estimator and the pacer over simulated links: what the whole promises."""
+"""The estimator and the pacer over simulated links: end-to-end requirements."""
 
 import itertools
 import random
@@ -61,7 +61,7 @@ def test_a_link_that_falls_and_recovers_is_followed() -> None:
 
 def test_the_queue_of_a_falling_link_is_drained_within_five_seconds() -> None:
     flow, link = run_alone(LinkShape(FALLING), 40.0)
-    # The link holds a second at most; an eighth of the rate fills that before any feedback can tell.
+    # The link holds a second at most; an eighth of the rate fills that before any feedback on it arrives.
     assert max(queue_between(link, 25.0, 28.0)) > 0.5
     assert max(queue_between(link, 30.0, 40.0)) < 0.1
     assert max(delay for time, delay in flow.pacer_delays if time >= 30.0) < 0.25
@@ -178,7 +178,7 @@ def test_two_flows_share_a_link() -> None:
 
 
 def test_loss_without_a_queue_is_noticed() -> None:
-    # The link holds three packets: its delay tells nothing of its being full.
+    # The link holds three packets: a full queue hardly changes its delay.
     flow, link = run_alone(
         LinkShape([(0.0, 2 * MEGABIT)], max_queue=0.0), 25.0, source=SourceShape(noise=0.0)
     )

@@ -313,7 +313,7 @@ _action = st.one_of(
 
 
 @given(st.lists(_action, max_size=60))
-def test_what_goes_in_comes_out_once_in_time_without_spinning(
+def test_each_packet_leaves_once_in_time_without_spinning(
     actions: list[tuple[str, float, object]],
 ) -> None:
     pacer: Pacer[int] = Pacer(OPTIONS)

@@ -22,7 +22,7 @@ def add_trains(
     arriving: float = 0.004,
     target: float = TARGET,
 ) -> None:
-    """Add frames, whose packets are sent and arrive at intervals: at 2.5 Mbit/s, unless they are said."""
+    """Add frames, whose packets are sent and arrive at intervals: at 2.5 Mbit/s, by default."""
     for frame in frames:
         for index in range(packets):
             begin = frame * INTERVAL
@@ -79,7 +79,7 @@ def test_the_last_sixteen_trains_decide(trains: PacketTrains) -> None:
 def test_trains_that_were_sent_slowly_count_where_they_are_spread(
     trains: PacketTrains, arriving: float, room: bool
 ) -> None:
-    """Sent at 2.5 Mbit/s for a target of 2, they cannot arrive at 3.5: only what is slower says anything."""
+    """Sent at 2.5 Mbit/s for a target of 2, they cannot arrive at 3.5: only slower arrivals count."""
     add_trains(trains, range(10), arriving=arriving, target=2e6)
     assert trains.have_room == room
 
@@ -102,7 +102,7 @@ def test_reordered_packets_do_not_count(trains: PacketTrains) -> None:
 def test_trains_are_discarded_when_no_others_are_sent(
     trains: PacketTrains, first: int, seconds: float, room: bool
 ) -> None:
-    """Frames of one packet say nothing of the path, which may have changed."""
+    """Frames of one packet are no measurement of the path, which may have changed."""
     add_trains(trains, range(first))
     add_trains(trains, range(first, first + round(seconds / INTERVAL)), packets=1)
     assert trains.have_room == room

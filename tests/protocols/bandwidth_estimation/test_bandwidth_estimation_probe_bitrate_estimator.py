@@ -29,11 +29,11 @@ def measure(
     return results.bitrate()
 
 
-def test_a_link_with_room_carries_what_was_sent() -> None:
+def test_a_link_with_room_has_the_sending_rate_as_result() -> None:
     assert measure(2e6, 1e7) == pytest.approx(2e6)
 
 
-def test_a_full_link_gives_a_bit_less_than_what_arrived() -> None:
+def test_a_full_link_has_slightly_less_than_the_arrival_rate_as_result() -> None:
     assert measure(8e6, 4e6) == pytest.approx(0.95 * 4e6)
 
 
@@ -56,7 +56,7 @@ def test_packets_that_arrive_much_faster_than_sent_are_ignored() -> None:
     assert results.bitrate() is None
 
 
-def test_a_result_is_given_once_and_clusters_are_bounded() -> None:
+def test_a_result_is_returned_once_and_clusters_are_bounded() -> None:
     results = ProbeBitrateEstimator(OPTIONS)
     for number in range(100):
         results.expect(ProbeCluster(number, 1e6, 5, 6000, 1.0, ProbePurpose.START))

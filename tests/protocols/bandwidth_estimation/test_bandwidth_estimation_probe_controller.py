@@ -24,26 +24,26 @@ def view(bitrate: float, **changes: object) -> ProbeConditions:
 
 
 def rates(control: ProbeController) -> list[float]:
-    return [cluster.bitrate for cluster in control.take()]
+    return [cluster.bitrate for cluster in control.take_clusters()]
 
 
 def started() -> ProbeController:
     control = ProbeController(OPTIONS)
     control.start(300_000, 1e8, 0.0)
-    control.take()
+    control.take_clusters()
     return control
 
 
 def test_initial_probes_have_three_and_six_times_the_start() -> None:
     control = ProbeController(OPTIONS)
-    assert control.take() == []
+    assert control.take_clusters() == []
     control.start(300_000, 1e8, 0.0)
-    clusters = control.take()
+    clusters = control.take_clusters()
     assert [cluster.bitrate for cluster in clusters] == [900_000, 1_800_000]
     assert all(cluster.min_packets == 5 for cluster in clusters)
     assert clusters[1].min_bytes == 5625
     assert len({cluster.id for cluster in clusters}) == 2
-    assert control.take() == []
+    assert control.take_clusters() == []
 
 
 def test_not_beyond_the_bound() -> None:
@@ -55,7 +55,7 @@ def test_not_beyond_the_bound() -> None:
 def test_a_probe_is_not_larger_than_a_path_can_hold_whatever_the_estimate() -> None:
     control = ProbeController(OPTIONS)
     control.start(1e9, 2e9, 0.0)
-    clusters = control.take()
+    clusters = control.take_clusters()
     assert [cluster.bitrate for cluster in clusters] == [2e9]
     assert clusters[0].min_bytes <= OPTIONS.probe_max_bytes
 
@@ -125,13 +125,13 @@ def test_overuse_discards_pending_probes() -> None:
     control = ProbeController(OPTIONS)
     control.start(300_000, 1e8, 0.0)
     control.abort()
-    assert control.take() == []
+    assert control.take_clusters() == []
 
 
 def test_a_blurred_result_makes_the_next_probe_longer() -> None:
     control = started()
     control.result(1.5e6, 0.3, 1e8, 0.2)
-    (cluster,) = control.take()
+    (cluster,) = control.take_clusters()
     assert cluster.min_packets == 11
     assert cluster.min_bytes > 3e6 * 0.05 / 8
 

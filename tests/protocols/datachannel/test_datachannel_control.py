@@ -131,7 +131,7 @@ def test_ids_of_closed_channels_are_used_last_the_oldest_first(is_client: bool) 
 
 
 def test_the_id_of_a_closed_negotiated_channel_is_used_last_too() -> None:
-    """The peer may still be resetting the stream, although it is above all that were given out."""
+    """The peer may still be resetting the stream, although it is above all assigned ones."""
     control = connected()
     control.association_established(8)
     close_and_reset(control, control.create_channel(CHAT, negotiated=True, stream_id=2), 2)
@@ -223,7 +223,7 @@ def test_ids_in_use_or_too_high_are_refused() -> None:
             control.create_channel(CHAT, negotiated=True, stream_id=stream_id)
 
 
-def test_all_ids_taken() -> None:
+def test_all_ids_in_use() -> None:
     control = ChannelControl()
     control.set_role(is_dtls_client=True)
     control.association_established(4)
@@ -231,11 +231,11 @@ def test_all_ids_taken() -> None:
     control.create_channel(CHAT)
     with pytest.raises(OperationError, match="no data channel id is free"):
         control.create_channel(CHAT)
-    # Those of the peer are not all taken.
+    # Those of the peer are not all in use.
     control.create_channel(CHAT, negotiated=True, stream_id=3)
 
 
-def test_a_channel_without_an_id_waits_for_the_role_whatever_is_taken() -> None:
+def test_a_channel_without_an_id_waits_for_the_role_whatever_ids_are_in_use() -> None:
     """Without the role it is unknown whether an id is free."""
     control = ChannelControl()
     control.association_established(2)
@@ -300,11 +300,11 @@ def test_labels_are_bounded_together() -> None:
     control.outgoing_streams_reset([1])
     assert control.events()[-1] == ChannelClosed(announced[0].key)
     control.receive([ControlMessage(199, long)], 0)
-    assert isinstance(control.events()[0], ChannelAnnounced), "what is closed makes room"
+    assert isinstance(control.events()[0], ChannelAnnounced), "closed channels are not counted"
 
 
 def test_a_peer_that_never_answers_resets_cannot_reuse_a_stream_for_ever() -> None:
-    """Each time, an acknowledgement of ours would be queued behind the reset that it does not answer."""
+    """Each time, another DATA_CHANNEL_ACK would be queued after the reset without a response."""
     control = connected(options=DataChannelOptions(max_early_reuses=3))
     for _ in range(50):
         control.receive([ControlMessage(1, OPEN)], 0)
@@ -316,7 +316,7 @@ def test_a_peer_that_never_answers_resets_cannot_reuse_a_stream_for_ever() -> No
     assert isinstance(control.events()[-1], ChannelAnnounced)
 
 
-def test_an_answer_to_our_reset_lets_a_stream_be_reused_early_again() -> None:
+def test_a_response_to_our_reset_allows_a_stream_to_be_reused_early_again() -> None:
     control = connected(options=DataChannelOptions(max_early_reuses=1))
     for _ in range(20):
         control.receive([ControlMessage(1, OPEN)], 0)
@@ -393,7 +393,7 @@ def test_a_stream_that_is_opened_again_while_its_reset_waits() -> None:
     control = with_channels_of_the_peer(200)
     control.incoming_streams_reset(())
     control.events()
-    # Its reset has not been handled yet, and an answer of ours to it is underway as far as the peer can tell.
+    # Its reset has not been handled yet, and the peer may assume that our response is in flight.
     control.receive([ControlMessage(398, encode_open(ChannelParameters(label="again")))], 0.0)
     events = control.events()
     assert [event.parameters.label for event in events if isinstance(event, ChannelAnnounced)] == ["again"]
@@ -430,7 +430,7 @@ def test_the_end_of_the_association_closes_every_channel() -> None:
     assert control.datagrams_to_send(0) == []
 
 
-def test_options_are_what_the_documentation_says() -> None:
+def test_options_are_as_documented() -> None:
     assert attrs.asdict(DataChannelOptions()) == {
         "max_channels": 65_535,
         "max_announced_size": 67_108_864,
@@ -523,7 +523,7 @@ def test_memory_of_announced_channels() -> None:
     control = connected(options=DataChannelOptions(max_announced_size=size))
     assert announced_labels(control, labels) == labels
     assert announced_labels(control, [""], first=7) == []
-    # What is closed makes room for just as much.
+    # Closed channels are no longer charged.
     control.incoming_streams_reset([1])
     control.outgoing_streams_reset([1])
     assert announced_labels(control, ["aa", "a"], first=9) == ["a"]
@@ -578,7 +578,7 @@ def test_resets_are_handled_by_32() -> None:
     assert not control.has_unhandled_resets
     control.resume_resets()
     assert control.events() == []
-    # While some wait, others wait behind them.
+    # While some wait, later ones are queued after them.
     control.outgoing_streams_reset(range(0, 198, 2))
     assert len(control.channel_keys()) == 68
     control.outgoing_streams_reset([198])
@@ -598,7 +598,7 @@ def test_the_reset_of_exactly_32_streams_is_handled_at_once() -> None:
     assert control.channel_keys() == [33]
 
 
-def test_what_the_peer_opens_before_the_association_is_announced() -> None:
+def test_a_channel_opened_by_the_peer_before_the_association_is_announced() -> None:
     """Such a channel is open once, and ends without a reset, for which an association is needed."""
     control = ChannelControl()
     control.set_role(is_dtls_client=True)

@@ -82,7 +82,7 @@ def dropped(pair: SctpPair) -> dict[str, int]:
 
 
 def pair_with_unread_messages() -> SctpPair:
-    """Return a pair whose right side has half a receive window to be read, while what it sends is held back."""
+    """Return a pair whose right side has half a receive window of unread messages, while its data is delayed."""
     pair = SctpPair(SMALL_BUFFER).connect()
     pair.right.reading = False
     for _ in range(2):
@@ -107,7 +107,7 @@ def sacks(packets: list[bytes]) -> list[Sack]:
 
 @pytest.mark.parametrize("retained", [False, True])
 def test_receiving_messages_opens_the_window_at_once(retained: bool) -> None:
-    """Although nothing else may leave at present; what was set aside counts until it is given back."""
+    """Although nothing else may be sent; retained messages are charged until they are released."""
     pair = pair_with_unread_messages()
     right = pair.right.association
     assert right.peek_payload_protocol(3) == 51
@@ -253,7 +253,7 @@ def test_a_shutdown_before_the_peer_has_answered_ends_at_once(connecting: bool) 
     assert association.events() == ()
 
 
-def test_a_shutdown_during_the_handshake_delivers_what_was_queued_before() -> None:
+def test_a_shutdown_during_the_handshake_delivers_messages_queued_before() -> None:
     pair = SctpPair()
     left = pair.left.association
     left.send(1, 51, b"early", pair.now)
@@ -269,7 +269,7 @@ def test_a_shutdown_during_the_handshake_delivers_what_was_queued_before() -> No
     assert pair.right.on_stream(1) == [b"early"]
 
 
-# What is refused.
+# Rejected packets and chunks.
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 6, 7])
@@ -284,7 +284,7 @@ def test_a_packet_that_is_no_multiple_of_four_is_dropped(size: int) -> None:
 @pytest.mark.parametrize("kind", [INIT, INIT_ACK, SHUTDOWN_COMPLETE])
 @pytest.mark.parametrize("first", [False, True])
 def test_chunks_that_must_not_be_bundled_are_dropped_in_bundles(kind: int, first: bool) -> None:
-    """RFC 9260 section 6.10; what stood before one of them has its effect."""
+    """RFC 9260 section 6.10; the chunks before it are processed."""
     pair = SctpPair(SctpOptions(zero_checksum=False)).connect()
     alone = encode_chunk(kind, 0, b"" if kind == SHUTDOWN_COMPLETE else bytes.fromhex("00000001") * 4)
     heartbeat = Heartbeat(b"x").encode()
@@ -316,7 +316,7 @@ def test_an_init_ack_counts_once() -> None:
 
 
 @pytest.mark.parametrize("kind", [HEARTBEAT, SACK, DATA, SHUTDOWN])
-def test_what_only_an_established_peer_sends_causes_another_cookie_echo(kind: int) -> None:
+def test_chunks_of_an_established_peer_cause_another_cookie_echo(kind: int) -> None:
     """COOKIE ACK was lost: T1-cookie need not expire."""
     pair = SctpPair(lost=LoseNth(0, COOKIE_ACK, 0))
     pair.right.association.connect(pair.now)
@@ -407,7 +407,7 @@ def test_the_smaller_number_of_streams_is_agreed_on(inbound: int, outbound: int)
 
 
 @pytest.mark.parametrize("field", ["initiate_tag", "outbound_streams", "inbound_streams"])
-def test_no_cookie_is_taken_from_an_init_ack_with_a_zero(field: str) -> None:
+def test_an_init_ack_with_a_zero_is_rejected(field: str) -> None:
     """RFC 9260 section 3.3.3: these are illegal values; others may be zero."""
     init_ack = InitAck(7, 0, 10, 20, 0, (Parameter(7, b"cookie"),))
     handshake = make_handshake()
@@ -425,7 +425,7 @@ def test_a_cookie_must_fit_a_packet_with_a_chunk_of_data(size: int, taken: bool)
 @pytest.mark.parametrize("parameter", [False, True])
 @pytest.mark.parametrize("extensions", [b"", bytes([130]), bytes([192]), bytes([130, 192]), bytes([15, 193])])
 def test_either_way_to_support_partial_reliability_counts(parameter: bool, extensions: bytes) -> None:
-    """The parameter of RFC 3758, or the list of RFC 5061, in which stream reset stands as well."""
+    """The parameter of RFC 3758, or the list of RFC 5061, which also has stream reset."""
     parameters = [Parameter(SUPPORTED_EXTENSIONS, extensions)]
     if parameter:
         parameters.append(Parameter(FORWARD_TSN_SUPPORTED, b""))
@@ -455,7 +455,7 @@ def test_a_cookie_is_good_for_its_life_and_no_longer() -> None:
     peer.now += 60.125
     stale = Error((Parameter(3, (125_000).to_bytes(4, "big")),)).encode()
     assert peer.send(tag, echo, data_chunk(20)) == [(7, stale)]
-    assert peer.association.statistics().dropped == {}, "what is bundled with it is not read"
+    assert peer.association.statistics().dropped == {}, "bundled chunks are not processed"
     peer.now -= 0.125
     assert peer.send(tag, echo, data_chunk(20)) == [(7, CookieAck().encode() + Sack(20, 4194200).encode())]
     assert peer.association.state == "connected"
@@ -486,7 +486,7 @@ def test_a_peer_that_restarts_ends_the_association() -> None:
     assert answers == [(7, Abort((Parameter(13, b"restart"),)).encode())]
     error = AssociationError("the peer tried to restart the association")
     assert peer.association.events() == [AssociationEstablished(10, 10), AssociationClosed(error)]
-    assert peer.association.statistics().dropped == {}, "what is bundled with it is not read"
+    assert peer.association.statistics().dropped == {}, "bundled chunks are not processed"
 
 
 def test_an_abort_before_the_handshake_is_dropped() -> None:
@@ -526,7 +526,7 @@ def test_only_a_stale_cookie_restarts_the_handshake(
     peer, tag = echoing_peer()
     answers = peer.send(tag, Error(causes).encode())
     assert [(answered, chunk[0]) for answered, chunk in answers] == ([(0, INIT)] if begins_again else [])
-    # One in an established association says nothing of it.
+    # In an established association it has no effect.
     other = Peer()
     tag, echo = other.send_init(7, 20)
     other.send(tag, echo)
@@ -661,7 +661,7 @@ def test_thirty_two_inits_of_a_batch_are_answered() -> None:
 
 @pytest.mark.parametrize("size", [1140, 1141])
 def test_an_answer_fits_a_packet_or_is_dropped(size: int) -> None:
-    """A packet of 1160 bytes has 1148 for chunks, of which the headers of chunk and parameter take eight."""
+    """A packet of 1160 bytes has 1148 for chunks, of which eight are headers of chunk and parameter."""
     peer = Peer()
     tag, echo = peer.send_init(7, 20)
     peer.send(tag, echo)
@@ -699,7 +699,7 @@ def test_only_the_cookie_has_a_checksum_with_zero_checksum(checksum: bool) -> No
 
 
 @pytest.mark.parametrize("cookie_size", [1000, 1040, 1044, 1048])
-def test_what_is_bundled_with_the_cookie_fits_its_packet(cookie_size: int) -> None:
+def test_chunks_bundled_with_the_cookie_fit_its_packet(cookie_size: int) -> None:
     """A report of unknown parameters that does not fit is dropped, and data waits."""
     peer = Peer()
     peer.association.connect(peer.now)
@@ -716,7 +716,7 @@ def test_what_is_bundled_with_the_cookie_fits_its_packet(cookie_size: int) -> No
         assert chunks == echo + report + data_chunk(100) * (rest >= 120)
     else:
         assert chunks == echo + data_chunk(100)
-    # The report is said once.
+    # The report is sent once.
     peer.now += 0.5
     peer.association.handle_timer(peer.now)
     ((_, chunks),) = peer.take()
@@ -768,7 +768,7 @@ def test_delayed_data_leaves_after_the_delay() -> None:
 
 
 def test_one_packet_leaves_with_the_cookie_and_the_next_ones_after_cookie_ack() -> None:
-    """A chunk that fills no packet waits there for a millisecond, as behind any other packet with data."""
+    """A partial packet is delayed by a millisecond, as after any other packet with data."""
     peer = Peer()
     for size in (1000, 2000):
         peer.association.send(1, 51, bytes(size), peer.now)
@@ -857,7 +857,7 @@ def test_without_a_delay_the_rest_of_a_batch_follows_at_once() -> None:
 def test_an_acknowledgement_is_delayed_also_while_data_is_delayed() -> None:
     peer, tag = established_peer()
     sack = Sack(20, 4194200)
-    assert peer.send(tag, data_chunk(20)) == [(7, sack.encode())], "the first one is told at once"
+    assert peer.send(tag, data_chunk(20)) == [(7, sack.encode())], "the first one is acknowledged at once"
     peer.association.send(1, 51, bytes(20 * 1132), peer.now)
     assert len(peer.take()) == 10
     assert peer.send(tag, data_chunk(21)) == []
@@ -865,7 +865,7 @@ def test_an_acknowledgement_is_delayed_also_while_data_is_delayed() -> None:
     peer.association.handle_timer(peer.now)
     assert [chunks[0] for _, chunks in peer.take()] == [SACK]
     assert peer.send(tag, data_chunk(22)) == []
-    # What leaves anyhow takes it along.
+    # It is bundled with the next packet.
     ((_, chunks),) = peer.send(tag, heartbeats(1))
     assert chunks[16:] == HeartbeatAck(b"x").encode()
     assert chunks[:8] == bytes.fromhex("03000010") + (22).to_bytes(4, "big")

@@ -60,7 +60,7 @@ def test_gap_blocks_reach_65535_tsns_ahead(offset: int, taken: bool) -> None:
 def test_how_far_a_forward_tsn_moves_the_cumulative_tsn(
     forwarded: int, cumulative: int, ranges: list[list[int]]
 ) -> None:
-    """Over all that it reaches, and what touches that."""
+    """Over all ranges that it reaches, and adjacent ones."""
     tracker = DataTracker(1)
     for tsn in (5, 6, 12):
         tracker.add(tsn)

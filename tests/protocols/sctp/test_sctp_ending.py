@@ -80,7 +80,7 @@ def test_shutdown_delivers_everything_first_whatever_is_lost(both: bool, sender:
     assert [end.on_stream(1) for end in pair.ends] == [[bytes(50_000)]] * 2
 
 
-def test_what_the_peer_still_sends_is_taken_in_shutdown_sent() -> None:
+def test_data_is_accepted_in_shutdown_sent() -> None:
     """RFC 9260 section 9.2: each DATA chunk is acknowledged until the peer's SHUTDOWN ACK."""
     pair = SctpPair().connect()
     pair.right.association.send(1, 53, bytes(50_000), pair.now)
@@ -100,7 +100,7 @@ def test_shutdown_during_the_handshake() -> None:
     assert pair.left.closed_event() == pair.right.closed_event() == AssociationClosed(None)
 
 
-def test_close_aborts_with_its_reason_and_keeps_what_has_arrived() -> None:
+def test_close_aborts_with_its_reason_and_keeps_received_messages() -> None:
     pair = SctpPair().connect()
     pair.right.reading = False
     pair.left.association.send(1, 53, b"last words", pair.now)

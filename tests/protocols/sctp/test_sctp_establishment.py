@@ -1,4 +1,4 @@
-"""Setting up: crossing and lost handshakes, cookies, strangers."""
+"""Establishment: crossing and lost handshakes, cookies, packets of other associations."""
 
 from collections.abc import Callable
 
@@ -54,7 +54,7 @@ def test_zero_checksum_is_used_only_when_both_offer_it() -> None:
         assert (pair.wire[-1][1][8:12] == bytes(4)) is used
 
 
-def test_handshake_takes_two_round_trips_and_carries_data() -> None:
+def test_handshake_needs_two_round_trips_and_carries_data() -> None:
     pair = SctpPair(delay=0.05)
     pair.left.association.send(1, 51, b"early", pair.now)
     pair.left.association.connect(pair.now)
@@ -145,7 +145,7 @@ def test_the_third_cookie_echo_carries_no_data() -> None:
 
 
 def lose_zero_checksum_parameter(sender: int, packet: bytes) -> bool:
-    """Lose what some SCTP implementations cannot parse: an INIT or INIT ACK with the zero checksum parameter."""
+    """Lose INITs and INIT ACKs with the zero checksum parameter, which some implementations cannot parse."""
     return bool({INIT, INIT_ACK} & set(chunk_kinds(packet))) and has_zero_checksum_parameter(packet)
 
 
@@ -220,7 +220,7 @@ def test_crossing_inits_after_the_optional_parameter_was_omitted() -> None:
     assert all(has_valid_checksum(packet) for _, packet in pair.wire)
 
 
-def test_what_only_an_established_peer_sends_causes_another_cookie_echo_for_a_lost_cookie_ack() -> None:
+def test_chunks_of_an_established_peer_cause_another_cookie_echo_for_a_lost_cookie_ack() -> None:
     pair = SctpPair(lost=LoseNth(1, COOKIE_ACK, 0, 1, 2))
     pair.left.association.connect(pair.now)
     assert pair.run(lambda: pair.right.association.state == "connected", 1)
@@ -296,7 +296,7 @@ def test_stale_cookie_ends_an_association_that_was_to_be_shut_down() -> None:
 
 
 def test_streams_are_not_reset_before_the_association_is_established() -> None:
-    # What the peer offers is not final before that: a stream that is being reset could be taken away.
+    # The number of streams is not final before that: a stream that is being reset could be removed.
     pair = SctpPair(lost=lambda sender, packet: COOKIE_ECHO in chunk_kinds(packet))
     pair.left.association.connect(pair.now)
     pair.run_for(0.1)

@@ -58,7 +58,7 @@ def skips_over_waiting_messages(size: int) -> Callable[[], object]:
 
 
 def skips_of_one_stream(size: int) -> Callable[[], object]:
-    """Again and again in one chunk, while as many messages wait far behind all of them."""
+    """Repeated in one chunk, while as many messages wait far after all of them."""
     receiver = make_receiver()
     feed(receiver, (data(1 + index, ssn=20000 + index) for index in range(size)))
     skipped = tuple((1, ssn) for ssn in range(size))
@@ -108,7 +108,7 @@ def test_fragments_from_the_last_to_the_first_are_not_copied_each_time() -> None
 
 
 class CountingList(list[tuple[int, int]]):
-    """A list that counts what is read of it."""
+    """A list that counts the items read."""
 
     reads = 0
 
@@ -310,7 +310,7 @@ def test_chunks_that_release_others_are_accepted_when_much_is_held() -> None:
     while receiver.pop_message(1) is not None:
         taken += 1
     assert taken == MAX_HELD + 11 - dropped
-    # What was dropped was not acknowledged, so it comes again.
+    # Dropped chunks were not acknowledged, so they are sent again.
     assert receiver.tracker.cumulative_tsn == taken
     feed(receiver, (data(1 + index, ssn=index) for index in range(taken, MAX_HELD + 11)))
     assert receiver.tracker.cumulative_tsn == MAX_HELD + 11
@@ -348,13 +348,13 @@ def middles(count: int) -> Iterator[bytes]:
 
 @pytest.mark.parametrize("flood", [messages_of_one_stream, messages_that_wait, beginnings, middles])
 @pytest.mark.parametrize("during_a_reset", [False, True])
-def test_tiny_chunks_take_no_more_memory_than_the_buffer_size(
+def test_tiny_chunks_use_no_more_memory_than_the_buffer_size(
     flood: Callable[[int], Iterator[bytes]], during_a_reset: bool
 ) -> None:
     buffer_size = 1 << 18
     receiver = make_receiver(buffer_size)
     if during_a_reset:
-        # It waits for the end of the batch, and all later chunks of all streams are held back until then.
+        # It waits for the end of the batch, and all later chunks of all streams are held until then.
         assert not receiver.request_reset(1, ())
     chunks = list(flood(16_000))
     tracemalloc.start()

@@ -27,9 +27,7 @@ def flight_of(made: Outstanding) -> int:
 
 
 @given(st.data(), st.integers(1, 30))
-def test_flight_is_what_is_neither_acknowledged_nor_lost_nor_abandoned(
-    data: st.DataObject, count: int
-) -> None:
+def test_flight_excludes_acknowledged_lost_and_abandoned_chunks(data: st.DataObject, count: int) -> None:
     made = outstanding(0)
     for tsn in range(1, count + 1):
         reliability = data.draw(
@@ -74,8 +72,8 @@ def test_flight_is_what_is_neither_acknowledged_nor_lost_nor_abandoned(
     assert made.retransmissions == {}
 
 
-def test_only_what_a_gap_block_adds_is_newly_acknowledged() -> None:
-    """A SACK that adds nothing is no report of what is missing."""
+def test_only_tsns_added_by_a_gap_block_are_newly_acknowledged() -> None:
+    """A SACK without newly acknowledged TSNs is no miss indication."""
     made = outstanding(10)
     assert made.acknowledge_gaps([(2, 3)]) == [(3, 200)]
     assert made.acknowledge_gaps([(2, 5)]) == [(5, 200)]
@@ -123,7 +121,7 @@ def test_small_chunks_count_as_one_report_a_sack() -> None:
         assert made.lost == lost
 
 
-def test_the_chunk_behind_the_cumulative_tsn_may_be_reneged() -> None:
+def test_the_chunk_after_the_cumulative_tsn_may_be_reneged() -> None:
     made = outstanding(8)
     made.acknowledge_gaps([(1, 3)])
     assert made.flight == 500

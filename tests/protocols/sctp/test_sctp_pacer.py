@@ -15,7 +15,7 @@ def test_a_new_pacer_lets_one_packet_leave_at_once() -> None:
     assert pacer.count_due(RATE, 5.0) == 1
 
 
-def test_each_packet_waits_for_the_time_that_the_one_before_takes() -> None:
+def test_each_packet_waits_for_the_transmission_time_of_the_previous_one() -> None:
     pacer = Pacer(1000)
     pacer.record_sent(500, RATE, False, 5.0)
     assert pacer.departure == pacer.next_burst == pytest.approx(5.005)

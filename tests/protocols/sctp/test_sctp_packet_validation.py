@@ -323,13 +323,13 @@ REGISTERED = (5, 6, 9, 12, 0x8000, 0x8002, 0x8003, 0x8004, 0xC006)
 
 
 @pytest.mark.parametrize("kind", [SKIPS, SKIPS_AND_REPORTS, *REGISTERED])
-def test_parameters_behind_an_unknown_one_that_is_skipped_count(kind: int) -> None:
+def test_parameters_after_an_unknown_one_that_is_skipped_count(kind: int) -> None:
     assert capabilities_after(Parameter(kind, b"1234"), *OFFERS) == (True, True)
     assert reported(answer_to(Parameter(kind, b"1234"), *OFFERS)) == [kind] * (kind == SKIPS_AND_REPORTS)
 
 
 @pytest.mark.parametrize("kind", [STOPS, STOPS_AND_REPORTS, HOST_NAME_ADDRESS])
-def test_parameters_behind_an_unknown_one_that_stops_do_not_count(kind: int) -> None:
+def test_parameters_after_an_unknown_one_that_stops_do_not_count(kind: int) -> None:
     stop = Parameter(kind, b"1234")
     assert capabilities_after(*OFFERS, stop) == (True, True)
     assert capabilities_after(stop, *OFFERS) == (False, False)
@@ -341,7 +341,7 @@ def test_parameters_behind_an_unknown_one_that_stops_do_not_count(kind: int) -> 
 
 @pytest.mark.parametrize("kind", [STOPS, STOPS_AND_REPORTS])
 @pytest.mark.parametrize("cookie_first", [True, False])
-def test_a_cookie_behind_an_unknown_parameter_that_stops_is_none(kind: int, cookie_first: bool) -> None:
+def test_a_cookie_after_an_unknown_parameter_that_stops_is_ignored(kind: int, cookie_first: bool) -> None:
     pair = make_pair()
     left = pair.left.association
     left.connect(pair.now)
@@ -393,7 +393,7 @@ def test_an_init_that_is_not_first_in_its_packet_is_discarded(kind: int, before:
     tag = init_of(pair, 1).initiate_tag
     bundled = ShutdownComplete().encode() if kind == SHUTDOWN_COMPLETE else init_chunk(kind)
     answers = receive(pair, to_right(tag, before, bundled, Heartbeat(b"behind").encode()))
-    # What stood before it has its effect, what is behind it has not.
+    # Chunks before it are processed, chunks after it are not.
     expected = [HeartbeatAck.kind] if before[0] == HEARTBEAT else []
     assert [kind for answer in answers for kind in chunk_kinds(answer)] == expected
     assert dropped(pair, "bundled") == 1
@@ -403,7 +403,7 @@ def test_an_init_that_is_not_first_in_its_packet_is_discarded(kind: int, before:
 @pytest.mark.parametrize(
     "behind", [Heartbeat(b"").encode(), CookieAck().encode(), encode_chunk(0x80, 0, b"")]
 )
-def test_an_init_with_something_behind_it_is_discarded(behind: bytes) -> None:
+def test_an_init_followed_by_another_chunk_is_discarded(behind: bytes) -> None:
     pair = make_pair()
     assert receive(pair, to_right(0, init_chunk(INIT), behind)) == []
     assert dropped(pair, "bundled") == 1
@@ -411,7 +411,7 @@ def test_an_init_with_something_behind_it_is_discarded(behind: bytes) -> None:
     assert chunk_kinds(answer) == [INIT_ACK]
 
 
-def test_an_init_ack_with_something_behind_it_is_discarded() -> None:
+def test_an_init_ack_followed_by_another_chunk_is_discarded() -> None:
     left = waiting_for_init_ack()
     left.receive(init_ack(Parameter(STATE_COOKIE, b"cookie")), behind=Heartbeat(b"").encode())
     assert left.sent() == []
@@ -476,7 +476,7 @@ def test_unknown_parameters_of_an_init_ack_are_reported_with_the_first_cookie_ec
     assert chunk_kinds(packet) == [COOKIE_ECHO, ERROR]
     _, offset = parse_chunk(packet, 12)
     error, _ = parse_chunk(packet, offset)
-    # Cause 8. What is behind the parameter that ends the processing is not read.
+    # Cause 8. Parameters after the one that stops processing are ignored.
     unknown = REPORTED.encode() + STOPS_REPORTED.encode()
     assert error == Error((Parameter(8, unknown),))
     # A peer that cannot parse it gets the others without.
@@ -526,7 +526,7 @@ def test_our_own_peer_accepts_the_report() -> None:
     assert chunk_kinds(acknowledgement)[0] == COOKIE_ACK
 
 
-# What waits to be sent (bounded, because a peer can cause it).
+# Queued replies (bounded, because a peer can cause them).
 
 
 def kinds_of(packets: list[bytes]) -> list[list[int]]:
@@ -571,7 +571,7 @@ def test_control_chunks_share_a_packet_that_they_fill(size: int, packets: list[i
     assert [len(packet) for packet in pair.right.association.datagrams_to_send(pair.now)] == packets
 
 
-# What a state takes.
+# Chunks allowed in a state.
 
 
 def test_nothing_is_processed_after_a_cookie_that_is_not_ours() -> None:
@@ -593,7 +593,7 @@ def test_nothing_is_sent_any_more_when_the_transport_below_has_closed() -> None:
 
 @pytest.mark.parametrize("kind", [INIT, COOKIE_ECHO])
 def test_a_peer_that_restarts_after_its_shutdown_is_sent_shutdown_ack(kind: int) -> None:
-    """RFC 9260 section 9.2: it has not received our SHUTDOWN ACK; what is behind a COOKIE ECHO is not read."""
+    """RFC 9260 section 9.2: it has not received our SHUTDOWN ACK; chunks after COOKIE ECHO are not processed."""
     pair = shutting_down()
     echo = next(packet for sender, packet in pair.wire if sender == 0 and packet[12] == COOKIE_ECHO)
     chunk, _ = parse_chunk(echo, 12)
@@ -606,7 +606,7 @@ def test_a_peer_that_restarts_after_its_shutdown_is_sent_shutdown_ack(kind: int)
     assert not pair.right.association.closed
 
 
-def test_messages_are_refused_once_shutdown_has_begun_on_either_side() -> None:
+def test_messages_are_refused_after_shutdown_on_either_side() -> None:
     pair = shutting_down()
     for end in pair.ends:
         with pytest.raises(InvalidStateError):

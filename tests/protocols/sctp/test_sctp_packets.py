@@ -65,7 +65,7 @@ all_chunks = st.one_of(
 
 
 @given(st.lists(all_chunks, min_size=1, max_size=3))
-def test_chunks_survive_the_wire(sent: list[chunks.Chunk]) -> None:
+def test_chunks_survive_a_round_trip(sent: list[chunks.Chunk]) -> None:
     packet = encode_packet(encode_header(5000, 5001, 7), [chunk.encode() for chunk in sent])
     assert len(packet) % 4 == 0
     assert has_valid_checksum(packet)
@@ -128,7 +128,7 @@ def test_data_header_is_sixteen_bytes() -> None:
 
 
 def test_checksum_is_crc32c_stored_in_little_endian() -> None:
-    """The CRC32c of "123456789" is e3069283 in every catalogue; here it stands over a header and its chunk."""
+    """The CRC32c of "123456789" is e3069283 in every catalogue; here it is computed over a header and its chunk."""
     packet = add_checksum(encode_header(1, 2, 3) + chunks.CookieAck().encode())
     assert has_valid_checksum(packet)
     for position in range(len(packet)):
@@ -157,7 +157,7 @@ def test_packets_too_short_or_not_aligned(packet: bytes) -> None:
 
 
 @given(bits32, bits32, bits32, st.lists(bits16, max_size=5).map(tuple), st.sampled_from(Result))
-def test_reconfiguration_survives_the_wire(
+def test_reconfiguration_survives_a_round_trip(
     request: int, response: int, tsn: int, streams: tuple[int, ...], result: Result
 ) -> None:
     for sent in (
@@ -175,7 +175,7 @@ def test_reconfiguration_of_any_bytes(kind: int, value: bytes) -> None:
         assert kind != 99
 
 
-def test_what_a_peer_writes_is_made_printable() -> None:
+def test_unprintable_text_of_a_peer_is_replaced() -> None:
     assert describe_causes((user_initiated_abort("bye\x1b[31m"),)) == "user initiated abort: bye?[31m"
     assert describe_causes((Parameter(999, b""),)) == "cause 999"
     assert describe_causes(()) == "no cause given"
@@ -274,7 +274,7 @@ def test_gap_blocks_ascend_and_do_not_overlap(blocks: tuple[tuple[int, int], ...
 
 
 @pytest.mark.parametrize(("gaps", "duplicates"), [(0, 0), (0, 2), (2, 0), (2, 2)])
-def test_a_sack_is_as_long_as_its_counts_say(gaps: int, duplicates: int) -> None:
+def test_a_sack_has_the_length_of_its_counts(gaps: int, duplicates: int) -> None:
     blocks = tuple((2 * number + 1, 2 * number + 1) for number in range(gaps))
     sack = chunks.Sack(7, 1000, blocks, tuple(range(duplicates)))
     encoded = sack.encode()

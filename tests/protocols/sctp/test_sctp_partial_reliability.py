@@ -1,4 +1,4 @@
-"""Messages that may be given up, and what the peer is told of it."""
+"""Partial reliability: abandoned messages and FORWARD-TSN."""
 
 import random
 
@@ -96,8 +96,8 @@ def test_forward_tsn_is_repeated_when_lost() -> None:
     assert pair.kinds_sent(0)[FORWARD_TSN] >= 3
 
 
-def test_a_begun_message_is_skipped_although_all_that_was_sent_of_it_is_acknowledged() -> None:
-    """Its acknowledged fragments would otherwise fill the peer's buffer for ever."""
+def test_a_partly_sent_message_is_skipped_although_all_its_sent_fragments_are_acknowledged() -> None:
+    """Its acknowledged fragments would otherwise occupy the peer's buffer indefinitely."""
     options = SctpOptions(receive_buffer_size=40_000, max_message_size=20_000, initial_window_packets=4)
     pair = SctpPair(options).connect()
     begun = pair.now
@@ -110,7 +110,7 @@ def test_a_begun_message_is_skipped_although_all_that_was_sent_of_it_is_acknowle
     assert pair.right.association.statistics().receive_window == 40_000
 
 
-def test_shutdown_waits_for_messages_behind_a_reset() -> None:
+def test_shutdown_waits_for_messages_after_a_reset() -> None:
     pair = SctpPair().connect()
     pair.left.association.reset_streams([1], pair.now)
     pair.left.association.send(1, 53, b"behind it", pair.now)
@@ -119,7 +119,7 @@ def test_shutdown_waits_for_messages_behind_a_reset() -> None:
     assert pair.right.on_stream(1) == [b"behind it"]
 
 
-def test_unreliable_floods_under_heavy_loss_leave_nothing_behind() -> None:
+def test_unreliable_floods_under_heavy_loss_leave_no_state() -> None:
     pair = SctpPair(seed=8, lost=lose_share(0.3, 8), jitter=0.02).connect()
     chance = random.Random(8)
     for number in range(300):

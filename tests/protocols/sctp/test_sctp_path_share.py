@@ -136,7 +136,7 @@ def test_a_window_that_is_not_used_does_not_grow() -> None:
         (0.3, math.inf, True, 0.5),
         (0.05, math.inf, False, 1.0),
         (0.1, math.inf, False, 0.8),
-        # Above media's share: slowly, and less while the path is full, which 9 ms of queue tell.
+        # Above media's share: slowly, and less while the path is full, which 9 ms of queueing delay show.
         (0.05, 1.0, True, 1.004),
         (0.0589, 1.0, True, 1 + 0.08 * 0.0589),
         (0.0591, 1.0, True, 0.9),
@@ -198,7 +198,7 @@ def test_the_base_is_measured_every_ten_seconds(now: float, measures: bool) -> N
     assert (share.window == 2 * PACKET) is measures
 
 
-def test_a_round_trip_may_take_no_time() -> None:
+def test_a_round_trip_may_be_zero() -> None:
     """On a simulated network without delay."""
     share = PathShare(PACKET, TARGET, 1 << 20)
     share.set_max_bitrate(math.inf, 0.0)

@@ -114,10 +114,10 @@ def piece(tsn: int, flags: int, ssn: int = 0) -> tuple[int, DataHeader, bytes]:
 @pytest.mark.parametrize(
     ("arrivals", "messages"),
     [
-        # A beginning right behind what has begun and not ended is that of another message.
+        # A beginning right after an unfinished message belongs to another message.
         ((piece(1, BEGIN | UNORDERED), piece(2, BEGIN | UNORDERED), piece(3, END | UNORDERED)), [b"23"]),
         ((piece(2, BEGIN | UNORDERED), piece(1, BEGIN | UNORDERED), piece(3, END | UNORDERED)), [b"23"]),
-        # Nothing belongs behind an end but a beginning.
+        # Only a beginning may follow an end.
         ((piece(2, END | UNORDERED), piece(3, UNORDERED), piece(1, BEGIN | UNORDERED)), [b"12"]),
         ((piece(3, UNORDERED), piece(2, END | UNORDERED), piece(1, BEGIN | UNORDERED)), [b"12"]),
         ((piece(3, UNORDERED), piece(1, BEGIN | UNORDERED), piece(2, END | UNORDERED)), [b"12"]),

@@ -159,7 +159,7 @@ def test_the_window_follows_received_messages() -> None:
     held = tsn - 10
     assert 40 <= held <= 50
     for _ in range(10):
-        # The window is told to be closed: some more fits below the buffer's size, then nothing.
+        # A closed window is advertised: some more is accepted below the buffer's size, then nothing.
         receiver.receive_data(bytes(12) + chunk(tsn, ssn=tsn - 10, data=payload), 12)
         tsn += 1
     assert receiver.dropped["receive buffer full"] >= 8
@@ -212,7 +212,7 @@ def test_forward_tsn_discards_fragments_and_delivers_waiting_messages() -> None:
     assert take_all(receiver) == [b"sixth"], "an old FORWARD-TSN changes nothing"
 
 
-def test_a_reset_waits_for_what_was_sent_before_it() -> None:
+def test_a_reset_waits_for_data_sent_before_it() -> None:
     receiver = make_receiver()
     feed_ordered = [(10, 0, b"first"), (12, 0, b"after the reset"), (11, 1, b"second")]
     assert not receiver.request_reset(11, (1,))
@@ -330,7 +330,7 @@ def test_an_empty_stream_has_no_message() -> None:
 
 
 @pytest.mark.parametrize(("last_tsn", "at_once"), [(9, True), (10, False)])
-def test_a_reset_waits_only_for_what_is_missing(last_tsn: int, at_once: bool) -> None:
+def test_a_reset_waits_only_for_missing_data(last_tsn: int, at_once: bool) -> None:
     receiver = make_receiver()
     assert receiver.request_reset(last_tsn, (1,)) is at_once
     assert receiver.reset_is_deferred is not at_once
@@ -338,7 +338,7 @@ def test_a_reset_waits_only_for_what_is_missing(last_tsn: int, at_once: bool) ->
     assert receiver.reset_is_deferred is not at_once
 
 
-def test_chunks_behind_a_deferred_reset_of_all_streams() -> None:
+def test_chunks_after_a_deferred_reset_of_all_streams() -> None:
     receiver = make_receiver()
     assert not receiver.request_reset(10, ())
     receiver.receive_data(bytes(12) + chunk(11, stream=3, data=b"later"), 12)
@@ -400,7 +400,7 @@ def test_a_thousand_chunks_are_held_for_a_deferred_reset() -> None:
         receiver.receive_data(bytes(12) + chunk(tsn, ssn=tsn - 2), 12)
         dropped = receiver.dropped["receive buffer full"]
         assert dropped == max(0, tsn - 1 - 1024)
-    # What was sent before the reset is taken, and lets it be performed.
+    # Data sent before the reset is accepted, and completes it.
     receiver.receive_data(bytes(12) + chunk(1, stream=2), 12)
     receiver.finish_batch(0.0)
     assert not receiver.reset_is_deferred
@@ -467,7 +467,7 @@ def test_an_empty_stream_causes_no_window_update() -> None:
     for tsn in range(10, 110):
         receiver.receive_data(bytes(12) + chunk(tsn, ssn=tsn - 9), 12)
     receiver.make_sack()
-    # What waited for its turn is dropped, and makes room.
+    # Messages that waited for their SSN are dropped and no longer charged.
     assert receiver.request_reset(109, (1,))
     assert receiver.window == 40_000
     assert receiver.pop_message(1) is None

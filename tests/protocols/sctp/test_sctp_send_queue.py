@@ -17,7 +17,7 @@ SPACE = PAYLOAD + 16
 
 
 def drain(queue: SendQueue, space: int = SPACE, now: float = 0.0) -> list[tuple[int, int, int, bytes]]:
-    """Return what is produced: stream, SSN, flags, payload of each chunk."""
+    """Return stream, SSN, flags and payload of each chunk produced."""
     found = []
     tsn = 1
     while (produced := queue.produce(space, tsn, now)) is not None:
@@ -66,7 +66,7 @@ def test_fragments_make_up_the_messages(messages: list[tuple[int, int, bool]], s
     while queue.has_sendable:
         produced = queue.produce(room, tsn, 0.0)
         if produced is None:
-            assert room < SPACE, "a full packet takes something"
+            assert room < SPACE, "a full packet is never left empty"
             room = SPACE
             continue
         room = space
@@ -135,7 +135,7 @@ def test_two_streams_take_turns() -> None:
 @pytest.mark.parametrize(
     ("size", "room", "fragment"), [(1001, 255, None), (1001, 256, 256), (1000, 999, None)]
 )
-def test_the_rest_of_a_packet_takes_a_fragment_of_256_bytes_at_least(
+def test_the_rest_of_a_packet_is_filled_with_a_fragment_of_256_bytes_at_least(
     size: int, room: int, fragment: int | None
 ) -> None:
     queue = SendQueue(PAYLOAD)
@@ -207,7 +207,7 @@ def test_limits(
         assert (found.stream_id, found.ordered, found.ssn, found.abandoned) == (4, False, 0, False)
 
 
-def test_messages_behind_a_reset_go_out_under_new_numbers_and_those_of_a_failed_one_under_the_old() -> None:
+def test_messages_after_a_reset_have_new_ssns_and_those_after_a_failed_one_the_old() -> None:
     for finishes in (True, False):
         queue = SendQueue(PAYLOAD)
         queue.push(1, 51, b"before", True, None)

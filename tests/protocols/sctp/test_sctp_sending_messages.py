@@ -1,4 +1,4 @@
-"""Messages under loss, reordering and coalescing, and what is told of wrong use."""
+"""Messages under loss, reordering and Nagle's algorithm, and misuse of the interface."""
 
 import random
 
@@ -237,7 +237,7 @@ def test_misuse_raises_at_once() -> None:
         SctpOptions(receive_buffer_size=300_000)
 
 
-def test_options_are_what_the_documentation_says() -> None:
+def test_options_are_as_documented() -> None:
     options = attrs.asdict(SctpOptions())
     del options["congestion_controller"]
     assert options == {

@@ -96,7 +96,7 @@ class TwoAssociations(RuleBasedStateMachine):
         elif fate == "double":
             self.pair.in_flight += [(arrival, number, to, packet), (arrival + 0.01, number + 1, to, packet)]
         elif fate == "change":
-            # DTLS would catch it; what SCTP itself catches must at least not raise. Only the CRC32c protects
+            # DTLS would detect it; SCTP must at least not raise. Only the CRC32c protects
             # it here, so change the tag: an accepted change would break the guarantees.
             position = data.draw(st.integers(4, 7))
             changed = packet[:position] + bytes([packet[position] ^ 0x55]) + packet[position + 1 :]

@@ -38,7 +38,7 @@ def test_streams_are_reset_after_their_messages_and_can_be_used_again() -> None:
     assert pair.right.on_stream(4) == expected
 
 
-def test_messages_behind_a_reset_wait_for_it() -> None:
+def test_messages_after_a_reset_wait_for_it() -> None:
     pair = SctpPair().connect()
     association = pair.left.association
     association.send(4, 53, b"before", pair.now)
@@ -92,7 +92,7 @@ def test_a_request_is_not_sent_again_with_the_answer_to_the_peers() -> None:
     assert pair.run(lambda: all(end.has(OutgoingStreamsReset) for end in pair.ends), 5)
     for sender in (0, 1):
         sent = [packet for index, packet in pair.wire if index == sender and RE_CONFIG in chunk_kinds(packet)]
-        # Behind the headers of packet and chunk stands the parameter's type.
+        # The parameter's type follows the headers of packet and chunk.
         kinds = [int.from_bytes(packet[16:18], "big") for packet in sent]
         assert [chunk_kinds(packet) for packet in sent] == [[RE_CONFIG]] * 2
         assert kinds == [OutgoingResetRequest.kind, ReconfigurationResponse.kind]
@@ -141,7 +141,7 @@ def test_a_peer_that_cannot_reset_is_detected() -> None:
 
 
 def test_thousands_of_streams_are_reset_in_several_requests() -> None:
-    """Also behind streams that have something left to send, which are looked at again when that is acknowledged."""
+    """Also after streams with unacknowledged data, which are examined again when it is acknowledged."""
     pair = SctpPair().connect()
     association = pair.left.association
     pair.lost = lambda sender, packet: sender == 0 and DATA in chunk_kinds(packet)
@@ -352,7 +352,7 @@ def test_results_of_our_request(result: int, done: bool) -> None:
     ssn = 0 if done else 1
     after = DATA_HEADER.pack(0, BEGIN | END, 20, 101, 1, ssn, 51) + b"next"
     assert b"".join(answers) == another + after
-    assert peer.send(tag, response(100, result)) == [], "an old answer says nothing"
+    assert peer.send(tag, response(100, result)) == [], "an old response has no effect"
     assert association.events() == ()
 
 

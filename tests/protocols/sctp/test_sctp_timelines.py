@@ -422,7 +422,7 @@ def test_unanswered_shutdown() -> None:
 
 
 def test_lost_shutdown_complete() -> None:
-    """SHUTDOWN ACK is sent again until its sender gives up; that is no failure."""
+    """SHUTDOWN ACK is retransmitted until its sender ends, without an error."""
     pair = make_pair(lambda sender, packet: SHUTDOWN_COMPLETE in chunk_kinds(packet)).connect(both=False)
     timeline = Timeline(pair)
     pair.left.association.shutdown(pair.now)
@@ -448,7 +448,7 @@ def test_lost_shutdown_complete() -> None:
 
 
 def test_closed_window() -> None:
-    """A reader takes nothing for 5 s: the window closes, is probed, and opens by a quarter of the buffer at least."""
+    """A reader receives nothing for 5 s: the window closes, is probed, and opens by at least a quarter of it."""
     pair = make_pair(receive_buffer_size=20_000, max_message_size=8000).connect(both=False)
     timeline = Timeline(pair)
     pair.right.reading = False
@@ -611,7 +611,7 @@ def test_lost_answers_to_a_reset() -> None:
     )
 
 
-def test_reset_behind_missing_data() -> None:
+def test_reset_after_missing_data() -> None:
     pair = make_pair(LoseNth(0, DATA, 1)).connect(both=False)
     timeline = Timeline(pair)
     pair.left.association.send(1, 51, bytes(3000), pair.now)

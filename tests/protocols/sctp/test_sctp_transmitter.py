@@ -94,7 +94,7 @@ def test_the_number_of_outstanding_chunks_is_bounded() -> None:
     for _ in range(9000):
         queue.push(1, 51, b"x", True, None)
     fill(transmitter)
-    # No further packet is begun; the last one may exceed the bound by its chunks.
+    # No further packet is started; the last one may exceed the bound by its chunks.
     assert 8192 <= len(transmitter.outstanding.chunks) < 8192 + SPACE // 20
     assert not transmitter.can_send_new
 
@@ -137,7 +137,7 @@ def test_the_peers_window_bounds_the_flight() -> None:
         *((99, 100, False), (100, 100, True), (0, 1, False), (1, 1, True)),
     ],
 )
-def test_the_last_bytes_of_the_peers_window_wait_for_more(left: int, queued: int, may_send: bool) -> None:
+def test_the_last_bytes_of_the_peers_window_are_reserved(left: int, queued: int, may_send: bool) -> None:
     """RFC 9260 section 6.1, rule A: a sender avoids the silly window syndrome."""
     transmitter, queue = make_transmitter()
     queue.push(1, 51, bytes(PAYLOAD), True, None)
@@ -159,7 +159,7 @@ def test_nothing_new_leaves_when_the_congestion_window_is_full(flight: int, may_
     assert transmitter.can_send_new is may_send
 
 
-def test_what_counts_as_sent() -> None:
+def test_counters_of_sent_chunks() -> None:
     transmitter, queue = make_transmitter()
     queue.push(1, 51, bytes(PAYLOAD), True, None)
     queue.push(1, 51, bytes(10), True, None)
@@ -244,7 +244,7 @@ def test_a_packet_that_must_be_full_is_not_partly_filled() -> None:
 
 
 @pytest.mark.parametrize(("space", "chunks"), [(SPACE, 2), (SPACE - 4, 1)])
-def test_the_last_twenty_bytes_of_a_packet_take_a_message(space: int, chunks: int) -> None:
+def test_the_last_twenty_bytes_of_a_packet_are_filled_with_a_message(space: int, chunks: int) -> None:
     transmitter, queue = make_transmitter()
     queue.push(1, 51, bytes(PAYLOAD - 20), True, None)
     queue.push(2, 51, bytes(4), True, None)
@@ -341,7 +341,7 @@ class ClosedController(RenoController):
 
 
 def test_one_packet_may_always_be_in_flight() -> None:
-    """RFC 9260 section 6.1: whatever the congestion window says, or nothing would ever be acknowledged."""
+    """RFC 9260 section 6.1: at any congestion window, or nothing would ever be acknowledged."""
     transmitter, queue = make_transmitter()
     transmitter.congestion = ClosedController(SPACE, 0, 1 << 20)
     queue.push(1, 51, bytes(3 * PAYLOAD), True, None)
@@ -354,7 +354,7 @@ def test_one_packet_may_always_be_in_flight() -> None:
     assert fill(transmitter, 1.1) == 1
 
 
-def test_a_sack_for_what_was_never_sent_raises_and_changes_nothing() -> None:
+def test_a_sack_for_an_unsent_tsn_raises_and_changes_nothing() -> None:
     transmitter, queue = make_transmitter()
     queue.push(1, 51, bytes(3000), True, None)
     fill(transmitter)
@@ -625,7 +625,7 @@ def test_new_data_waits_until_all_that_was_lost_has_left() -> None:
 
 
 @pytest.mark.parametrize(("window", "may_send"), [(0, False), (1, True)])
-def test_any_open_window_takes_a_packet_when_nothing_is_in_flight(window: int, may_send: bool) -> None:
+def test_any_open_window_allows_a_packet_when_nothing_is_in_flight(window: int, may_send: bool) -> None:
     transmitter, queue = make_transmitter(window=window)
     queue.push(1, 51, bytes(PAYLOAD), True, None)
     assert transmitter.can_send_new is may_send
@@ -652,16 +652,14 @@ def test_a_fast_retransmission_of_one_packet_leaves_whatever_the_window_is() -> 
 @pytest.mark.parametrize(
     ("window", "messages", "chunks"),
     [
-        # Of 100 bytes each, and 116 with the header: the window of the peer takes all that is queued...
+        # Of 100 bytes each, and 116 with the header: the window of the peer allows all that is queued...
         *((1200, 10, [8, 2]), (116, 1, [1]), (1, 1, [1])),
         # ... or full packets, until both the rest of a packet and of the queue are more than is left of it.
         *((1050, 10, [8]), (1050, 50, [8]), (2100, 50, [8, 8]), (950, 9, [4]), (950, 50, [1])),
         *((200, 10, [1]), (300, 10, [1])),
     ],
 )
-def test_how_many_small_messages_the_peers_window_takes(
-    window: int, messages: int, chunks: list[int]
-) -> None:
+def test_small_messages_that_fit_the_peers_window(window: int, messages: int, chunks: list[int]) -> None:
     transmitter, queue = make_transmitter(window=window)
     for _ in range(messages):
         queue.push(1, 51, bytes(100), True, None)
@@ -738,7 +736,7 @@ def test_in_fast_recovery_a_sack_without_new_acknowledgements_reports_holes_only
     for _ in range(3):
         transmitter.handle_sack(Sack(0, 1_000_000, ((2, 4), (6, 6), (8, 8))), 0.1)
         assert transmitter.outstanding.lost == {1}
-    # One that takes its gap blocks back reports nothing.
+    # A SACK that reneges its gap ack blocks is no miss indication.
     transmitter.handle_sack(Sack(4, 1_000_000), 0.2)
     assert transmitter.outstanding.lost == set()
     assert transmitter.outstanding.flight == 16 * SPACE

@@ -58,7 +58,7 @@ def test_no_timer_runs_while_the_peers_window_leaves_less_than_a_packet() -> Non
     assert sends
 
 
-def test_many_tiny_messages_count_what_they_cost() -> None:
+def test_many_tiny_messages_are_charged_with_overhead() -> None:
     pair = SctpPair(SctpOptions(), SctpOptions(receive_buffer_size=20_000, max_message_size=10_000)).connect()
     pair.right.reading = False
     for _ in range(5000):

@@ -222,7 +222,7 @@ class BandwidthEstimator:
 
     def take_probes(self) -> list[ProbeCluster]:
         """Return and remove the probes to send."""
-        clusters = self._probes.take()
+        clusters = self._probes.take_clusters()
         for cluster in clusters:
             self._results.expect(cluster)
         return clusters

@@ -42,7 +42,7 @@ class ProbeConditions:
 
 
 class ProbeController:
-    """Creates probe clusters, which ``take`` returns.
+    """Creates probe clusters, which ``take_clusters`` returns.
 
     Attributes:
         created: Number of clusters created.
@@ -63,7 +63,7 @@ class ProbeController:
         self._has_result = True
         self.created = 0
 
-    def take(self) -> list[ProbeCluster]:
+    def take_clusters(self) -> list[ProbeCluster]:
         """Return and remove the new clusters."""
         pending, self._pending = self._pending, []
         return pending
