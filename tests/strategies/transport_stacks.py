@@ -8,22 +8,9 @@ import trio
 
 from tests.strategies.dtls_pair import certificate
 from tests.strategies.peers import WALL_CLOCK
-from trio_rtc.protocols.datachannel import (
-    DataChannelEvent,
-)
-from trio_rtc.protocols.dtls import (
-    DtlsClosed,
-    DtlsEvent,
-    DtlsRole,
-    Fingerprint,
-    HandshakeCompleted,
-)
-from trio_rtc.protocols.ice import (
-    GatheringCompleted,
-    IceEvent,
-    LocalCandidateGathered,
-    StateChanged,
-)
+from trio_rtc.protocols.datachannel import DataChannelEvent
+from trio_rtc.protocols.dtls import DtlsClosed, DtlsEvent, DtlsRole, Fingerprint, HandshakeCompleted
+from trio_rtc.protocols.ice import GatheringCompleted, IceEvent, LocalCandidateGathered, StateChanged
 from trio_rtc.protocols.rtp import RtpEvent
 from trio_rtc.protocols.sctp import SctpEvent
 from trio_rtc.testing import SimulatedHost

@@ -1,16 +1,12 @@
 """Local addresses, their preferences and ports, and ICE servers."""
 
 import random
-from collections.abc import Sequence
 
-import attrs
 import pytest
 import trio
 import trio.testing
 
 from tests.strategies.wires import ScriptedNetwork, ScriptedSocket
-from trio_rtc import errors
-from trio_rtc.codecs import VideoDecoderOptions
 from trio_rtc.protocols._contract import Address, Datagram
 from trio_rtc.protocols.ice import (
     Agent,
@@ -236,41 +232,6 @@ async def test_counters_of_a_closed_socket_are_kept(lost: bool) -> None:
         nursery.cancel_scope.cancel()
 
 
-def test_decoder_options_are_checked_by_their_attributes() -> None:
-    options = VideoDecoderOptions()
-    assert Settings(video_decoder=options).video_decoder is options
-    assert Settings().video_decoder is None
-    with pytest.raises(TypeError, match="VideoDecoderOptions"):
-        Settings(video_decoder=5)  # type: ignore[arg-type]
-
-
-def test_defaults_of_the_settings() -> None:
-    settings = Settings()
-    simple = {
-        name: value
-        for name, value in attrs.asdict(settings, recurse=False).items()
-        if value is None or isinstance(value, int | float)
-    }
-    assert simple == {
-        **dict.fromkeys(("network", "port_range", "interface_filter", "remote_candidate_filter"), None),
-        **dict.fromkeys(("decode", "video_decoder", "rng", "wall_clock"), None),
-        "close_timeout": 1.0,
-        "send_high_water_mark": 1_048_576,
-        "max_message_size": 262_144,
-    }
-
-
-@pytest.mark.parametrize("port_range", [(1, 1), (1, 65535), (65535, 65535)])
-def test_valid_port_ranges(port_range: tuple[int, int]) -> None:
-    assert Settings(port_range=port_range).port_range == port_range
-
-
-@pytest.mark.parametrize("port_range", [(0, 5), (5, 4), (5, 65536), (-1, 5)])
-def test_an_impossible_port_range_is_refused(port_range: tuple[int, int]) -> None:
-    with pytest.raises(ValueError, match="port_range"):
-        Settings(port_range=port_range)
-
-
 # -- servers -----------------------------------------------------------------------------------------------------
 
 
@@ -386,44 +347,3 @@ async def test_every_address_of_a_server_is_queried() -> None:
         (opened.local_address.host, remote.host) for opened in network.sockets for _, remote in opened.sent
     }
     assert asked == {("10.0.0.1", "198.51.100.7"), ("fd00::1", "2001:db8::7")}
-
-
-def _urls(hosts: Sequence[str]) -> list[str]:
-    return [IceServer.parse(f"stun:{host}").host for host in hosts]
-
-
-def test_default_ports_of_servers() -> None:
-    """RFC 7064 and RFC 7065: 3478, and 5349 for the secure schemes."""
-    ports = {
-        scheme: IceServer.parse(f"{scheme}:a.example").port for scheme in ("stun", "stuns", "turn", "turns")
-    }
-    assert ports == {"stun": 3478, "turn": 3478, "stuns": 5349, "turns": 5349}
-
-
-def test_brackets_of_hosts_in_urls_are_removed() -> None:
-    assert _urls(["[2001:db8::7]", "198.51.100.7", "stun.example"]) == [
-        "2001:db8::7",
-        "198.51.100.7",
-        "stun.example",
-    ]
-
-
-@pytest.mark.parametrize("port", [0, 1, 65535, 65536])
-def test_ports_in_urls(port: int) -> None:
-    url = f"stun:stun.example:{port}"
-    if 0 < port < 65536:
-        assert IceServer.parse(url).port == port
-    else:
-        with pytest.raises(errors.SyntaxError, match="from 1 to 65535"):
-            IceServer.parse(url)
-
-
-def test_transports_in_urls() -> None:
-    found = {
-        url: IceServer.parse(url).transport
-        for url in ("stun:a", "stuns:a", "turn:a", "turns:a", "turn:a?transport=TCP", "turns:a?transport=udp")
-    }
-    assert [*found.values()] == ["udp", "tcp", "udp", "tcp", "tcp", "udp"]
-    for url in ("stun:a?transport=udp", "turn:a?transport=sctp", "http:a"):
-        with pytest.raises(errors.SyntaxError):
-            IceServer.parse(url)

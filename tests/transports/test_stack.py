@@ -16,16 +16,8 @@ from tests.strategies.wires import Gate, JammedHost
 from trio_rtc.enums import RTCIceTransportState
 from trio_rtc.errors import OperationError
 from trio_rtc.protocols._contract import Address
-from trio_rtc.protocols.datachannel import (
-    PPID_DCEP,
-    ChannelAnnounced,
-    ChannelParameters,
-)
-from trio_rtc.protocols.dtls import (
-    Connection,
-    DtlsRole,
-    SrtpKeys,
-)
+from trio_rtc.protocols.datachannel import PPID_DCEP, ChannelAnnounced, ChannelParameters
+from trio_rtc.protocols.dtls import Connection, DtlsRole, SrtpKeys
 from trio_rtc.protocols.ice import (
     Agent,
     Candidate,
