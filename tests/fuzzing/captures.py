@@ -3,7 +3,7 @@
 import functools
 from pathlib import Path
 
-from tests.protocols.contract import Stage, exhibit
+from tests.protocols.contract import Stage, make_fixture
 from tests.protocols.test_contract import SUBJECTS
 from tests.strategies.rtp_payloads import (
     CAPTURES,
@@ -77,8 +77,8 @@ def exchanged_packets(name: str) -> tuple[bytes, ...]:
         name: The name of the ``Subject``.
     """
     subject = next(subject for subject in SUBJECTS if subject.name == name)
-    shown = exhibit(subject, Stage.BUSY)
-    return tuple(dict.fromkeys(subject.payload(packet) for packet in (*shown.corpus, *shown.sent)))
+    fixture = make_fixture(subject, Stage.BUSY)
+    return tuple(dict.fromkeys(subject.payload(packet) for packet in (*fixture.corpus, *fixture.sent)))
 
 
 def handshake_messages() -> list[bytes]:

@@ -16,15 +16,15 @@ from tests.protocols.contract import (
     Elapsed,
     Exchanged,
     Garbage,
-    Hostility,
     Mutated,
+    NetworkAction,
     Replayed,
     Sealed,
     Stage,
     Subject,
     Tampered,
-    exhibit,
-    suffer,
+    apply_actions,
+    make_fixture,
 )
 from tests.protocols.test_contract import RTP_SECTIONS, SUBJECTS
 from trio_rtc.protocols.datachannel.messages import ChannelParameters, encode_ack, encode_open
@@ -58,17 +58,17 @@ class _Bytes:
         return tuple((self.number(2), self.number()) for _ in range(self.number() % 4))
 
 
-def decode_script(data: bytes, stages: Sequence[Stage]) -> tuple[Stage, list[Hostility]]:
+def decode_script(data: bytes, stages: Sequence[Stage]) -> tuple[Stage, list[NetworkAction]]:
     """Return the stage and the script of an input."""
     source = _Bytes(data)
     stage = stages[source.number() % len(stages)]
-    script: list[Hostility] = []
+    script: list[NetworkAction] = []
     while source.position < len(data) and len(script) < MAX_STEPS:
         script.append(_decode_step(source))
     return stage, script
 
 
-def _decode_step(source: _Bytes) -> Hostility:
+def _decode_step(source: _Bytes) -> NetworkAction:
     kind = _KINDS[source.number() % len(_KINDS)]
     if kind is Garbage or kind is Sealed:
         data = source.take_bytes(source.number(2) % 2048)
@@ -82,12 +82,12 @@ def _decode_step(source: _Bytes) -> Hostility:
     return Exchanged() if kind is Exchanged else Tampered(source.edits(), source.number(2) or _KEPT)
 
 
-def encode_script(stage: Stage, script: Iterable[Hostility], stages: Sequence[Stage]) -> bytes:
+def encode_script(stage: Stage, script: Iterable[NetworkAction], stages: Sequence[Stage]) -> bytes:
     """Return the input of a stage and a script; seconds are rounded to those that an input can express."""
     return bytes([stages.index(stage)]) + b"".join(map(_encode_step, script))
 
 
-def _encode_step(step: Hostility) -> bytes:
+def _encode_step(step: NetworkAction) -> bytes:
     kind = bytes([_KINDS.index(type(step))])
     match step:
         case Garbage(data) | Sealed(data):
@@ -117,14 +117,14 @@ def stages_of(subject: Subject) -> tuple[Stage, ...]:
 def run_script(subject: Subject, data: bytes) -> None:
     """Run a script on a core in its stage, and require packets within the size limit and an advancing timer."""
     stage, script = decode_script(data, stages_of(subject))
-    shown = exhibit(subject, stage)
-    suffer(shown, script)
-    assert all(len(subject.payload(packet)) <= subject.mtu for packet in shown.sent)
+    fixture = make_fixture(subject, stage)
+    apply_actions(fixture, script)
+    assert all(len(subject.payload(packet)) <= subject.mtu for packet in fixture.sent)
     for _ in range(3):
-        shown.core.handle_timer(shown.now)
-        shown.take()
-        assert shown.core.next_timer() > shown.now
-        shown.now = min(shown.core.next_timer(), shown.now + 100)
+        fixture.core.handle_timer(fixture.now)
+        fixture.collect()
+        assert fixture.core.next_timer() > fixture.now
+        fixture.now = min(fixture.core.next_timer(), fixture.now + 100)
 
 
 def _sealed_seeds(subject: Subject) -> list[bytes]:
@@ -159,7 +159,7 @@ def _sealed_seeds(subject: Subject) -> list[bytes]:
 
 def _seeds(subject: Subject) -> list[bytes]:
     stages = stages_of(subject)
-    scripts: list[list[Hostility]] = [
+    scripts: list[list[NetworkAction]] = [
         [],
         [Replayed(0), Elapsed(0.5), Replayed(1)],
         [Mutated(0, ((20, 255),), _KEPT), Exchanged(), Elapsed(3.0)],

@@ -15,18 +15,18 @@ from tests.fuzzing.parsers import PARSERS
 from tests.fuzzing.target import Target, parser
 from tests.fuzzing.targets import TARGETS
 from tests.protocols.contract import (
+    CoreFixture,
     Elapsed,
     Exchanged,
-    Exhibit,
     Garbage,
-    Hostility,
     Mutated,
+    NetworkAction,
     Replayed,
     Sealed,
     Stage,
     Tampered,
-    exhibit,
-    suffer,
+    apply_actions,
+    make_fixture,
 )
 from tests.protocols.test_contract import SUBJECTS
 from trio_rtc.protocols.rtcp import ReceiverReport, encode
@@ -104,18 +104,18 @@ def test_an_undocumented_exception_of_a_parser_is_a_finding() -> None:
         max_size=12,
     ),
 )
-def test_scripts_are_written_in_bytes(stage: Stage, script: list[Hostility]) -> None:
+def test_scripts_are_written_in_bytes(stage: Stage, script: list[NetworkAction]) -> None:
     stages = tuple(Stage)
     assert decode_script(encode_script(stage, script, stages), stages) == (stage, script)
 
 
-def receive_sealed(name: str, data: bytes) -> Exhibit:
+def receive_sealed(name: str, data: bytes) -> CoreFixture:
     """Return a connected core that has received this content in an authenticated packet."""
     (subject,) = [subject for subject in SUBJECTS if subject.name == name]
-    shown = exhibit(subject, Stage.UP)
-    shown.sent.clear()
-    suffer(shown, [Sealed(data)])
-    return shown
+    fixture = make_fixture(subject, Stage.UP)
+    fixture.sent.clear()
+    apply_actions(fixture, [Sealed(data)])
+    return fixture
 
 
 def test_sealed_chunks_are_of_the_association() -> None:
@@ -131,8 +131,8 @@ def test_a_sealed_record_is_of_the_newest_epoch() -> None:
 def test_a_sealed_check_is_answered() -> None:
     # PRIORITY and ICE-CONTROLLED (RFC 8445 section 16.1).
     attributes = bytes.fromhex("0024046e7fffff 8029080000000000000001")
-    shown = receive_sealed("ice controlling", bytes([0, 1, 1]) + attributes)
-    (answer,) = [Message.parse(datagram.data) for datagram in shown.sent]
+    fixture = receive_sealed("ice controlling", bytes([0, 1, 1]) + attributes)
+    (answer,) = [Message.parse(datagram.data) for datagram in fixture.sent]
     assert answer.message_class is MessageClass.SUCCESS_RESPONSE
     assert answer.transaction_id == bytes([1]) * 12
 

@@ -1,8 +1,8 @@
-"""The contract of ``trio_rtc/protocols/_contract.py`` as tests for any core.
+"""Checks of the interface of ``trio_rtc/protocols/_contract.py``, for any core.
 
-A core takes part as a ``Subject``: how to make it and a peer of it, how to set the two going, and what to do with
-them once they are up. ``exhibit`` brings it into any ``Stage`` of its life; the ``check_*`` functions then hold
-it to the contract there. ``test_contract.py`` has the subjects.
+A ``Subject`` describes a core: how to create it with a peer, how to start both, and how to use them once connected.
+``make_fixture`` brings it into any ``Stage``, and the ``check_*`` functions check it there. The subjects are in
+``test_contract.py``.
 """
 
 import functools
@@ -26,7 +26,7 @@ TIMERS_CHECKED = 300
 
 
 class Stage(StrEnum):
-    """How far a core has come when it is looked at."""
+    """Stage of a core at which it is checked."""
 
     NEW = "new"
     STARTED = "started"
@@ -48,19 +48,19 @@ def _nothing(core: AnyCore, now: float) -> None:
 
 @attrs.frozen(kw_only=True)
 class Subject:
-    """A core as it takes part.
+    """A kind of core.
 
     Attributes:
-        name: Names it in the tests.
-        make: Makes the core and a peer for it, both fresh, from one source of chance.
-        start: Sets the two going.
-        use: What the application does with a core that is up.
-        mtu: No packet may be larger.
-        packet: Makes a packet for the core out of bytes.
-        payload: The bytes of a packet.
-        carry: What a packet that one has sent looks like to the other.
-        seal: Makes a packet for the core that has content of arbitrary bytes and passes for authentic.
-        tells_closed: Whether an event ``Closed`` tells the end.
+        name: Name in the tests.
+        make: Creates the core and a peer with one source of randomness.
+        start: Starts both.
+        use: Uses a connected core as an application does.
+        mtu: Largest packet.
+        packet: Returns a packet for the core with these bytes.
+        payload: Returns the bytes of a packet.
+        as_received: Returns a sent packet in the form in which the other side receives it.
+        seal: Returns an authentic packet for the core with arbitrary contents.
+        reports_closed: Whether an event reports the end.
     """
 
     name: str
@@ -70,25 +70,25 @@ class Subject:
     mtu: int = 1200
     packet: Callable[[bytes], Any] = bytes
     payload: Callable[[Any], bytes] = bytes
-    carry: Callable[[Any], Any] = attrs.field(default=lambda packet: packet)
-    seal: "Callable[[Exhibit, bytes], Any]" = attrs.field(
-        default=lambda shown, data: shown.subject.packet(data)
+    as_received: Callable[[Any], Any] = attrs.field(default=lambda packet: packet)
+    seal: "Callable[[CoreFixture, bytes], Any]" = attrs.field(
+        default=lambda fixture, data: fixture.subject.packet(data)
     )
-    tells_closed: bool = True
+    reports_closed: bool = True
 
 
 @attrs.define
-class Exhibit:
-    """A core in some stage of its life, everything taken out of it.
+class CoreFixture:
+    """A core in some stage, with its packets and events.
 
     Attributes:
-        subject: How it takes part.
+        subject: The kind of core.
         core: The core.
-        peer: What it talks to.
+        peer: Its peer.
         now: The time.
-        corpus: Packets that it has received, and thus understands.
+        corpus: Packets that it has received.
         sent: Packets that it has sent.
-        told: Events that it has told.
+        events: Events that it has reported.
     """
 
     subject: Subject
@@ -97,58 +97,58 @@ class Exhibit:
     now: float = START
     corpus: list[Any] = attrs.Factory(list)
     sent: list[Any] = attrs.Factory(list)
-    told: list[Any] = attrs.Factory(list)
+    events: list[Any] = attrs.Factory(list)
 
-    def take(self) -> tuple[list[Any], list[Any]]:
-        """Take packets and events out of the core, remember and return them."""
+    def collect(self) -> tuple[list[Any], list[Any]]:
+        """Collect packets and events of the core, record and return them."""
         packets, events = list(self.core.datagrams_to_send(self.now)), list(self.core.events())
         self.sent += packets
-        self.told += events
+        self.events += events
         return packets, events
 
     def exchange(self, tamper: Callable[[Any], Any] = lambda packet: packet) -> bool:
-        """Deliver the packets of each side to the other one; return whether there were any.
+        """Deliver the packets of each side to the other; return whether there were any.
 
         Args:
-            tamper: Replaces each packet on its way to the core.
+            tamper: Alters each packet for the core.
         """
         self.now += STEP
         for core in (self.core, self.peer):
             if core.next_timer() <= self.now:
                 core.handle_timer(self.now)
-        to_peer, _ = self.take()
-        to_core = [self.subject.carry(packet) for packet in self.peer.datagrams_to_send(self.now)]
+        to_peer, _ = self.collect()
+        to_core = [self.subject.as_received(packet) for packet in self.peer.datagrams_to_send(self.now)]
         self.peer.events()
         self.corpus += to_core
         if to_peer:
-            self.peer.receive([self.subject.carry(packet) for packet in to_peer], self.now)
+            self.peer.receive([self.subject.as_received(packet) for packet in to_peer], self.now)
         if to_core:
             self.core.receive([tamper(packet) for packet in to_core], self.now)
         return bool(to_peer or to_core)
 
 
-def exhibit(subject: Subject, stage: Stage, seed: int = 0) -> Exhibit:
-    """Bring a new core into a stage; the same seed brings it there in the same way."""
-    shown = Exhibit(subject, *subject.make(random.Random(seed)))
+def make_fixture(subject: Subject, stage: Stage, seed: int = 0) -> CoreFixture:
+    """Return a new core in a stage, deterministically by the seed."""
+    fixture = CoreFixture(subject, *subject.make(random.Random(seed)))
     if stage is not Stage.NEW:
-        subject.start(shown.core, shown.peer, shown.now)
+        subject.start(fixture.core, fixture.peer, fixture.now)
     for _ in range(_EXCHANGES.get(stage, 0)):
-        shown.exchange()
+        fixture.exchange()
     if stage in {Stage.UP, Stage.BUSY, *ENDED}:
         for _ in range(SETTLING_STEPS):
-            shown.exchange()
+            fixture.exchange()
     if stage is Stage.BUSY:
-        subject.use(shown.core, shown.now)
+        subject.use(fixture.core, fixture.now)
     if stage is Stage.CLOSED:
-        shown.core.close(shown.now)
+        fixture.core.close(fixture.now)
     if stage is Stage.LOWER_CLOSED:
-        shown.take()
-        shown.core.lower_closed(shown.now)
-    shown.take()
-    return shown
+        fixture.collect()
+        fixture.core.lower_closed(fixture.now)
+    fixture.collect()
+    return fixture
 
 
-# What a hostile network does: each element is one batch for the core, or seconds that pass.
+# Actions of a hostile network.
 
 
 @attrs.frozen
@@ -160,19 +160,19 @@ class Garbage:
 
 @attrs.frozen
 class Replayed:
-    """A packet that was received before, by its place in the corpus."""
+    """A packet that was received before, by its index in the corpus."""
 
     index: int
 
 
 @attrs.frozen
 class Mutated:
-    """A packet that was received before, with bytes changed and its end cut off.
+    """A packet that was received before, altered and truncated.
 
     Attributes:
-        index: Which.
+        index: Its index in the corpus.
         edits: Positions and new values.
-        kept: How many bytes are left over.
+        kept: Number of bytes kept.
     """
 
     index: int
@@ -182,41 +182,41 @@ class Mutated:
 
 @attrs.frozen
 class Sealed:
-    """A packet of arbitrary content that passes for authentic, as far as the peer has the keys by now."""
+    """A packet of arbitrary contents, authentic if the peer has the keys."""
 
     data: bytes
 
 
 @attrs.frozen
 class Elapsed:
-    """Time passes, and the core's timer may be looked after."""
+    """Seconds pass, and the timer is handled."""
 
     seconds: float
 
 
 @attrs.frozen
 class Exchanged:
-    """Each side receives what the other one has sent."""
+    """Each side receives the packets of the other."""
 
 
 @attrs.frozen
 class Tampered:
-    """Each side receives what the other one has sent, the core with bytes changed and ends cut off.
+    """Each side receives the packets of the other; those for the core are altered and truncated.
 
     Attributes:
         edits: Positions and new values, in each packet.
-        kept: How many bytes of each packet are left over.
+        kept: Number of bytes kept of each packet.
     """
 
     edits: tuple[tuple[int, int], ...]
     kept: int
 
 
-Hostility = Garbage | Replayed | Mutated | Sealed | Elapsed | Exchanged | Tampered
+NetworkAction = Garbage | Replayed | Mutated | Sealed | Elapsed | Exchanged | Tampered
 
 _edits = st.lists(st.tuples(st.integers(0, 1500), st.integers(0, 255)), max_size=3).map(tuple)
 
-hostilities = st.lists(
+network_actions = st.lists(
     st.builds(Garbage, st.binary(max_size=100))
     | st.builds(Replayed, st.integers(0, 1000))
     | st.builds(
@@ -233,43 +233,43 @@ hostilities = st.lists(
 )
 
 
-def _edited(shown: Exhibit, original: Any, edits: Sequence[tuple[int, int]], kept: int) -> Any:
-    data = bytearray(shown.subject.payload(original))
+def _edited(fixture: CoreFixture, original: Any, edits: Sequence[tuple[int, int]], kept: int) -> Any:
+    data = bytearray(fixture.subject.payload(original))
     for position, value in edits:
         if data:
             data[position % len(data)] = value
-    return shown.subject.packet(bytes(data[:kept]))
+    return fixture.subject.packet(bytes(data[:kept]))
 
 
-def _hostile_packet(shown: Exhibit, hostility: Garbage | Replayed | Mutated | Sealed) -> Any:
-    if isinstance(hostility, Sealed):
-        return shown.subject.seal(shown, hostility.data)
-    if isinstance(hostility, Garbage) or not shown.corpus:
-        return shown.subject.packet(hostility.data if isinstance(hostility, Garbage) else b"")
-    original = shown.corpus[hostility.index % len(shown.corpus)]
-    if isinstance(hostility, Replayed):
+def _hostile_packet(fixture: CoreFixture, action: Garbage | Replayed | Mutated | Sealed) -> Any:
+    if isinstance(action, Sealed):
+        return fixture.subject.seal(fixture, action.data)
+    if isinstance(action, Garbage) or not fixture.corpus:
+        return fixture.subject.packet(action.data if isinstance(action, Garbage) else b"")
+    original = fixture.corpus[action.index % len(fixture.corpus)]
+    if isinstance(action, Replayed):
         return original
-    return _edited(shown, original, hostility.edits, hostility.kept)
+    return _edited(fixture, original, action.edits, action.kept)
 
 
-def suffer(shown: Exhibit, script: Sequence[Hostility]) -> None:
-    """Let a hostile network have its way with the core."""
-    for hostility in script:
-        match hostility:
+def apply_actions(fixture: CoreFixture, script: Sequence[NetworkAction]) -> None:
+    """Perform the actions of a hostile network."""
+    for action in script:
+        match action:
             case Elapsed(seconds):
-                shown.now += seconds
-                shown.core.handle_timer(shown.now)
+                fixture.now += seconds
+                fixture.core.handle_timer(fixture.now)
             case Exchanged():
-                shown.exchange()
+                fixture.exchange()
             case Tampered(edits, kept):
-                shown.exchange(functools.partial(_edited, shown, edits=edits, kept=kept))
+                fixture.exchange(functools.partial(_edited, fixture, edits=edits, kept=kept))
             case _:
-                shown.core.receive([_hostile_packet(shown, hostility)], shown.now)
-        shown.take()
+                fixture.core.receive([_hostile_packet(fixture, action)], fixture.now)
+        fixture.collect()
 
 
-def _sizes(shown: Exhibit) -> list[int]:
-    return [len(shown.subject.payload(packet)) for packet in shown.sent]
+def _sizes(fixture: CoreFixture) -> list[int]:
+    return [len(fixture.subject.payload(packet)) for packet in fixture.sent]
 
 
 def _is_closed(event: object) -> bool:
@@ -281,115 +281,117 @@ def _closed_events(events: Sequence[Any]) -> list[Any]:
     return [event for event in events if _is_closed(event)]
 
 
-def check_hostile_packets(subject: Subject, stage: Stage, script: Sequence[Hostility]) -> None:
-    """Nothing that a network brings makes a core raise, spin, send too much or say it twice."""
-    shown = exhibit(subject, stage)
-    suffer(shown, script)
-    assert max(_sizes(shown), default=0) <= subject.mtu
-    check_taking_twice_is_empty(shown)
-    check_timer_does_not_spin(shown)
-    assert len(_closed_events(shown.told)) <= 1
-    if shown.core.closed:
-        check_nothing_comes_out(shown)
+def check_hostile_packets(subject: Subject, stage: Stage, script: Sequence[NetworkAction]) -> None:
+    """No packet makes a core raise, spin, exceed the MTU or report its end twice."""
+    fixture = make_fixture(subject, stage)
+    apply_actions(fixture, script)
+    assert max(_sizes(fixture), default=0) <= subject.mtu
+    check_collecting_twice_is_empty(fixture)
+    check_timer_does_not_spin(fixture)
+    assert len(_closed_events(fixture.events)) <= 1
+    if fixture.core.closed:
+        check_stays_closed(fixture)
 
 
-def check_determinism(subject: Subject, stage: Stage, script: Sequence[Hostility]) -> None:
-    """The same seed and the same inputs give the same bytes and events at the same times."""
-    twins = [exhibit(subject, stage, seed=7) for _ in range(2)]
-    for shown in twins:
-        suffer(shown, script)
-        shown.core.close(shown.now)
-        shown.take()
+def check_determinism(subject: Subject, stage: Stage, script: Sequence[NetworkAction]) -> None:
+    """The same seed and inputs produce the same packets and events at the same times."""
+    twins = [make_fixture(subject, stage, seed=7) for _ in range(2)]
+    for fixture in twins:
+        apply_actions(fixture, script)
+        fixture.core.close(fixture.now)
+        fixture.collect()
     first, second = twins
     assert first.sent == second.sent
-    # By their text, since an error in an event equals only itself.
-    assert repr(first.told) == repr(second.told)
+    # Compared as text, since an exception in an event equals only itself.
+    assert repr(first.events) == repr(second.events)
     assert first.core.next_timer() == second.core.next_timer()
 
 
 def transcript(subject: Subject, stage: Stage) -> str:
-    """Return all that a core says until it is closed, as text."""
-    shown = exhibit(subject, stage)
-    check_timer_does_not_spin(shown)
-    shown.core.close(shown.now)
-    shown.take()
-    return repr((subject.name, stage.value, shown.sent, shown.told))
+    """Return all packets and events of a core until it is closed, as text."""
+    fixture = make_fixture(subject, stage)
+    check_timer_does_not_spin(fixture)
+    fixture.core.close(fixture.now)
+    fixture.collect()
+    return repr((subject.name, stage.value, fixture.sent, fixture.events))
 
 
-def check_taking_twice_is_empty(shown: Exhibit) -> None:
-    """What was taken is gone."""
-    shown.take()
-    assert list(shown.core.datagrams_to_send(shown.now)) == []
-    assert list(shown.core.events()) == []
+def check_collecting_twice_is_empty(fixture: CoreFixture) -> None:
+    """Packets and events are returned once."""
+    fixture.collect()
+    assert list(fixture.core.datagrams_to_send(fixture.now)) == []
+    assert list(fixture.core.events()) == []
 
 
-def check_timer_does_not_spin(shown: Exhibit) -> None:
-    """Looking after the timer moves it on, and nothing happens before it is due."""
-    core = shown.core
-    core.handle_timer(shown.now)
-    shown.take()
+def check_timer_does_not_spin(fixture: CoreFixture) -> None:
+    """``handle_timer`` sets a later deadline, and does nothing before the deadline."""
+    core = fixture.core
+    core.handle_timer(fixture.now)
+    fixture.collect()
     for _ in range(TIMERS_CHECKED):
-        assert core.next_timer() > shown.now
-        core.handle_timer(shown.now)
-        assert shown.take() == ([], [])
+        assert core.next_timer() > fixture.now
+        core.handle_timer(fixture.now)
+        assert fixture.collect() == ([], [])
         if core.next_timer() == math.inf:
             return
-        shown.now = core.next_timer()
-        core.handle_timer(shown.now)
-        shown.take()
+        fixture.now = core.next_timer()
+        core.handle_timer(fixture.now)
+        fixture.collect()
 
 
-def check_nothing_comes_out(shown: Exhibit) -> None:
-    """A closed core says nothing any more, whatever it hears."""
-    core = shown.core
+def check_stays_closed(fixture: CoreFixture) -> None:
+    """A closed core sends and reports nothing any more."""
+    core = fixture.core
     assert core.closed
     assert core.next_timer() == math.inf
-    core.receive([shown.subject.packet(b""), shown.subject.packet(bytes(100)), *shown.corpus], shown.now)
-    core.handle_timer(shown.now + 1000)
-    core.close(shown.now + 1000)
-    core.lower_closed(shown.now + 1000)
-    assert shown.take() == ([], [])
+    core.receive(
+        [fixture.subject.packet(b""), fixture.subject.packet(bytes(100)), *fixture.corpus], fixture.now
+    )
+    core.handle_timer(fixture.now + 1000)
+    core.close(fixture.now + 1000)
+    core.lower_closed(fixture.now + 1000)
+    assert fixture.collect() == ([], [])
     assert core.closed
     assert core.next_timer() == math.inf
 
 
 def check_closing(subject: Subject, stage: Stage) -> None:
     """``close`` ends the core in every state, once."""
-    shown = exhibit(subject, stage)
-    told_before = _closed_events(shown.told)
-    shown.core.close(shown.now)
-    shown.take()
-    assert len(told_before) == (subject.tells_closed and stage in ENDED)
-    assert len(_closed_events(shown.told)) == subject.tells_closed
-    assert max(_sizes(shown), default=0) <= subject.mtu
-    shown.core.close(shown.now)
-    assert shown.take() == ([], [])
-    check_nothing_comes_out(shown)
+    fixture = make_fixture(subject, stage)
+    closed_before = _closed_events(fixture.events)
+    fixture.core.close(fixture.now)
+    fixture.collect()
+    assert len(closed_before) == (subject.reports_closed and stage in ENDED)
+    assert len(_closed_events(fixture.events)) == subject.reports_closed
+    assert max(_sizes(fixture), default=0) <= subject.mtu
+    fixture.core.close(fixture.now)
+    assert fixture.collect() == ([], [])
+    check_stays_closed(fixture)
 
 
 def check_lower_closing(subject: Subject, stage: Stage) -> None:
     """``lower_closed`` ends the core in every state, once and without a packet."""
-    shown = exhibit(subject, stage)
-    shown.core.lower_closed(shown.now)
-    packets, _ = shown.take()
+    fixture = make_fixture(subject, stage)
+    fixture.core.lower_closed(fixture.now)
+    packets, _ = fixture.collect()
     assert packets == []
-    assert len(_closed_events(shown.told)) == subject.tells_closed
-    check_nothing_comes_out(shown)
+    assert len(_closed_events(fixture.events)) == subject.reports_closed
+    check_stays_closed(fixture)
 
 
 def check_sizes(subject: Subject, stage: Stage) -> None:
-    """Nothing that is sent exceeds the MTU, retransmissions included."""
-    shown = exhibit(subject, stage)
-    check_timer_does_not_spin(shown)
-    assert max(_sizes(shown), default=0) <= subject.mtu
+    """No packet exceeds the MTU, retransmissions included."""
+    fixture = make_fixture(subject, stage)
+    check_timer_does_not_spin(fixture)
+    assert max(_sizes(fixture), default=0) <= subject.mtu
 
 
 def check_empty_batch(subject: Subject, stage: Stage) -> None:
-    """Hearing nothing, or looking after a timer that is not due, changes nothing."""
-    shown = exhibit(subject, stage)
-    shown.core.receive([], shown.now)
-    before = shown.core.next_timer()
-    if before > shown.now:
-        shown.core.handle_timer(shown.now)
-        assert shown.take() == ([], [])
-        assert shown.core.next_timer() == before
+    """An empty batch, or a timer that is not due, changes nothing."""
+    fixture = make_fixture(subject, stage)
+    fixture.core.receive([], fixture.now)
+    before = fixture.core.next_timer()
+    if before > fixture.now:
+        fixture.core.handle_timer(fixture.now)
+        assert fixture.collect() == ([], [])
+        assert fixture.core.next_timer() == before

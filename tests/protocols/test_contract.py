@@ -1,4 +1,4 @@
-"""Every core keeps the contract, in every stage of its life."""
+"""Every core implements the interface of cores, in every stage."""
 
 import functools
 import hashlib
@@ -15,19 +15,19 @@ from hypothesis import strategies as st
 from tests.protocols.contract import (
     START,
     AnyCore,
-    Hostility,
+    NetworkAction,
     Stage,
     Subject,
     check_closing,
+    check_collecting_twice_is_empty,
     check_determinism,
     check_empty_batch,
     check_hostile_packets,
     check_lower_closing,
     check_sizes,
-    check_taking_twice_is_empty,
     check_timer_does_not_spin,
-    exhibit,
-    hostilities,
+    make_fixture,
+    network_actions,
     transcript,
 )
 from tests.strategies import rtp_pair
@@ -39,8 +39,8 @@ ALICE, BOB = Address("192.0.2.1", 5000), Address("192.0.2.2", 6000)
 MDNS_NAME = "1f4712db-ea17-4bcf-a596-105139dfd8bf.local"
 
 
-def turned_round(datagram: Datagram) -> Datagram:
-    """Return a datagram as its receiver sees it."""
+def reverse_path(datagram: Datagram) -> Datagram:
+    """Return a datagram with the path of its receiver."""
     return Datagram(datagram.data, datagram.remote, datagram.local)
 
 
@@ -48,7 +48,7 @@ def to_alice(data: bytes) -> Datagram:
     return Datagram(data, ALICE, BOB)
 
 
-# STUN: a client, and for a peer another one, which does not answer.
+# STUN: a client, and another one as its peer, which does not answer.
 
 
 def make_stun(rng: random.Random) -> tuple[AnyCore, AnyCore]:
@@ -95,7 +95,7 @@ def restart_ice(core: AnyCore, now: float) -> None:
     core.add_stun_server(ice.IceServer.parse("stun:stun.example"), Address("198.51.100.1", 3478), now)
 
 
-# DTLS.
+# DTLS
 
 
 @functools.cache
@@ -125,7 +125,7 @@ def use_dtls(core: AnyCore, now: float) -> None:
     core.send([b"hello", bytes(core.max_application_data)], now)
 
 
-# SCTP.
+# SCTP
 
 
 def make_sctp(rng: random.Random) -> tuple[AnyCore, AnyCore]:
@@ -152,7 +152,7 @@ def use_sctp(core: AnyCore, now: float) -> None:
     core.reset_streams([1], now)
 
 
-# Data channels.
+# Data channels
 
 
 def make_channels(rng: random.Random) -> tuple[AnyCore, AnyCore]:
@@ -180,7 +180,7 @@ def control_payload(message: datachannel.ControlMessage) -> bytes:
     return bytes([message.stream_id % 256]) + message.data
 
 
-# Multicast DNS: who asks and who answers.
+# mDNS: a resolver and a responder.
 
 
 def make_resolver(rng: random.Random) -> tuple[AnyCore, AnyCore]:
@@ -218,7 +218,7 @@ def use_responder(core: AnyCore, now: float) -> None:
     core.withdraw(MDNS_NAME, now)
 
 
-# RTP: who sends, who receives, who does both, and who has no keys yet.
+# RTP: sender, receiver, both, and without keys.
 
 RTP_SECTIONS = (
     rtp_pair.video_section(
@@ -284,7 +284,7 @@ def ice_subject(name: str, role: ice.IceRole) -> Subject:
         use=restart_ice,
         packet=to_alice,
         payload=lambda datagram: bytes(datagram.data),
-        carry=turned_round,
+        as_received=reverse_path,
         seal=seal_ice,
     )
 
@@ -301,9 +301,9 @@ SUBJECTS = [
         use=use_stun,
         packet=to_alice,
         payload=lambda datagram: bytes(datagram.data),
-        carry=turned_round,
+        as_received=reverse_path,
         seal=seal_stun,
-        tells_closed=False,
+        reports_closed=False,
     ),
     ice_subject("ice controlling", ice.IceRole.CONTROLLING),
     ice_subject("ice controlled", ice.IceRole.CONTROLLED),
@@ -335,27 +335,27 @@ stages = st.sampled_from(Stage)
 
 
 @every_subject
-@given(stage=stages, script=hostilities)
-def test_hostile_packets(subject: Subject, stage: Stage, script: list[Hostility]) -> None:
+@given(stage=stages, script=network_actions)
+def test_hostile_packets(subject: Subject, stage: Stage, script: list[NetworkAction]) -> None:
     check_hostile_packets(subject, stage, script)
 
 
 @every_subject
-@given(stage=stages, script=hostilities)
-def test_determinism(subject: Subject, stage: Stage, script: list[Hostility]) -> None:
+@given(stage=stages, script=network_actions)
+def test_determinism(subject: Subject, stage: Stage, script: list[NetworkAction]) -> None:
     check_determinism(subject, stage, script)
 
 
 @every_subject
 @every_stage
-def test_taking_twice_is_empty(subject: Subject, stage: Stage) -> None:
-    check_taking_twice_is_empty(exhibit(subject, stage))
+def test_collecting_twice_is_empty(subject: Subject, stage: Stage) -> None:
+    check_collecting_twice_is_empty(make_fixture(subject, stage))
 
 
 @every_subject
 @every_stage
 def test_timer_does_not_spin(subject: Subject, stage: Stage) -> None:
-    check_timer_does_not_spin(exhibit(subject, stage))
+    check_timer_does_not_spin(make_fixture(subject, stage))
 
 
 @every_subject
@@ -383,23 +383,23 @@ def test_empty_batch(subject: Subject, stage: Stage) -> None:
 
 
 @every_subject
-def test_it_comes_alive(subject: Subject) -> None:
-    """The suite would be worth nothing if the cores did nothing in it."""
-    shown = exhibit(subject, Stage.BUSY)
-    assert shown.sent
-    assert shown.corpus
-    assert not shown.core.closed
-    assert not subject.tells_closed or not exhibit(subject, Stage.UP).core.closed
+def test_every_core_is_active(subject: Subject) -> None:
+    """Otherwise the checks would check nothing."""
+    fixture = make_fixture(subject, Stage.BUSY)
+    assert fixture.sent
+    assert fixture.corpus
+    assert not fixture.core.closed
+    assert not subject.reports_closed or not make_fixture(subject, Stage.UP).core.closed
 
 
 def digest_of_all() -> str:
-    """Return a hash over what all subjects say."""
+    """Return a hash of the packets and events of all subjects."""
     text = "".join(transcript(subject, Stage.BUSY) for subject in SUBJECTS)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def test_nothing_depends_on_the_order_of_sets(pytestconfig: pytest.Config) -> None:
-    """Python shuffles sets of strings anew in every process; replay must not depend on it."""
+    """Python randomizes the order of sets of strings in every process; replay must not depend on it."""
     program = "from tests.protocols.test_contract import digest_of_all; print(digest_of_all())"
     digests = {digest_of_all()} | {
         subprocess.run(

@@ -1,4 +1,4 @@
-"""The contract suite notices the faults that it is there for."""
+"""The checks of cores detect the faults that they are for."""
 
 import math
 import random
@@ -11,34 +11,34 @@ import pytest
 from tests.protocols.contract import (
     AnyCore,
     Garbage,
-    Hostility,
+    NetworkAction,
     Replayed,
     Stage,
     Subject,
     check_closing,
+    check_collecting_twice_is_empty,
     check_determinism,
     check_empty_batch,
     check_hostile_packets,
     check_lower_closing,
     check_sizes,
-    check_taking_twice_is_empty,
     check_timer_does_not_spin,
-    exhibit,
+    make_fixture,
 )
 
 
 class Fault(StrEnum):
     NONE = "none"
-    RAISES = "raises for what the peer sent"
-    REPEATS = "does not forget what was taken"
+    RAISES = "raises because of a packet"
+    REPEATS = "returns packets twice"
     SPINS = "leaves a deadline in the past"
     HASTY = "acts before the deadline"
-    CHANCE = "uses chance of its own"
-    TALKS_WHEN_CLOSED = "answers though it is closed"
-    CLOSES_TWICE = "says goodbye each time"
+    CHANCE = "uses its own randomness"
+    ANSWERS_WHEN_CLOSED = "answers when closed"
+    CLOSES_TWICE = "sends a closing message twice"
     STAYS = "does not close"
-    LOUD_END = "sends when the layer below is gone"
-    OVERSIZED = "sends too much"
+    SENDS_AT_END = "sends when the layer below is closed"
+    OVERSIZED = "exceeds the MTU"
     TIMER_WHEN_CLOSED = "keeps a deadline when closed"
 
 
@@ -48,7 +48,7 @@ class Closed:
 
 
 class Beacon:
-    """A core that sends a byte each second, and answers what begins with a zero; with a fault."""
+    """A core that sends a byte each second, answers packets that begin with a zero, and has a fault."""
 
     def __init__(self, fault: Fault) -> None:
         self.fault = fault
@@ -62,7 +62,7 @@ class Beacon:
         self._outgoing.append(self._message())
 
     def receive(self, batch: Sequence[bytes], now: float) -> None:
-        if self.closed and self.fault is not Fault.TALKS_WHEN_CLOSED:
+        if self.closed and self.fault is not Fault.ANSWERS_WHEN_CLOSED:
             return
         for data in batch:
             if self.fault is Fault.RAISES and data[:1] == b"\xff":
@@ -95,14 +95,14 @@ class Beacon:
 
     def close(self, now: float) -> None:
         if not self.closed or self.fault is Fault.CLOSES_TWICE:
-            self._outgoing.append(b"goodbye")
+            self._outgoing.append(b"close")
             self._end()
 
     def lower_closed(self, now: float) -> None:
         if self.closed:
             return
-        if self.fault is Fault.LOUD_END:
-            self._outgoing.append(b"goodbye")
+        if self.fault is Fault.SENDS_AT_END:
+            self._outgoing.append(b"close")
         self._end()
 
     def _end(self) -> None:
@@ -125,12 +125,12 @@ def subject(fault: Fault) -> Subject:
     return Subject(name=fault, make=make, start=start)
 
 
-HOSTILITIES: list[Hostility] = [Garbage(b"\xff"), Garbage(b"\x00"), Replayed(0)]
+HOSTILITIES: list[NetworkAction] = [Garbage(b"\xff"), Garbage(b"\x00"), Replayed(0)]
 CHECKS: dict[str, Callable[[Subject], None]] = {
     "hostile packets": lambda subject: check_hostile_packets(subject, Stage.STARTED, HOSTILITIES),
     "determinism": lambda subject: check_determinism(subject, Stage.UP, HOSTILITIES),
-    "taking twice": lambda subject: check_taking_twice_is_empty(exhibit(subject, Stage.STARTED)),
-    "timer": lambda subject: check_timer_does_not_spin(exhibit(subject, Stage.STARTED)),
+    "collecting twice": lambda subject: check_collecting_twice_is_empty(make_fixture(subject, Stage.STARTED)),
+    "timer": lambda subject: check_timer_does_not_spin(make_fixture(subject, Stage.STARTED)),
     "closing": lambda subject: check_closing(subject, Stage.UP),
     "lower closing": lambda subject: check_lower_closing(subject, Stage.STARTED),
     "sizes": lambda subject: check_sizes(subject, Stage.UP),
@@ -148,19 +148,19 @@ def test_a_core_without_fault_passes(check: Callable[[Subject], None]) -> None:
     [
         (Fault.RAISES, "hostile packets"),
         (Fault.OVERSIZED, "hostile packets"),
-        (Fault.REPEATS, "taking twice"),
+        (Fault.REPEATS, "collecting twice"),
         (Fault.SPINS, "timer"),
         (Fault.HASTY, "empty batch"),
         (Fault.CHANCE, "determinism"),
-        (Fault.TALKS_WHEN_CLOSED, "closing"),
+        (Fault.ANSWERS_WHEN_CLOSED, "closing"),
         (Fault.CLOSES_TWICE, "closing"),
         (Fault.STAYS, "closing"),
         (Fault.STAYS, "lower closing"),
         (Fault.TIMER_WHEN_CLOSED, "closing"),
-        (Fault.LOUD_END, "lower closing"),
+        (Fault.SENDS_AT_END, "lower closing"),
         (Fault.OVERSIZED, "sizes"),
     ],
 )
-def test_a_fault_is_noticed(fault: Fault, check: str) -> None:
+def test_a_fault_is_detected(fault: Fault, check: str) -> None:
     with pytest.raises((AssertionError, IndexError)):
         CHECKS[check](subject(fault))

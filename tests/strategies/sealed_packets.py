@@ -1,6 +1,6 @@
 """Authenticated packets with arbitrary content, as a malicious peer can send them.
 
-Each function makes a packet for the core of an exhibit. Before there are keys, the bytes are returned unchanged.
+Each function makes a packet for the core of an make_fixture. Before there are keys, the bytes are returned unchanged.
 are.
 """
 
@@ -13,7 +13,7 @@ from trio_rtc.protocols.sctp.packet.header import HEADER_SIZE, ZERO_CHECKSUM, ad
 from trio_rtc.protocols.stun import Attribute, AttributeType, Message, MessageClass
 
 if TYPE_CHECKING:
-    from tests.protocols.contract import Exhibit
+    from tests.protocols.contract import CoreFixture
 
 _STUN_HEAD = 3
 _MAX_ATTRIBUTES = 20
@@ -30,59 +30,59 @@ def _attributes(data: bytes) -> Iterator[Attribute]:
         data = data[end:]
 
 
-def _stun_message(shown: "Exhibit", data: bytes, name: bytes | None) -> Message:
+def _stun_message(fixture: "CoreFixture", data: bytes, name: bytes | None) -> Message:
     """Return a message with class, method and transaction from the first three bytes, then attributes."""
     kind, method, transaction = data[:_STUN_HEAD]
     message_class = MessageClass(kind & 3)
     identifier = bytes([transaction]) * 12
     attributes = list(_attributes(data[_STUN_HEAD:]))
     if message_class in (MessageClass.SUCCESS_RESPONSE, MessageClass.ERROR_RESPONSE):
-        if shown.sent:
-            identifier = shown.sent[-1 - transaction % len(shown.sent)].data[8:20]
+        if fixture.sent:
+            identifier = fixture.sent[-1 - transaction % len(fixture.sent)].data[8:20]
     elif name is not None:
         attributes.insert(0, Attribute(AttributeType.USERNAME, name))
     return Message(method & 15 or 1, message_class, identifier, tuple(attributes))
 
 
-def seal_stun(shown: "Exhibit", data: bytes) -> Any:
+def seal_stun(fixture: "CoreFixture", data: bytes) -> Any:
     """Return a response to one of the client's latest requests, with integrity."""
     if len(data) < _STUN_HEAD:
-        return shown.subject.packet(data)
-    return shown.subject.packet(_stun_message(shown, data, None).encode(key=b"key"))
+        return fixture.subject.packet(data)
+    return fixture.subject.packet(_stun_message(fixture, data, None).encode(key=b"key"))
 
 
-def seal_ice(shown: "Exhibit", data: bytes) -> Any:
+def seal_ice(fixture: "CoreFixture", data: bytes) -> Any:
     """Return a check, or a response to one of the agent's latest checks, with integrity."""
     if len(data) < _STUN_HEAD:
-        return shown.subject.packet(data)
-    agent, peer = shown.core, shown.peer
+        return fixture.subject.packet(data)
+    agent, peer = fixture.core, fixture.peer
     assert isinstance(agent, ice.Agent)
     assert isinstance(peer, ice.Agent)
     ours, theirs = agent.local_parameters, peer.local_parameters
-    message = _stun_message(shown, data, f"{ours.username_fragment}:{theirs.username_fragment}".encode())
+    message = _stun_message(fixture, data, f"{ours.username_fragment}:{theirs.username_fragment}".encode())
     responds = message.message_class in (MessageClass.SUCCESS_RESPONSE, MessageClass.ERROR_RESPONSE)
     password = theirs.password if responds else ours.password
-    return shown.subject.packet(message.encode(key=password.encode()))
+    return fixture.subject.packet(message.encode(key=password.encode()))
 
 
-def seal_dtls(shown: "Exhibit", data: bytes) -> bytes:
+def seal_dtls(fixture: "CoreFixture", data: bytes) -> bytes:
     """Return a record with the peer's newest keys, in plaintext before there are any; the first byte is its type."""
-    peer = shown.peer
+    peer = fixture.peer
     assert isinstance(peer, dtls.Connection)
     return seal_record(peer, 20 + data[0] % 4, data[1:]) if data else data
 
 
-def seal_sctp(shown: "Exhibit", data: bytes) -> bytes:
+def seal_sctp(fixture: "CoreFixture", data: bytes) -> bytes:
     """Return a packet of these chunks with ports and tag of the newest packet from the peer."""
-    if not shown.corpus:
+    if not fixture.corpus:
         return data
-    header: bytes = shown.corpus[-1][: HEADER_SIZE - len(ZERO_CHECKSUM)]
+    header: bytes = fixture.corpus[-1][: HEADER_SIZE - len(ZERO_CHECKSUM)]
     return add_checksum(header + ZERO_CHECKSUM + data + bytes(-len(data) % 4))
 
 
-def seal_rtp(shown: "Exhibit", data: bytes) -> bytes:
+def seal_rtp(fixture: "CoreFixture", data: bytes) -> bytes:
     """Return an RTP or RTCP packet, encrypted."""
-    peer = shown.peer
+    peer = fixture.peer
     assert isinstance(peer, rtp.RtpSession)
     if peer.srtp is None or len(data) < 2:
         return data
