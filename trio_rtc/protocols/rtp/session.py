@@ -107,8 +107,8 @@ class RtpSession:
         self._reduced_size: set[str] = set()
         self._senders: dict[str, int] = {}
         self._has_video = False
-        # Without streams to send, the pacer is not polled.
-        self._sends = False
+        # Whether anything was queued: before, the pacer is not polled.
+        self._has_sent = False
         self._early: list[bytes] = []
         self._control: list[bytes] = []
         self._reference_time: tuple[int, int, float] | None = None
@@ -156,7 +156,6 @@ class RtpSession:
         self._senders = {section.mid: section.encodings[0].ssrc for section in active if section.encodings}
         kinds = [section.kind for section in sending] + [section.kind for section in receiving]
         self._has_video = "video" in kinds
-        self._sends = any(section.encodings for section in sending)
         self._update_bitrates(now)
 
     def set_demand(self, mid: str, *, frames: bool, packets: bool, min_delay: float = 0.0) -> None:
@@ -198,6 +197,7 @@ class RtpSession:
             ValueError: The frame is not of the negotiated codec.
         """
         if self.is_open:
+            self._has_sent = True
             self._emit(self.sender.send_frame(mid, frame, rid, now, captured))
             self._schedule.start(now)
         else:
@@ -208,6 +208,7 @@ class RtpSession:
     ) -> None:
         """Queue packets of another stream as ones of ours."""
         if self.is_open:
+            self._has_sent = True
             self._emit(self.sender.send_packets(mid, packets, rid, now))
             self._schedule.start(now)
         else:
@@ -245,6 +246,7 @@ class RtpSession:
             end: Whether it ends. Call three times with ``True`` against loss.
         """
         if self.srtp is not None and not self.closed:
+            self._has_sent = True
             self.sender.send_event(mid, code, elapsed, now, end=end)
             self._schedule.start(now)
 
@@ -311,7 +313,7 @@ class RtpSession:
         if self.closed:
             return math.inf
         deadline = min(self._schedule.due, self.receiver.next_timer())
-        sends = self._sends and self.srtp is not None
+        sends = self._has_sent and self.srtp is not None
         return min(deadline, self.bandwidth.next_timer()) if sends else deadline
 
     def datagrams_to_send(self, now: float) -> list[bytes]:
@@ -326,7 +328,7 @@ class RtpSession:
         if self._control:
             control, self._control = self._control, []
             datagrams = [srtp.protect_rtcp(packet) for packet in control]
-        if self.closed or not self._sends:
+        if self.closed or not self._has_sent:
             return datagrams
         protect = srtp.protect
         for packet in self.sender.packets_to_send(now):
