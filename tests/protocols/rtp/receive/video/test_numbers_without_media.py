@@ -301,7 +301,7 @@ def test_an_upper_spatial_layer_is_not_the_beginning_of_a_picture() -> None:
 
 
 def vp9(picture_id: int, *references: int) -> bytes:
-    """Return a VP9 picture in flexible mode, as one packet."""
+    """Return a VP9 frame in flexible mode, as one packet."""
     first = 0x80 | 0x10 | 0x08 | 0x04 | (0x40 if references else 0)
     head = bytes([first, 0x80 | picture_id >> 8, picture_id & 0xFF])
     last = len(references) - 1
@@ -319,7 +319,7 @@ def test_a_picture_that_refers_to_no_missing_one_needs_no_keyframe() -> None:
     receiver.collect(0.25)
     assert receiver.indices == [0, 1, 2, 4]
     assert not receiver.requests
-    # A picture that refers to it must wait.
+    # A frame that refers to it must wait.
     receiver.frame(16, 6, [vp9(7, 1)], 0.3)
     receiver.collect(0.5)
     assert receiver.indices == [0, 1, 2, 4]

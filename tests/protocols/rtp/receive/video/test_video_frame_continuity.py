@@ -203,17 +203,17 @@ def vp9_tracker(payload: str) -> ContinuityTracker:
 @pytest.mark.parametrize(
     ("last", "following", "expected"),
     [
-        # I, P, L, B and E: picture 1 and 2, spatial layer 0.
+        # I, P, L, B and E: picture ids 1 and 2, spatial layer 0.
         ("ec 01 00 07 99", "ec 02 00 07 99", Continuity.NEXT),
-        # Spatial layer 1 that depends on layer 0 of its picture, behind a picture of layer 0: its own may be missing.
+        # Spatial layer 1 that depends on layer 0 with its picture id, behind a frame of layer 0: its own may be missing.
         ("ec 01 00 07 99", "ec 02 03 07 99", Continuity.BROKEN),
         ("ec 01 00 07 99", "ec 02 02 07 99", Continuity.BROKEN),
         ("ec 01 00 07 99", "ec 01 03 07 99", Continuity.BROKEN),
-        # From a higher layer to the lowest of the next picture.
+        # From a higher layer to the lowest of the next picture id.
         ("ec 01 03 07 99", "ec 02 00 07 99", Continuity.NEXT),
         # The same layers as before.
         ("ec 01 03 07 99", "ec 02 03 07 99", Continuity.NEXT),
-        # No beginning of a layer's frame; a picture between; flexible mode with and without its reference.
+        # No beginning of a layer's frame; a frame between; flexible mode with and without its reference.
         ("ec 01 00 07 99", "e4 02 00 07 99", Continuity.BROKEN),
         ("ec 01 00 07 99", "ec 03 00 07 99", Continuity.BROKEN),
         ("fc 01 00 02 99", "fc 03 00 04 99", Continuity.DECODABLE),
