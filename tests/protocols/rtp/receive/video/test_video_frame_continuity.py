@@ -205,7 +205,7 @@ def vp9_tracker(payload: str) -> ContinuityTracker:
     [
         # I, P, L, B and E: picture ids 1 and 2, spatial layer 0.
         ("ec 01 00 07 99", "ec 02 00 07 99", Continuity.NEXT),
-        # Spatial layer 1 that depends on layer 0 with its picture id, behind a frame of layer 0: its own may be missing.
+        # Spatial layer 1 that depends on layer 0 with its picture id, behind a frame of layer 0: it may be missing.
         ("ec 01 00 07 99", "ec 02 03 07 99", Continuity.BROKEN),
         ("ec 01 00 07 99", "ec 02 02 07 99", Continuity.BROKEN),
         ("ec 01 00 07 99", "ec 01 03 07 99", Continuity.BROKEN),
