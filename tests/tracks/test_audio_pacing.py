@@ -13,7 +13,7 @@ import trio.lowlevel
 from trio_rtc import EncodedFrame, MediaStreamTrack, MediaStreamTrackSource, open_media_track
 from trio_rtc.codecs import create_audio_encoder
 from trio_rtc.codecs.samples import frame_of, samples_of
-from trio_rtc.tracks.audio_pacing import ADVANCE, AudioTimeline, pieces_of
+from trio_rtc.tracks.audio_pacing import MAX_QUEUED, AudioTimeline, split_frame
 from trio_rtc.tracks.frame_source import CapturedFrame
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
@@ -76,8 +76,8 @@ async def test_audio_sent_at_once_is_received_in_real_time() -> None:
         began = trio.current_time()
         await frames.send(make_audio(10))
         # All audio except that queued in advance has been received.
-        assert trio.current_time() - began == pytest.approx(10 - ADVANCE, abs=0.05)
-        assert frames.queued == pytest.approx(ADVANCE, abs=0.03)
+        assert trio.current_time() - began == pytest.approx(10 - MAX_QUEUED, abs=0.05)
+        assert frames.queued == pytest.approx(MAX_QUEUED, abs=0.03)
         await frames.drain()
         assert trio.current_time() - began == pytest.approx(10, abs=0.05)
         await trio.sleep(0.1)
@@ -93,7 +93,7 @@ async def test_short_frames_are_paced_like_long_ones(length: float) -> None:
         began = trio.current_time()
         for _ in range(round(3 / length)):
             await frames.send(make_audio(length))
-        assert 3 - ADVANCE - 0.1 <= trio.current_time() - began <= 3
+        assert 3 - MAX_QUEUED - 0.1 <= trio.current_time() - began <= 3
         await frames.drain()
         await trio.sleep(0.1)
         assert sender.seconds == pytest.approx(3)
@@ -252,7 +252,7 @@ async def test_queued_audio_of_a_cancelled_send_is_received() -> None:
         with trio.move_on_after(1.0):
             await frames.send(make_audio(10))
         queued = frames.queued
-        assert queued == pytest.approx(ADVANCE, abs=0.03)
+        assert queued == pytest.approx(MAX_QUEUED, abs=0.03)
         await trio.sleep(1)
         assert sender.seconds == pytest.approx(1 + queued, abs=0.021)
         # The next frame follows.
@@ -306,8 +306,8 @@ async def test_video_and_encoded_audio_are_neither_paced_nor_dropped() -> None:
 async def test_without_a_receiver_audio_is_paced_and_lost() -> None:
     frames, track = open_media_track("audio")
     await frames.send(make_audio(3))
-    assert trio.current_time() == pytest.approx(3 - ADVANCE, abs=0.05)
-    assert frames.drop_queued() == pytest.approx(ADVANCE, abs=0.03)
+    assert trio.current_time() == pytest.approx(3 - MAX_QUEUED, abs=0.05)
+    assert frames.drop_queued() == pytest.approx(MAX_QUEUED, abs=0.03)
     assert frames.queued <= 0.02
     track.stop()
 
@@ -376,7 +376,7 @@ async def test_two_senders_of_a_track_receive_the_same_frames_at_the_same_times(
 @pytest.mark.parametrize("rate", [8_000, 24_000, 44_100])
 def test_pieces_have_all_samples(rate: int, channels: int) -> None:
     frame = make_audio(0.999, rate=rate, channels=channels)
-    pieces = list(pieces_of(frame))
+    pieces = list(split_frame(frame))
     assert b"".join(map(samples_of, pieces)) == samples_of(frame)
     assert {piece.sample_rate for piece in pieces} == {rate}
     assert max(piece.samples for piece in pieces) == rate // 50
@@ -388,14 +388,14 @@ def test_planar_samples_are_cut_in_each_plane() -> None:
     frame.sample_rate = 48_000
     for index, plane in enumerate(frame.planes):
         plane.update(bytes([index + 1]) * plane.buffer_size)
-    pieces = list(pieces_of(frame))
+    pieces = list(split_frame(frame))
     assert [piece.samples for piece in pieces] == [960] * 5
     assert all(bytes(piece.planes[1])[:3840] == b"\x02" * 3840 for piece in pieces)
 
 
 def test_a_short_frame_is_not_copied() -> None:
     frame = make_audio(0.04)
-    assert list(pieces_of(frame)) == [frame]
+    assert list(split_frame(frame)) == [frame]
 
 
 # -- the encoder -----------------------------------------------------------------------------------------------------

@@ -51,10 +51,10 @@ async def test_without_a_keyframe_frames_are_dropped_until_one_arrives() -> None
     for number in range(6):
         queue.put(frame(number, keyframe=number == 0))
     assert queue.queued == 0
-    assert queue.starved
+    assert queue.waiting_for_keyframe
     assert queue.dropped == 6
     queue.put(frame(6, keyframe=True))
-    assert not queue.starved
+    assert not queue.waiting_for_keyframe
     assert [item.timestamp for item in await drain(queue)] == [6]
 
 
@@ -233,7 +233,7 @@ def test_a_queue_never_holds_more_bytes_than_its_bound(operations: list[tuple[st
         if operation == "put":
             queue.put(large(number, keyframe, tenths * MAX_QUEUED_BYTES // 10))
         elif operation == "take" and queue.queued:
-            queue._take()
+            queue._pop_next()
         elif operation == "clear":
             queue.clear()
         held = sum(len(item.payload) for item in queue._items)

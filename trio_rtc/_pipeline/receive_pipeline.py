@@ -104,7 +104,7 @@ class ReceivePipeline:
             self._transforming = FrameQueue(_TRANSFORMS_WAITING, _may_begin, size_of=_size_of)
             self._nursery.start_soon(self._transform, self._transforming)
         self._transforming.put((rid, frame))
-        if self._transforming.waits_for_beginning:
+        if self._transforming.needs_keyframe:
             self._request_keyframe(rid)
 
     async def _transform(self, queue: FrameQueue[tuple[str | None, Any]]) -> None:
@@ -124,7 +124,7 @@ class ReceivePipeline:
     def _deliver(self, rid: str | None, frame: Any) -> None:
         if isinstance(frame, EncodedFrame) and self._on_encoded(frame):
             self._request_keyframe(frame.rid)
-        if not self._source.is_wanted or not self._is_selected(rid, frame):
+        if not self._source.has_consumers or not self._is_selected(rid, frame):
             return
         if not self.decode:
             if isinstance(frame, EncodedFrame):

@@ -21,7 +21,7 @@ from trio_rtc.codecs.failure_log import FailureLog
 from trio_rtc.enums import RTCDegradationPreference
 from trio_rtc.protocols.rtp import EncodedFrame, Encoding
 from trio_rtc.protocols.rtp.stats import QualityLimitation, QualityLimitationReason
-from trio_rtc.tracks.audio_pacing import LATENESS, duration_of
+from trio_rtc.tracks.audio_pacing import MAX_LATENESS, duration_of
 from trio_rtc.tracks.frame_queue import FrameQueue
 from trio_rtc.tracks.frame_source import CapturedFrame, FrameTransform, TrackState, apply_transform, blank
 
@@ -288,7 +288,7 @@ class SendPipeline:
                 await self._send_if_planned(item, track)
             else:
                 # Audio queued in advance is followed at once or by a pause; a live source may be late.
-                lateness = 0.0 if trio.current_time() < item.captured else LATENESS
+                lateness = 0.0 if trio.current_time() < item.captured else MAX_LATENESS
                 flush_at, last = item.captured + duration_of(item.frame) + lateness, item
                 await self._send_if_planned(item, track)
 

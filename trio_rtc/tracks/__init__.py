@@ -1,1 +1,1 @@
-"""Tracks and streams of media (W3C mediacapture-main), and the sources and queues of their frames."""
+"""Media tracks and streams (W3C mediacapture-main), frame sources and frame queues."""

@@ -1,11 +1,10 @@
-"""The timeline of audio that an application sends into a track: when each piece of it is heard.
+"""Playout timeline of the audio that an application sends into a track.
 
-Applications send audio as they get it: a microphone in pieces of 20 ms as they are captured, text to speech ten seconds
-at once. Both become one timeline in real time. What comes while there is still something to be heard follows on that
-without a gap; what comes after a pause begins at the moment when it comes, so that the pause is a gap in the RTP
-timestamps.
+Applications send audio as they produce it: a microphone every 20 ms, text to speech ten seconds at once. Both become
+one timeline in real time. Audio that is sent while earlier audio is queued follows it without a gap. Audio that is sent
+after a pause begins at once, so that the pause becomes a gap in the RTP timestamps.
 
-All times are seconds of trio's clock.
+All times are in seconds of trio's clock.
 """
 
 from collections import deque
@@ -15,25 +14,25 @@ from typing import Any
 
 import attrs
 
-ADVANCE = 0.3
-"""How much audio a track takes in advance of the time at which it is heard."""
-LATENESS = 0.1
-"""What comes later than that after the end of what was before begins anew: less is a late live source, not a pause."""
-_LONGEST_GAP = 10.0
-"""A longer gap between the ``pts`` of two frames is a step to another clock."""
-_SLEW = 0.001
-"""By how much the timeline may run faster or slower than the clock, since no two clocks run alike."""
-_PIECE = 0.02
-_LONGEST_PIECE = 0.04
-"""A frame that is longer is cut into pieces of 20 ms."""
+MAX_QUEUED = 0.3
+"""Maximum duration of queued audio."""
+MAX_LATENESS = 0.1
+"""Maximum delay of audio behind the end of the previous audio: more is a pause, not a late live source."""
+_MAX_GAP = 10.0
+"""Maximum gap between the ``pts`` of two frames; a longer one is a change of the clock."""
+_MAX_SLEW = 0.001
+"""Maximum rate of correction of clock drift between the source and trio's clock."""
+_PIECE_DURATION = 0.02
+_MAX_FRAME_DURATION = 0.04
+"""Longer frames are split into pieces of 20 ms."""
 
 
 @attrs.define
 class AudioTimeline:
-    """Says when audio is heard that is sent one frame after another.
+    """Schedules the playout of consecutive audio frames.
 
     Attributes:
-        end: When all that was scheduled has been heard; ``None`` before the first piece.
+        end: End of the last scheduled piece; ``None`` before the first one.
     """
 
     end: float | None = None
@@ -41,18 +40,18 @@ class AudioTimeline:
     _begins: deque[float] = attrs.Factory(deque)
 
     def begin(self, frame: Any, now: float) -> float:
-        """Return when a frame that is sent now begins to be heard."""
+        """Return the start time of a frame that is sent now."""
         end = self.end
         if end is None:
             return now
         begin = end + self._gap(frame)
-        if now > begin + LATENESS:
+        if now > begin + MAX_LATENESS:
             return now
-        correction: float = _SLEW * duration_of(frame)
+        correction: float = _MAX_SLEW * duration_of(frame)
         return begin + min(max(now - begin, -correction), correction)
 
     def schedule(self, piece: Any, now: float) -> float:
-        """Put a piece on the timeline, and return when it begins to be heard."""
+        """Append a piece to the timeline, and return its start time."""
         duration = duration_of(piece)
         begin = self.begin(piece, now)
         self.end = begin + duration
@@ -64,11 +63,11 @@ class AudioTimeline:
         return begin
 
     def queued(self, now: float) -> float:
-        """Return how many seconds of audio are still to be heard."""
+        """Return the seconds of audio that have not been played yet."""
         return 0.0 if self.end is None else max(self.end - now, 0.0)
 
     def drop(self, now: float) -> float | None:
-        """Take out the pieces that have not begun yet, and return when the first of them would have begun."""
+        """Remove the pieces that have not begun, and return the start time of the first of them."""
         first = next((begin for begin in self._begins if begin >= now), None)
         self._begins.clear()
         if first is not None:
@@ -76,26 +75,26 @@ class AudioTimeline:
         return first
 
     def _gap(self, frame: Any) -> float:
-        """Return for how long there is nothing between the last frame and this one, by what both say."""
+        """Return the gap between the last frame and this one by their ``pts``; 0 if it is not a pause."""
         pts, expected = _seconds_of(frame), self._expected_pts
-        if pts is None or expected is None or not LATENESS < pts - expected <= _LONGEST_GAP:
+        if pts is None or expected is None or not MAX_LATENESS < pts - expected <= _MAX_GAP:
             return 0.0
         return pts - expected
 
 
 def duration_of(frame: Any) -> float:
-    """Return the seconds of an ``av.AudioFrame``."""
+    """Return the duration of an ``av.AudioFrame`` in seconds."""
     seconds: float = frame.samples / frame.sample_rate
     return seconds
 
 
-def pieces_of(frame: Any) -> Iterator[Any]:
-    """Yield a frame in pieces that are short enough to be paced: as it is, or cut into 20 ms each."""
+def split_frame(frame: Any) -> Iterator[Any]:
+    """Yield pieces of a frame that are short enough to be paced: the frame itself, or pieces of 20 ms."""
     rate, samples = frame.sample_rate, frame.samples
-    if samples <= _LONGEST_PIECE * rate:
+    if samples <= _MAX_FRAME_DURATION * rate:
         yield frame
         return
-    length = max(1, round(_PIECE * rate))
+    length = max(1, round(_PIECE_DURATION * rate))
     planes = [bytes(plane) for plane in frame.planes]
     # Interleaved samples of all channels are in one plane.
     size = frame.format.bytes * (1 if frame.format.is_planar else len(frame.layout.channels))

@@ -1,8 +1,7 @@
-"""What a track tells of its source (W3C mediacapture-main section 4.3.8): dictionaries; absent members are ``None``.
+"""Settings, capabilities and constraints of tracks (W3C mediacapture-main section 4.3.8); absent members are ``None``.
 
-A track of this package is made by the application or comes from a peer; there is no camera or microphone behind it
-that could be set otherwise. So there are settings, which are what the frames were like, and no capabilities to choose
-from.
+The source of a track is the application or a peer, not a camera or microphone that could be configured. So settings
+describe the received or sent frames, and there are no capabilities to choose from.
 """
 
 from collections.abc import Mapping
@@ -13,30 +12,30 @@ import attrs
 from trio_rtc._strict_names.checks import strict_class
 
 MediaTrackConstraints: TypeAlias = Mapping[str, Any]
-"""Wishes for a source, by W3C's names in snake_case."""
+"""Constraints of a source, by W3C's names in snake_case."""
 
 
 @strict_class
 @attrs.frozen(kw_only=True)
 class MediaTrackSettings:
-    """What the frames of a track are like at present.
+    """The present properties of a track's frames.
 
     Attributes:
-        width: Pixels.
-        height: Pixels.
+        width: Width in pixels.
+        height: Height in pixels.
         aspect_ratio: Width divided by height.
-        frame_rate: Pictures a second, as counted.
-        facing_mode: Which way a camera looks.
-        resize_mode: Whether pictures are cut or scaled.
-        sample_rate: Samples of sound a second.
-        sample_size: Bits of a sample.
-        echo_cancellation: Whether echo is removed.
-        auto_gain_control: Whether loudness is evened out.
-        noise_suppression: Whether noise is removed.
-        latency: Seconds from the sound to its frame.
-        channel_count: Channels of sound.
-        device_id: Which device it is.
-        group_id: Which device it is part of.
+        frame_rate: Video frames per second, as measured.
+        facing_mode: Direction that the camera faces.
+        resize_mode: Whether video is cropped or scaled.
+        sample_rate: Audio samples per second.
+        sample_size: Bits per audio sample.
+        echo_cancellation: Whether echo is cancelled.
+        auto_gain_control: Whether the gain is controlled automatically.
+        noise_suppression: Whether noise is suppressed.
+        latency: Seconds from capture to the frame.
+        channel_count: Number of audio channels.
+        device_id: The id of the device.
+        group_id: The id of the device's group.
         background_blur: Whether the background is blurred.
     """
 
@@ -61,10 +60,10 @@ class MediaTrackSettings:
 @strict_class
 @attrs.frozen(kw_only=True)
 class MediaTrackCapabilities:
-    """Between what a track's settings can be chosen: of none, so that every member is ``None``.
+    """The ranges of a track's settings. Nothing can be configured, so every member is ``None``.
 
     Attributes:
-        width: See :class:`MediaTrackSettings`, as all others.
+        width: See :class:`MediaTrackSettings`, also for the other members.
     """
 
     width: None = None
@@ -86,11 +85,11 @@ class MediaTrackCapabilities:
 
 
 def settings_of(frame: Any, frame_rate: float | None) -> MediaTrackSettings:
-    """Return what a frame tells.
+    """Return the settings of a frame.
 
     Args:
-        frame: The last one, ``None`` before the first.
-        frame_rate: Pictures a second, ``None`` for sound and for what is not known.
+        frame: The last frame; ``None`` before the first one.
+        frame_rate: Video frames per second; ``None`` for audio, or if unknown.
     """
     width, height = getattr(frame, "width", None), getattr(frame, "height", None)
     if width and height:

@@ -1,7 +1,7 @@
-"""The bounded queue between whoever makes frames, or packets, and one who takes them.
+"""The bounded queue between a producer of frames or packets and one receiver.
 
-Media is pushed, and late media is worthless: when the queue is full the oldest goes, and is counted. A maker that can
-wait does so before it puts something in.
+Media is pushed, and late media is worthless: when the queue is full, the oldest item is dropped and counted. A producer
+that can wait does so before it adds an item.
 """
 
 from collections import deque
@@ -15,40 +15,40 @@ from trio_rtc.protocols.rtp import EncodedFrame, RtpPacket
 T = TypeVar("T")
 
 MAX_QUEUED_BYTES: Final = 16 << 20
-"""Payloads that a queue holds: a peer may send frames of megabytes, and of these a number is no bound."""
+"""Maximum payload bytes in a queue: a number of items does not bound the memory of large frames."""
 
 
 def always(item: object) -> bool:
-    """Return that a receiver may begin with any item: decoded frames need none before them."""
+    """Return ``True``: a receiver may begin with any item, since decoded frames refer to no others."""
     return True
 
 
 def at_keyframe(item: object) -> bool:
-    """Return whether a receiver may begin with this item: what is no encoded frame needs none before it."""
+    """Return whether a receiver may begin with an item: only a delta frame refers to others."""
     return not isinstance(item, EncodedFrame) or item.keyframe
 
 
 def payload_size(item: object) -> int:
-    """Return the bytes of the payload of an encoded frame or a packet; 0 for other items, which are few."""
+    """Return the payload size of an encoded frame or a packet in bytes; 0 for other items, which are few."""
     return len(item.payload) if isinstance(item, EncodedFrame | RtpPacket) else 0
 
 
 class FrameQueue(trio.abc.ReceiveChannel[T], Generic[T]):
-    """What is put in comes out in order; when it is full the oldest goes. It is full also with 16 MiB of payloads.
+    """Bounded first-in, first-out queue that drops the oldest item when it is full, or holds 16 MiB of payloads.
 
-    An encoded picture is of no use without those before it. So when one has gone, those that follow go too, up to the
-    next that a receiver may begin with.
+    Encoded video cannot be decoded without its reference frames. When an item is dropped, the following ones are
+    dropped too, up to the next item that a receiver may begin with.
 
     Args:
-        capacity: How many items it holds.
-        may_begin: Whether a receiver may begin with an item.
-        encoded_capacity: How many, when it is an encoded frame that comes, as many or more; ``None`` for as many.
-            They are small, and come many at once when what was missing before them has come.
-        size_of: The bytes that an item counts.
+        capacity: Maximum number of items.
+        may_begin: Returns whether a receiver may begin with an item.
+        encoded_capacity: Maximum number of items when an encoded frame is added, at least ``capacity``; ``None`` for
+            ``capacity``. Encoded frames are small, and many become available at once after a retransmission.
+        size_of: Returns the size of an item in bytes.
 
     Attributes:
-        dropped: How many items have gone.
-        starved: Whether it lets nothing in before an item that a receiver may begin with.
+        dropped: Number of dropped items.
+        waiting_for_keyframe: Whether items are dropped until one that a receiver may begin with.
     """
 
     def __init__(
@@ -60,11 +60,13 @@ class FrameQueue(trio.abc.ReceiveChannel[T], Generic[T]):
         size_of: Callable[[T], int] = payload_size,
     ) -> None:
         if capacity < 1:
-            raise ValueError("capacity must be 1 or more")
+            raise ValueError(f"capacity must be at least 1, not {capacity}")
         if encoded_capacity is not None and encoded_capacity < capacity:
-            raise ValueError("encoded_capacity must be capacity or more")
+            raise ValueError(
+                f"encoded_capacity must be at least capacity ({capacity}), not {encoded_capacity}"
+            )
         self.dropped = 0
-        self.starved = False
+        self.waiting_for_keyframe = False
         self._capacity = capacity
         self._encoded_capacity = encoded_capacity or capacity
         self._may_begin = may_begin
@@ -75,29 +77,29 @@ class FrameQueue(trio.abc.ReceiveChannel[T], Generic[T]):
         self._cause: BaseException | None = None
         self._closed = False
         self._receivers = trio.lowlevel.ParkingLot()
-        self._makers = trio.lowlevel.ParkingLot()
+        self._producers = trio.lowlevel.ParkingLot()
 
     @property
     def queued(self) -> int:
-        """How many items wait. Not ``len()``: an empty channel would count as false."""
+        """Number of queued items. There is no ``len()``, because an empty channel would be falsy."""
         return len(self._items)
 
     @property
-    def waits_for_beginning(self) -> bool:
-        """Whether a receiver waits, and nothing is let in before an item that it may begin with."""
-        return self.starved and bool(self._receivers)
+    def needs_keyframe(self) -> bool:
+        """Whether a receiver waits, and items are dropped until one that it may begin with."""
+        return self.waiting_for_keyframe and bool(self._receivers)
 
     @property
     def is_full(self) -> bool:
-        """Whether the next item would push one out."""
+        """Whether the next item would drop the oldest one."""
         return len(self._items) >= self._capacity and not self._ended and not self._closed
 
     def put(self, item: T) -> bool:
-        """Add an item and return whether nothing was dropped for it. After the end it is ignored."""
+        """Add an item; return whether nothing was dropped for it. Ignored after ``end`` or ``close``."""
         return self.put_all((item,))
 
     def put_all(self, items: Iterable[T]) -> bool:
-        """Add several items as ``put`` does, and wake the receiver once."""
+        """Add several items like ``put``, and wake the receiver once."""
         if self._ended or self._closed:
             return True
         dropped_before = self.dropped
@@ -107,10 +109,10 @@ class FrameQueue(trio.abc.ReceiveChannel[T], Generic[T]):
             size = self._size_of(item)
             while self._items and self._bytes + size > MAX_QUEUED_BYTES:
                 self._drop_oldest()
-            if self.starved and not self._may_begin(item):
+            if self.waiting_for_keyframe and not self._may_begin(item):
                 self.dropped += 1
             else:
-                self.starved = False
+                self.waiting_for_keyframe = False
                 self._items.append(item)
                 self._bytes += size
         if self._receivers and self._items:
@@ -118,92 +120,91 @@ class FrameQueue(trio.abc.ReceiveChannel[T], Generic[T]):
         return self.dropped == dropped_before
 
     async def wait_for_room(self) -> None:
-        """Wait until an item fits, or is ignored."""
+        """Wait until an item can be added without dropping another, or would be ignored."""
         while self.is_full:
-            await self._makers.park()
+            await self._producers.park()
 
     async def put_when_free(self, item: T) -> None:
-        """Add an item when there is room for it; for makers that can wait."""
+        """Add an item when there is room for it; for producers that can wait."""
         await self.wait_for_room()
         self.put(item)
 
     def end(self, cause: BaseException | None = None) -> None:
-        """Let the receiver have what is queued, and then ``trio.EndOfChannel``.
+        """End the queue: the receiver gets the queued items, then ``trio.EndOfChannel``.
 
         Args:
-            cause: What has broken the source, if it has not just ended: the receiver gets
-                ``trio.BrokenResourceError``.
+            cause: The error of the source, if it has failed; the receiver then gets ``trio.BrokenResourceError``.
         """
         self._ended = True
         self._cause = self._cause or cause
         self._receivers.unpark_all()
-        self._makers.unpark_all()
+        self._producers.unpark_all()
 
     async def receive(self) -> T:
-        """Return the oldest item, when there is one.
+        """Wait for an item and return the oldest.
 
         Raises:
-            trio.EndOfChannel: The writer has ended.
-            trio.BrokenResourceError: The writer has ended because of an error, which is the cause.
-            trio.ClosedResourceError: This end was closed.
+            trio.EndOfChannel: The source has ended.
+            trio.BrokenResourceError: The source has failed; the cause is its error.
+            trio.ClosedResourceError: The queue was closed.
         """
-        if self._is_settled():
+        if self._is_ready():
             await trio.lowlevel.checkpoint_if_cancelled()
-            item = self._take()
+            item = self._pop_next()
             await trio.lowlevel.cancel_shielded_checkpoint()
             return item
-        await self._wait_until_settled()
-        return self._take()
+        await self._wait_until_ready()
+        return self._pop_next()
 
     async def receive_all(self) -> list[T]:
-        """Return all items that are there, when there is one.
+        """Wait for an item and return all queued ones.
 
         Raises:
-            trio.EndOfChannel: As ``receive``, and so the others.
-            trio.BrokenResourceError: The writer has ended because of an error.
-            trio.ClosedResourceError: This end was closed.
+            trio.EndOfChannel: See ``receive``.
+            trio.BrokenResourceError: See ``receive``.
+            trio.ClosedResourceError: See ``receive``.
         """
-        if self._is_settled():
+        if self._is_ready():
             await trio.lowlevel.checkpoint_if_cancelled()
-            items = self._take_all()
+            items = self._pop_all()
             await trio.lowlevel.cancel_shielded_checkpoint()
             return items
-        await self._wait_until_settled()
-        return self._take_all()
+        await self._wait_until_ready()
+        return self._pop_all()
 
     def clear(self) -> list[T]:
-        """Take out and return what is queued. It does not count as dropped."""
+        """Remove and return the queued items, without counting them as dropped."""
         items = list(self._items)
         self._items.clear()
         self._bytes = 0
-        self._makers.unpark_all()
+        self._producers.unpark_all()
         return items
 
     def close(self) -> None:
-        """Let go of what is queued and take nothing any more."""
+        """Discard the queued items and ignore further ones."""
         self._closed = True
         self._items.clear()
         self._bytes = 0
         self._receivers.unpark_all()
-        self._makers.unpark_all()
+        self._producers.unpark_all()
 
     async def aclose(self) -> None:
-        """Like ``close``."""
+        """Close the queue; see ``close``."""
         self.close()
         await trio.lowlevel.checkpoint()
 
-    async def _wait_until_settled(self) -> None:
-        # Waiting is a checkpoint by itself: another would cost every frame a round of the event loop.
-        while not self._is_settled():
+    async def _wait_until_ready(self) -> None:
+        # Waiting is a checkpoint: another one would delay every frame by a turn of the scheduler.
+        while not self._is_ready():
             await self._receivers.park()
         if self._closed:
-            # A receiver that was woken before its scope was cancelled hears of that, not of the closing behind it.
+            # If the receiver was cancelled, it gets trio.Cancelled, not the error of the later close().
             await trio.lowlevel.checkpoint_if_cancelled()
 
-    def _is_settled(self) -> bool:
+    def _is_ready(self) -> bool:
         return bool(self._items) or self._ended or self._closed
 
-    def _take(self) -> T:
+    def _pop_next(self) -> T:
         if self._closed:
             raise trio.ClosedResourceError
         if not self._items:
@@ -211,8 +212,8 @@ class FrameQueue(trio.abc.ReceiveChannel[T], Generic[T]):
                 raise trio.BrokenResourceError from self._cause
             raise trio.EndOfChannel
         item = self._pop()
-        if self._makers:
-            self._makers.unpark_all()
+        if self._producers:
+            self._producers.unpark_all()
         return item
 
     def _pop(self) -> T:
@@ -220,14 +221,14 @@ class FrameQueue(trio.abc.ReceiveChannel[T], Generic[T]):
         self._bytes -= self._size_of(item)
         return item
 
-    def _take_all(self) -> list[T]:
-        items = [self._take(), *self._items]
+    def _pop_all(self) -> list[T]:
+        items = [self._pop_next(), *self._items]
         self._items.clear()
         self._bytes = 0
         return items
 
     def _has_no_room_for(self, item: T) -> bool:
-        """Return whether a queue that is full for others is full for this item, too."""
+        """Return whether a queue with ``capacity`` items is also full for this item."""
         return not isinstance(item, EncodedFrame) or len(self._items) >= self._encoded_capacity
 
     def _drop_oldest(self) -> None:
@@ -236,4 +237,4 @@ class FrameQueue(trio.abc.ReceiveChannel[T], Generic[T]):
         while self._items and not self._may_begin(self._items[0]):
             self._pop()
             self.dropped += 1
-        self.starved = not self._items
+        self.waiting_for_keyframe = not self._items

@@ -1,6 +1,6 @@
 """The source of a track's frames, with the bounded queues of its consumers.
 
-Every consumer has a queue of its own at the source: the application that iterates over a track, and every sender.
+The consumers are applications that iterate over tracks, and senders. Each has a queue of its own.
 """
 
 import inspect
@@ -26,28 +26,28 @@ from .source_stats import SourceStats
 CompanionT = TypeVar("CompanionT")
 
 FrameTransform = Callable[[EncodedFrame], Awaitable[EncodedFrame | None]]
-"""What an encoded frame may go through on its way: returns what is to go on, ``None`` to drop the frame."""
+"""A transform of encoded frames; returns the frame to use instead, ``None`` to drop the frame."""
 
 _MAX_SIDE = 16_384
-"""Pixels: what VP8 and H.264 can tell at most."""
+"""Maximum width and height that VP8 and H.264 can signal, in pixels."""
 _CAPACITY = {"audio": 50, "video": 8}
-"""Frames that wait for who iterates over a track: a second of audio, a quarter of a second of video."""
+"""Maximum number of frames queued for an application: a second of audio, a quarter of a second of video."""
 _ENCODED_CAPACITY = 64
-"""Encoded frames likewise: what comes at once when a packet before them was sent again is to fit."""
+"""The same for encoded frames: those that a retransmitted packet makes available at once must fit."""
 _SENDING_CAPACITY = {"audio": 32, "video": 2}
-"""Frames that wait for who encodes and sends them, whose maker can wait: audio waits until it is to be heard."""
+"""Maximum number of frames queued for a sender, for which the producer waits; audio is queued until it is due."""
 _RETAINED = 16
-"""Encoded layers of which the last frame is retained: more than any simulcast has."""
+"""Maximum number of encoded layers whose last frame is retained: more than any simulcast has."""
 
 
 class CapturedFrame(NamedTuple):
-    """A frame on its way to who sends it.
+    """A frame queued for a sender.
 
     Attributes:
-        number: Increases from frame to frame of the source in steps of two.
-        captured: When it was captured, by trio's clock; of a repetition, when it was repeated.
+        number: Increases by two with each frame of the source.
+        captured: The time of capture or repetition, by trio's clock in seconds.
         frame: The frame.
-        repeated_after: Seconds from its capture to this repetition, 0 for a new frame.
+        repeated_after: Seconds from capture to repetition; 0 for a new frame.
     """
 
     number: int
@@ -61,10 +61,10 @@ class FrameSource:
 
     Args:
         kind: ``"audio"`` or ``"video"``.
-        demand_changed: Called when the first consumer comes and when the last one leaves.
+        demand_changed: Called when the first consumer is added and when the last one is removed.
 
     Attributes:
-        frames: The number of frames so far.
+        frames: Number of frames so far.
         stats: Statistics of the frames.
     """
 
@@ -78,25 +78,25 @@ class FrameSource:
         self._dropped = 0, 0.0
         self._number = 0
         self._retains = False
-        # The last video frame, of encoded ones that of each RID if it is a keyframe.
+        # The last video frame; if encoded, the last frame of each RID that is a keyframe.
         self._retained: dict[str | None, CapturedFrame] = {}
-        # The tracks that were disabled when it came. They keep their order.
-        self._hidden: dict[TrackState, None] = {}
+        # The tracks that were disabled when it was captured, in order.
+        self._disabled: dict[TrackState, None] = {}
         self._demand_changed = demand_changed
         self._queues: dict[FrameQueue[Any], TrackState] = {}
-        # Sets that keep their order, so that events and waits happen in the same order in every run.
+        # Ordered sets, so that events and waits have the same order in every run.
         self._paced: dict[FrameQueue[Any], None] = {}
         self._tracks: dict[TrackState, None] = {}
 
     def companion(self, kind: type[CompanionT]) -> CompanionT:
-        """Return the one object of a class that belongs to this source, such as the encoders that its senders share."""
+        """Return this source's single object of a class, such as the encoder pool of its senders."""
         if kind not in self._companions:
             self._companions[kind] = kind()
         found: CompanionT = self._companions[kind]
         return found
 
     @property
-    def is_wanted(self) -> bool:
+    def has_consumers(self) -> bool:
         """Whether there are consumers."""
         return bool(self._queues)
 
@@ -109,20 +109,20 @@ class FrameSource:
 
     @property
     def is_live(self) -> bool:
-        """Whether one of its tracks has not ended."""
+        """Whether at least one of its tracks has not ended."""
         return bool(self._tracks)
 
     @property
     def dropped(self) -> int:
-        """Frames that a consumer has not taken in time."""
+        """Number of frames dropped because a consumer was too slow."""
         return self._dropped_before + sum(queue.dropped for queue in self._queues)
 
     def push(self, frame: Any, captured: float | None = None) -> bool:
-        """Put a frame into the queues of all consumers; return whether none had to drop one for it.
+        """Add a frame to the queues of all consumers; return whether none of them had to drop a frame.
 
         Args:
             frame: The frame.
-            captured: The capture time by trio's clock; ``None`` for now.
+            captured: The capture time by trio's clock in seconds; ``None`` for now.
         """
         self.frames += 1
         self._number += 2
@@ -136,24 +136,24 @@ class FrameSource:
         for queue, track in tuple(self._queues.items()):
             # A sender applies "enabled" to audio when it is due, which is up to 0.3 s later.
             is_decided_later = queue in self._paced and self.kind == "audio"
-            is_shown = track.enabled or (is_decided_later and not isinstance(frame, EncodedFrame))
-            shown = frame if is_shown else blank(frame)
-            if shown is not None:
+            is_enabled = track.enabled or (is_decided_later and not isinstance(frame, EncodedFrame))
+            output = frame if is_enabled else blank(frame)
+            if output is not None:
                 fits &= queue.put(
-                    CapturedFrame(self._number, captured, shown) if queue in self._paced else shown
+                    CapturedFrame(self._number, captured, output) if queue in self._paced else output
                 )
         return fits
 
     def drop_queued(self, begin: float) -> None:
-        """Drop frames that wait to be sent and were captured at a time or later, also those that a sender has taken."""
+        """Drop unsent frames captured at a time or later, including those that a sender has already received."""
         self._dropped = self._number, begin
         for queue in self._paced:
-            queue.put_all([taken for taken in queue.clear() if not self.is_dropped(taken)])
+            queue.put_all([item for item in queue.clear() if not self.is_dropped(item)])
 
-    def is_dropped(self, taken: CapturedFrame) -> bool:
+    def is_dropped(self, item: CapturedFrame) -> bool:
         """Return whether ``drop_queued`` has dropped a frame."""
         number, begin = self._dropped
-        return taken.number <= number and taken.captured >= begin
+        return item.number <= number and item.captured >= begin
 
     def begin_retaining(self) -> None:
         """Retain the last video frame from now on, for a sender."""
@@ -163,7 +163,7 @@ class FrameSource:
     def repeat(self, queue: FrameQueue[Any], track: "TrackState") -> list[CapturedFrame]:
         """Return the retained frames for one consumer, as if they were captured now.
 
-        A frame that is not encoded goes to all other senders, too: one that shares the encoder would miss it.
+        A frame that is not encoded is also queued for all other senders, since they may share the encoder.
 
         Args:
             queue: The queue of the consumer.
@@ -179,54 +179,54 @@ class FrameSource:
             again = CapturedFrame(self._number, now, _advanced(retained.frame, elapsed), elapsed)
             others = {} if isinstance(again.frame, EncodedFrame) else self._paced
             for other in tuple(others):
-                if other is not queue and (shown := self._shown(again, self._queues[other])) is not None:
-                    other.put(shown)
-            if (shown := self._shown(again, track)) is not None:
-                repeated.append(shown)
+                if other is not queue and (output := self._output(again, self._queues[other])) is not None:
+                    other.put(output)
+            if (output := self._output(again, track)) is not None:
+                repeated.append(output)
         return repeated
 
-    def _shown(self, retained: CapturedFrame, track: "TrackState") -> CapturedFrame | None:
-        """Return a retained frame, black if the track is or was disabled."""
-        if track.enabled and track not in self._hidden:
+    def _output(self, retained: CapturedFrame, track: "TrackState") -> CapturedFrame | None:
+        """Return a retained frame, or a black one if the track is disabled or was at its capture."""
+        if track.enabled and track not in self._disabled:
             return retained
         black = blank(retained.frame)
         return None if black is None else retained._replace(frame=black)
 
     def _retain(self, frame: Any, captured: float) -> None:
-        self._hidden = {track: None for track in self._tracks if not track.enabled}
-        taken = CapturedFrame(self._number, captured, frame)
+        self._disabled = {track: None for track in self._tracks if not track.enabled}
+        item = CapturedFrame(self._number, captured, frame)
         if not isinstance(frame, EncodedFrame):
-            self._retained = {None: taken}
+            self._retained = {None: item}
             return
         self._retained.pop(frame.rid, None)
-        # Other frames refer to earlier ones.
+        # Delta frames refer to earlier frames.
         if frame.keyframe:
-            self._retained[frame.rid] = taken
+            self._retained[frame.rid] = item
             if len(self._retained) > _RETAINED:
                 del self._retained[next(iter(self._retained))]
 
     def release_retained(self) -> None:
-        """Release the retained frame if every track was stopped."""
+        """Release the retained frame if every track has ended."""
         if not self._tracks:
             self._retains = False
             self._retained.clear()
 
     async def wait_for_room(self) -> None:
-        """Wait for the consumers that pace the producer."""
+        """Wait until all senders have room for a frame."""
         for queue in tuple(self._paced):
             await queue.wait_for_room()
 
     @property
     def needs_keyframe(self) -> bool:
         """Whether a consumer has dropped encoded video and waits for the next keyframe."""
-        return any(queue.waits_for_beginning for queue in self._queues)
+        return any(queue.needs_keyframe for queue in self._queues)
 
     def consume(self, track: "TrackState", *, paces: bool) -> FrameQueue[Any]:
-        """Return a new consumer's queue of frames, as a track shows them.
+        """Add a consumer of a track and return its queue of frames.
 
         Args:
             track: The track.
-            paces: Whether the producer waits when frames are not taken in time. Such a consumer gets each as a
+            paces: Whether the producer waits for this consumer, which then gets each frame as a
                 :class:`CapturedFrame`.
         """
         queue: FrameQueue[Any]
@@ -234,11 +234,11 @@ class FrameSource:
             queue = FrameQueue(_SENDING_CAPACITY[self.kind], at_keyframe)
         else:
             queue = FrameQueue(_CAPACITY[self.kind], at_keyframe, encoded_capacity=_ENCODED_CAPACITY)
-        was_wanted = self.is_wanted
+        had_consumers = self.has_consumers
         self._queues[queue] = track
         if paces:
             self._paced[queue] = None
-        if not was_wanted:
+        if not had_consumers:
             self._demand_changed()
         return queue
 
@@ -251,14 +251,14 @@ class FrameSource:
         if self._queues.pop(queue, None) is not None and not self._queues:
             self._demand_changed()
 
-    def join(self, track: "TrackState", origin: "TrackState | None" = None) -> None:
-        """Add a track, which may be a clone of another."""
+    def add_track(self, track: "TrackState", origin: "TrackState | None" = None) -> None:
+        """Add a track, which may be a clone of another one."""
         self._tracks[track] = None
-        if origin is not None and origin in self._hidden:
-            self._hidden[track] = None
+        if origin is not None and origin in self._disabled:
+            self._disabled[track] = None
 
-    def part(self, track: "TrackState", *, drop: bool = False) -> None:
-        """Remove an ended track; its consumers get the queued frames, unless these are dropped, and no more."""
+    def remove_track(self, track: "TrackState", *, drop: bool = False) -> None:
+        """Remove an ended track; its consumers get the frames that are queued, unless these are dropped."""
         self._tracks.pop(track, None)
         for queue in [queue for queue, owner in self._queues.items() if owner is track]:
             if drop:
@@ -288,14 +288,14 @@ class FrameSource:
 
 @attrs.define(eq=False)
 class TrackState:
-    """A track as its source and the send pipeline see it; ``MediaStreamTrack`` reads it.
+    """The state of a track for its source, the send pipeline and ``MediaStreamTrack``.
 
     Attributes:
         target: The ``MediaStreamTrack``, as the target of events.
         runner: Runs its event handlers.
         source: The source of its frames.
         muted: W3C's ``[[Muted]]``.
-        enabled: Whether its frames are shown.
+        enabled: W3C's ``enabled``: otherwise video is black and audio silent.
         ready_state: W3C's ``[[ReadyState]]``.
         stopped: Whether ``stop`` has ended it.
         content_hint: W3C's ``contentHint``.
@@ -320,14 +320,14 @@ class TrackState:
         if self.ready_state is MediaStreamTrackState.LIVE:
             self.ready_state = MediaStreamTrackState.ENDED
             self.stopped = True
-            self.source.part(self, drop=self.kind == "audio")
+            self.source.remove_track(self, drop=self.kind == "audio")
             self.source.release_retained()
 
     def end_by_source(self) -> None:
         """End the track with an event, because the source has ended."""
         if self.ready_state is MediaStreamTrackState.LIVE:
             self.ready_state = MediaStreamTrackState.ENDED
-            self.source.part(self)
+            self.source.remove_track(self)
             self.target._fire(Event("ended", self.target))
             self.target._end_events()
 
@@ -339,7 +339,7 @@ class TrackState:
 
 
 def _advanced(frame: Any, elapsed: float) -> Any:
-    """Return an encoded frame with the timestamp of some seconds later; others are stamped when they are encoded."""
+    """Return an encoded frame with its timestamp advanced by seconds; other frames get theirs when encoded."""
     if not isinstance(frame, EncodedFrame):
         return frame
     capture_time = None if frame.capture_time is None else frame.capture_time + elapsed
@@ -348,7 +348,7 @@ def _advanced(frame: Any, elapsed: float) -> Any:
 
 
 def blank(frame: Any) -> Any:
-    """Return what a disabled track shows instead of a frame: black, or silence; ``None`` for an encoded one."""
+    """Return the frame of a disabled track: black or silence; ``None`` instead of an encoded frame."""
     planes = getattr(frame, "planes", None)
     if planes is None:
         return None
@@ -372,28 +372,28 @@ def blank(frame: Any) -> Any:
 
 
 def check_frame(kind: str, frame: Any) -> None:
-    """Check what an application sends into a track.
+    """Check a frame that an application sends into a track.
 
     Raises:
         TypeError: It is not a frame of this kind.
-        ValueError: It is empty or larger than any codec takes, or encoded with a codec that the kind does not have.
+        ValueError: It is empty or too large for every codec, or has a codec of another kind.
     """
     if isinstance(frame, EncodedFrame):
         _check_encoded(frame.payload, frame.timestamp, frame.capture_time)
         _check_codec(kind, frame.codec, frame.clock_rate)
         return
-    # Whoever has such a frame has imported PyAV, an optional extra.
+    # If the application has such a frame, PyAV, an optional extra, is imported.
     pyav = sys.modules.get("av")
     expected = "VideoFrame" if kind == "video" else "AudioFrame"
     if pyav is None or not isinstance(frame, getattr(pyav, expected)):
         raise TypeError(
             f"a track of {kind} takes av.{expected} or EncodedFrame, not {type(frame).__module__}."
-            f"{type(frame).__qualname__}; av.{expected}.from_ndarray(...) makes one of a NumPy array"
+            f"{type(frame).__qualname__}; av.{expected}.from_ndarray(...) converts a NumPy array"
         )
     if kind == "audio":
         if not frame.samples or not frame.sample_rate:
             raise ValueError(
-                f"the audio frame has {frame.samples} samples at {frame.sample_rate} Hz; none may be 0"
+                f"the audio frame has {frame.samples} samples at {frame.sample_rate} Hz; both must be more than 0"
             )
     elif not (0 < frame.width <= _MAX_SIDE and 0 < frame.height <= _MAX_SIDE):
         raise ValueError(
@@ -414,16 +414,16 @@ def _check_encoded(payload: object, timestamp: object, capture_time: float | Non
 
 def _check_codec(kind: str, codec: object, clock_rate: object) -> None:
     clock_rates = _clock_rates(kind)
-    right = {name.lower(): name for name in clock_rates}
-    if not isinstance(codec, str) or codec.lower() not in right:
+    names = {name.lower(): name for name in clock_rates}
+    if not isinstance(codec, str) or codec.lower() not in names:
         bare = str(codec).rpartition("/")[2].lower()
-        meant = f"; did you mean {right[bare]!r}?" if bare in right else ""
+        meant = f"; did you mean {names[bare]!r}?" if bare in names else ""
         raise ValueError(
             f"EncodedFrame.codec must be one of {', '.join(map(repr, clock_rates))} on a track of {kind}, "
             f"not {codec!r}{meant}"
         )
     if not isinstance(clock_rate, int) or clock_rate <= 0:
-        name = right[codec.lower()]
+        name = names[codec.lower()]
         raise ValueError(
             f"EncodedFrame.clock_rate must be {clock_rates[name]} for {name}, not {clock_rate!r}"
         )
@@ -438,10 +438,10 @@ def _clock_rates(kind: str) -> dict[str, int]:
 async def apply_transform(
     transform: FrameTransform, frame: EncodedFrame, attribute: str
 ) -> EncodedFrame | None:
-    """Return what a transform of the application makes of a frame; ``None`` to drop it.
+    """Apply the application's transform to a frame; return ``None`` to drop it.
 
     Raises:
-        TypeError: The transform is not asynchronous, or returned something else.
+        TypeError: The transform is not asynchronous, or has returned another type.
     """
     awaitable = transform(frame)
     if not inspect.isawaitable(awaitable):
@@ -453,6 +453,6 @@ async def apply_transform(
 
 
 def check_transform(transform: object, attribute: str) -> None:
-    """Raise ``TypeError`` if this cannot be a transform."""
+    """Raise ``TypeError`` if an object cannot be a transform."""
     if transform is not None and not callable(transform):
         raise TypeError(f"{attribute} must be an async function or None, not {transform!r}")

@@ -1,10 +1,10 @@
 """Media tracks and streams (W3C mediacapture-main): a track is a ``trio.abc.ReceiveChannel`` of frames.
 
-A track stands for a source that other tracks, its clones, may share. Whoever takes frames has a bounded queue of its
-own at the source: the application that iterates over the track, and every ``RTCRtpSender`` that sends it. A source
-without a consumer makes no effort: received media is decoded only while somebody takes it.
+A track has a source, which its clones share. Every consumer has a bounded queue of its own at the source: the
+application that iterates over the track, and every ``RTCRtpSender`` that sends it. Received media is decoded only while
+its source has a consumer.
 
-Frames are what PyAV has, ``av.VideoFrame`` and ``av.AudioFrame``, or :class:`.EncodedFrame`.
+Frames are PyAV's ``av.VideoFrame`` and ``av.AudioFrame``, or :class:`.EncodedFrame`.
 """
 
 from types import MappingProxyType, TracebackType
@@ -19,7 +19,7 @@ from trio_rtc.event_target import EventHandler, EventTarget, HandlerRunner
 from trio_rtc.events import Event
 from trio_rtc.protocols.rtp import EncodedFrame
 
-from .audio_pacing import ADVANCE, AudioTimeline, duration_of, pieces_of
+from .audio_pacing import MAX_QUEUED, AudioTimeline, duration_of, split_frame
 from .constraints import MediaTrackCapabilities, MediaTrackConstraints, MediaTrackSettings
 from .frame_queue import FrameQueue
 from .frame_source import FrameSource, TrackState, check_frame
@@ -32,14 +32,15 @@ _CONTENT_HINTS = {
 
 @strict_class
 class MediaStreamTrack(EventTarget, trio.abc.ReceiveChannel[Any]):
-    """A track of audio or video (W3C mediacapture-main section 4.3), taken with ``async for frame in track``.
+    """A track of audio or video (W3C mediacapture-main section 4.3), read with ``async for frame in track``.
 
-    Iterating takes frames from then on; what is not taken in time is lost, oldest first, and counted in
-    ``frames_dropped``. Of received video the beginning is kept for up to two seconds, until somebody takes it: not
-    every peer sends another keyframe. Made by :func:`open_media_track`, by a peer connection, or by ``clone``.
+    Iteration begins with the first frame after its start. Frames that are not read in time are dropped, the oldest
+    first, and counted in ``frames_dropped``. The first two seconds of received video are retained until the track has a
+    consumer, because not every peer sends another keyframe. Tracks are created by :func:`open_media_track`, by a peer
+    connection, or by ``clone``.
 
-    Asynchronous handlers of its events run in the nursery of its peer connection, or in the one that
-    :func:`open_media_track` was given; synchronous ones and subscriptions need none.
+    Asynchronous handlers of its events run in the nursery of its peer connection, or in the one that was passed to
+    :func:`open_media_track`; synchronous handlers and subscriptions need none.
     """
 
     EVENTS = frozenset({"mute", "unmute", "ended"})
@@ -64,7 +65,7 @@ class MediaStreamTrack(EventTarget, trio.abc.ReceiveChannel[Any]):
         self._label = label
         self._constraints: MediaTrackConstraints = {}
         self._queue: FrameQueue[Any] | None = None
-        source.join(self._state, None if origin is None else origin._state)
+        source.add_track(self._state, None if origin is None else origin._state)
 
     @property
     def kind(self) -> str:
@@ -73,17 +74,17 @@ class MediaStreamTrack(EventTarget, trio.abc.ReceiveChannel[Any]):
 
     @property
     def id(self) -> str:
-        """A name that no other track has."""
+        """The unique id of the track."""
         return self._id
 
     @property
     def label(self) -> str:
-        """What the source is called, for people."""
+        """A name of the source for users."""
         return self._label
 
     @property
     def enabled(self) -> bool:
-        """Whether its frames are shown; if not, there are black or silent ones instead, and no encoded ones."""
+        """Whether the track is enabled; otherwise its frames are black or silent, and encoded frames are omitted."""
         return self._state.enabled
 
     @enabled.setter
@@ -92,32 +93,32 @@ class MediaStreamTrack(EventTarget, trio.abc.ReceiveChannel[Any]):
 
     @property
     def muted(self) -> bool:
-        """Whether the source gives no frames at present."""
+        """Whether the source provides no frames at present."""
         return self._state.muted
 
     @property
     def ready_state(self) -> MediaStreamTrackState:
-        """Whether frames may still come."""
+        """State of the track: ``live`` or ``ended``."""
         return self._state.ready_state
 
     @property
     def frames_dropped(self) -> int:
-        """Frames that this track's own reader has not taken in time."""
+        """Number of frames dropped because this track was not read in time."""
         return 0 if self._queue is None else self._queue.dropped
 
     @property
     def content_hint(self) -> str:
-        """What the application says about the content (W3C mst-content-hint), ``""`` for nothing."""
+        """The application's hint about the content (W3C mst-content-hint); ``""`` for none."""
         return self._state.content_hint
 
     @content_hint.setter
     def content_hint(self, hint: str) -> None:
-        # W3C: a value that does not fit is ignored.
+        # W3C mst-content-hint section 4: a value of the other kind, or an unknown one, is ignored.
         if hint in _CONTENT_HINTS[self.kind]:
             self._state.content_hint = hint
 
     def clone(self) -> "MediaStreamTrack":
-        """Return another track of the same source, with a life of its own."""
+        """Return another track of the same source, which ends independently."""
         clone = MediaStreamTrack(
             self._state.source, runner=self._runner, label=self._label, muted=self.muted, origin=self
         )
@@ -129,23 +130,23 @@ class MediaStreamTrack(EventTarget, trio.abc.ReceiveChannel[Any]):
         return clone
 
     def get_settings(self) -> MediaTrackSettings:
-        """Return what its frames are like at present."""
+        """Return the present properties of its frames."""
         return self._state.source.settings
 
     def get_capabilities(self) -> MediaTrackCapabilities:
-        """Return between what its settings can be chosen: the source is the application's or the peer's, so none."""
+        """Return the ranges of its settings: none, since the source is the application or the peer."""
         return MediaTrackCapabilities()
 
     def get_constraints(self) -> MediaTrackConstraints:
-        """Return what was applied last."""
+        """Return the constraints that were applied last."""
         return self._constraints
 
     async def apply_constraints(self, constraints: MediaTrackConstraints | None = None) -> None:
-        """Say what the source should be like (W3C mediacapture-main section 11).
+        """Record the constraints of the source (W3C mediacapture-main section 11).
 
         Args:
-            constraints: Wishes, by name. This source supports no constraint, and W3C has those that are not supported
-                ignored, so that none can fail.
+            constraints: Constraints by name. None is supported by this source, and W3C requires that unsupported
+                constraints are ignored, so none can fail.
         """
         require_trio("MediaStreamTrack.apply_constraints")
         await trio.lowlevel.checkpoint()
@@ -186,16 +187,16 @@ class MediaStreamTrack(EventTarget, trio.abc.ReceiveChannel[Any]):
 
 @strict_class
 class MediaStreamTrackSource(trio.abc.SendChannel[Any]):
-    """The other end of a local track: what is sent here comes out of the track and of its clones.
+    """The application's end of a local track: frames sent here are the frames of the track and its clones.
 
-    Audio is paced. An ``av.AudioFrame`` may be of any length, and several may be sent at once: they are heard one after
-    another in real time. Up to 0.3 seconds are queued in advance, and ``send`` waits until the rest of its frame is.
-    Audio that is sent when nothing is queued begins at that moment: a pause of the application's is heard as a pause.
+    Audio is paced. An ``av.AudioFrame`` may have any length, and several may be sent at once: they are played one after
+    another in real time. Up to 0.3 seconds are queued in advance, and ``send`` waits until the rest of its frame is
+    queued. Audio that is sent when nothing is queued is played at once, so a pause of the application is preserved.
 
-    Frames without ``pts`` are stamped by that timeline. Where frames have a ``pts``, it becomes the RTP timestamp, and
-    a gap of up to 10 seconds between two of them is heard as silence.
+    Frames without ``pts`` get timestamps of that timeline. A frame's ``pts`` becomes its RTP timestamp, and a gap of up
+    to 10 seconds between two of them is played as silence.
 
-    Audio that is sent before there is a connection is paced likewise, and lost. An ``EncodedFrame`` is not paced.
+    Audio that is sent before the connection is established is paced too, and dropped. An ``EncodedFrame`` is not paced.
     """
 
     def __init__(self, source: FrameSource) -> None:
@@ -203,25 +204,25 @@ class MediaStreamTrackSource(trio.abc.SendChannel[Any]):
         self._closed = False
         self._timeline = AudioTimeline()
         self._audio_lock = trio.Lock()
-        # Seconds of each waiting frame that are not queued yet. drop_queued removes them before their tasks run again.
+        # Unqueued seconds of each waiting frame. drop_queued() removes them before their tasks run again.
         self._unqueued: dict[trio.CancelScope, float] = {}
         self._dropped = trio.Event()
 
     async def send(self, frame: Any) -> None:
-        """Send a frame, waiting for the encoder; of audio, until no more than 0.3 seconds are still to be heard.
+        """Send a frame. Wait for the encoder, and with audio until no more than 0.3 seconds are queued.
 
-        A video frame counts as captured when this is called, an audio frame when its turn has come: what is sent at one
-        time is played together.
+        The capture time of a video frame is the time of this call; that of an audio frame is its time on the timeline.
+        Audio and video that are sent at the same time are played together.
 
-        When it is cancelled, the part of an audio frame that was queued is heard, and the rest is dropped.
-        ``drop_queued`` makes it return. Audio frames that several tasks send follow one another.
+        After cancellation, the part of an audio frame that was queued is played, and the rest is dropped.
+        ``drop_queued`` ends the wait. Audio frames that several tasks send are played one after another.
 
         Args:
             frame: An ``av.VideoFrame`` or ``av.AudioFrame``, by the kind of the track, or an ``EncodedFrame``.
 
         Raises:
-            TypeError: It is none of these.
-            ValueError: It is empty or larger than any codec takes, or encoded with a codec that the kind does not have.
+            TypeError: The frame has another type.
+            ValueError: The frame is empty or too large for every codec, or has a codec of another kind.
             trio.BrokenResourceError: Every track of this source was stopped.
             trio.ClosedResourceError: This end was closed.
         """
@@ -242,8 +243,8 @@ class MediaStreamTrackSource(trio.abc.SendChannel[Any]):
             self._unqueued[scope] = duration_of(frame)
             try:
                 async with self._audio_lock:
-                    for piece in pieces_of(frame):
-                        await trio.sleep_until(self._timeline.begin(piece, trio.current_time()) - ADVANCE)
+                    for piece in split_frame(frame):
+                        await trio.sleep_until(self._timeline.begin(piece, trio.current_time()) - MAX_QUEUED)
                         await self._source.wait_for_room()
                         self._check()
                         if scope.cancel_called:
@@ -254,13 +255,13 @@ class MediaStreamTrackSource(trio.abc.SendChannel[Any]):
                 self._unqueued.pop(scope, None)
 
     def drop_queued(self) -> float:
-        """Drop the audio that is still to be heard, for example because the peer begins to speak. Not W3C's.
+        """Drop the audio that has not been played, for example because the peer begins to speak. Not W3C's.
 
-        Every ``send`` that waits returns, and the rest of its frame is dropped, too. What has begun, 20 ms at most, and
-        what has left are heard. Without effect on video and encoded frames.
+        Every waiting ``send`` returns, and the rest of its frame is dropped too. The current piece, 20 ms at most, and
+        packets that were sent are still played. Video and encoded frames are not affected.
 
         Returns:
-            Seconds of audio that were dropped.
+            Seconds of audio dropped.
         """
         if self._source.kind != "audio":
             return 0.0
@@ -279,17 +280,17 @@ class MediaStreamTrackSource(trio.abc.SendChannel[Any]):
 
     @property
     def queued(self) -> float:
-        """Seconds of audio that are queued and still to be heard, at most about 0.3. Not W3C's."""
+        """Seconds of audio that are queued and have not been played, at most about 0.3. Not W3C's."""
         require_trio("MediaStreamTrackSource.queued")
         if not self._closed and not self._source.is_live:
-            # Every track was stopped, which has dropped it.
+            # Every track was stopped, which has dropped the queued audio.
             return 0.0
         return self._timeline.queued(trio.current_time())
 
     async def drain(self) -> None:
-        """Wait until all queued audio has left or was dropped. Not W3C's.
+        """Wait until all queued audio was sent or dropped. Not W3C's.
 
-        The peer plays it later, by the network's delay and its jitter buffer.
+        The peer plays it later, delayed by the network and its jitter buffer.
         """
         require_trio("MediaStreamTrackSource.drain")
         await trio.lowlevel.checkpoint()
@@ -299,20 +300,20 @@ class MediaStreamTrackSource(trio.abc.SendChannel[Any]):
 
     @property
     def wanted(self) -> bool:
-        """Whether anybody takes frames at present."""
-        return self._source.is_wanted
+        """Whether the source has a consumer at present."""
+        return self._source.has_consumers
 
     def close(self) -> None:
-        """End the track: whoever takes its frames hears of the end. Idempotent.
+        """End the track, and notify its consumers. Idempotent.
 
-        Audio that is queued is still heard, unless ``drop_queued`` comes before. A ``send`` that waits fails.
+        Queued audio is still played, unless ``drop_queued`` is called before. A waiting ``send`` fails.
         """
         if not self._closed:
             self._closed = True
             self._source.end_later()
 
     async def aclose(self) -> None:
-        """The same as ``close``."""
+        """Close; see ``close``."""
         require_trio("MediaStreamTrackSource.aclose")
         self.close()
         await trio.lowlevel.checkpoint()
@@ -339,22 +340,22 @@ class MediaStreamTrackSource(trio.abc.SendChannel[Any]):
 def open_media_track(
     kind: str, *, label: str = "", nursery: trio.Nursery | None = None
 ) -> tuple[MediaStreamTrackSource, MediaStreamTrack]:
-    """Make a local track.
+    """Create a local track.
 
     Args:
         kind: ``"audio"`` or ``"video"``.
-        label: What the source is called, for people.
-        nursery: Where asynchronous handlers of its events run. ``None``: in the block of the first connection that
-            sends it; what happens before waits for that, and after the block for another connection.
+        label: A name of the source for users.
+        nursery: The nursery in which asynchronous handlers of its events run. ``None`` for the block of the first
+            connection that sends it; handlers of events outside such a block wait for the next one.
 
     Returns:
         The end to send frames to, and the track to add to peer connections.
 
     Raises:
-        TypeError: There is no such kind.
+        TypeError: ``kind`` is neither ``"audio"`` nor ``"video"``.
     """
     if kind not in _CONTENT_HINTS:
-        raise TypeError(f"a track is of kind 'audio' or 'video', not {kind!r}")
+        raise TypeError(f"kind must be 'audio' or 'video', not {kind!r}")
     source, runner = FrameSource(kind), HandlerRunner()
     if nursery is not None:
         runner.open(nursery)

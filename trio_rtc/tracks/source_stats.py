@@ -14,11 +14,11 @@ class SourceStats:
         kind: ``"audio"`` or ``"video"``.
 
     Attributes:
-        rate: The rate of video frames.
-        width: The width of the last video frame, in pixels, if it was known.
-        height: The height.
-        seconds: The duration of all audio.
-        audio_level: The level of audio frames that carry one.
+        rate: Rate of video frames.
+        width: Width of the last video frame whose size is known, in pixels.
+        height: Its height, in pixels.
+        seconds: Total duration of audio.
+        audio_level: Level of audio frames that have one.
     """
 
     def __init__(self, kind: str) -> None:
@@ -30,7 +30,7 @@ class SourceStats:
         self.audio_level = AudioLevelMeter()
 
     def record(self, frame: Any, now: float) -> None:
-        """Record a frame of PyAV's, or an encoded one."""
+        """Record a PyAV frame or an encoded frame."""
         if not self._is_video:
             seconds = _duration(frame)
             self.seconds += seconds

@@ -60,7 +60,7 @@ class ReceiveState:
     @property
     def wants_frames(self) -> bool:
         """Whether frames are wanted, by a reader of the track or of encoded frames."""
-        return self.source.is_wanted or bool(self.encoded_queues)
+        return self.source.has_consumers or bool(self.encoded_queues)
 
     @property
     def wants_packets(self) -> bool:
@@ -128,7 +128,7 @@ class ReceiveState:
         for queue, rid in self.encoded_queues.items():
             if rid is None or rid == frame.rid:
                 queue.put(frame)
-                waits |= queue.waits_for_beginning
+                waits |= queue.needs_keyframe
         return waits
 
     def end(self) -> None:

@@ -329,7 +329,7 @@ class Transceiver:
             min_delay=(receive.jitter_buffer_target or 0.0) / 1000,
         )
         self.rtp.wake()
-        if not receive.source.is_wanted:
+        if not receive.source.has_consumers:
             receive.pipeline.pause()
 
     def push_frames(self, rid: str | None, frames: Sequence[EncodedFrame | Concealment]) -> None:
