@@ -236,9 +236,9 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         async def create() -> RTCSessionDescription:
             return await self._parts.methods.create_offer(ice_restart=ice_restart)
 
-        for kind, wanted in (("audio", offer_to_receive_audio), ("video", offer_to_receive_video)):
-            if wanted is not None and not self._parts.context.is_closed:
-                self._parts.transceivers.offer_to_receive(kind, wanted=wanted)
+        for kind, receive in (("audio", offer_to_receive_audio), ("video", offer_to_receive_video)):
+            if receive is not None and not self._parts.context.is_closed:
+                self._parts.transceivers.offer_to_receive(kind, receive=receive)
 
         return await settle(create, success_callback, failure_callback)
 

@@ -34,12 +34,12 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ): _STREAM_FIRST,
     (
         "trio_rtc/data_channels/data_channel.py",
-        "RTCDataChannel._set_messages_aside: "
+        "RTCDataChannel._retain_messages: "
         "self._sctp is not None and self._stream_id is not None  ->  (self._sctp is not None)",
     ): _STREAM_FIRST,
     (
         "trio_rtc/data_channels/data_channel.py",
-        "RTCDataChannel._take: self._sctp is None or self._stream_id is None  ->  (self._sctp is None)",
+        "RTCDataChannel._pop_message: self._sctp is None or self._stream_id is None  ->  (self._sctp is None)",
     ): _STREAM_FIRST,
     (
         "trio_rtc/data_channels/data_channel.py",

@@ -216,5 +216,5 @@ def test_a_transform_that_is_not_callable_is_rejected() -> None:
 
 async def test_objects_that_are_not_packets_are_rejected(autojump_clock: MockClock) -> None:
     async with call() as made:
-        with pytest.raises(TypeError, match="send_rtp takes packets of type RtpPacket, not bytes"):
+        with pytest.raises(TypeError, match="packets must be RtpPacket objects, not bytes"):
             await made.sender.send_rtp(b"\x80")  # type: ignore[arg-type]

@@ -92,7 +92,7 @@ class ConnectionStates:
         """Make the view of SCTP when an answer has negotiated it (W3C webrtc section 4.4.1.5)."""
         if self.sctp_transport is None:
             self.sctp_transport = RTCSctpTransport(dtls, self.context.runner)
-            self.channels.forget_failure()
+            self.channels.clear_failure()
             if self.connection_state is not RTCPeerConnectionState.FAILED and not self._dtls_has_closed:
                 # An association that the peer had ended was not the last one.
                 self.departure.revoke()
@@ -144,7 +144,7 @@ class ConnectionStates:
             error = event.error
             # The peer's goodbye is an ABORT with this cause: an orderly end, not a failure.
             if error is not None and error.cause_code != CAUSE_USER_INITIATED_ABORT:
-                self.channels.fail_with(
+                self.channels.set_failure(
                     RTCError(RTCErrorDetailType.SCTP_FAILURE, error.reason, sctp_cause_code=error.cause_code)
                 )
             view._become_closed()
@@ -165,7 +165,7 @@ class ConnectionStates:
 
     def transport_failed(self, error: RTCError) -> None:
         """Record the error of a failed DTLS transport."""
-        self.channels.fail_with(error)
+        self.channels.set_failure(error)
 
     def handle_close_notify(self) -> None:
         """Handle the peer's close_notify; the peer has left when all transports are closed."""

@@ -1,1 +1,1 @@
-"""Data channels (W3C webrtc section 6): the table, W3C's object, and messages as they are encoded."""
+"""Data channels (W3C webrtc section 6): the channel table, ``RTCDataChannel`` and message encoding."""

@@ -1,4 +1,4 @@
-"""What a data channel is to be like (W3C's RTCDataChannelInit), checked, as the core takes it."""
+"""Validation of W3C's RTCDataChannelInit, and its conversion to the core's channel parameters."""
 
 from typing import Any
 
@@ -13,11 +13,11 @@ _PRIORITIES = {
     RTCPriorityType.MEDIUM: 512,
     RTCPriorityType.HIGH: 1024,
 }
-"""The numbers that DCEP has for priorities (RFC 8831 section 6.4)."""
+"""DCEP's numbers of the priorities (RFC 8831 section 6.4)."""
 
 
 def priority_from_number(number: int) -> RTCPriorityType:
-    """Return the priority for DCEP's number, rounded down to one that has a name (RFC 8832 section 8.1)."""
+    """Return the priority of DCEP's number, rounded down to a W3C value (RFC 8832 section 8.1)."""
     named = [priority for priority, value in _PRIORITIES.items() if value <= number]
     return named[-1] if named else RTCPriorityType.VERY_LOW
 
@@ -33,10 +33,10 @@ def channel_parameters(
     id: Any,
     priority: RTCPriorityType | str,
 ) -> ChannelParameters:
-    """Return what the arguments of ``create_data_channel`` say, unless W3C refuses them (webrtc section 6.1).
+    """Return the parameters for the arguments of ``create_data_channel`` (W3C webrtc section 6.1).
 
     Raises:
-        TypeError: They contradict each other, are out of range or of the wrong type.
+        TypeError: An argument has the wrong type, is out of range, or contradicts another one.
     """
     called = "create_data_channel()"
     for name, text in {"label": label, "protocol": protocol}.items():

@@ -1,4 +1,4 @@
-"""A stream of bytes over a data channel, so that TLS, HTTP or any protocol written for trio runs over it."""
+"""A byte stream over a data channel, for TLS, HTTP and other stream protocols."""
 
 from typing import Protocol
 
@@ -6,18 +6,18 @@ import trio
 
 from trio_rtc._strict_names.checks import strict_arguments
 
-_PIECE_SIZE = 65536
-"""Bytes of the largest message of a stream: every implementation accepts them (RFC 8841 section 6)."""
+_MAX_MESSAGE_SIZE = 65536
+"""Maximum bytes of a message of a stream, which every implementation accepts (RFC 8841 section 6)."""
 
 
 class MessageChannel(Protocol):
-    """An ``RTCDataChannel``, its one implementer: a channel creates its stream, so that this module is below it."""
+    """The interface of ``RTCDataChannel``, which is above this module because it creates the stream."""
 
     async def send(self, data: str | bytes | bytearray | memoryview) -> None:
         """Send a message."""
 
     async def wait_for_room(self) -> None:
-        """Wait until ``send`` would not have to wait."""
+        """Wait until ``send`` would not wait."""
 
     async def receive(self) -> str | bytes:
         """Wait for the next message."""
@@ -28,9 +28,9 @@ class MessageChannel(Protocol):
 
 @strict_arguments
 class ChannelStream(trio.abc.HalfCloseableStream):
-    """The bytes of a channel's messages, without their boundaries.
+    """A byte stream of a channel's messages, without message boundaries.
 
-    The end of one direction (``send_eof``) travels as an empty binary message.
+    The end of one direction (``send_eof``) is an empty binary message.
 
     Attributes:
         channel: The ``RTCDataChannel`` underneath.
@@ -38,10 +38,10 @@ class ChannelStream(trio.abc.HalfCloseableStream):
 
     def __init__(self, channel: MessageChannel) -> None:
         self.channel = channel
-        # Acquiring a lock is a checkpoint, which each method needs where there is nothing to wait for.
+        # Acquiring a lock is also the checkpoint of methods that need not wait.
         self._sending = trio.StrictFIFOLock()
         self._receiving = trio.StrictFIFOLock()
-        self._rest = b""
+        self._remaining = b""
         self._eof_sent = False
         self._eof_received = False
 
@@ -58,11 +58,11 @@ class ChannelStream(trio.abc.HalfCloseableStream):
             if self._eof_sent:
                 raise trio.ClosedResourceError("send_eof was called")
             view = memoryview(data).cast("B")
-            for start in range(0, len(view), _PIECE_SIZE):
-                await self.channel.send(view[start : start + _PIECE_SIZE])
+            for start in range(0, len(view), _MAX_MESSAGE_SIZE):
+                await self.channel.send(view[start : start + _MAX_MESSAGE_SIZE])
 
     async def wait_send_all_might_not_block(self) -> None:
-        """Wait until there is room for more.
+        """Wait until ``send_all`` might not block.
 
         Raises:
             trio.BusyResourceError: Another task is sending.
@@ -76,7 +76,7 @@ class ChannelStream(trio.abc.HalfCloseableStream):
             await self.channel.wait_for_room()
 
     async def send_eof(self) -> None:
-        """Announce the end of this direction; receiving goes on. Idempotent.
+        """Send the end of this direction; receiving continues. Idempotent.
 
         Raises:
             trio.BusyResourceError: Another task is sending.
@@ -94,10 +94,10 @@ class ChannelStream(trio.abc.HalfCloseableStream):
         """Wait for bytes.
 
         Args:
-            max_bytes: At most so many; ``None``: those of one message.
+            max_bytes: Maximum number of bytes; ``None`` for those of one message.
 
         Returns:
-            Some bytes, or ``b""`` after the peer's ``send_eof``.
+            At least one byte, or ``b""`` after the peer's ``send_eof``.
 
         Raises:
             ValueError: ``max_bytes`` is less than 1.
@@ -109,9 +109,12 @@ class ChannelStream(trio.abc.HalfCloseableStream):
             raise ValueError(f"max_bytes must be at least 1, not {max_bytes}")
         _not_busy(self._receiving, "receiving")
         async with self._receiving:
-            if not self._rest and not self._eof_received:
+            if not self._remaining and not self._eof_received:
                 await self._fill()
-            data, self._rest = self._rest[:max_bytes], self._rest[len(self._rest[:max_bytes]) :]
+            data, self._remaining = (
+                self._remaining[:max_bytes],
+                self._remaining[len(self._remaining[:max_bytes]) :],
+            )
             return data
 
     async def aclose(self) -> None:
@@ -123,8 +126,8 @@ class ChannelStream(trio.abc.HalfCloseableStream):
             message = await self.channel.receive()
         except trio.EndOfChannel:
             message = b""
-        self._rest = message.encode() if isinstance(message, str) else message
-        self._eof_received = not self._rest
+        self._remaining = message.encode() if isinstance(message, str) else message
+        self._eof_received = not self._remaining
 
 
 def _not_busy(lock: trio.StrictFIFOLock, what: str) -> None:

@@ -25,18 +25,18 @@ from trio_rtc.transports.stack import TransportStack
 from .data_channel import ChannelDelegate, RTCDataChannel, failure_of_channel
 
 _CLOSED_AT_ONCE = 32
-"""Channels that are closed in one turn of the scheduler. A peer can have tens of thousands end at once."""
+"""Channels closed in one turn of the scheduler, since a peer can end tens of thousands at once."""
 
 
 class ChannelTable:
-    """W3C's channel objects beside the core's table of channels.
+    """The W3C channel objects of a connection.
 
-    When an association ends, its channels are closed a few on each turn, in the order of their creation. Each has its
-    events in its own task in W3C as well, so only the turn differs.
+    When an association ends, its channels are closed in the order of their creation, up to 32 on each turn of the
+    scheduler. This conforms to W3C, where each channel is closed in a task of its own.
 
     Attributes:
-        opened: The number of channels that have ever been open, for ``get_stats``.
-        closed: The number of those that have closed.
+        opened: Number of channels that have been open, for ``get_stats``.
+        closed: Number of those that are closed.
     """
 
     def __init__(
@@ -49,11 +49,11 @@ class ChannelTable:
         self._announce = announce
         self._delegate = ChannelDelegate(self._close_channel, max_message_size)
         self._channels: dict[int, RTCDataChannel] = {}
-        # Channels whose end is in the queue of tasks.
+        # Channels whose closing is a queued task.
         self._ended: dict[int, RTCDataChannel] = {}
-        # The keys and reasons of channels that are closed a few on each turn.
+        # Keys and reasons of channels to be closed, up to _CLOSED_AT_ONCE on each turn.
         self._closing: deque[tuple[int, str | None]] = deque()
-        # Closed channels whose asynchronous handlers still get earlier messages.
+        # Closed channels with earlier messages for asynchronous handlers.
         self._draining: weakref.WeakSet[RTCDataChannel] = weakref.WeakSet()
         self._stack: TransportStack | None = None
         self._failure: RTCError | None = None
@@ -61,14 +61,14 @@ class ChannelTable:
         self.closed = 0
 
     def set_stack(self, stack: TransportStack) -> None:
-        """Set the transport of the data channels; existing channels move to it."""
+        """Set the transport of the data channels, and move existing channels to it."""
         if self._stack is not None and self._stack is not stack:
             stack.move_channels_from(self._stack)
         self._stack = stack
 
     @property
     def stack(self) -> TransportStack:
-        """The transport that carries the channels."""
+        """The transport of the data channels."""
         assert self._stack is not None
         return self._stack
 
@@ -83,7 +83,7 @@ class ChannelTable:
         """Create a channel.
 
         Raises:
-            OperationError: The identifier is in use or too high.
+            OperationError: The stream identifier is in use or too high.
         """
         assert self._stack is not None
         channel = RTCDataChannel(
@@ -103,16 +103,16 @@ class ChannelTable:
             channel._assign_id(assigned)
         return channel
 
-    def fail_with(self, error: RTCError) -> None:
-        """Record the error of the transport, for the channels that end with it. The first one counts."""
+    def set_failure(self, error: RTCError) -> None:
+        """Record the transport's error for the channels that it ends. Only the first error is recorded."""
         self._failure = self._failure or error
 
-    def forget_failure(self) -> None:
-        """Clear the error for a new association, which has channels of its own."""
+    def clear_failure(self) -> None:
+        """Clear the error, because a new association with new channels begins."""
         self._failure = None
 
     def handle_event(self, event: DataChannelEvent) -> None:
-        """Change the state of a channel and fire its events, on a later turn if a public method has caused it."""
+        """Update a channel and fire its events, on a later turn if a public method caused the event."""
         match event:
             case ChannelAnnounced():
                 channel = self._add_announced(event)
@@ -125,7 +125,7 @@ class ChannelTable:
             case ChannelClosing():
                 self._runner.run_task(self._channels[event.key]._become_closing)
             case ChannelClosed():
-                # At once, so that negotiation no longer counts it.
+                # Removed at once, so that the negotiation-needed check no longer counts it.
                 self._ended[event.key] = self._channels.pop(event.key)
                 if self._closing:
                     self._closing.append((event.key, event.reason))
@@ -137,7 +137,7 @@ class ChannelTable:
                 pass
 
     def close_silently(self) -> None:
-        """Close all channels without events, for the end of the connection."""
+        """Close all channels without events, because the connection is closed."""
         channels = deque([*self._draining, *self._ended.values(), *self._channels.values()])
         self._draining.clear()
         self._ended.clear()
@@ -146,7 +146,7 @@ class ChannelTable:
         self._close_some_silently(channels)
 
     def _close_some_silently(self, channels: deque[RTCDataChannel]) -> None:
-        """Close the first few, and the others on later turns: the state of all of them is ``closed`` already."""
+        """Close the first channels now and the others on later turns. The state of all is ``closed`` already."""
         for _ in range(min(len(channels), _CLOSED_AT_ONCE)):
             channels.popleft()._close_silently()
         if channels:
@@ -154,7 +154,7 @@ class ChannelTable:
 
     def _end_all(self, keys: tuple[int, ...]) -> None:
         was_closing = bool(self._closing)
-        # All remaining channels belong to this association: those of the one before have ended with it.
+        # All remaining channels belong to this association: those of a previous one have ended with it.
         self._ended.update(self._channels)
         self._channels.clear()
         self._closing.extend(zip(keys, repeat(None)))
@@ -162,12 +162,12 @@ class ChannelTable:
             self._runner.run_task(self._begin_to_close)
 
     def _begin_to_close(self) -> None:
-        # A later failure is not the reason of these.
+        # A failure recorded later did not end these channels.
         self._close_some(self._failure)
 
     def _close_some(self, failure: RTCError | None) -> None:
         for _ in range(min(len(self._closing), _CLOSED_AT_ONCE)):
-            if not self._closing:  # a handler has closed the connection
+            if not self._closing:  # A handler has closed the connection.
                 return
             self._close(*self._closing.popleft(), failure)
         if self._closing:
@@ -192,8 +192,8 @@ class ChannelTable:
         return channel
 
     def _announce_channel(self, channel: RTCDataChannel, sctp: SctpTransport) -> None:
-        # W3C webrtc section 6.2: the channel is open already in the data_channel event, and its open event comes
-        # after that one, so that a handler of it can send, and can set handlers in time.
+        # W3C webrtc section 6.2: the channel is already open at the data_channel event, whose handler can send and
+        # add handlers; the open event follows.
         self.opened += channel._become_open(sctp)
         self._announce(channel)
         channel._announce_open()

@@ -1,4 +1,4 @@
-"""RTCDataChannel: W3C's data channel as a ``trio.abc.Channel`` of ``str`` and ``bytes``."""
+"""RTCDataChannel (W3C webrtc section 6.2) as a ``trio.abc.Channel`` of ``str`` and ``bytes``."""
 
 from collections.abc import Callable
 
@@ -22,11 +22,11 @@ from .message_encoding import EMPTY_MESSAGE, RetainedMessages, decode_message, e
 
 @attrs.define
 class ChannelDelegate:
-    """What a channel needs of the connection it belongs to.
+    """The services of the connection that a channel uses.
 
     Attributes:
         close_channel: Begins to close the channel with a key.
-        max_message_size: Returns the bytes of the largest message that the peer takes.
+        max_message_size: Returns the maximum message size that the peer accepts, in bytes.
     """
 
     close_channel: Callable[[int], None]
@@ -35,15 +35,15 @@ class ChannelDelegate:
 
 @strict_class
 class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
-    """A two-way channel of messages (W3C webrtc section 6.2).
+    """A bidirectional channel of messages (W3C webrtc section 6.2).
 
-    Made by ``RTCPeerConnection.create_data_channel``, or by the peer and announced by the ``data_channel`` event.
+    Created by ``RTCPeerConnection.create_data_channel``, or by the peer and announced by the ``data_channel`` event.
     It is a trio channel: ``await channel.send("hello")``, ``async for message in channel``. Text is ``str``,
-    binary is ``bytes``. Messages that nobody has taken stay in the association, where they hold up the peer;
-    with a ``message`` handler they are handed to it as they come.
+    binary is ``bytes``. Messages that are not read stay in the association, whose receive window then limits the peer.
+    A ``message`` handler receives them as they arrive.
 
-    ``send`` returns when a message is queued. Closing the connection, or leaving its block, drops what is still queued;
-    ``await channel.aclose()`` before that waits until everything has been delivered.
+    ``send`` returns when a message is queued. Closing the connection, or leaving its block, drops queued messages;
+    ``await channel.aclose()`` before that waits until all of them have been delivered.
     """
 
     EVENTS = frozenset({"open", "message", "close", "closing", "error", "buffered_amount_low"})
@@ -70,26 +70,26 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
         self._stream_id = stream_id
         self._delegate = delegate
         self._key = 0
-        self._own_state = RTCDataChannelState.CONNECTING
+        self._ready_state = RTCDataChannelState.CONNECTING
         self._sctp: SctpTransport | None = None
         self._binary_type = BinaryType.ARRAYBUFFER
         self._threshold = 0
         self._unsent = 0
-        self._was_closed_here = False
+        self._was_closed_locally = False
         self._failure: RTCError | None = None
-        self._set_aside: RetainedMessages | None = None
+        self._retained: RetainedMessages | None = None
         self._draining = False
         self._has_been_open = False
         self._readable = trio.lowlevel.ParkingLot()
         self._changed = trio.lowlevel.ParkingLot()
-        self._waits_for_room: set[trio.CancelScope] = set()
+        self._room_waiters: set[trio.CancelScope] = set()
         self._counters = ChannelCounters()
 
     # -- W3C's attributes ------------------------------------------------------------------------------------
 
     @property
     def label(self) -> str:
-        """The label; not unique."""
+        """The label, which need not be unique."""
         return self._parameters.label
 
     @property
@@ -99,27 +99,27 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
 
     @property
     def max_packet_life_time(self) -> int | None:
-        """For how many milliseconds a message is transmitted and sent again; ``None``: until it arrives."""
+        """Milliseconds during which a message is transmitted and retransmitted; ``None`` for no limit."""
         return self._parameters.max_packet_life_time
 
     @property
     def max_retransmits(self) -> int | None:
-        """How often a message is sent again; ``None``: until it arrives."""
+        """Maximum number of retransmissions of a message; ``None`` for no limit."""
         return self._parameters.max_retransmits
 
     @property
     def protocol(self) -> str:
-        """The subprotocol, by the application's choice."""
+        """The name of the subprotocol."""
         return self._parameters.protocol
 
     @property
     def negotiated(self) -> bool:
-        """Whether the applications agreed on this channel by themselves."""
+        """Whether the applications negotiated this channel themselves."""
         return self._negotiated
 
     @property
     def id(self) -> int | None:
-        """The channel's number; ``None`` until it is chosen."""
+        """The SCTP stream identifier; ``None`` until it is assigned."""
         return self._stream_id
 
     @property
@@ -129,12 +129,12 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
 
     @property
     def ready_state(self) -> RTCDataChannelState:
-        """Where the channel stands."""
+        """The state of the channel."""
         return self._state
 
     @property
     def reliable(self) -> bool:
-        """Obsolete: whether neither ``max_retransmits`` nor ``max_packet_life_time`` is set and order is kept."""
+        """Obsolete: whether the channel is ordered, without ``max_retransmits`` and ``max_packet_life_time``."""
         return self.ordered and self.max_retransmits is None and self.max_packet_life_time is None
 
     @property
@@ -144,9 +144,9 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
 
     @property
     def buffered_amount(self) -> int:
-        """Bytes of payload that ``send`` has queued and that have not left yet.
+        """Payload bytes that are queued and have not been sent.
 
-        What the end of the channel has left unsent stays counted, as W3C has it.
+        Bytes that were unsent when the channel closed remain counted (W3C webrtc section 6.2).
         """
         if self._sctp is None or self._stream_id is None:
             return self._unsent
@@ -154,7 +154,7 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
 
     @property
     def buffered_amount_low_threshold(self) -> int:
-        """When ``buffered_amount`` falls to this, ``buffered_amount_low`` is fired."""
+        """The ``buffered_amount`` in bytes at which ``buffered_amount_low`` is fired."""
         return self._threshold
 
     @buffered_amount_low_threshold.setter
@@ -165,7 +165,7 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
 
     @property
     def binary_type(self) -> BinaryType:
-        """``arraybuffer`` or ``blob``. In Python a binary message is ``bytes`` either way."""
+        """``arraybuffer`` or ``blob``. Binary messages are ``bytes`` in both cases."""
         return self._binary_type
 
     @binary_type.setter
@@ -177,13 +177,13 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
     async def opened(self) -> None:
         """Wait until the channel is open.
 
-        A peer that is connected but does not answer SCTP's handshake, INIT or COOKIE ECHO, makes it fail after 27.5
-        seconds (``SctpOptions.set_up_time``), with an ``error`` event of the detail ``sctp-failure``.
+        If the peer is connected but does not answer SCTP's INIT or COOKIE ECHO, the channel fails after 27.5 seconds
+        (``SctpOptions.set_up_time``), with an ``error`` event of the detail ``sctp-failure``.
 
         Raises:
-            trio.ClosedResourceError: It was closed on this side.
-            trio.BrokenResourceError: It was closed by the peer, or could not be opened; the cause is the ``RTCError``
-                that says why.
+            trio.ClosedResourceError: The channel was closed on this side.
+            trio.BrokenResourceError: The channel was closed by the peer, or could not be opened; the cause is the
+                ``RTCError`` with the reason.
         """
         require_trio("RTCDataChannel.opened")
         await trio.lowlevel.checkpoint()
@@ -193,18 +193,18 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
             raise self._closed_error("the channel was closed before it was open")
 
     async def send(self, data: str | bytes | bytearray | memoryview) -> None:
-        """Send a message, waiting while more than the high-water mark is queued.
+        """Send a message, after waiting while more than the high-water mark is queued.
 
-        Cancellation is exact: a cancelled call has not sent anything.
+        A cancelled call has not queued the message.
 
         Args:
-            data: Text, or anything bytes-like.
+            data: A ``str`` or a bytes-like object.
 
         Raises:
-            TypeError: The message is larger than the peer takes, or neither text nor bytes-like.
+            TypeError: The message is larger than the peer accepts, or neither ``str`` nor bytes-like.
             InvalidStateError: The channel is not open yet; wait for ``opened()``.
-            trio.ClosedResourceError: It was closed on this side.
-            trio.BrokenResourceError: It was closed by the peer, or the connection was lost.
+            trio.ClosedResourceError: The channel was closed on this side.
+            trio.BrokenResourceError: The channel was closed by the peer, or the connection was lost.
         """
         require_trio("RTCDataChannel.send")
         kind, payload = self._encode(data)
@@ -217,13 +217,13 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
             all_sent = sctp.association.is_send_deferred(now) or sctp.flush_nowait(now)
         if not all_sent:
             await sctp.drain_shielded()
-        # Other tasks get their turn only now, when the message is on its way.
+        # Other tasks run only now, when the message has been sent.
         await trio.lowlevel.cancel_shielded_checkpoint()
 
     def send_nowait(self, data: str | bytes | bytearray | memoryview) -> None:
-        """Queue a message without waiting. It leaves with all that is queued before the next checkpoint.
+        """Queue a message without waiting. Messages queued before the next checkpoint are sent together.
 
-        What a handler of an event sends leaves as soon as all handlers of that event have run.
+        Messages queued by an event handler are sent when all handlers of that event have run.
 
         Raises:
             trio.WouldBlock: More than the high-water mark is queued.
@@ -240,7 +240,7 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
         sctp.schedule_flush()
 
     async def wait_for_room(self) -> None:
-        """Wait until ``send`` would not have to wait.
+        """Wait until ``send`` would not wait.
 
         Raises:
             InvalidStateError: See ``send``.
@@ -256,17 +256,17 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
         """Wait for the next message.
 
         Raises:
-            trio.EndOfChannel: The peer closed the channel, and all it had sent has been taken.
-            trio.ClosedResourceError: It was closed on this side.
+            trio.EndOfChannel: The peer closed the channel, and all of its messages have been read.
+            trio.ClosedResourceError: The channel was closed on this side.
             trio.BrokenResourceError: The connection was lost.
         """
         require_trio("RTCDataChannel.receive")
         await trio.lowlevel.checkpoint_if_cancelled()
         has_waited = False
         while True:
-            if self._closed_here:
+            if self._closed_locally:
                 raise self._closed_error("the data channel was closed on this side")
-            message = self._take()
+            message = self._pop_message()
             if message is not None:
                 if not has_waited:
                     await trio.lowlevel.cancel_shielded_checkpoint()
@@ -279,40 +279,40 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
             has_waited = True
 
     def as_stream(self) -> ChannelStream:
-        """Return a stream of bytes over this channel, for protocols such as TLS or HTTP.
+        """Return a byte stream over this channel, for protocols such as TLS or HTTP.
 
         Returns:
-            A ``trio.abc.HalfCloseableStream``. Both sides have to use the channel as a stream; it has to be an
-            ordered, reliable one.
+            A ``trio.abc.HalfCloseableStream``. Both sides must use the channel as a stream, and it must be ordered
+            and reliable.
 
         Raises:
             ValueError: The channel is unordered or unreliable.
         """
         if not self.reliable:
             raise ValueError(
-                "a stream needs an ordered channel without max_retransmits or max_packet_life_time"
+                "as_stream() needs an ordered channel without max_retransmits and max_packet_life_time"
             )
         return ChannelStream(self)
 
     # -- closing -----------------------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Begin to close: what was sent is delivered, then both sides are closed (W3C webrtc section 6.2)."""
-        if self._set_aside is not None:
-            self._set_aside.forget()
+        """Begin to close: queued messages are delivered, then both sides are closed (W3C webrtc section 6.2)."""
+        if self._retained is not None:
+            self._retained.discard()
         if self._state is RTCDataChannelState.CLOSED:
             return
-        self._was_closed_here = True
+        self._was_closed_locally = True
         if self._state is not RTCDataChannelState.CLOSING:
-            self._own_state = RTCDataChannelState.CLOSING
+            self._ready_state = RTCDataChannelState.CLOSING
             self._discard_messages()
             self._delegate.close_channel(self._key)
         self._wake_all()
 
     async def aclose(self) -> None:
-        """Close, and wait until all that was sent has been delivered and the peer has closed too.
+        """Close, and wait until all messages have been delivered and the peer has closed too.
 
-        When cancelled, or when the connection is lost, the channel is closed all the same.
+        If the call is cancelled, the channel is closed nevertheless.
         """
         require_trio("RTCDataChannel.aclose")
         self.close()
@@ -324,14 +324,14 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
 
     @property
     def _state(self) -> RTCDataChannelState:
-        """Where the channel stands. With the connection it is closed at once, and cleared away on a later turn."""
-        return RTCDataChannelState.CLOSED if self._runner.ending else self._own_state
+        """The state: ``closed`` as soon as the connection is closed, although it is cleaned up on a later turn."""
+        return RTCDataChannelState.CLOSED if self._runner.ending else self._ready_state
 
     @property
-    def _closed_here(self) -> bool:
-        """Whether this side has closed the channel, by itself or with the connection, before the peer has."""
-        ending = self._runner.ending and self._own_state is not RTCDataChannelState.CLOSED
-        return self._was_closed_here or ending
+    def _closed_locally(self) -> bool:
+        """Whether this side has closed the channel or the connection before the peer closed the channel."""
+        ending = self._runner.ending and self._ready_state is not RTCDataChannelState.CLOSED
+        return self._was_closed_locally or ending
 
     def _fire(self, event: AnyEvent) -> None:
         if not self._runner.ending:
@@ -341,7 +341,7 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
         kind, payload = encode_message(data)
         limit = self._delegate.max_message_size()
         if len(payload) > limit:
-            raise TypeError(f"a message of {len(payload)} bytes; the peer takes at most {int(limit)}")
+            raise TypeError(f"the message has {len(payload)} bytes; the peer accepts at most {int(limit)}")
         return kind, payload
 
     def _check_open(self) -> SctpTransport:
@@ -352,23 +352,23 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
         raise self._closed_error("the data channel is closed")
 
     async def _wait_until_room(self, sctp: SctpTransport) -> None:
-        """Wait until the association has room, at most until the channel closes: others may keep it full."""
+        """Wait until the association has room or the channel closes; other channels may keep the association full."""
         while sctp.is_full():
             with trio.CancelScope() as scope:
-                self._waits_for_room.add(scope)
+                self._room_waiters.add(scope)
                 try:
                     await sctp.wait_for_room()
                 finally:
-                    self._waits_for_room.remove(scope)
+                    self._room_waiters.remove(scope)
             self._check_open()
 
     def _closed_error(self, message: str) -> trio.ClosedResourceError | trio.BrokenResourceError:
-        if self._closed_here:
+        if self._closed_locally:
             closed = trio.ClosedResourceError(message)
             return mark_connection_ended(closed) if self._runner.ending else closed
         error = trio.BrokenResourceError(message if self._failure is None else str(self._failure))
         error.__cause__ = self._failure
-        # Only the peer or the network breaks a channel, which is no fault of a handler here.
+        # Only the peer or the network breaks a channel, so this is no error of a handler.
         return mark_connection_ended(error)
 
     def _queue(self, sctp: SctpTransport, kind: int, payload: bytes, now: float) -> None:
@@ -386,30 +386,30 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
                 lifetime=None if lifetime is None else lifetime / 1000,
             )
         except InvalidStateError as error:
-            # The channel is open, but the peer is ending the association below it.
-            broken = trio.BrokenResourceError("the peer is ending the connection")
+            # The channel is open, but the peer is shutting down its association.
+            broken = trio.BrokenResourceError("the peer is closing the connection")
             raise mark_connection_ended(broken) from error
         self._counters.messages_sent += 1
         self._counters.bytes_sent += len(payload)
 
-    def _take(self) -> str | bytes | None:
-        """Take the next message that has arrived."""
-        if self._set_aside is not None:
-            arrived = self._set_aside.take()
+    def _pop_message(self) -> str | bytes | None:
+        """Remove and return the next received message."""
+        if self._retained is not None:
+            received = self._retained.pop()
         elif self._sctp is None or self._stream_id is None:
             return None
         else:
-            arrived = self._sctp.receive_message(self._stream_id)
-        if arrived is None:
+            received = self._sctp.receive_message(self._stream_id)
+        if received is None:
             return None
-        message, size = decode_message(*arrived)
+        message, size = decode_message(*received)
         self._counters.messages_received += 1
         self._counters.bytes_received += size
         return message
 
     def messages_available(self) -> None:
-        """Hear from the transport that there is something to take."""
-        if self._closed_here:
+        """Handle the arrival of messages on the transport."""
+        if self._closed_locally:
             self._discard_messages()
         elif self._has_handler("message"):
             if self._runner.in_call:
@@ -420,9 +420,9 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
             self._readable.unpark_all()
 
     def buffered_amount_low(self) -> None:
-        """Hear from the transport that what is queued has fallen to the threshold."""
-        # With the default threshold of 0 that is every time the queue empties: mostly nobody listens.
-        # What has left may also be the opening of the channel, which the application has not sent.
+        """Handle the fall of the buffered amount to the threshold."""
+        # With the default threshold of 0, this happens whenever the queue empties, mostly without handlers.
+        # The DATA_CHANNEL_OPEN message is not the application's, so it alone does not fire the event.
         if self._counters.messages_sent and self._is_heard("buffered_amount_low"):
             self._runner.run_task(self._announce_buffered_amount_low)
 
@@ -430,15 +430,15 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
         self._fire(Event("buffered_amount_low", self))
 
     def _drain_to_handlers(self) -> None:
-        """Hand messages to the handlers, one at a time where a handler is asynchronous."""
+        """Pass messages to the handlers; one at a time if a handler is asynchronous."""
         if self._draining:
             return
         self._draining = True
         try:
             while self._has_handler("message") and not self._handlers_are_busy("message"):
-                if self._closed_here or self._events_ended:
+                if self._closed_locally or self._events_ended:
                     break
-                message = self._take()
+                message = self._pop_message()
                 if message is None:
                     break
                 self._fire(MessageEvent("message", self, message))
@@ -446,13 +446,13 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
             self._draining = False
 
     def _handler_added(self) -> None:
-        # Not at once: the caller may have more to set up.
+        # On a later turn, since the caller may add more handlers first.
         if self._has_handler("message"):
             self._runner.queue_task(self._drain_to_handlers)
 
     def _handlers_idle(self) -> None:
         self._drain_to_handlers()
-        if self._own_state is RTCDataChannelState.CLOSED:
+        if self._ready_state is RTCDataChannelState.CLOSED:
             self._announce_closed()
 
     def _wake_all(self) -> None:
@@ -461,31 +461,31 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
 
     def _wake_senders(self) -> None:
         self._changed.unpark_all()
-        for scope in self._waits_for_room:
+        for scope in self._room_waiters:
             scope.cancel()
 
-    # -- what the connection tells -------------------------------------------------------------------------------
+    # -- events of the connection --------------------------------------------------------------------------------
 
     def _assign_id(self, stream_id: int) -> None:
         self._stream_id = stream_id
 
     def _become_open(self, sctp: SctpTransport) -> bool:
-        """Open, so that messages can be sent, but without an event; return whether that was possible."""
+        """Set the state ``open`` without an event; return whether the channel was ``connecting``."""
         if self._state is RTCDataChannelState.CLOSED:
             return False
-        # Also while it closes: what the peer sends until then has to be discarded.
+        # Also while closing: messages that the peer sends until then must be discarded.
         self._sctp = sctp
         if self._state is not RTCDataChannelState.CONNECTING:
             return False
         assert self._stream_id is not None
-        self._own_state = RTCDataChannelState.OPEN
+        self._ready_state = RTCDataChannelState.OPEN
         self._has_been_open = True
         sctp.association.set_buffered_amount_low_threshold(self._stream_id, self._threshold)
         self._changed.unpark_all()
         return True
 
     def _announce_open(self) -> None:
-        """Tell that the channel is open, and let its messages come, unless it was closed meanwhile."""
+        """Fire ``open`` unless the channel was closed meanwhile, and begin to receive messages."""
         if self._state is RTCDataChannelState.OPEN:
             self._fire(Event("open", self))
         if self._sctp is not None and self._stream_id is not None:
@@ -493,42 +493,42 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
 
     def _become_closing(self) -> None:
         if self._state in (RTCDataChannelState.CONNECTING, RTCDataChannelState.OPEN):
-            self._own_state = RTCDataChannelState.CLOSING
-            self._set_messages_aside()
+            self._ready_state = RTCDataChannelState.CLOSING
+            self._retain_messages()
             self._wake_senders()
             self._fire(Event("closing", self))
 
-    def _set_messages_aside(self) -> None:
-        """Let go of the stream, but not of what has arrived on it before the peer's end."""
+    def _retain_messages(self) -> None:
+        """Leave the stream, and retain the messages received on it before the peer's reset."""
         if self._sctp is not None and self._stream_id is not None:
             self._unsent = self.buffered_amount
-            self._set_aside = RetainedMessages(self._sctp, self._stream_id)
+            self._retained = RetainedMessages(self._sctp, self._stream_id)
             self._sctp.remove_reader(self._stream_id)
             self._sctp = None
 
     def _discard_messages(self) -> None:
-        """Drop what comes after our own ``close`` (W3C webrtc section 6.3).
+        """Discard the messages received after ``close`` on this side (W3C webrtc section 6.3).
 
-        Nobody can take it any more, and in the receive window it would hold up the peer, who then could not finish.
+        The application cannot read them any more, and if they filled the receive window, the peer could not finish.
         """
         if self._sctp is not None and self._stream_id is not None:
             self._sctp.release_messages(self._sctp.retain_messages(self._stream_id))
             self._sctp.wake()
 
     def _become_closed(self, failure: RTCError | None = None) -> None:
-        if self._own_state is RTCDataChannelState.CLOSED:
+        if self._ready_state is RTCDataChannelState.CLOSED:
             return
-        self._set_messages_aside()
+        self._retain_messages()
         self._drain_to_handlers()
-        if self._closed_here and self._set_aside is not None:
-            self._set_aside.forget()
-        self._own_state = RTCDataChannelState.CLOSED
+        if self._closed_locally and self._retained is not None:
+            self._retained.discard()
+        self._ready_state = RTCDataChannelState.CLOSED
         self._failure = failure
         self._wake_all()
         self._announce_closed()
 
     def _announce_closed(self) -> None:
-        """Fire the last events, as soon as asynchronous handlers have got the messages from before the end."""
+        """Fire the last events, once asynchronous handlers have received the messages before the end."""
         if self._events_ended or self._messages_wait_for_handlers:
             return
         if self._failure is not None:
@@ -538,20 +538,20 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
 
     @property
     def _messages_wait_for_handlers(self) -> bool:
-        left = self._set_aside is not None and bool(self._set_aside)
-        return left and self._handlers_are_busy("message")
+        has_retained = self._retained is not None and bool(self._retained)
+        return has_retained and self._handlers_are_busy("message")
 
     def _close_silently(self) -> None:
-        """The peer connection was closed: no events."""
+        """Close without events, because the peer connection was closed."""
         self._end_events()
-        if self._own_state is not RTCDataChannelState.CLOSED:
-            self._was_closed_here = True
+        if self._ready_state is not RTCDataChannelState.CLOSED:
+            self._was_closed_locally = True
             self._become_closed()
 
 
 @attrs.define
 class ChannelCounters:
-    """What has passed over a channel, for ``get_stats``."""
+    """Counters of messages and bytes, for ``get_stats``."""
 
     messages_sent: int = 0
     bytes_sent: int = 0
@@ -560,14 +560,14 @@ class ChannelCounters:
 
 
 def failure_of_channel(message: str) -> RTCError:
-    """Return the error of a channel that could not live."""
+    """Return the error of a channel that has failed."""
     return RTCError(RTCErrorDetailType.DATA_CHANNEL_FAILURE, message)
 
 
 @strict_class
 @attrs.frozen
 class RTCDataChannelEvent:
-    """The peer has created a data channel (W3C webrtc section 6.3)."""
+    """Event of a data channel that the peer has created (W3C webrtc section 6.3)."""
 
     type: str
     target: object

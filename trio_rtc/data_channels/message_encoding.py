@@ -1,4 +1,4 @@
-"""The messages of a data channel: in what form they travel, and where those are that have outlived their stream."""
+"""Encoding of data channel messages, and messages retained after the end of their stream."""
 
 import weakref
 from collections import deque
@@ -7,16 +7,16 @@ from trio_rtc.protocols.datachannel import PPID_BINARY, PPID_BINARY_EMPTY, PPID_
 from trio_rtc.transports.sctp import SctpTransport
 
 EMPTY_MESSAGE = b"\0"
-"""SCTP cannot carry nothing; RFC 8831 section 6.6 sends one zero byte."""
+"""The payload of an empty message: SCTP has no empty ones (RFC 8831 section 6.6)."""
 _STRING_KINDS = (PPID_STRING, PPID_STRING_EMPTY)
 _EMPTY_KINDS = (PPID_STRING_EMPTY, PPID_BINARY_EMPTY)
 
 
 def encode_message(data: str | bytes | bytearray | memoryview) -> tuple[int, bytes]:
-    """Return a message's payload protocol identifier (RFC 8831 section 8) and its bytes, which may be none.
+    """Return the payload protocol identifier (RFC 8831 section 8) and the payload of a message.
 
     Raises:
-        TypeError: It is neither text nor bytes-like.
+        TypeError: The message is neither ``str`` nor bytes-like.
     """
     if isinstance(data, str):
         payload = data.encode()
@@ -34,22 +34,22 @@ def encode_message(data: str | bytes | bytearray | memoryview) -> tuple[int, byt
 
 
 def decode_message(kind: int, payload: bytes) -> tuple[str | bytes, int]:
-    """Return a message as the application gets it, and how many bytes it has without what only fills it."""
+    """Return a message and its size in bytes, which is 0 for the placeholder of an empty message."""
     if kind in _EMPTY_KINDS:
         payload = b""
-    # W3C decodes with replacement: a peer's broken UTF-8 is not this side's exception.
+    # W3C requires "UTF-8 decode", which replaces invalid bytes.
     return payload.decode("utf-8", "replace") if kind in _STRING_KINDS else payload, len(payload)
 
 
 class RetainedMessages:
-    """What had arrived before the peer ended a channel, kept because the next channel may get this one's number.
+    """Messages received before the peer ended a channel, retained because the stream identifier may be used again.
 
-    At most a receive window of it for all channels together: it counts there until it is taken or forgotten. What is
-    kept of a channel that nobody holds any more is not waited for.
+    They count against the receive window until they are read or discarded, so its size bounds those of all channels
+    together. The messages of a garbage-collected channel are released.
 
     Args:
-        sctp: What has received it.
-        stream_id: Of which stream.
+        sctp: The SCTP transport that has received the messages.
+        stream_id: The stream identifier.
     """
 
     def __init__(self, sctp: SctpTransport, stream_id: int) -> None:
@@ -61,21 +61,21 @@ class RetainedMessages:
     def __bool__(self) -> bool:
         return bool(self._messages)
 
-    def take(self) -> tuple[int, bytes] | None:
-        """Take the next message: its payload protocol identifier and its bytes; ``None`` when there is none."""
+    def pop(self) -> tuple[int, bytes] | None:
+        """Remove and return the payload protocol identifier and payload of the next message, or ``None``."""
         if not self._messages:
             return None
         message = self._messages.popleft()
-        self._give_back([message])
+        self._release([message])
         return message
 
-    def forget(self) -> None:
-        """Drop what nobody here wants to read."""
+    def discard(self) -> None:
+        """Discard the messages, which the application will not read."""
         messages = list(self._messages)
         self._messages.clear()
         if messages:
-            self._give_back(messages)
+            self._release(messages)
 
-    def _give_back(self, messages: list[tuple[int, bytes]]) -> None:
+    def _release(self, messages: list[tuple[int, bytes]]) -> None:
         self._sctp.release_messages(messages)
         self._sctp.wake()

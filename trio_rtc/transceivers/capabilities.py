@@ -1,4 +1,4 @@
-"""What can be sent and received, in W3C's words (W3C webrtc section 5.2, ``getCapabilities``)."""
+"""Capabilities of senders and receivers (W3C webrtc section 5.2, ``getCapabilities``)."""
 
 from functools import cache
 
@@ -10,7 +10,7 @@ from trio_rtc.jsep.opus import OpusParameters
 
 from .rtp_parameters import RTCRtpCapabilities, RTCRtpCodec, RTCRtpHeaderExtensionCapability
 
-# Comfort noise is let pass where it comes, but nothing here makes noise of it.
+# Comfort noise packets are accepted, but no noise is generated from them.
 _NOT_OFFERED = frozenset({"cn"})
 
 
@@ -20,12 +20,12 @@ def _usable(kind: KindCapabilities) -> KindCapabilities:
 
 
 OFFERED = MediaCapabilities(_usable(DEFAULT_CAPABILITIES.audio), _usable(DEFAULT_CAPABILITIES.video))
-"""What a transceiver begins with."""
+"""The codecs and header extensions of a new transceiver."""
 
 
 @cache
 def capabilities_of(kind: str, *, sends: bool = False) -> RTCRtpCapabilities | None:
-    """Return what can be received of a kind, or, of that, what can be sent; ``None`` for an unknown kind."""
+    """Return the capabilities for receiving or sending a kind; ``None`` for an unknown kind."""
     if kind not in ("audio", "video"):
         return None
     capabilities = OFFERED.of(kind)
@@ -55,9 +55,9 @@ def codec_fields(kind: str, codec: Codec) -> tuple[str, int, int | None, str | N
 def codecs_by_preference(
     kind: str, preferred: tuple[RTCRtpCodec, ...], opus: OpusParameters
 ) -> tuple[Codec, ...]:
-    """Return the codecs of a kind that were chosen, in the order in which they were; all if none were.
+    """Return the preferred codecs of a kind in their order; all codecs if there are no preferences.
 
-    Opus gets the parameters that are wanted.
+    Opus gets the requested parameters.
     """
     return tuple(
         attrs.evolve(codec, parameters=opus.to_format_parameters()) if codec.is_called("opus") else codec

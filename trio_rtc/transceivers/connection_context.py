@@ -1,4 +1,4 @@
-"""What the transceivers of a peer connection share with it."""
+"""State shared by the parts of a peer connection."""
 
 import random
 from collections.abc import Awaitable, Callable
@@ -28,19 +28,19 @@ class ConnectionContext:
     Attributes:
         target: The peer connection.
         runner: Runs event handlers.
-        rng: Source of SSRCs and names.
+        rng: Random generator of SSRCs and ids.
         wall_clock: Returns the Unix time in seconds.
-        cname: RTCP's canonical name, which joins our streams.
-        decode: Whether received tracks give decoded frames.
-        opus: The Opus parameters of transceivers that choose none.
+        cname: RTCP's canonical name, which identifies our streams as related.
+        decode: Whether received tracks provide decoded frames.
+        opus: The Opus parameters of transceivers without their own.
         video_decoder: Options of video decoders; ``None`` for the defaults.
         is_closed: W3C's ``[[IsClosed]]``.
         connection_state: W3C's ``[[ConnectionState]]``.
         nursery: Runs encoders, decoders and transforms; ``None`` outside the block.
         negotiation_needed: W3C's negotiation-needed flag.
         chain: W3C's operations chain.
-        collect_stats: Collects the statistics of the connection, or of one section and direction. Set by the assembly:
-            a sender's statistics are a part of the whole connection's report (W3C webrtc section 8.5).
+        collect_stats: Collects the statistics of one media section and direction. Set by the assembly, because they
+            are selected from the report of the connection (W3C webrtc section 8.5).
     """
 
     target: EventTarget
@@ -69,7 +69,7 @@ class ConnectionContext:
         self.target._fire(event)
 
     def fire_simple(self, name: str) -> None:
-        """Fire an event without further members at the connection."""
+        """Fire an event without further attributes at the connection."""
         self.fire(Event(name, self.target))
 
     def require_open(self) -> None:
@@ -78,7 +78,7 @@ class ConnectionContext:
             raise mark_connection_ended(InvalidStateError("the peer connection is closed"))
 
     def lend_handlers(self, track: TrackState) -> None:
-        """Run the asynchronous handlers of a local track in this connection's block, unless they run elsewhere."""
+        """Run the asynchronous handlers of a local track in this connection's block, if they have no nursery yet."""
         nursery = self.runner.nursery
         if nursery is not None and track.runner.nursery is None:
             track.runner.open(nursery, self.runner)

@@ -1,4 +1,4 @@
-"""RTCDTMFSender: telephone tones in place of the audio (W3C webrtc section 7, RFC 4733)."""
+"""RTCDTMFSender: DTMF tones as telephone events (W3C webrtc section 7, RFC 4733)."""
 
 from typing import Final
 
@@ -15,18 +15,18 @@ from .transceiver import Transceiver
 
 _PAUSE: Final = ","
 _PAUSE_DURATION: Final = 2.0
-_LEAST_DURATION: Final = 40
-_LEAST_GAP: Final = 30
-_MOST: Final = 6000
+_MIN_DURATION: Final = 40
+_MIN_GAP: Final = 30
+_MAX_DURATION: Final = 6000
 _UPDATE_INTERVAL: Final = 0.02
 """Seconds between two packets of one tone, as of audio (RFC 4733 section 2.5.1.2 advises 50 ms or less)."""
 _END_PACKETS: Final = 3
-"""Packets that report the end (RFC 4733 section 2.5.1.4)."""
+"""Number of end packets (RFC 4733 section 2.5.1.4)."""
 
 
 @strict_class
 class RTCDTMFSender(EventTarget):
-    """Sends telephone tones (W3C webrtc section 7.2). Every ``RTCRtpSender`` of audio has one."""
+    """Sends DTMF tones (W3C webrtc section 7.2). Every ``RTCRtpSender`` of audio has one."""
 
     EVENTS = frozenset({"tone_change"})
 
@@ -51,20 +51,23 @@ class RTCDTMFSender(EventTarget):
         return self._tone_buffer
 
     def insert_dtmf(self, tones: str, duration: float = 100, inter_tone_gap: float = 70) -> None:
-        """Play tones from now on, instead of those that remain.
+        """Replace the tones that remain to be played.
 
         Args:
             tones: ``0`` to ``9``, ``A`` to ``D``, ``*``, ``#``, and ``,`` for a pause of two seconds. ``""`` stops
                 after the present tone.
-            duration: Milliseconds of each tone, clamped to 40 to 6000.
-            inter_tone_gap: Milliseconds between tones, clamped to 30 to 6000.
+            duration: Milliseconds of each tone, clamped to the range from 40 to 6000.
+            inter_tone_gap: Milliseconds between tones, clamped to the range from 30 to 6000.
 
         Raises:
-            InvalidStateError: See ``can_insert_dtmf``.
+            InvalidStateError: ``can_insert_dtmf`` is ``False``.
             InvalidCharacterError: ``tones`` contains another character.
         """
         if not self.can_insert_dtmf:
-            error = InvalidStateError("telephone tones cannot be sent at present")
+            error = InvalidStateError(
+                "can_insert_dtmf is False: the connection must be connected, the transceiver must send, and the peer "
+                "must accept telephone events"
+            )
             raise mark_connection_ended(error) if self._runner.ending else error
         tones = tones.upper()
         unknown = set(tones) - DTMF_EVENTS.keys() - {_PAUSE}
@@ -73,14 +76,14 @@ class RTCDTMFSender(EventTarget):
                 f"tones may contain 0 to 9, A to D, *, # and a comma, not {''.join(sorted(unknown))!r}"
             )
         self._tone_buffer = tones
-        self._duration = min(max(duration, _LEAST_DURATION), _MOST)
-        self._gap = min(max(inter_tone_gap, _LEAST_GAP), _MOST)
+        self._duration = min(max(duration, _MIN_DURATION), _MAX_DURATION)
+        self._gap = min(max(inter_tone_gap, _MIN_GAP), _MAX_DURATION)
         if tones and not self._playing:
             self._playing = True
             self._runner.start(self._play)
 
     async def _play(self) -> None:
-        """W3C's playout task, again and again until the buffer is empty."""
+        """W3C's playout task, repeated until the tone buffer is empty."""
         try:
             await trio.lowlevel.checkpoint()
             while self._transceiver.is_sending and not self._transceiver.stopping:
@@ -101,7 +104,7 @@ class RTCDTMFSender(EventTarget):
             raise
 
     async def _play_tone(self, code: int, duration: float, gap: float) -> None:
-        """Play one tone and the gap behind it, as the playing goes by the clock without drifting."""
+        """Play a tone and the gap after it, timed from its beginning so that delays do not add up."""
         send, begin = self._transceiver.send_telephone_event, trio.current_time()
         try:
             send(code, 0, end=False)
@@ -113,7 +116,7 @@ class RTCDTMFSender(EventTarget):
             await trio.sleep_until(begin + duration)
         finally:
             send(code, duration, end=True)
-        # The end is over before the next tone begins.
+        # The end packets are sent before the next tone begins.
         spacing = min(_UPDATE_INTERVAL, gap / _END_PACKETS)
         for repetition in range(1, _END_PACKETS):
             await trio.sleep_until(begin + duration + repetition * spacing)

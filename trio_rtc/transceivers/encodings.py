@@ -1,4 +1,4 @@
-"""What W3C checks of the encodings of a sender (W3C webrtc sections 5.1 and 5.2)."""
+"""Validation of a sender's encodings (W3C webrtc sections 5.1 and 5.2)."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -10,41 +10,43 @@ from trio_rtc.errors import InvalidModificationError, OperationError
 from .rtp_parameters import RTCRtpCodec, RTCRtpEncodingParameters, RTCRtpSendParameters
 
 MAX_ENCODINGS = 3
-"""Layers of simulcast that a sender has at most."""
+"""Maximum number of simulcast layers of a sender."""
 
-# RFC 8851 section 10 allows more; W3C and the browsers take letters and digits.
+# RFC 8851 section 10 allows more characters; W3C and browsers accept only letters and digits.
 _RID = re.compile(r"[A-Za-z0-9]{1,255}")
 
 
 def initial_encodings(
-    kind: str, wanted: Sequence[RTCRtpEncodingParameters], capabilities: Sequence[RTCRtpCodec]
+    kind: str, send_encodings: Sequence[RTCRtpEncodingParameters], capabilities: Sequence[RTCRtpCodec]
 ) -> list[RTCRtpEncodingParameters]:
     """Return the encodings of a new sender (W3C webrtc section 5.1, ``addTransceiver``).
 
     Raises:
-        TypeError: Several have no RIDs, the same, or ones that are none.
+        TypeError: Of several encodings, one has no RID, the same RID as another one, or an invalid RID.
         ValueError: A number is out of range.
-        OperationError: A codec is not one that can be sent.
+        OperationError: A codec cannot be sent.
     """
-    encodings = [attrs.evolve(encoding) for encoding in wanted] or [RTCRtpEncodingParameters()]
+    encodings = [attrs.evolve(encoding) for encoding in send_encodings] or [RTCRtpEncodingParameters()]
     _check_rids(encodings)
-    _leave_out_what_audio_has_not(kind, encodings)
+    _remove_video_members(kind, encodings)
     for encoding in encodings:
         _check_numbers(encoding)
         if encoding.codec is not None and not any(encoding.codec.matches(known) for known in capabilities):
-            raise OperationError(f"{encoding.codec.mime_type} cannot be sent")
+            raise OperationError(
+                f"send_encodings: {encoding.codec.mime_type} cannot be sent; see RTCRtpSender.get_capabilities()"
+            )
     del encodings[MAX_ENCODINGS if kind == "video" else 1 :]
     if kind == "video":
-        _fill_in_scales(encodings)
+        _set_default_scales(encodings)
     if len(encodings) == 1:
         encodings[0].rid = None
     return encodings
 
 
 def proposed_encodings(rids: Iterable[str]) -> list[RTCRtpEncodingParameters]:
-    """Return the encodings that a peer asks for, who wants to receive a simulcast (W3C webrtc section 4.4.1.5)."""
+    """Return the encodings for a peer's offer to receive simulcast (W3C webrtc section 4.4.1.5)."""
     encodings = [RTCRtpEncodingParameters(rid) for rid in dict.fromkeys(rids)][:MAX_ENCODINGS]
-    _fill_in_scales(encodings)
+    _set_default_scales(encodings)
     return encodings
 
 
@@ -54,40 +56,45 @@ def check_parameters(
     last: RTCRtpSendParameters,
     codecs: Sequence[RTCRtpCodec],
 ) -> list[RTCRtpEncodingParameters]:
-    """Return the encodings of parameters that an application gives back (W3C webrtc section 5.2, ``setParameters``).
+    """Check the parameters of ``set_parameters`` and return their encodings (W3C webrtc section 5.2).
 
     Args:
         kind: ``"audio"`` or ``"video"``.
-        given: What it gives.
-        last: What it was given.
-        codecs: Those of which each encoding may choose one.
+        given: The new parameters.
+        last: The last result of ``get_parameters``.
+        codecs: The codecs from which an encoding may choose.
 
     Raises:
-        InvalidModificationError: Something was changed that is fixed, or it is not from the last ``get_parameters``.
+        InvalidModificationError: A fixed member was changed, or the parameters are not from the last
+            ``get_parameters``.
         ValueError: A number is out of range.
     """
     if given.transaction_id != last.transaction_id:
-        raise InvalidModificationError("the parameters are not those that get_parameters returned last")
+        raise InvalidModificationError("the parameters must be the last result of get_parameters()")
     if [each.rid for each in given.encodings] != [each.rid for each in last.encodings]:
-        raise InvalidModificationError("the number and the names of the encodings are fixed")
+        raise InvalidModificationError("the number and the RIDs of encodings cannot be changed")
     if (given.codecs, given.header_extensions, given.rtcp) != (
         last.codecs,
         last.header_extensions,
         last.rtcp,
     ):
-        raise InvalidModificationError("codecs, header extensions and RTCP are negotiated, not set")
+        raise InvalidModificationError(
+            "codecs, header_extensions and rtcp are negotiated and cannot be changed"
+        )
     encodings = [attrs.evolve(encoding) for encoding in given.encodings]
-    _leave_out_what_audio_has_not(kind, encodings)
+    _remove_video_members(kind, encodings)
     for encoding in encodings:
         if encoding.codec is not None and not any(encoding.codec.matches(known) for known in codecs):
-            raise InvalidModificationError(f"{encoding.codec.mime_type} cannot be sent here")
+            raise InvalidModificationError(
+                f"codec must be one of {[known.mime_type for known in codecs]}, not {encoding.codec.mime_type!r}"
+            )
         _check_numbers(encoding)
         if kind == "video" and encoding.scale_resolution_down_by is None:
             encoding.scale_resolution_down_by = 1.0
     return encodings
 
 
-def _leave_out_what_audio_has_not(kind: str, encodings: Iterable[RTCRtpEncodingParameters]) -> None:
+def _remove_video_members(kind: str, encodings: Iterable[RTCRtpEncodingParameters]) -> None:
     if kind == "audio":
         for encoding in encodings:
             encoding.scale_resolution_down_by = encoding.max_framerate = None
@@ -108,18 +115,18 @@ def _check_rids(encodings: Sequence[RTCRtpEncodingParameters]) -> None:
 def _check_numbers(encoding: RTCRtpEncodingParameters) -> None:
     scale, rate, bitrate = encoding.scale_resolution_down_by, encoding.max_framerate, encoding.max_bitrate
     if scale is not None and not scale >= 1:
-        raise ValueError(f"scale_resolution_down_by is at least 1, not {scale}")
+        raise ValueError(f"scale_resolution_down_by must be at least 1, not {scale}")
     if rate is not None and not rate >= 0:
         raise ValueError(f"max_framerate must be at least 0, not {rate}")
     if bitrate is not None and not 0 <= bitrate < 1 << 32:
         raise ValueError(f"max_bitrate must be an int from 0 to 4294967295, not {bitrate}")
 
 
-def _fill_in_scales(encodings: Sequence[RTCRtpEncodingParameters]) -> None:
-    """Halve the picture from layer to layer when no layer says a scale."""
-    nobody_says = all(encoding.scale_resolution_down_by is None for encoding in encodings)
+def _set_default_scales(encodings: Sequence[RTCRtpEncodingParameters]) -> None:
+    """Set the default scales: powers of two if no layer has a scale, else 1 where it is missing."""
+    has_none = all(encoding.scale_resolution_down_by is None for encoding in encodings)
     for index, encoding in enumerate(encodings):
-        if nobody_says:
+        if has_none:
             encoding.scale_resolution_down_by = 2.0 ** (len(encodings) - index - 1)
         elif encoding.scale_resolution_down_by is None:
             encoding.scale_resolution_down_by = 1.0

@@ -1,4 +1,4 @@
-"""From what was negotiated for a section to what RTP and W3C's objects need to know: pure translations."""
+"""Conversion of the plan of a media section to the parameters of RTP and W3C's dictionaries."""
 
 from collections.abc import Sequence
 
@@ -19,12 +19,12 @@ from .rtp_parameters import (
 
 _OPUS_BITRATES = ((8_000, 12_000), (16_000, 20_000))
 _FULLBAND_OPUS_BITRATE = 32_000
-"""Bits a second of speech in one channel, by the highest sampling rate that the peer plays (RFC 7587 section 3.1.1)."""
+"""Bits per second of mono speech, by the maximum playback rate of the peer (RFC 7587 section 3.1.1)."""
 
 
 def receive_parameters(plan: MediaPlan) -> ReceiveParameters:
-    """Return what RTP has to know to receive a section."""
-    rtx_ssrcs, fec_ssrcs = _grouped(plan, "FID"), _grouped(plan, "FEC-FR")
+    """Return RTP's parameters for receiving in a section."""
+    rtx_ssrcs, fec_ssrcs = _repair_ssrcs(plan, "FID"), _repair_ssrcs(plan, "FEC-FR")
     sources = {
         source.ssrc: None
         for source in plan.remote_sources
@@ -39,13 +39,13 @@ def receive_parameters(plan: MediaPlan) -> ReceiveParameters:
         rtx_ssrcs,
         fec_ssrcs,
         plan.direction is not None and plan.direction.receives,
-        # W3C mediacapture-streams section 4.1: the tracks of a stream are meant to be played together.
+        # W3C mediacapture-streams section 4.1: the tracks of a stream are synchronized.
         next(iter(plan.remote_stream_ids), None),
     )
 
 
-def _grouped(plan: MediaPlan, semantics: str) -> dict[int, int]:
-    """Return which of the peer's sources repairs which, by the groups of a kind (RFC 5576 section 4.2)."""
+def _repair_ssrcs(plan: MediaPlan, semantics: str) -> dict[int, int]:
+    """Return repair SSRC → media SSRC for the peer's SSRC groups of a semantics (RFC 5576 section 4.2)."""
     return {
         repair: group.ssrcs[0]
         for group in plan.remote_source_groups
@@ -61,13 +61,13 @@ def send_parameters(
 
     Args:
         plan: The negotiated plan.
-        streams: The RTP streams, without limits of the codec.
+        streams: The RTP streams, without the bitrate limits of the codec.
         encodings: W3C's encodings of these streams.
     """
     chosen = next((encoding.codec for encoding in encodings if encoding.codec is not None), None)
-    # Without announced sources, those of simulcast layers, packets say themselves what they protect.
+    # The SSRCs of simulcast layers are not signaled; FlexFEC packets carry the SSRC that they protect.
     has_flexfec = plan.flexfec_announced or bool(plan.send_layers)
-    # Frames go out under the first payload type of their codec: not under that of a profile that is only received.
+    # Frames are sent with the first payload type of their codec, whose profile must be one that can be encoded.
     fitting = sorted(plan.send_codecs, key=lambda each: not fits_encoders(each.codec))
     codecs = [rtp_codec(codec) for codec in fitting]
     if chosen is not None:
@@ -92,9 +92,9 @@ def send_parameters(
 
 
 def _max_bitrate(chosen: int | None, codecs: Sequence[Codec]) -> int | None:
-    """Return the largest bitrate of a stream: the application's limit, and the peer's ``maxaveragebitrate``.
+    """Return the maximum bitrate of a stream: the minimum of a chosen limit and the peer's ``maxaveragebitrate``.
 
-    Opus without either gets libwebrtc's default for its channels and bandwidth.
+    Opus without both gets libwebrtc's default for its channels and bandwidth.
     """
     first = next((codec for codec in codecs if codec.name.lower() == "opus"), None)
     if first is None or codecs[0].name.lower() not in ("opus", "red"):
@@ -102,23 +102,23 @@ def _max_bitrate(chosen: int | None, codecs: Sequence[Codec]) -> int | None:
     text = first.parameters.get("maxaveragebitrate", "")
     if not (text.isascii() and text.isdigit() and len(text) <= 9):
         return _default_opus_bitrate(first) if chosen is None else chosen
-    # RFC 7587 section 6.1: what lies outside of this range counts as its nearest end.
-    wanted = min(max(int(text), 6_000), 510_000)
-    return wanted if chosen is None else min(wanted, chosen)
+    # RFC 7587 section 6.1: values outside this range are clamped.
+    limit = min(max(int(text), 6_000), 510_000)
+    return limit if chosen is None else min(limit, chosen)
 
 
 def _default_opus_bitrate(codec: Codec) -> int:
-    """Return the bitrate of speech in the channels and at the sampling rate that the peer plays."""
+    """Return the bitrate of speech for the peer's channels and maximum playback rate."""
     text = codec.parameters.get("maxplaybackrate", "")
     playback_rate = int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else codec.clock_rate
-    of_a_channel = next(
+    mono_bitrate = next(
         (bitrate for rate, bitrate in _OPUS_BITRATES if playback_rate <= rate), _FULLBAND_OPUS_BITRATE
     )
-    return of_a_channel * (2 if codec.parameters.get("stereo") == "1" else 1)
+    return mono_bitrate * (2 if codec.parameters.get("stereo") == "1" else 1)
 
 
 def rtp_codec(negotiated: NegotiatedCodec) -> Codec:
-    """Return a codec as RTP has it."""
+    """Return RTP's codec for a negotiated codec."""
     codec = negotiated.codec
     parameters = dict(codec.parameters)
     if codec.is_called(RTX):
@@ -135,7 +135,7 @@ def rtp_codec(negotiated: NegotiatedCodec) -> Codec:
 
 
 def codec_parameters(kind: str, codecs: Sequence[NegotiatedCodec]) -> tuple[RTCRtpCodecParameters, ...]:
-    """Return codecs as W3C has them."""
+    """Return W3C's codec parameters."""
     return tuple(
         RTCRtpCodecParameters(*codec_fields(kind, each.codec), payload_type=each.payload_type)
         for each in codecs
@@ -143,12 +143,12 @@ def codec_parameters(kind: str, codecs: Sequence[NegotiatedCodec]) -> tuple[RTCR
 
 
 def extension_parameters(plan: MediaPlan) -> tuple[RTCRtpHeaderExtensionParameters, ...]:
-    """Return header extensions as W3C has them."""
+    """Return W3C's header extension parameters."""
     return tuple(RTCRtpHeaderExtensionParameters(each.uri, each.id) for each in plan.header_extensions)
 
 
-def received_as_w3c(plan: MediaPlan) -> RTCRtpReceiveParameters:
-    """Return what a receiver's ``get_parameters`` tells."""
+def w3c_receive_parameters(plan: MediaPlan) -> RTCRtpReceiveParameters:
+    """Return the parameters for a receiver's ``get_parameters``."""
     return RTCRtpReceiveParameters(
         extension_parameters(plan),
         RTCRtcpParameters(reduced_size=plan.rtcp_reduced_size),

@@ -1,4 +1,4 @@
-"""RTP packets on their way to whoever forwards them."""
+"""The channel of received RTP packets, for forwarding."""
 
 from collections.abc import AsyncIterator
 
@@ -11,9 +11,9 @@ from trio_rtc.tracks.frame_queue import FrameQueue
 
 @strict_arguments
 class RtpPacketChannel(trio.abc.ReceiveChannel[RtpPacket]):
-    """The packets of a receiver, as a channel: one by one, or all that are there at once.
+    """A channel of a receiver's packets, which can be received one by one or in batches.
 
-    What is not taken in time is dropped, oldest first.
+    Packets that are not received in time are dropped, the oldest first.
     """
 
     def __init__(self, queue: FrameQueue[RtpPacket]) -> None:
@@ -21,39 +21,38 @@ class RtpPacketChannel(trio.abc.ReceiveChannel[RtpPacket]):
 
     @property
     def dropped(self) -> int:
-        """How many packets were not taken in time."""
+        """Number of dropped packets."""
         return self._queue.dropped
 
     async def receive(self) -> RtpPacket:
         """Wait for the next packet.
 
         Raises:
-            trio.EndOfChannel: There will be none.
+            trio.EndOfChannel: The receiver has ended.
         """
         return await self._queue.receive()
 
     async def receive_batch(self) -> list[RtpPacket]:
-        """Wait for packets, and take all that are there.
+        """Wait for packets, and return all that are queued.
 
-        A server that forwards does most of its work once a batch: taking turns with other tasks, looking at timers,
-        calling the system.
+        This saves CPU time in a forwarding server, whose scheduling, timers and system calls are then once per batch.
 
         Raises:
-            trio.EndOfChannel: There will be none.
+            trio.EndOfChannel: The receiver has ended.
         """
         return await self._queue.receive_all()
 
     def batches(self) -> AsyncIterator[list[RtpPacket]]:
-        """Return what iterates over batches: what :meth:`receive_batch` gives, until there will be none."""
+        """Return an iterator over the results of :meth:`receive_batch`, until the receiver ends."""
         return _Batches(self._queue)
 
     async def aclose(self) -> None:
-        """Take no more."""
+        """Close the channel and drop the queued packets."""
         await self._queue.aclose()
 
 
 class _Batches:
-    """Iterates over batches. Not a generator: one that is left early would have to be closed."""
+    """Iterator over batches. A generator would have to be closed when iteration stops early."""
 
     def __init__(self, queue: FrameQueue[RtpPacket]) -> None:
         self._queue = queue

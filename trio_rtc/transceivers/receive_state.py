@@ -23,7 +23,7 @@ from .source_tracker import SourceTracker
 ItemT = TypeVar("ItemT")
 
 PACKET_CAPACITY: Final = 512
-"""Packets or frames in a queue of the application; the oldest is dropped and counted when it is full."""
+"""Maximum number of packets or frames in a queue of the application; the oldest is dropped and counted beyond."""
 
 
 @attrs.define(eq=False)
@@ -38,8 +38,8 @@ class ReceiveState:
         pipeline: Decodes frames for the track.
         transport: W3C's ``[[ReceiverTransport]]``.
         parameters: The result of the last negotiation.
-        jitter_buffer_target: Milliseconds; ``None`` for the network's need.
-        packet_queues: Queues of the application for RTP packets, each with the RID that it wants.
+        jitter_buffer_target: Milliseconds; ``None`` for automatic adaptation.
+        packet_queues: Queues of the application for RTP packets, each with its RID; ``None`` for all layers.
         encoded_queues: The same for encoded frames.
         event_queues: The same for telephone events.
     """
@@ -59,17 +59,17 @@ class ReceiveState:
 
     @property
     def wants_frames(self) -> bool:
-        """Whether frames are wanted, by a reader of the track or of encoded frames."""
+        """Whether the track or encoded frames have a consumer."""
         return self.source.has_consumers or bool(self.encoded_queues)
 
     @property
     def wants_packets(self) -> bool:
-        """Whether RTP packets are wanted."""
+        """Whether RTP packets have a consumer."""
         return bool(self.packet_queues)
 
     @property
     def dropped(self) -> int:
-        """Packets, encoded frames and telephone events that the application has not taken in time."""
+        """Number of packets, encoded frames and telephone events that were not received in time."""
         return self._dropped_before + sum(queue.dropped for queue in self._queues)
 
     @property
@@ -84,12 +84,12 @@ class ReceiveState:
         on_change: Callable[[], None],
         may_begin: Callable[[object], bool] = always,
     ) -> AsyncIterator[FrameQueue[ItemT]]:
-        """Register a queue among those of its kind for the length of a block.
+        """Register a queue of the application for the duration of a block.
 
         Args:
             queues: ``packet_queues``, ``encoded_queues`` or ``event_queues``.
-            rid: Which simulcast layer; ``None`` for all.
-            on_change: Called when the demand has changed.
+            rid: The RID of a simulcast layer; ``None`` for all.
+            on_change: Called when a queue was added or removed.
             may_begin: Returns whether an item may be the first after a gap.
         """
         queue: FrameQueue[ItemT] = FrameQueue(PACKET_CAPACITY, may_begin)
@@ -107,29 +107,29 @@ class ReceiveState:
             on_change()
 
     def push_packets(self, rid: str | None, packets: list[RtpPacket]) -> None:
-        """Put received packets into the queues that want them."""
-        for queue, wanted in self.packet_queues.items():
-            if wanted is None or wanted == rid:
+        """Add received packets to the queues of their layer."""
+        for queue, queue_rid in self.packet_queues.items():
+            if queue_rid is None or queue_rid == rid:
                 queue.put_all(packets)
 
     def push_telephone_event(self, event: ReceivedTelephoneEvent) -> None:
-        """Put a telephone event into all queues for them."""
+        """Add a telephone event to all queues for telephone events."""
         for queue in self.event_queues:
             queue.put(event)
 
     def push_encoded(self, frame: EncodedFrame) -> bool:
-        """Put an encoded frame into the queues that want it, and record its sources.
+        """Add an encoded frame to the queues of its layer, and record its sources.
 
         Returns:
-            Whether a queue waits for a keyframe.
+            Whether a queue needs a keyframe.
         """
         self.sources.record(frame)
-        waits = False
+        needs_keyframe = False
         for queue, rid in self.encoded_queues.items():
             if rid is None or rid == frame.rid:
                 queue.put(frame)
-                waits |= queue.needs_keyframe
-        return waits
+                needs_keyframe |= queue.needs_keyframe
+        return needs_keyframe
 
     def end(self) -> None:
         """End the track and all queues of the application."""
@@ -138,14 +138,14 @@ class ReceiveState:
             queue.end()
 
     def end_later(self) -> None:
-        """End on a later turn of the scheduler, for an end that a public method causes.
+        """End the track and all queues on a later turn of the scheduler, since a public method has caused it.
 
-        Closing the connection is one: its tracks end as tracks do (W3C webrtc section 4.4.1.10).
+        This includes the end of tracks by closing the connection (W3C webrtc section 4.4.1.10).
         """
         self.runner.queue_task(self.end, after_end=True)
 
     def mute(self, muted: bool) -> None:
-        """Mute or unmute the track, after the tasks that are queued."""
+        """Mute or unmute the track after the queued tasks."""
         self.runner.run_task(partial(self.source.mute, muted))
 
     def mute_later(self, muted: bool) -> None:

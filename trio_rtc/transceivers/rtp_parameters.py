@@ -1,4 +1,4 @@
-"""W3C's dictionaries of RTP: codecs, header extensions, encodings (W3C webrtc section 5.2)."""
+"""W3C's dictionaries of codecs, header extensions and encodings (W3C webrtc section 5.2)."""
 
 from collections.abc import Sequence
 
@@ -11,13 +11,13 @@ from trio_rtc.enums import RTCDegradationPreference, RTCPriorityType, RTCRtpTran
 @strict_class
 @attrs.frozen
 class RTCRtpCodec:
-    """A codec with its settings (W3C webrtc section 5.2.9).
+    """A codec with its parameters (W3C webrtc section 5.2.9).
 
     Attributes:
-        mime_type: Kind and name, such as ``"video/VP8"``; compared without regard to case.
-        clock_rate: Units of the RTP timestamp in a second.
-        channels: For audio with more than one channel, or ``None``.
-        sdp_fmtp_line: The format's parameters as SDP has them, or ``None``.
+        mime_type: Kind and name, such as ``"video/VP8"``; compared case-insensitively.
+        clock_rate: RTP timestamp units per second.
+        channels: Number of audio channels; ``None`` for video or one channel.
+        sdp_fmtp_line: The format parameters of SDP; ``None`` for none.
     """
 
     mime_type: str
@@ -32,11 +32,11 @@ class RTCRtpCodec:
 
     @property
     def name(self) -> str:
-        """The name of the encoding, as in SDP."""
+        """The encoding name, as in SDP."""
         return self.mime_type.partition("/")[2]
 
     def matches(self, other: "RTCRtpCodec") -> bool:
-        """Whether both mean the same (W3C webrtc, codec match algorithm)."""
+        """Return whether both are the same codec (W3C webrtc section 5.2, "codec match algorithm")."""
         return (
             self.mime_type.lower() == other.mime_type.lower()
             and self.clock_rate == other.clock_rate
@@ -48,10 +48,10 @@ class RTCRtpCodec:
 @strict_class
 @attrs.frozen
 class RTCRtpCodecParameters(RTCRtpCodec):
-    """A codec that was negotiated.
+    """A negotiated codec.
 
     Attributes:
-        payload_type: By which number packets say it.
+        payload_type: The RTP payload type.
     """
 
     payload_type: int = attrs.field(kw_only=True)
@@ -63,8 +63,8 @@ class RTCRtpHeaderExtensionCapability:
     """A header extension that can be negotiated.
 
     Attributes:
-        uri: Its name.
-        direction: In which directions it is used (W3C webrtc-extensions section 5.1).
+        uri: The URI of the header extension.
+        direction: The directions in which it is used (W3C webrtc-extensions section 5.1).
     """
 
     uri: str
@@ -74,7 +74,7 @@ class RTCRtpHeaderExtensionCapability:
 @strict_class
 @attrs.frozen
 class RTCRtpHeaderExtensionParameters:
-    """A header extension that was negotiated."""
+    """A negotiated header extension."""
 
     uri: str
     id: int
@@ -84,7 +84,7 @@ class RTCRtpHeaderExtensionParameters:
 @strict_class
 @attrs.frozen
 class RTCRtpCapabilities:
-    """What this implementation can send or receive of one kind (W3C webrtc section 5.2.11)."""
+    """Capabilities for sending or receiving one kind (W3C webrtc section 5.2.11)."""
 
     codecs: tuple[RTCRtpCodec, ...]
     header_extensions: tuple[RTCRtpHeaderExtensionCapability, ...]
@@ -93,11 +93,11 @@ class RTCRtpCapabilities:
 @strict_class
 @attrs.frozen
 class RTCRtcpParameters:
-    """What was negotiated for RTCP.
+    """The negotiated RTCP parameters.
 
     Attributes:
-        cname: The name that joins our streams.
-        reduced_size: Whether feedback may stand alone (RFC 5506).
+        cname: RTCP's canonical name of our streams.
+        reduced_size: Whether reduced-size RTCP was negotiated (RFC 5506).
     """
 
     cname: str = ""
@@ -107,17 +107,17 @@ class RTCRtcpParameters:
 @strict_class
 @attrs.define
 class RTCRtpEncodingParameters:
-    """One layer of what a sender sends (W3C webrtc section 5.2.8).
+    """An encoding (simulcast layer) of a sender (W3C webrtc section 5.2.8).
 
     Attributes:
-        rid: Its name; fixed once it is made.
-        active: Whether it is sent.
-        codec: Which of the negotiated codecs; ``None`` for the first.
-        max_bitrate: Bits a second at most.
-        max_framerate: Frames a second at most.
-        scale_resolution_down_by: By what to divide width and height, at least 1.
-        priority: Its share of the bandwidth beside others.
-        network_priority: The marking of its packets.
+        rid: The RID of the RTP stream; cannot be changed after creation.
+        active: Whether the encoding is sent.
+        codec: The codec to send, one of the negotiated ones; ``None`` for the first.
+        max_bitrate: Maximum bits per second.
+        max_framerate: Maximum frames per second.
+        scale_resolution_down_by: Divisor of width and height, at least 1.
+        priority: Priority of the encoding in bandwidth allocation.
+        network_priority: Priority of its packets in the network (DSCP).
         adaptive_ptime: Whether the duration of audio packets may vary.
     """
 
@@ -135,7 +135,7 @@ class RTCRtpEncodingParameters:
 @strict_class
 @attrs.frozen
 class RTCRtpReceiveParameters:
-    """What a receiver may get (W3C webrtc section 5.2.7)."""
+    """The parameters of a receiver (W3C webrtc section 5.2.7)."""
 
     header_extensions: Sequence[RTCRtpHeaderExtensionParameters] = ()
     rtcp: RTCRtcpParameters = attrs.field(factory=RTCRtcpParameters)
@@ -145,15 +145,15 @@ class RTCRtpReceiveParameters:
 @strict_class
 @attrs.define
 class RTCRtpSendParameters:
-    """What a sender sends; changed, it is given back to ``set_parameters`` (W3C webrtc section 5.2.6).
+    """The parameters of a sender, which can be changed and passed to ``set_parameters`` (W3C webrtc section 5.2.6).
 
     Attributes:
-        transaction_id: Ties it to the ``get_parameters`` that it came from.
-        encodings: The layers, to be changed in place.
-        header_extensions: What was negotiated.
-        rtcp: What was negotiated.
-        codecs: What was negotiated, the preferred one first.
-        degradation_preference: What suffers when the bandwidth does not suffice.
+        transaction_id: Identifies the ``get_parameters`` call that returned this object.
+        encodings: The encodings; changed in place.
+        header_extensions: The negotiated header extensions.
+        rtcp: The negotiated RTCP parameters.
+        codecs: The negotiated codecs, the preferred one first.
+        degradation_preference: Whether resolution or frame rate is reduced when the bandwidth is insufficient.
     """
 
     transaction_id: str
@@ -167,13 +167,13 @@ class RTCRtpSendParameters:
 @strict_class
 @attrs.frozen
 class RTCRtpContributingSource:
-    """Who was heard or seen in what was played (W3C webrtc section 5.3.1).
+    """A contributing source of played media (W3C webrtc section 5.3.1).
 
     Attributes:
-        timestamp: When it was played, milliseconds of the wall clock.
+        timestamp: Time of playout, in milliseconds since 1970.
         source: The CSRC or SSRC.
-        audio_level: From 0, silence, to 1; ``None`` if it was not told.
-        rtp_timestamp: Of the packet.
+        audio_level: The audio level from 0 (silence) to 1; ``None`` if it was not signaled.
+        rtp_timestamp: The RTP timestamp of the media.
     """
 
     timestamp: float
@@ -185,7 +185,7 @@ class RTCRtpContributingSource:
 @strict_class
 @attrs.frozen
 class RTCRtpSynchronizationSource(RTCRtpContributingSource):
-    """The source that the track is synchronized to."""
+    """A synchronization source of played media (W3C webrtc section 5.3.1)."""
 
 
 def _fmtp(line: str | None) -> dict[str, str]:

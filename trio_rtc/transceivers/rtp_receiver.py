@@ -1,4 +1,4 @@
-"""RTCRtpReceiver: what receives a track (W3C webrtc section 5.3)."""
+"""RTCRtpReceiver: receives a track (W3C webrtc section 5.3)."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -38,7 +38,7 @@ class RTCRtpReceiver:
 
     @property
     def track(self) -> MediaStreamTrack:
-        """The track; its frames come as soon as the peer sends."""
+        """The track, which exists from the beginning and is muted until the peer sends."""
         return self._state.track
 
     @property
@@ -48,10 +48,10 @@ class RTCRtpReceiver:
 
     @property
     def decode(self) -> bool:
-        """Whether the track gives decoded frames. Not W3C's.
+        """Whether the track provides decoded frames. Not W3C's.
 
-        ``True`` by default if the extra ``media`` is installed. Set to ``False`` before frames are taken, the track
-        gives :class:`.EncodedFrame`.
+        ``True`` by default if the extra ``media`` is installed. With ``False``, set before the track is read, it
+        provides :class:`.EncodedFrame`.
         """
         return self._state.pipeline.decode
 
@@ -61,7 +61,7 @@ class RTCRtpReceiver:
 
     @property
     def layer(self) -> str | None:
-        """The RID of the simulcast layer that the track shows; ``None`` for the first that comes. Not W3C's."""
+        """The RID of the simulcast layer to select; ``None`` for the first one received. Not W3C's."""
         return self._state.pipeline.layer
 
     @layer.setter
@@ -70,10 +70,10 @@ class RTCRtpReceiver:
 
     @property
     def transform(self) -> FrameTransform | None:
-        """A transform of each encoded frame before the application gets it, such as end-to-end encryption.
+        """A transform of each received encoded frame, such as end-to-end decryption.
 
-        W3C's encoded transform, as an asynchronous function: frame in, frame out, or ``None`` to drop it. An error
-        that it raises ends the connection's block.
+        This is W3C's encoded transform, as an asynchronous function that is called with a frame and returns a frame, or
+        ``None`` to drop it. An exception that it raises ends the connection's block.
         """
         return self._state.pipeline.transform
 
@@ -84,10 +84,10 @@ class RTCRtpReceiver:
 
     @property
     def jitter_buffer_target(self) -> float | None:
-        """Milliseconds of buffering to even out jitter; ``None``: as needed (W3C webrtc-extensions).
+        """The jitter buffer target in milliseconds; ``None`` for automatic adaptation (W3C webrtc-extensions).
 
         Raises:
-            ValueError: Setting: it is not between 0 and 4000.
+            ValueError: Setting: the value is not between 0 and 4000.
         """
         return self._state.jitter_buffer_target
 
@@ -110,14 +110,14 @@ class RTCRtpReceiver:
     def get_contributing_sources(self) -> list[RTCRtpContributingSource]:
         """Return the contributing sources (CSRC) of the media played in the last ten seconds, the newest first.
 
-        While no one takes the frames, those of the received media.
+        While the media has no consumer, the sources of the received media.
         """
         return self._state.sources.contributing(self._transceiver.received_sources())
 
     def get_synchronization_sources(self) -> list[RTCRtpSynchronizationSource]:
         """Return the sources (SSRC) of the media played in the last ten seconds, the newest first.
 
-        While no one takes the frames, those of the received media.
+        While the media has no consumer, the sources of the received media.
         """
         return self._state.sources.synchronizing(self._transceiver.received_sources())
 
@@ -134,13 +134,13 @@ class RTCRtpReceiver:
     async def rtp_packets(self, *, rid: str | None = None) -> AsyncIterator[RtpPacketChannel]:
         """Receive RTP packets in the order of their arrival, repaired ones included, for forwarding. Not W3C's.
 
-        Packets that are not taken in time are dropped, oldest first. The iteration ends with the receiver.
+        Packets that are not received in time are dropped, the oldest first. The iteration ends with the receiver.
 
         Args:
-            rid: Which simulcast layer; ``None`` for all. Only the first packets of a layer carry the RID.
+            rid: The RID of a simulcast layer; ``None`` for all. Only the first packets of a layer carry the RID.
 
         Yields:
-            A channel of packets, which also gives all waiting packets at once.
+            A channel of packets, which can also be received in batches.
         """
         require_trio("RTCRtpReceiver.rtp_packets")
         state, update = self._state, self._transceiver.update_demand
@@ -151,10 +151,16 @@ class RTCRtpReceiver:
     async def encoded_frames(
         self, *, rid: str | None = None
     ) -> AsyncIterator[trio.abc.ReceiveChannel[EncodedFrame]]:
-        """Receive encoded frames beside the track, also of one simulcast layer only. Not W3C's.
+        """Receive encoded frames in addition to the track. Not W3C's.
 
-        Frames that are not taken in time are dropped, oldest first, and of video all that depend on them; the next one
-        is a keyframe then, which is requested. The iteration ends with the receiver.
+        Frames that are not received in time are dropped, the oldest first. With video, the following frames are dropped
+        too until the next keyframe, which is requested. The iteration ends with the receiver.
+
+        Args:
+            rid: The RID of a simulcast layer; ``None`` for all.
+
+        Yields:
+            A channel of encoded frames.
         """
         require_trio("RTCRtpReceiver.encoded_frames")
         state, update = self._state, self._transceiver.update_demand
@@ -163,10 +169,13 @@ class RTCRtpReceiver:
 
     @asynccontextmanager
     async def telephone_events(self) -> AsyncIterator[trio.abc.ReceiveChannel[ReceivedTelephoneEvent]]:
-        """Receive the telephone events that the peer sends (RFC 4733), such as DTMF tones. Not W3C's.
+        """Receive the peer's telephone events (RFC 4733), such as DTMF tones. Not W3C's.
 
-        Each comes at its beginning, and again at its end. Events that are not taken in time are dropped, oldest first.
-        The iteration ends with the receiver.
+        Each event is received at its beginning and again at its end. Events that are not received in time are dropped,
+        the oldest first. The iteration ends with the receiver.
+
+        Yields:
+            A channel of telephone events.
         """
         require_trio("RTCRtpReceiver.telephone_events")
         state, update = self._state, self._transceiver.update_demand

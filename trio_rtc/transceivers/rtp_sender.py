@@ -1,4 +1,4 @@
-"""RTCRtpSender: what sends a track (W3C webrtc section 5.2)."""
+"""RTCRtpSender: sends a track (W3C webrtc section 5.2)."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -25,7 +25,7 @@ from .transceiver import Transceiver
 
 @strict_class
 class RTCRtpSender:
-    """Sends a track, or nothing for the time being (W3C webrtc section 5.2).
+    """Sends a track, or nothing while it has no track (W3C webrtc section 5.2).
 
     Created by ``add_track`` and ``add_transceiver``.
     """
@@ -37,7 +37,7 @@ class RTCRtpSender:
 
     @property
     def track(self) -> MediaStreamTrack | None:
-        """The track that is sent; ``None`` for nothing."""
+        """The track that is sent; ``None`` for no track."""
         return self._state.track
 
     @property
@@ -47,16 +47,17 @@ class RTCRtpSender:
 
     @property
     def dtmf(self) -> RTCDTMFSender | None:
-        """The sender of telephone tones; ``None`` for video."""
+        """The sender of DTMF tones; ``None`` for video."""
         return self._dtmf
 
     @property
     def transform(self) -> FrameTransform | None:
         """A transform of each encoded frame before it is sent, such as end-to-end encryption.
 
-        W3C's encoded transform, as an asynchronous function: frame in, frame out, or ``None`` to drop it. The bytes
-        that it leaves in the clear must suffice for the payload format: the first bytes show keyframes and sizes.
-        When it drops a frame that was encoded here, or a keyframe, the next video frame is a keyframe.
+        This is W3C's encoded transform, as an asynchronous function that is called with a frame and returns a frame, or
+        ``None`` to drop it. It must leave the payload's first bytes unencrypted as far as the payload format needs
+        them, for example to detect keyframes. After it drops a keyframe, or a frame that was encoded by this sender,
+        the next video frame is a keyframe.
         """
         return self._state.transform
 
@@ -97,8 +98,8 @@ class RTCRtpSender:
             parameters: The last result of ``get_parameters``, changed.
 
         Raises:
-            InvalidStateError: The connection is closed, the transceiver was stopped, or there was no
-                ``get_parameters`` since the last change or negotiation.
+            InvalidStateError: The connection is closed, the transceiver was stopped, or ``get_parameters`` was not
+                called since the last change or negotiation.
             InvalidModificationError: A fixed member was changed.
             ValueError: A number is out of range.
         """
@@ -107,7 +108,9 @@ class RTCRtpSender:
         self._transceiver.require_live()
         state = self._state
         if state.last_returned is None:
-            raise InvalidStateError("get_parameters comes first, and its result is good for one call")
+            raise InvalidStateError(
+                "call get_parameters() before set_parameters(); its result is valid for one call"
+            )
         codecs = self._transceiver.choosable_codecs()
         state.encodings = check_parameters(state.kind, parameters, state.last_returned, codecs)
         state.last_returned = None
@@ -115,7 +118,7 @@ class RTCRtpSender:
         self._transceiver.update_section()
 
     async def replace_track(self, track: MediaStreamTrack | None) -> None:
-        """Send another track of the same kind from now on, or nothing, without negotiation.
+        """Replace the track by another one of the same kind, or by none, without negotiation.
 
         Raises:
             TypeError: The track is of another kind.
@@ -124,13 +127,13 @@ class RTCRtpSender:
         require_trio("RTCRtpSender.replace_track")
         transceiver = self._transceiver
         if track is not None and track.kind != transceiver.kind:
-            raise TypeError(f"a sender of {transceiver.kind} cannot send {track.kind}")
+            raise TypeError(f"track must be of kind {transceiver.kind!r}, not {track.kind!r}")
         async with transceiver.context.chain.operation():
             transceiver.require_live()
             transceiver.set_track(track)
 
     def set_streams(self, *streams: MediaStream) -> None:
-        """Set the streams that the track is announced in, from the next negotiation on.
+        """Set the streams of the track for the next negotiation.
 
         Raises:
             InvalidStateError: The connection is closed.
@@ -146,15 +149,14 @@ class RTCRtpSender:
         return await self._transceiver.collect_stats(sending=True)
 
     async def send_rtp(self, *packets: RtpPacket, rid: str | None = None) -> None:
-        """Send packets of another stream in a stream of ours, for forwarding without decoding. Not W3C's.
+        """Forward RTP packets of a receiver in a stream of this sender. Not W3C's.
 
-        SSRC, sequence number and timestamp are rewritten so that our stream continues without a gap, also when the
-        source changes. The payload type is kept if it was negotiated here, else it is that of the first encoding's
-        codec.
+        SSRC, sequence number and timestamp are rewritten so that the sent stream is continuous, also when the source
+        changes. The payload type is unchanged if it was negotiated here, else it is that of the first encoding's codec.
 
         Args:
-            packets: Packets of a receiver; several at once cost less than one by one.
-            rid: Which of our layers; ``None`` for the first.
+            packets: Packets of a receiver; sending several at once takes less CPU time.
+            rid: The RID of the layer to send; ``None`` for the first.
 
         Raises:
             InvalidStateError: The connection is closed, or the transceiver was stopped.
@@ -163,7 +165,7 @@ class RTCRtpSender:
         require_trio("RTCRtpSender.send_rtp")
         for packet in packets:
             if not isinstance(packet, RtpPacket):
-                raise TypeError(f"send_rtp takes packets of type RtpPacket, not {type(packet).__name__}")
+                raise TypeError(f"packets must be RtpPacket objects, not {type(packet).__name__}")
         self._transceiver.require_live()
         await self._transceiver.send_packets(packets, rid)
 
@@ -171,11 +173,11 @@ class RTCRtpSender:
     async def keyframe_requests(self) -> AsyncIterator[trio.abc.ReceiveChannel[str | None]]:
         """Receive requests for keyframes, for applications that send encoded frames or packets. Not W3C's.
 
-        Either the peer has requested it, or something was dropped on this side: before the connection was there,
-        because the pacer was full, or while there was no path to the peer.
+        The request is the peer's, or the result of a frame dropped on this side: before the connection was established,
+        because the pacer was full, or while there was no selected candidate pair.
 
         Yields:
-            A channel of RIDs, ``None`` if there is only one layer.
+            A channel of RIDs; ``None`` if there is only one layer.
         """
         require_trio("RTCRtpSender.keyframe_requests")
         queue = self._state.new_keyframe_queue()
@@ -190,8 +192,8 @@ class RTCRtpSender:
     def target_bitrates(self) -> Mapping[str | None, float]:
         """The target bitrate of each layer, for applications that encode themselves. Not W3C's.
 
-        Bits per second by RID, ``None`` if there is only one layer; 0 for a layer that the bandwidth does not suffice
-        for. Empty before a negotiation.
+        Bits per second by RID, which is ``None`` if there is only one layer; 0 for a layer that is paused because of
+        insufficient bandwidth. Empty before a negotiation.
         """
         return self._state.target_bitrates
 
@@ -200,8 +202,8 @@ class RTCRtpSender:
         """Receive changes of ``target_bitrates``. Not W3C's.
 
         Yields:
-            A channel of the present value, if there is one, and of each new one; of several that were not taken, the
-            last.
+            A channel of the present value, if there is one, and of each new value; only the last unread one is
+            retained.
         """
         require_trio("RTCRtpSender.bitrate_changes")
         queue = self._state.new_bitrate_queue()

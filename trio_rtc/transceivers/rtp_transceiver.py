@@ -18,7 +18,7 @@ from .rtp_sender import RTCRtpSender
 from .transceiver import Transceiver
 
 _MID_EXTENSION = "urn:ietf:params:rtp-hdrext:sdes:mid"
-_REPAIR = frozenset({"rtx", "red", "ulpfec", "flexfec-03", "cn", "telephone-event"})
+_NO_MEDIA = frozenset({"rtx", "red", "ulpfec", "flexfec-03", "cn", "telephone-event"})
 
 
 @strict_class
@@ -47,7 +47,7 @@ class RTCRtpTransceiver:
 
     @property
     def direction(self) -> RTCRtpTransceiverDirection:
-        """The direction of the next description; setting it needs negotiation.
+        """The preferred direction; a change requires negotiation.
 
         Raises:
             InvalidStateError: Setting: the connection is closed, or the transceiver was stopped.
@@ -57,20 +57,20 @@ class RTCRtpTransceiver:
 
     @direction.setter
     def direction(self, direction: RTCRtpTransceiverDirection | str) -> None:
-        wanted = member_of(RTCRtpTransceiverDirection, direction)
+        new_direction = member_of(RTCRtpTransceiverDirection, direction)
         self._record.require_live()
-        if wanted is self._record.direction:
+        if new_direction is self._record.direction:
             return
-        if wanted is RTCRtpTransceiverDirection.STOPPED:
+        if new_direction is RTCRtpTransceiverDirection.STOPPED:
             raise TypeError(
                 "direction must be 'sendrecv', 'sendonly', 'recvonly' or 'inactive', not 'stopped'; call stop()"
             )
-        self._record.direction = wanted
+        self._record.direction = new_direction
         self._record.context.negotiation_needed.update()
 
     @property
     def current_direction(self) -> RTCRtpTransceiverDirection | None:
-        """The negotiated direction; ``None`` before, ``"stopped"`` after the end."""
+        """The negotiated direction; ``None`` before a negotiation, ``"stopped"`` after the end."""
         return RTCRtpTransceiverDirection.STOPPED if self._record.stopped else self._record.current_direction
 
     @property
@@ -79,7 +79,7 @@ class RTCRtpTransceiver:
         return self._record.stopped
 
     def stop(self) -> None:
-        """End sending and receiving for good; the peer learns of it with the next negotiation. Idempotent.
+        """End sending and receiving for good; the next negotiation signals it to the peer. Idempotent.
 
         Raises:
             InvalidStateError: The connection is closed.
@@ -93,7 +93,7 @@ class RTCRtpTransceiver:
             record.context.negotiation_needed.update()
 
     def set_codec_preferences(self, codecs: Sequence[RTCRtpCodec]) -> None:
-        """Choose codecs and their order for the next negotiation; an empty list restores the default.
+        """Set the codecs and their order for the next negotiation; an empty list restores the default.
 
         Raises:
             InvalidModificationError: A codec is not supported, or none of them carries media.
@@ -104,12 +104,16 @@ class RTCRtpTransceiver:
         for codec in codecs:
             if not any(codec.matches(known) for known in capabilities.codecs):
                 raise InvalidModificationError(
-                    f"{codec.mime_type} with these parameters is not supported"
-                    + ("; set_opus_parameters chooses them" if codec.name.lower() == "opus" else "")
+                    f"{codec.mime_type} with these parameters is not supported; see get_capabilities()"
+                    + (
+                        "; call set_opus_parameters() to request parameters of Opus"
+                        if codec.name.lower() == "opus"
+                        else ""
+                    )
                 )
             if not any(codec.matches(other) for other in chosen):
                 chosen.append(codec)
-        if chosen and all(codec.name.lower() in _REPAIR for codec in chosen):
+        if chosen and all(codec.name.lower() in _NO_MEDIA for codec in chosen):
             raise InvalidModificationError(
                 "codecs must have at least one that carries media, not only "
                 f"{[codec.mime_type for codec in chosen]}"
@@ -125,16 +129,16 @@ class RTCRtpTransceiver:
         """Request parameters of received Opus, for the next negotiation. Not W3C's.
 
         Args:
-            parameters: Requested from the peer's encoder; ``None`` restores ``Settings.opus``.
+            parameters: The parameters requested from the peer's encoder; ``None`` restores ``Settings.opus``.
 
         Raises:
-            InvalidModificationError: The transceiver is one of video.
+            InvalidModificationError: The transceiver is a video transceiver.
             TypeError: ``parameters`` is not ``OpusParameters``.
         """
         if parameters is not None and not isinstance(parameters, OpusParameters):
-            raise TypeError(f"set_opus_parameters takes OpusParameters or None, not {parameters!r}")
+            raise TypeError(f"parameters must be OpusParameters or None, not {parameters!r}")
         if self._record.kind != "audio":
-            raise InvalidModificationError("a transceiver of video has no parameters of Opus")
+            raise InvalidModificationError("a video transceiver has no Opus parameters")
         self._record.opus = parameters
 
     def get_header_extensions_to_negotiate(self) -> list[RTCRtpHeaderExtensionCapability]:
@@ -144,14 +148,14 @@ class RTCRtpTransceiver:
     def set_header_extensions_to_negotiate(
         self, extensions: Sequence[RTCRtpHeaderExtensionCapability]
     ) -> None:
-        """Choose header extensions for the next negotiation: those of direction ``"stopped"`` are left out.
+        """Set the header extensions of the next negotiation; those of direction ``"stopped"`` are omitted.
 
         Args:
-            extensions: All of those that ``get_header_extensions_to_negotiate`` returns, in the same order.
+            extensions: All extensions that ``get_header_extensions_to_negotiate`` returns, in the same order.
 
         Raises:
-            InvalidModificationError: The URIs are others, or a mandatory extension is left out.
-            TypeError: A direction is not one.
+            InvalidModificationError: The URIs differ, or a mandatory extension is stopped.
+            TypeError: A direction is invalid.
         """
         uris = [each.uri for each in extensions]
         if uris != list(self._record.header_extensions):
@@ -169,7 +173,7 @@ class RTCRtpTransceiver:
         self._record.header_extensions = chosen
 
     def get_negotiated_header_extensions(self) -> list[RTCRtpHeaderExtensionCapability]:
-        """Return the header extensions with the directions that were negotiated, ``"stopped"`` for not at all."""
+        """Return the header extensions with their negotiated directions, ``"stopped"`` for those not negotiated."""
         stopped = RTCRtpTransceiverDirection.STOPPED
         return [
             RTCRtpHeaderExtensionCapability(uri, self._record.negotiated_extensions.get(uri, stopped))
@@ -180,7 +184,7 @@ class RTCRtpTransceiver:
 @strict_class
 @attrs.frozen
 class RTCTrackEvent:
-    """The peer has begun to send a track (W3C webrtc section 5.7).
+    """Event of a track that the peer has begun to send (W3C webrtc section 5.7).
 
     Attributes:
         receiver: The receiver.

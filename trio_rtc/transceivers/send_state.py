@@ -1,4 +1,4 @@
-"""The sending half of a transceiver: W3C's internal slots of RTCRtpSender, its sources and its pipeline."""
+"""The sending half of a transceiver: W3C's internal slots of RTCRtpSender, its SSRCs and its pipeline."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -49,21 +49,21 @@ class SendState:
 
     Attributes:
         kind: ``"audio"`` or ``"video"``.
-        track: W3C's ``[[SenderTrack]]``; ``None`` for nothing.
+        track: W3C's ``[[SenderTrack]]``; ``None`` for no track.
         encodings: W3C's ``[[SendEncodings]]``.
         negotiated: The result of the last negotiation.
         transport: W3C's ``[[SenderTransport]]``.
-        id: Stands in ``a=msid`` while there is no track.
+        id: Track id in ``a=msid`` while there is no track.
         stream_ids: W3C's ``[[AssociatedMediaStreamIds]]``.
         has_sent: Whether the direction has ever been negotiated to include sending.
         last_returned: W3C's ``[[LastReturnedParameters]]``.
         degradation_preference: Set by the application.
         transform: The application's transform of encoded frames.
-        encodings_before: The encodings that a simulcast offered by the peer has replaced, until that is settled.
-        target_bitrates: Bits per second by RID.
-        keyframe_requests: Queues of the application for RIDs of which the peer needs a keyframe.
+        encodings_before: The encodings that the peer's offer of simulcast has replaced, until the offer is answered.
+        target_bitrates: Target bitrates in bits per second by RID.
+        keyframe_requests: Queues of the application for keyframe requests, by RID.
         bitrate_changes: Queues of the application for new target bitrates.
-        pipeline: Sends the track's frames; ``None`` before there was anything to send.
+        pipeline: Sends the track's frames; ``None`` before there is a track to send.
     """
 
     kind: str
@@ -79,12 +79,12 @@ class SendState:
     transform: FrameTransform | None = None
     encodings_before: list[RTCRtpEncodingParameters] | None = None
     target_bitrates: Mapping[str | None, float] = MappingProxyType({})
-    # Sets that keep their order.
+    # Ordered sets.
     keyframe_requests: dict[FrameQueue[str | None], None] = attrs.field(factory=dict)
     bitrate_changes: dict[FrameQueue[Mapping[str | None, float]], None] = attrs.field(factory=dict)
     pipeline: SendPipeline | None = None
-    # By RID: the SSRC of the media, of its retransmissions and of its FlexFEC. A layer that comes back has the same.
-    _sources: dict[str | None, tuple[int, int, int]] = attrs.field(factory=dict)
+    # By RID: the SSRCs of media, RTX and FlexFEC. A layer that is added again has the same.
+    _ssrcs: dict[str | None, tuple[int, int, int]] = attrs.field(factory=dict)
 
     @property
     def track_state(self) -> TrackState | None:
@@ -98,19 +98,19 @@ class SendState:
             track._state.source.begin_retaining()
 
     def set_streams(self, streams: Sequence[MediaStream]) -> None:
-        """Replace the streams that the track is announced in."""
+        """Replace the streams of the track."""
         self.stream_ids = tuple(dict.fromkeys(stream.id for stream in streams))
 
     def streams(self, rng: random.Random) -> list[Encoding]:
-        """Return the RTP streams of all encodings; SSRCs are chosen where there are none yet."""
+        """Return the RTP streams of all encodings, with new SSRCs for encodings that have none yet."""
         return [self._stream(encoding, rng) for encoding in self.encodings]
 
     def _stream(self, encoding: RTCRtpEncodingParameters, rng: random.Random) -> Encoding:
-        sources = self._sources.get(encoding.rid)
-        if sources is None:
+        ssrcs = self._ssrcs.get(encoding.rid)
+        if ssrcs is None:
             ssrc, rtx_ssrc, fec_ssrc = (rng.getrandbits(32) for _ in range(3))
-            sources = self._sources[encoding.rid] = ssrc, rtx_ssrc, fec_ssrc
-        ssrc, rtx_ssrc, fec_ssrc = sources
+            ssrcs = self._ssrcs[encoding.rid] = ssrc, rtx_ssrc, fec_ssrc
+        ssrc, rtx_ssrc, fec_ssrc = ssrcs
         return Encoding(
             ssrc,
             rtx_ssrc,
@@ -129,13 +129,13 @@ class SendState:
         self.last_returned = None
 
     def propose_simulcast(self, proposed: list[RTCRtpEncodingParameters]) -> None:
-        """Accept the layers that the peer's offer asks for, if the application has chosen none itself."""
+        """Use the simulcast layers of the peer's offer, if the application has set none."""
         if proposed and [encoding.rid for encoding in self.encodings] == [None]:
             self.encodings_before = self.encodings_before or self.encodings
             self.set_encodings(proposed)
 
     def restore_encodings(self) -> None:
-        """Return to the encodings before the peer's offer, which was rolled back."""
+        """Restore the encodings before the peer's offer, which was rolled back."""
         before, self.encodings_before = self.encodings_before, None
         if before is not None:
             self.set_encodings(before)
@@ -157,7 +157,7 @@ class SendState:
     # -- events of RTP -----------------------------------------------------------------------------------------------
 
     def handle_keyframe_request(self, rid: str | None) -> None:
-        """Pass the peer's request for a keyframe to the encoder, and to an application that encodes itself."""
+        """Pass a keyframe request to the encoder, and to an application that encodes itself."""
         if self.pipeline is not None:
             self.pipeline.request_keyframe(rid)
         for queue in tuple(self.keyframe_requests):
@@ -168,9 +168,9 @@ class SendState:
         if self.pipeline is not None:
             self.pipeline.set_bitrates(bitrates)
         layers = {
-            encoding.rid: bitrates[sources[0]]
+            encoding.rid: bitrates[ssrcs[0]]
             for encoding in self.encodings
-            if (sources := self._sources.get(encoding.rid)) is not None and sources[0] in bitrates
+            if (ssrcs := self._ssrcs.get(encoding.rid)) is not None and ssrcs[0] in bitrates
         }
         if layers != self.target_bitrates:
             self.target_bitrates = MappingProxyType(layers)

@@ -1,4 +1,4 @@
-"""Who was heard or seen lately in what a receiver has played (W3C webrtc section 5.3.1)."""
+"""Contributing and synchronization sources of media that a receiver has played (W3C webrtc section 5.3.1)."""
 
 from collections.abc import Callable, Iterable
 from typing import TypeVar
@@ -10,8 +10,8 @@ from trio_rtc.protocols.rtp.receive.stream import RtpReceiveStream
 
 from .rtp_parameters import RTCRtpContributingSource, RTCRtpSynchronizationSource
 
-_MEMORY = 10_000.0
-"""Milliseconds that a source counts after it was played."""
+_MAX_AGE = 10_000.0
+"""Milliseconds for which a source is returned after its last playout."""
 _MAX_SOURCES = 64
 
 SourceT = TypeVar("SourceT", bound=RTCRtpContributingSource)
@@ -19,11 +19,11 @@ SourceT = TypeVar("SourceT", bound=RTCRtpContributingSource)
 
 @attrs.frozen
 class ReceivedSources:
-    """Who was heard or seen in what has come of one stream, played or not.
+    """The sources of the received packets of one stream, whether played or not.
 
     Attributes:
-        synchronizing: The stream's own source.
-        contributing: Those that it names (CSRC), the newest first.
+        synchronizing: The stream's own source (SSRC).
+        contributing: Its contributing sources (CSRC), the newest first.
     """
 
     synchronizing: RTCRtpSynchronizationSource
@@ -31,12 +31,12 @@ class ReceivedSources:
 
 
 class SourceTracker:
-    """Remembers the sources of frames.
+    """Tracks the sources of played frames.
 
-    What nobody takes is not played; then it counts when it came.
+    Media without a consumer is not played; the time of its arrival is used instead.
 
     Args:
-        wall_clock: Returns the time of day in milliseconds.
+        wall_clock: Returns the Unix time in milliseconds.
     """
 
     def __init__(self, wall_clock: Callable[[], float]) -> None:
@@ -55,30 +55,30 @@ class SourceTracker:
         for source in frame.contributing_sources:
             self._contributing.pop(source, None)
             self._contributing[source] = RTCRtpContributingSource(now, source, None, timestamp)
-        for log in (self._contributing, self._synchronizing):
-            while len(log) > _MAX_SOURCES:
-                del log[next(iter(log))]
+        for sources in (self._contributing, self._synchronizing):
+            while len(sources) > _MAX_SOURCES:
+                del sources[next(iter(sources))]
 
     def contributing(self, received: Iterable[ReceivedSources] = ()) -> list[RTCRtpContributingSource]:
         """Return the contributing sources of the last ten seconds, the newest first.
 
         Args:
-            received: Who is in what came and was not played.
+            received: The sources of received packets that were not played.
         """
-        came = (entry for stream in received for entry in stream.contributing)
-        return self._latest([*self._contributing.values(), *came])
+        unplayed = (entry for stream in received for entry in stream.contributing)
+        return self._latest([*self._contributing.values(), *unplayed])
 
     def synchronizing(self, received: Iterable[ReceivedSources] = ()) -> list[RTCRtpSynchronizationSource]:
         """Return the synchronization sources of the last ten seconds, the newest first.
 
         Args:
-            received: Who is in what came and was not played.
+            received: The sources of received packets that were not played.
         """
-        came = (stream.synchronizing for stream in received)
-        return self._latest([*self._synchronizing.values(), *came])
+        unplayed = (stream.synchronizing for stream in received)
+        return self._latest([*self._synchronizing.values(), *unplayed])
 
     def _latest(self, entries: Iterable[SourceT]) -> list[SourceT]:
-        oldest = self._wall_clock() - _MEMORY
+        oldest = self._wall_clock() - _MAX_AGE
         latest: dict[int, SourceT] = {}
         for entry in sorted(entries, key=lambda entry: -entry.timestamp):
             if entry.timestamp >= oldest:
@@ -89,11 +89,11 @@ class SourceTracker:
 def received_sources(
     stream: RtpReceiveStream, time_of_day: Callable[[float], float]
 ) -> ReceivedSources | None:
-    """Return who is in what has come of a stream, ``None`` before anything has.
+    """Return the sources of a stream's received packets; ``None`` before the first packet.
 
     Args:
         stream: The stream.
-        time_of_day: Returns what the clock showed at a time of the event loop, in milliseconds.
+        time_of_day: Returns the Unix time in milliseconds for a time of trio's clock.
     """
     packet = stream.last_packet
     if packet is None:
@@ -114,5 +114,5 @@ def received_sources(
 
 
 def _linear(level: int) -> float:
-    """Return an audio level of RFC 6464 as W3C has it: 0 for silence, 1 for the loudest."""
+    """Return W3C's audio level, from 0 for silence to 1, for a level of RFC 6464 in -dBov."""
     return 0.0 if level >= 127 else float(10 ** (-level / 20))

@@ -34,8 +34,8 @@ from .media_plans import (
     codec_parameters,
     extension_parameters,
     receive_parameters,
-    received_as_w3c,
     send_parameters,
+    w3c_receive_parameters,
 )
 from .receive_state import ReceiveState
 from .rtp_parameters import RTCRtcpParameters, RTCRtpCodec, RTCRtpEncodingParameters, RTCRtpReceiveParameters
@@ -54,12 +54,12 @@ class Transceiver:
     """One transceiver.
 
     Args:
-        key: Its number in the table, by which JSEP names it.
+        key: Its number in the table, by which JSEP refers to it.
         kind: ``"audio"`` or ``"video"``.
         context: The connection.
         encodings: W3C's ``[[SendEncodings]]``.
         direction: W3C's ``[[Direction]]``.
-        streams: The streams that its track is announced in.
+        streams: The streams of its track.
         by_add_track: Whether ``add_track`` has created it.
         remote_track_id: The id of the received track; ``None`` for a new one.
 
@@ -73,11 +73,11 @@ class Transceiver:
         stopping: W3C's ``[[Stopping]]``.
         stopped: W3C's ``[[Stopped]]``.
         preferred: W3C's ``[[PreferredCodecs]]``.
-        opus: Set by the application; ``None`` for the connection's.
+        opus: The Opus parameters set by the application; ``None`` for those of the connection.
         header_extensions: W3C's ``[[HeaderExtensionsToNegotiate]]``: URI → direction.
         negotiated_extensions: W3C's ``[[HeaderExtensionsNegotiated]]``.
         remote_streams: The streams of the received track.
-        default_stream_id: Id of the received track's stream while the peer names none (RFC 8830 section 3.1).
+        default_stream_id: Id of the received track's stream while the peer signals none (RFC 8830 section 3.1).
         reused_by_add_track: Whether ``add_track`` has used a transceiver that the peer's offer had created.
         rtp: The RTP transport of its section; ``None`` without one.
     """
@@ -136,7 +136,7 @@ class Transceiver:
 
     @property
     def opus_parameters(self) -> OpusParameters:
-        """The Opus parameters that the peer's encoder is asked for."""
+        """The Opus parameters that are requested from the peer's encoder."""
         return self.opus or self.context.opus
 
     @property
@@ -158,7 +158,7 @@ class Transceiver:
             raise InvalidStateError("the transceiver was stopped")
 
     async def collect_stats(self, *, sending: bool) -> RTCStatsReport:
-        """Return the statistics of one direction; none without a section."""
+        """Return the statistics of one direction; empty without a section."""
         return await self.context.collect_stats(self.mid, sending)
 
     # -- for JSEP ----------------------------------------------------------------------------------------------------
@@ -206,7 +206,7 @@ class Transceiver:
     # -- negotiation -------------------------------------------------------------------------------------------------
 
     def prepare(self, plan: MediaPlan, dtls: RTCDtlsTransport | None) -> None:
-        """Apply our own offer: its transport, and the codecs that may arrive before the answer."""
+        """Apply the local offer: its transport, and the codecs that may be received before the answer."""
         self.send.transport = self.send.transport or dtls
         receive = self.receive
         receive.parameters = attrs.evolve(
@@ -237,7 +237,7 @@ class Transceiver:
             RTCRtcpParameters(self.context.cname, plan.rtcp_reduced_size),
         )
         send.settle(negotiated, dtls)
-        self.receive.parameters, self.receive.transport = received_as_w3c(plan), dtls
+        self.receive.parameters, self.receive.transport = w3c_receive_parameters(plan), dtls
         send.has_sent |= plan.direction.sends
 
     def disassociate(self) -> None:
@@ -249,12 +249,12 @@ class Transceiver:
         self.receive.transport = None
 
     def stop_sending_and_receiving(self) -> None:
-        """W3C's "stop sending and receiving": sending ends now, the peer learns of it with the next negotiation."""
+        """W3C's "stop sending and receiving": sending ends now; the next negotiation signals it to the peer."""
         self.stopping = True
         self.direction = _INACTIVE
 
     def become_stopped(self) -> None:
-        """W3C's "stop the RTCRtpTransceiver". The received track ends with the events of that."""
+        """W3C's "stop the RTCRtpTransceiver". The received track ends when the events are fired."""
         if not self.stopping:
             self.stop_sending_and_receiving()
         self.stopped = True
@@ -284,7 +284,7 @@ class Transceiver:
         send, plan = self.send, self._send_plan()
         pipeline = send.pipeline
         if pipeline is not None and self.rtp is not None and pipeline.rtp is not self.rtp:
-            # Its section has moved to the transport of another one.
+            # The section has moved to another transport.
             pipeline.close()
             pipeline = send.pipeline = None
         if pipeline is None:
@@ -318,7 +318,7 @@ class Transceiver:
         )
 
     def update_demand(self) -> None:
-        """Report to RTP whether frames or packets are wanted; decoding stops without a reader."""
+        """Update the demand for frames and packets in RTP; without a consumer, decoding stops."""
         receive = self.receive
         if self.rtp is None or self.mid is None:
             return
@@ -346,7 +346,7 @@ class Transceiver:
             self.rtp.call(self.rtp.session.request_keyframe, self.mid, rid)
 
     def send_telephone_event(self, code: int, elapsed: float, *, end: bool) -> None:
-        """Send how long a telephone event has lasted."""
+        """Send a telephone event with its elapsed duration in seconds."""
         if self.rtp is not None and self.mid is not None:
             self.rtp.call(functools.partial(self.rtp.session.send_event, end=end), self.mid, code, elapsed)
 
@@ -362,13 +362,13 @@ class Transceiver:
         )
 
     async def send_packets(self, packets: Sequence[RtpPacket], rid: str | None) -> None:
-        """Send packets in a stream of ours; before there is a connection they are lost."""
+        """Send packets in an RTP stream of this transceiver; before the connection is established they are dropped."""
         if self.rtp is not None and self.mid is not None:
             await self.rtp.send_packets(self.mid, packets, rid)
         await trio.lowlevel.checkpoint()
 
     def received_sources(self) -> list[ReceivedSources]:
-        """Return the sources of received packets, while no one plays them."""
+        """Return the sources of received packets while their media has no consumer."""
         if self.receive.wants_frames or self.rtp is None:
             return []
         now, wall_clock = trio.current_time(), self.context.wall_clock()
@@ -377,12 +377,12 @@ class Transceiver:
         return [each for each in sources if each is not None]
 
     def mute_without_streams(self) -> None:
-        """Mute the received track when its last RTP stream has left (W3C webrtc section 5.3)."""
+        """Mute the received track when its last RTP stream has ended (W3C webrtc section 5.3)."""
         if self.rtp is not None and all(each.mid != self.mid for each in self.rtp.session.receiver.streams):
             self.receive.mute_later(True)
 
     def choosable_codecs(self) -> Sequence[RTCRtpCodec]:
-        """Return the codecs that an encoding may choose: negotiated ones, before that the preferred or all."""
+        """Return the codecs that an encoding may choose: the negotiated, else the preferred, else all codecs."""
         if self.send.negotiated.codecs:
             return self.send.negotiated.codecs
         capabilities = capabilities_of(self.kind, sends=True)
@@ -399,7 +399,7 @@ class Transceiver:
     # -- tracks ------------------------------------------------------------------------------------------------------
 
     def set_track(self, track: MediaStreamTrack | None) -> None:
-        """Send another track from now on, or nothing."""
+        """Replace the track that is sent; ``None`` for no track."""
         if track is not self.send.track:
             self.send.set_track(track)
             self.update_section()
@@ -423,7 +423,7 @@ class Transceiver:
 
 
 def _with_packet_times(parameters: Mapping[str, str], plan: MediaPlan) -> Mapping[str, str]:
-    """Return the peer's parameters of a codec with ``a=ptime`` and ``a=maxptime`` of its section."""
+    """Return the peer's format parameters with ``a=ptime`` and ``a=maxptime`` of its media section."""
     times = {"ptime": plan.ptime, "maxptime": plan.maxptime}
     return {
         **{name: f"{time:g}" for name, time in times.items() if time is not None},
@@ -434,11 +434,11 @@ def _with_packet_times(parameters: Mapping[str, str], plan: MediaPlan) -> Mappin
 def _chosen_codec(
     codecs: tuple[NegotiatedCodec, ...], encoding: RTCRtpEncodingParameters
 ) -> NegotiatedCodec | None:
-    """Return the codec to send: the encoding's choice, else the first that carries media."""
+    """Return the codec to send: that of the encoding, else the first media codec."""
     media = sorted(
         (each for each in codecs if each.codec.is_media), key=lambda each: not fits_encoders(each.codec)
     )
     if encoding.codec is not None:
-        wanted = encoding.codec.name
-        media.sort(key=lambda each: not each.codec.is_called(wanted))
+        name = encoding.codec.name
+        media.sort(key=lambda each: not each.codec.is_called(name))
     return next(iter(media), None)

@@ -1,6 +1,6 @@
-"""The transceivers of a peer connection: creating them, and applying descriptions to them.
+"""The transceivers of a peer connection: their creation, and the application of descriptions.
 
-JSEP computes what a description means for each section (a ``MediaPlan``). The table applies the plans to its records in
+JSEP computes a ``MediaPlan`` for each media section of a description. The table applies the plans to its records in
 the order of W3C webrtc section 4.4.1.5: first all states, then, after the event of the signaling state, the events.
 """
 
@@ -46,7 +46,7 @@ class _Changes:
 
 
 class TransceiverTable:
-    """The records of the transceivers in the order of their creation, with W3C's objects for them.
+    """The records of the transceivers in the order of their creation, and their W3C objects.
 
     Args:
         context: The connection.
@@ -57,12 +57,12 @@ class TransceiverTable:
         self._by_key: dict[int, Transceiver] = {}
         self._by_mid: dict[str, Transceiver] = {}
         self._faces: dict[Transceiver, RTCRtpTransceiver] = {}
-        # Those of removed transceivers remain known as ours, as long as the application keeps them.
+        # Senders of removed transceivers are still those of this connection for remove_track().
         self._senders: WeakKeyDictionary[RTCRtpSender, Transceiver] = WeakKeyDictionary()
-        # A stream that comes back is the same object for those that have kept it.
+        # A stream that is signaled again is the same object, if the application has retained it.
         self._streams: WeakValueDictionary[str, MediaStream] = WeakValueDictionary()
-        # The streams of received tracks, each with the number of its tracks: a peer can name ten thousand.
-        self._named_streams: dict[MediaStream, int] = {}
+        # The streams of received tracks → number of their tracks. Counted, because a peer can signal 10,000 streams.
+        self._signaled_streams: dict[MediaStream, int] = {}
         self._next_key = 0
         self._changes = _Changes()
 
@@ -70,12 +70,12 @@ class TransceiverTable:
 
     @property
     def records(self) -> list[Transceiver]:
-        """The records of W3C's set of transceivers: all but those that both sides know to be stopped."""
+        """The records of W3C's set of transceivers, without those whose stop has been negotiated."""
         return list(self._by_key.values())
 
     @property
     def live(self) -> list[Transceiver]:
-        """The records that were not stopped for good."""
+        """The records without ``[[Stopped]]``."""
         return [each for each in self._by_key.values() if not each.stopped]
 
     @property
@@ -103,13 +103,13 @@ class TransceiverTable:
     # -- methods of RTCPeerConnection ----------------------------------------------------------------------------
 
     def add_track(self, track: MediaStreamTrack, streams: Sequence[MediaStream]) -> RTCRtpSender:
-        """Send a track, with a transceiver that sends nothing or a new one (W3C ``addTrack``).
+        """Send a track with an unused or new transceiver (W3C ``addTrack``).
 
         Raises:
             InvalidAccessError: The track is being sent already.
         """
         if any(each.send.track is track for each in self.live):
-            raise InvalidAccessError("the track is being sent already")
+            raise InvalidAccessError("the track already has a sender")
         free = next((each for each in self._by_key.values() if each.can_reuse_for(track)), None)
         if free is None:
             created = self._create(
@@ -123,7 +123,7 @@ class TransceiverTable:
         return self.face(free).sender
 
     def remove_track(self, sender: RTCRtpSender) -> bool:
-        """Stop sending a track (W3C ``removeTrack``); return whether that needs negotiation.
+        """Stop sending a track (W3C ``removeTrack``); return whether negotiation is needed.
 
         Raises:
             InvalidAccessError: The sender belongs to another connection.
@@ -155,7 +155,7 @@ class TransceiverTable:
         kind = track_or_kind if isinstance(track_or_kind, str) else track_or_kind.kind
         capabilities = capabilities_of(kind)
         if capabilities is None:
-            raise TypeError(f"a transceiver is of kind 'audio' or 'video', not {kind!r}")
+            raise TypeError(f"track_or_kind must be a track, 'audio' or 'video', not {kind!r}")
         if direction is RTCRtpTransceiverDirection.STOPPED:
             raise TypeError(
                 "direction must be 'sendrecv', 'sendonly', 'recvonly' or 'inactive', not 'stopped'"
@@ -163,13 +163,13 @@ class TransceiverTable:
         initial = initial_encodings(kind, encodings, capabilities.codecs)
         return self.face(self._create(kind, track, initial, streams, direction))
 
-    def offer_to_receive(self, kind: str, *, wanted: bool) -> None:
+    def offer_to_receive(self, kind: str, *, receive: bool) -> None:
         """Obsolete: include or exclude receiving of a kind in the next offer (W3C webrtc section 4.4.3.2)."""
         live = [each for each in self.live if each.kind == kind and not each.stopping]
         receiving = [each for each in live if each.direction.receives]
-        if wanted and not receiving:
+        if receive and not receiving:
             self._create(kind, None, [RTCRtpEncodingParameters()], (), _RECVONLY)
-        if not wanted:
+        if not receive:
             for each in receiving:
                 each.exclude_receiving()
 
@@ -259,7 +259,7 @@ class TransceiverTable:
         self._by_mid[mid] = transceiver
 
     def _remove_stopped(self) -> None:
-        """Remove the transceivers that both sides know to be stopped, or that the peer has never known."""
+        """Remove transceivers whose stop was negotiated, and stopped ones that were never negotiated."""
         for transceiver in self.records:
             if transceiver.stopping and transceiver.mid is None:
                 self._stop(transceiver)
@@ -283,26 +283,26 @@ class TransceiverTable:
         for stream in changes.new_streams:
             fire(MediaStreamEvent("add_stream", target, stream))
         for stream in dict.fromkeys(stream for stream, _ in changes.removed):
-            if stream not in self._named_streams:
+            if stream not in self._signaled_streams:
                 fire(MediaStreamEvent("remove_stream", target, stream))
 
     def _disassociate(self, applied: ApplyResult) -> None:
         """Undo the effects of an offer that was rolled back or replaced."""
-        for lost in applied.disassociated:
-            transceiver = self._by_mid.pop(lost.mid, None)
+        for section in applied.disassociated:
+            transceiver = self._by_mid.pop(section.mid, None)
             if transceiver is None:
                 continue
             transceiver.mid = None
             transceiver.disassociate()
             self._remove_remote_track(transceiver)
             if transceiver.reused_by_add_track:
-                transceiver.by_add_track |= lost.created
-            elif lost.created and not transceiver.by_add_track:
+                transceiver.by_add_track |= section.created
+            elif section.created and not transceiver.by_add_track:
                 self._stop(transceiver)
                 self._remove(transceiver)
 
     def _find(self, plan: MediaPlan) -> Transceiver | None:
-        """Return the transceiver of a section, a new one if the peer's offer needs it."""
+        """Return the transceiver of a section; create one if the peer's offer needs it."""
         known = None if plan.key is None else self._by_key.get(plan.key)
         known = known or self._by_mid.get(plan.mid)
         if known is not None or plan.rejected:
@@ -328,7 +328,7 @@ class TransceiverTable:
         """Add or remove the received track (W3C webrtc section 5.1.1, "process remote tracks")."""
         stream_ids = plan.remote_stream_ids
         if direction.receives and not plan.remote_msid:
-            # RFC 8830 section 3.1: without a=msid the track is in a stream all the same, here in one of its own.
+            # RFC 8830 section 3.1: without a=msid, the track is in a default stream; here each track has its own.
             transceiver.default_stream_id = transceiver.default_stream_id or new_id()
             stream_ids = (transceiver.default_stream_id,)
         if not direction.receives:
@@ -353,13 +353,13 @@ class TransceiverTable:
             left.pop(stream, None)
         self._changes.removed += [(stream, track) for stream in left]
         self._changes.added += added
-        named = self._named_streams
+        signaled = self._signaled_streams
         for stream in streams:
-            named[stream] = named.get(stream, 0) + 1
+            signaled[stream] = signaled.get(stream, 0) + 1
         for stream in before:
-            named[stream] -= 1
-            if not named[stream]:
-                del named[stream]
+            signaled[stream] -= 1
+            if not signaled[stream]:
+                del signaled[stream]
         transceiver.remote_streams = streams
         return bool(added)
 
@@ -367,11 +367,11 @@ class TransceiverTable:
         stream = self._streams.get(stream_id)
         if stream is None:
             stream = self._streams[stream_id] = MediaStream(id=stream_id, runner=self._context.runner)
-        if stream not in self._named_streams:
+        if stream not in self._signaled_streams:
             self._changes.new_streams[stream] = None
         return stream
 
 
 def _proposed_layers(plan: MediaPlan) -> list[RTCRtpEncodingParameters]:
-    """Return the simulcast layers that the peer's offer asks for."""
+    """Return encodings for the simulcast layers of the peer's offer."""
     return proposed_encodings(layer.rid for layer in plan.send_layers) if plan.kind == "video" else []
