@@ -8,11 +8,11 @@ from typing import Any, Final
 from trio_rtc.protocols._contract import Address, Datagram
 from trio_rtc.protocols.ice import Agent, Candidate, IceOptions, IceParameters, IceRole
 from trio_rtc.protocols.stun import (
-    Attribute,
     AttributeType,
     ErrorCode,
     Message,
     MessageClass,
+    StunAttribute,
     binding_request,
     error_response,
     success_response,
@@ -91,7 +91,7 @@ class ScriptedPeer:
         tie_breaker: int = 1,
         username: str | None = None,
         password: str | None = None,
-        extra: tuple[Attribute, ...] = (),
+        extra: tuple[StunAttribute, ...] = (),
         priority: bytes = b"\x6e\x7f\xff\xff",
     ) -> Message:
         """Return a check for the agent, and record its key."""
@@ -102,13 +102,13 @@ class ScriptedPeer:
         role = AttributeType.ICE_CONTROLLING if controlling else AttributeType.ICE_CONTROLLED
         name = username or f"{parameters.username_fragment}:{self.parameters.username_fragment}"
         attributes = [
-            Attribute(AttributeType.USERNAME, name.encode()),
-            Attribute(AttributeType.PRIORITY, priority),
-            Attribute(role, tie_breaker.to_bytes(8, "big")),
+            StunAttribute(AttributeType.USERNAME, name.encode()),
+            StunAttribute(AttributeType.PRIORITY, priority),
+            StunAttribute(role, tie_breaker.to_bytes(8, "big")),
             *extra,
         ]
         if use_candidate:
-            attributes.append(Attribute(AttributeType.USE_CANDIDATE, b""))
+            attributes.append(StunAttribute(AttributeType.USE_CANDIDATE, b""))
         return binding_request(next(self._counter).to_bytes(12, "big"), attributes)
 
     def check(self, now: float, *, source: Address | None = None, **kwargs: object) -> Message | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tests.strategies.dtls_pair import seal_record
 from trio_rtc.protocols import dtls, ice, rtp
 from trio_rtc.protocols.sctp.packet.header import HEADER_SIZE, ZERO_CHECKSUM, add_checksum
-from trio_rtc.protocols.stun import Attribute, AttributeType, Message, MessageClass
+from trio_rtc.protocols.stun import AttributeType, Message, MessageClass, StunAttribute
 
 if TYPE_CHECKING:
     from tests.protocols.contract import CoreFixture
@@ -20,13 +20,13 @@ _MAX_ATTRIBUTES = 20
 _RTCP_TYPES = range(192, 224)
 
 
-def _attributes(data: bytes) -> Iterator[Attribute]:
+def _attributes(data: bytes) -> Iterator[StunAttribute]:
     """Parse attributes from triples of type (16 bits), length (8 bits) and value; the last may be truncated."""
     for _ in range(_MAX_ATTRIBUTES):
         if len(data) < 3:
             return
         end = 3 + data[2]
-        yield Attribute(int.from_bytes(data[:2], "big"), data[3:end])
+        yield StunAttribute(int.from_bytes(data[:2], "big"), data[3:end])
         data = data[end:]
 
 
@@ -40,7 +40,7 @@ def _stun_message(fixture: "CoreFixture", data: bytes, name: bytes | None) -> Me
         if fixture.sent:
             identifier = fixture.sent[-1 - transaction % len(fixture.sent)].data[8:20]
     elif name is not None:
-        attributes.insert(0, Attribute(AttributeType.USERNAME, name))
+        attributes.insert(0, StunAttribute(AttributeType.USERNAME, name))
     return Message(method & 15 or 1, message_class, identifier, tuple(attributes))
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from trio_rtc.protocols._contract import Address
-from trio_rtc.protocols.stun import Attribute, Message, MessageClass, Method, binding_request
+from trio_rtc.protocols.stun import Message, MessageClass, Method, StunAttribute, binding_request
 from trio_rtc.testing import SimulatedNetwork, answer_binding_request
 
 pytestmark = [pytest.mark.usefixtures("autojump_clock"), pytest.mark.leaves_sockets]
@@ -30,7 +30,7 @@ CLIENT, SERVER = Address("192.0.2.1", 5000), Address("198.51.100.1", 3478)
 
 
 def test_unknown_attributes_are_rejected() -> None:
-    request = binding_request(bytes(12), [Attribute(0x7FFF, b"")])
+    request = binding_request(bytes(12), [StunAttribute(0x7FFF, b"")])
     ((data, destination),) = answer_binding_request(request.encode(), CLIENT, SERVER)
     response = Message.parse(data)
     assert destination == CLIENT

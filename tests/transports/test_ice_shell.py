@@ -22,10 +22,10 @@ from trio_rtc.protocols.ice import (
     SelectedPairChanged,
 )
 from trio_rtc.protocols.stun import (
-    Attribute,
     AttributeType,
     Message,
     MessageClass,
+    StunAttribute,
     binding_request,
     success_response,
 )
@@ -360,7 +360,7 @@ async def test_the_task_waits_for_one_full_socket_of_several() -> None:
             running.ice.agent.add_local_address(OTHER_LOCAL, local_preference=2, now=now)
             sockets[full].gate.shut()
             # Longer than the error response to it.
-            request = binding_request(bytes(12), [Attribute(AttributeType.USERNAME, bytes(60))]).encode()
+            request = binding_request(bytes(12), [StunAttribute(AttributeType.USERNAME, bytes(60))]).encode()
             for local in (LOCAL, OTHER_LOCAL):
                 running.ice.agent.receive([Datagram(request, local, PEER)], now)
             assert not running.ice.flush_nowait(now)

@@ -8,6 +8,8 @@ import trio
 
 from trio_rtc.protocols._contract import Address
 from trio_rtc.protocols.mdns import (
+    GROUP_IPV4,
+    GROUP_IPV6,
     PORT,
     MdnsClosed,
     MdnsEvent,
@@ -23,8 +25,8 @@ from .udp import UdpTransport
 
 logger = logging.getLogger("trio_rtc.mdns")
 
-_GROUP_IPV4 = Address("224.0.0.251", 5353)
-_GROUP_IPV6 = Address("ff02::fb", 5353)
+_IPV4_GROUP = Address(GROUP_IPV4, PORT)
+_IPV6_GROUP = Address(GROUP_IPV6, PORT)
 
 
 class MdnsTransport(Transport[list[bytes], bytes, MdnsEvent]):
@@ -62,7 +64,7 @@ class MdnsTransport(Transport[list[bytes], bytes, MdnsEvent]):
         """Open the sockets and resolve until cancelled."""
         async with trio.open_nursery() as nursery:
             for interface in self._interfaces:
-                group = _GROUP_IPV6 if interface.is_ipv6 else _GROUP_IPV4
+                group = _IPV6_GROUP if interface.is_ipv6 else _IPV4_GROUP
                 try:
                     datagram_socket = await self._network.open_multicast(interface, group)
                 except OSError as error:

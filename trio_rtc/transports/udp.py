@@ -42,7 +42,7 @@ _UDP_GRO = 104
 _MAX_BATCH = 64
 _MAX_SEGMENTS = 48
 _MAX_PAYLOAD = 65507
-_MAX_KEPT = 256
+_MAX_QUEUED = 256
 _BUFFER_SIZE = 4 << 20
 _SEGMENT_SIZE = struct.Struct("H")
 _ANCILLARY_SIZE = 64
@@ -92,7 +92,7 @@ class SystemDatagramSocket:
         self._scope_id = scope_id
         self._is_ipv6 = sock.family == socket.AF_INET6
         self._segmentation = _has_segmentation(sock)
-        self._kept: deque[tuple[bytes, tuple[object, ...]]] = deque()
+        self._queue: deque[tuple[bytes, tuple[object, ...]]] = deque()
         self._draining = trio.Lock()
         self._single_reads = -1
         self._last_source: tuple[object, ...] | None = None
@@ -129,12 +129,12 @@ class SystemDatagramSocket:
     def send_nowait(self, batch: Sequence[bytes], remote: Address) -> bool:
         """Send datagrams without waiting; if the socket's buffer is full, the rest is queued for ``drain``.
 
-        At most ``_MAX_KEPT`` datagrams are queued, further ones are dropped. Senders wait in ``drain``, so that only
+        At most ``_MAX_QUEUED`` datagrams are queued, further ones are dropped. Senders wait in ``drain``, so that only
         many concurrent senders reach this limit.
         """
-        kept = self._kept
+        queue = self._queue
         destination = (remote.host, remote.port, 0, self._scope_id) if self._is_ipv6 else remote
-        if not kept:
+        if not queue:
             sent = self._send(batch, destination)
             if sent == len(batch):
                 return True
@@ -142,28 +142,28 @@ class SystemDatagramSocket:
         if self._closed:
             self.unsendable += len(batch)
             return True
-        room = max(0, _MAX_KEPT - len(kept))
-        kept.extend((datagram, destination) for datagram in batch[:room])
+        room = max(0, _MAX_QUEUED - len(queue))
+        queue.extend((datagram, destination) for datagram in batch[:room])
         self.unsendable += max(0, len(batch) - room)
         return False
 
     async def drain(self) -> None:
         """Wait until the queued datagrams are sent."""
-        kept = self._kept
+        queue = self._queue
         # In trio, only one task can wait for a socket.
         async with self._draining:
-            while kept:
+            while queue:
                 self._check_open()
                 await trio.lowlevel.wait_writable(self._socket)
-                while kept and self._send([kept[0][0]], kept[0][1]):
-                    kept.popleft()
+                while queue and self._send([queue[0][0]], queue[0][1]):
+                    queue.popleft()
 
     def close(self) -> None:
         """Close the socket; waiting tasks get ``trio.ClosedResourceError``."""
         if not self._closed:
             self._closed = True
             trio.lowlevel.notify_closing(self._socket)
-            self.unsendable += len(self._kept)
+            self.unsendable += len(self._queue)
             self._socket.close()
 
     def _check_open(self) -> None:

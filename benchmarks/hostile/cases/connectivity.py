@@ -10,7 +10,7 @@ from trio_rtc.protocols._contract import Address, Datagram
 from trio_rtc.protocols.ice import Agent, Candidate, IceOptions, IceRole
 from trio_rtc.protocols.ice.candidate import MAX_CANDIDATE_LENGTH
 from trio_rtc.protocols.mdns import Resolver, ResolverOptions, Responder, ResponderOptions
-from trio_rtc.protocols.stun import Attribute, binding_request
+from trio_rtc.protocols.stun import StunAttribute, binding_request
 from trio_rtc.protocols.stun.message import MAX_ATTRIBUTES, MAX_MESSAGE_SIZE
 
 from .sizes import doubling
@@ -48,8 +48,8 @@ def _take(agent: Agent, data: bytes, remote: Address = _PEER) -> Callable[[], ob
     return take
 
 
-def _attributes(count: int) -> tuple[Attribute, ...]:
-    return tuple(Attribute(0x7000 + index % 256, b"") for index in range(count))
+def _attributes(count: int) -> tuple[StunAttribute, ...]:
+    return tuple(StunAttribute(0x7000 + index % 256, b"") for index in range(count))
 
 
 def _datagram_of_attributes(size: int) -> Callable[[], object]:
@@ -67,13 +67,13 @@ def _unauthenticated(count: int) -> Callable[[], object]:
 
 def _long_unauthenticated(size: int) -> Callable[[], object]:
     agent, peer = _make_agent()
-    request = peer.request(extra=(Attribute(0x8022, bytes(size - 120)),))
+    request = peer.request(extra=(StunAttribute(0x8022, bytes(size - 120)),))
     return _take(agent, request.encode(key=b"guess"))
 
 
 def _unexpected_response(size: int) -> Callable[[], object]:
     agent, _ = _make_agent()
-    message = binding_request(bytes(12), [Attribute(0x8022, bytes(size - 40))]).encode()
+    message = binding_request(bytes(12), [StunAttribute(0x8022, bytes(size - 40))]).encode()
     return _take(agent, b"\x01\x01" + message[2:])
 
 

@@ -21,7 +21,7 @@ from trio_rtc.protocols.ice import (
     IceRole,
     IceServer,
 )
-from trio_rtc.protocols.stun import Attribute, AttributeType, ErrorCode, Message, binding_request
+from trio_rtc.protocols.stun import AttributeType, ErrorCode, Message, StunAttribute, binding_request
 
 ALICE = Address("10.0.0.1", 10000)
 BOB = Address("10.0.0.2", 2000)
@@ -61,8 +61,8 @@ def test_a_check_without_our_password_has_no_effect(username: str | None, passwo
 @pytest.mark.parametrize("with_username", [True, False])
 def test_a_check_without_credentials_is_a_bad_request(with_username: bool) -> None:
     agent, peer = make_agent()
-    attributes = [Attribute(AttributeType.USERNAME, b"x:y")] if with_username else []
-    attributes.append(Attribute(AttributeType.SOFTWARE, b"as long as a check is"))
+    attributes = [StunAttribute(AttributeType.USERNAME, b"x:y")] if with_username else []
+    attributes.append(StunAttribute(AttributeType.SOFTWARE, b"as long as a check is"))
     request = binding_request(bytes(12), attributes)
     agent.receive([Datagram(request.encode(), ALICE, BOB)], 0.0)
     (sent,) = agent.datagrams_to_send(0.0)
@@ -77,8 +77,8 @@ def test_responses_to_unauthenticated_requests_do_not_amplify(size: int, passwor
     """With a forged source address, the agent would be an amplifier."""
     agent, _ = make_agent()
     for attributes in (
-        [Attribute(AttributeType.USERNAME, b"x" * size)],
-        [Attribute(0x7FFF, b"")] * (size // 4),
+        [StunAttribute(AttributeType.USERNAME, b"x" * size)],
+        [StunAttribute(0x7FFF, b"")] * (size // 4),
     ):
         request = binding_request(bytes(12), attributes).encode(key=password, fingerprint=False)
         agent.receive([Datagram(request, ALICE, MALLORY)], 0.0)
@@ -90,7 +90,7 @@ def test_a_response_may_be_as_long_as_an_unauthenticated_request() -> None:
     agent, _ = make_agent()
     answered: list[tuple[int, int]] = []
     for size in range(0, 100, 4):
-        username = Attribute(AttributeType.USERNAME, b"x" * size)
+        username = StunAttribute(AttributeType.USERNAME, b"x" * size)
         request = binding_request(bytes(12), [username]).encode(fingerprint=False)
         agent.receive([Datagram(request, ALICE, MALLORY)], 0.0)
         answered += [(len(request), len(sent.data)) for sent in agent.datagrams_to_send(0.0)]
@@ -101,7 +101,7 @@ def test_a_response_may_be_as_long_as_an_unauthenticated_request() -> None:
 
 def test_an_unknown_comprehension_required_attribute_is_refused() -> None:
     agent, peer = make_agent()
-    response = peer.check(0.0, extra=(Attribute(0x7777, b""), Attribute(0xC057, b"")))
+    response = peer.check(0.0, extra=(StunAttribute(0x7777, b""), StunAttribute(0xC057, b"")))
     assert error_of(response) == 420
     assert response is not None
     assert response.unknown_attributes == (0x7777,)
@@ -113,7 +113,7 @@ def test_a_short_authentic_check_gets_a_longer_response() -> None:
     """Only unauthenticated requests limit the length of the response."""
     agent, peer = make_agent()
     fragment = agent.local_parameters.username_fragment
-    attributes = [Attribute(AttributeType.USERNAME, fragment.encode()), Attribute(0x7777, b"")]
+    attributes = [StunAttribute(AttributeType.USERNAME, fragment.encode()), StunAttribute(0x7777, b"")]
     request = binding_request(bytes(12), attributes)
     data = request.encode(key=agent.local_parameters.password.encode())
     agent.receive([Datagram(data, ALICE, BOB)], 0.0)
@@ -131,7 +131,7 @@ def test_a_check_with_a_malformed_priority_is_a_bad_request() -> None:
 
 def test_a_check_with_a_malformed_role_is_dropped() -> None:
     agent, peer = make_agent(IceRole.CONTROLLING)
-    request = peer.request(controlling=False, extra=(Attribute(AttributeType.ICE_CONTROLLING, b"short"),))
+    request = peer.request(controlling=False, extra=(StunAttribute(AttributeType.ICE_CONTROLLING, b"short"),))
     agent.receive([Datagram(request.encode(key=peer.key), ALICE, BOB)], 0.0)
     assert agent.datagrams_to_send(0.0) == []
     assert agent.dropped == {"malformed": 1}

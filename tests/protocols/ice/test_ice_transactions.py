@@ -27,12 +27,12 @@ from trio_rtc.protocols.ice.generation import Generation
 from trio_rtc.protocols.ice.role import RoleConflictResolver
 from trio_rtc.protocols.ice.transactions import TransactionManager
 from trio_rtc.protocols.stun import (
-    Attribute,
     AttributeType,
     ErrorCode,
     FailureReason,
     Message,
     MessageClass,
+    StunAttribute,
     TransactionFailed,
     success_response,
 )
@@ -223,7 +223,7 @@ def test_a_refused_nomination_fails_the_pair_and_nominates_the_next_best_one() -
 
 
 def respond(
-    peer: ScriptedPeer, check: Datagram, kind: MessageClass, now: float, *attributes: Attribute
+    peer: ScriptedPeer, check: Datagram, kind: MessageClass, now: float, *attributes: StunAttribute
 ) -> None:
     """Answer a check with these attributes only."""
     request = Message.parse(check.data)
@@ -234,15 +234,15 @@ def respond(
 
 MALFORMED = [
     (MessageClass.SUCCESS_RESPONSE, ()),
-    (MessageClass.SUCCESS_RESPONSE, (Attribute(AttributeType.XOR_MAPPED_ADDRESS, b"short"),)),
+    (MessageClass.SUCCESS_RESPONSE, (StunAttribute(AttributeType.XOR_MAPPED_ADDRESS, b"short"),)),
     (MessageClass.ERROR_RESPONSE, ()),
-    (MessageClass.ERROR_RESPONSE, (Attribute(AttributeType.ERROR_CODE, b"no"),)),
-    (MessageClass.ERROR_RESPONSE, (Attribute(AttributeType.ERROR_CODE, b"\0\0\4\x57conflict"),)),
+    (MessageClass.ERROR_RESPONSE, (StunAttribute(AttributeType.ERROR_CODE, b"no"),)),
+    (MessageClass.ERROR_RESPONSE, (StunAttribute(AttributeType.ERROR_CODE, b"\0\0\4\x57conflict"),)),
 ]
 
 
 @pytest.mark.parametrize(("kind", "attributes"), MALFORMED)
-def test_only_a_success_renews_consent(kind: MessageClass, attributes: tuple[Attribute, ...]) -> None:
+def test_only_a_success_renews_consent(kind: MessageClass, attributes: tuple[StunAttribute, ...]) -> None:
     agent, peer = make_agent(1)
     (check,) = agent.datagrams_to_send(0.0)
     peer.answer(check, 0.0)
@@ -271,7 +271,9 @@ def test_an_unanswered_nomination_does_not_renew_consent() -> None:
 
 
 @pytest.mark.parametrize(("kind", "attributes"), MALFORMED[:4])
-def test_a_malformed_response_fails_the_pair(kind: MessageClass, attributes: tuple[Attribute, ...]) -> None:
+def test_a_malformed_response_fails_the_pair(
+    kind: MessageClass, attributes: tuple[StunAttribute, ...]
+) -> None:
     agent, peer = make_agent(1)
     (check,) = agent.datagrams_to_send(0.0)
     respond(peer, check, kind, 0.1, *attributes)

@@ -8,13 +8,13 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from trio_rtc.protocols._contract import Address, Datagram
 from trio_rtc.protocols.stun import (
-    Attribute,
     Client,
     ErrorCode,
     FailureReason,
     Message,
     MessageClass,
     ResponseReceived,
+    StunAttribute,
     TransactionFailed,
     TransactionOptions,
     binding_request,
@@ -125,7 +125,7 @@ def test_a_response_with_unknown_attributes_fails_the_transaction() -> None:
     client.start(request, LOCAL, SERVER, now=0.0)
     response = success_response(request, LOCAL)
     response = Message(
-        response.method, response.message_class, bytes(12), (*response.attributes, Attribute(0x7777, b""))
+        response.method, response.message_class, bytes(12), (*response.attributes, StunAttribute(0x7777, b""))
     )
     client.receive([Datagram(response.encode(), LOCAL, SERVER)], 0.1)
     assert client.events() == [TransactionFailed(bytes(12), FailureReason.NOT_UNDERSTOOD)]

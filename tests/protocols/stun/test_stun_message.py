@@ -10,13 +10,13 @@ from tests.strategies.line_count import count_lines
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols._contract import Address
 from trio_rtc.protocols.stun import (
-    Attribute,
     AttributeType,
     ErrorCode,
     IntegrityAlgorithm,
     Message,
     MessageClass,
     Method,
+    StunAttribute,
     binding_request,
     error_response,
     is_stun,
@@ -187,7 +187,7 @@ def test_the_digest_of_long_term_credentials_is_computed_in_fips_mode(
 def test_tie_breakers_have_8_bytes(name: str) -> None:
     kind = AttributeType[name.upper()]
     for size in (7, 8, 9):
-        message = binding_request(TRANSACTION_ID, [Attribute(kind, bytes(range(size)))])
+        message = binding_request(TRANSACTION_ID, [StunAttribute(kind, bytes(range(size)))])
         if size == 8:
             assert getattr(message, name) == 0x0001020304050607
         else:
@@ -215,32 +215,35 @@ def test_an_error_code_may_have_no_reason_phrase() -> None:
 
 def test_unknown_attributes_are_distinguished_by_comprehension() -> None:
     request = binding_request(
-        TRANSACTION_ID, [Attribute(0x7777, b"1"), Attribute(0xC057, b"2"), Attribute(0x7777, b"3")]
+        TRANSACTION_ID,
+        [StunAttribute(0x7777, b"1"), StunAttribute(0xC057, b"2"), StunAttribute(0x7777, b"3")],
     )
     assert Message.parse(request.encode()).unknown_required_attributes() == (0x7777,)
-    response = Message.parse(error_response(request, ErrorCode(420, "Unknown Attribute"), (0x7777,)).encode())
+    response = Message.parse(
+        error_response(request, ErrorCode(420, "Unknown StunAttribute"), (0x7777,)).encode()
+    )
     assert response.message_class is MessageClass.ERROR_RESPONSE
-    assert response.error_code == ErrorCode(420, "Unknown Attribute")
+    assert response.error_code == ErrorCode(420, "Unknown StunAttribute")
     assert response.unknown_attributes == (0x7777,)
 
 
 @pytest.mark.parametrize(
     "attribute",
     [
-        Attribute(AttributeType.PRIORITY, b"123"),
-        Attribute(AttributeType.ICE_CONTROLLING, b"1234"),
-        Attribute(AttributeType.ICE_CONTROLLED, b""),
-        Attribute(AttributeType.USERNAME, b"\xff"),
-        Attribute(AttributeType.XOR_MAPPED_ADDRESS, b"\0\1\0"),
-        Attribute(AttributeType.XOR_MAPPED_ADDRESS, b"\0\1\0\0\1\2\3\4\5"),
-        Attribute(AttributeType.MAPPED_ADDRESS, b"\0\3\0\0\1\2\3\4"),
-        Attribute(AttributeType.ERROR_CODE, b"\0\0\2\0"),
-        Attribute(AttributeType.ERROR_CODE, b"\0\0\4\144"),
-        Attribute(AttributeType.ERROR_CODE, b"\0\0"),
-        Attribute(AttributeType.UNKNOWN_ATTRIBUTES, b"\0"),
+        StunAttribute(AttributeType.PRIORITY, b"123"),
+        StunAttribute(AttributeType.ICE_CONTROLLING, b"1234"),
+        StunAttribute(AttributeType.ICE_CONTROLLED, b""),
+        StunAttribute(AttributeType.USERNAME, b"\xff"),
+        StunAttribute(AttributeType.XOR_MAPPED_ADDRESS, b"\0\1\0"),
+        StunAttribute(AttributeType.XOR_MAPPED_ADDRESS, b"\0\1\0\0\1\2\3\4\5"),
+        StunAttribute(AttributeType.MAPPED_ADDRESS, b"\0\3\0\0\1\2\3\4"),
+        StunAttribute(AttributeType.ERROR_CODE, b"\0\0\2\0"),
+        StunAttribute(AttributeType.ERROR_CODE, b"\0\0\4\144"),
+        StunAttribute(AttributeType.ERROR_CODE, b"\0\0"),
+        StunAttribute(AttributeType.UNKNOWN_ATTRIBUTES, b"\0"),
     ],
 )
-def test_malformed_values_raise_on_access_only(attribute: Attribute) -> None:
+def test_malformed_values_raise_on_access_only(attribute: StunAttribute) -> None:
     message = Message.parse(binding_request(TRANSACTION_ID, [attribute]).encode())
     with pytest.raises(ProtocolError):
         read_everything(message)
@@ -374,7 +377,7 @@ def test_addresses_round_trip(address: Address, transaction_id: bytes) -> None:
 @given(
     st.lists(
         st.builds(
-            Attribute,
+            StunAttribute,
             st.integers(0, 0xFFFF).filter(lambda number: number not in (0x08, 0x1C, 0x8028)),
             st.binary(max_size=40),
         ),
@@ -383,7 +386,9 @@ def test_addresses_round_trip(address: Address, transaction_id: bytes) -> None:
     st.sampled_from(IntegrityAlgorithm),
     st.binary(max_size=30),
 )
-def test_messages_round_trip(attributes: list[Attribute], algorithm: IntegrityAlgorithm, key: bytes) -> None:
+def test_messages_round_trip(
+    attributes: list[StunAttribute], algorithm: IntegrityAlgorithm, key: bytes
+) -> None:
     message = binding_request(TRANSACTION_ID, attributes)
     parsed = Message.parse(message.encode(key=key, algorithm=algorithm))
     assert parsed == message
@@ -430,7 +435,7 @@ def test_a_length_that_is_not_a_multiple_of_four_is_malformed(length: int) -> No
 def test_unknown_attributes_have_their_number() -> None:
     """RFC 8489 section 14.13: 0x000A, and a list of types of 16 bits."""
     response = error_response(
-        binding_request(bytes(12)), ErrorCode(420, "Unknown Attribute"), (0x7777, 0x1234)
+        binding_request(bytes(12)), ErrorCode(420, "Unknown StunAttribute"), (0x7777, 0x1234)
     )
     assert bytes.fromhex("000a 0004 7777 1234") in response.encode()
 

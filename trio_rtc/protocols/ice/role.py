@@ -3,7 +3,7 @@
 import random
 from enum import Enum, auto
 
-from trio_rtc.protocols.stun import Attribute, AttributeType, Message
+from trio_rtc.protocols.stun import AttributeType, Message, StunAttribute
 
 from .state import IceRole
 
@@ -33,11 +33,11 @@ class RoleConflictResolver:
         self._tie_breaker = rng.getrandbits(_TIE_BREAKER_BITS)
 
     @property
-    def attribute(self) -> Attribute:
+    def attribute(self) -> StunAttribute:
         """ICE-CONTROLLING or ICE-CONTROLLED for a request."""
         controlling = self.role is IceRole.CONTROLLING
         attribute_type = AttributeType.ICE_CONTROLLING if controlling else AttributeType.ICE_CONTROLLED
-        return Attribute(attribute_type, self._tie_breaker.to_bytes(8, "big"))
+        return StunAttribute(attribute_type, self._tie_breaker.to_bytes(8, "big"))
 
     def switch(self) -> None:
         """Switch the role after a 487 response, and change the tie-breaker (RFC 8445 section 7.2.5.1)."""

@@ -8,11 +8,11 @@ import attrs
 from trio_rtc.enums import RTCIceCandidateType
 from trio_rtc.protocols._contract import Address, Datagram
 from trio_rtc.protocols.stun import (
-    Attribute,
     AttributeType,
     Client,
     Message,
     ResponseReceived,
+    StunAttribute,
     TransactionFailed,
     TransactionOptions,
     binding_request,
@@ -211,10 +211,10 @@ class TransactionManager:
         # The priority of the local address as a peer-reflexive candidate (RFC 8445 section 7.1.1).
         priority = compute_priority(RTCIceCandidateType.PRFLX, pair.local.local_preference)
         attributes = [
-            Attribute(AttributeType.USERNAME, username.encode()),
-            Attribute(AttributeType.PRIORITY, priority.to_bytes(4, "big")),
+            StunAttribute(AttributeType.USERNAME, username.encode()),
+            StunAttribute(AttributeType.PRIORITY, priority.to_bytes(4, "big")),
             self._roles.attribute,
         ]
         if nominates:
-            attributes.append(Attribute(AttributeType.USE_CANDIDATE, b""))
+            attributes.append(StunAttribute(AttributeType.USE_CANDIDATE, b""))
         return binding_request(self._rng.randbytes(_TRANSACTION_ID_SIZE), attributes)

@@ -2,9 +2,9 @@
 
 from .attributes import (
     COMPREHENDED,
-    Attribute,
     AttributeType,
     ErrorCode,
+    StunAttribute,
     encode_address,
     encode_error_code,
     encode_unknown_attributes,
@@ -27,7 +27,7 @@ from .options import TransactionOptions
 
 __all__ = [
     "COMPREHENDED",
-    "Attribute",
+    "StunAttribute",
     "AttributeType",
     "Client",
     "ErrorCode",

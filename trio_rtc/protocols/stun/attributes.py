@@ -20,7 +20,7 @@ _COMPREHENSION_OPTIONAL = 0x8000
 
 
 class AttributeType(IntEnum):
-    """Attribute types of STUN and ICE."""
+    """StunAttribute types of STUN and ICE."""
 
     MAPPED_ADDRESS = 0x0001
     USERNAME = 0x0006
@@ -47,7 +47,7 @@ COMPREHENDED: frozenset[int] = frozenset(AttributeType)
 """Attributes that are understood by default; TURN adds its own."""
 
 
-class Attribute(NamedTuple):
+class StunAttribute(NamedTuple):
     """An attribute: type and value without padding."""
 
     type: int

@@ -19,9 +19,9 @@ from trio_rtc.protocols.checksum import stun_fingerprint
 from .attributes import (
     COMPREHENDED,
     MAGIC_COOKIE,
-    Attribute,
     AttributeType,
     ErrorCode,
+    StunAttribute,
     decode_address,
     decode_error_code,
     decode_integer,
@@ -87,7 +87,7 @@ class Message:
     method: int
     message_class: MessageClass
     transaction_id: bytes
-    attributes: tuple[Attribute, ...] = ()
+    attributes: tuple[StunAttribute, ...] = ()
     raw: bytes = attrs.field(default=b"", repr=False, eq=False)
     _integrity: tuple[tuple[int, int], ...] = attrs.field(default=(), repr=False, eq=False)
 
@@ -104,7 +104,7 @@ class Message:
         if len(data) > MAX_MESSAGE_SIZE:
             raise ProtocolError(f"a STUN message of {len(data)} bytes is longer than {MAX_MESSAGE_SIZE}")
         method, message_class, transaction_id = _parse_header(data)
-        attributes: list[Attribute] = []
+        attributes: list[StunAttribute] = []
         integrity: list[tuple[int, int]] = []
         position = HEADER_SIZE
         end = len(data)
@@ -123,7 +123,7 @@ class Message:
             elif attribute_type in _INTEGRITY_TYPES:
                 integrity.append((attribute_type, position))
             elif not integrity:
-                attributes.append(Attribute(attribute_type, data[value_start : value_start + length]))
+                attributes.append(StunAttribute(attribute_type, data[value_start : value_start + length]))
             position = next_position
         return cls(method, message_class, transaction_id, tuple(attributes), data, tuple(integrity))
 
@@ -148,7 +148,7 @@ class Message:
         if fingerprint:
             data = _with_length(data, len(data) + 4 + _FINGERPRINT_SIZE)
             value = stun_fingerprint(data).to_bytes(_FINGERPRINT_SIZE, "big")
-            data += _encode_attribute(Attribute(AttributeType.FINGERPRINT, value))
+            data += _encode_attribute(StunAttribute(AttributeType.FINGERPRINT, value))
         return data
 
     def _header(self, length: int) -> bytes:
@@ -275,7 +275,7 @@ def is_stun(data: bytes) -> bool:
     return len(data) >= HEADER_SIZE and data[0] < 4 and data[4:8] == b"\x21\x12\xa4\x42"
 
 
-def binding_request(transaction_id: bytes, attributes: Iterable[Attribute] = ()) -> Message:
+def binding_request(transaction_id: bytes, attributes: Iterable[StunAttribute] = ()) -> Message:
     """Return a Binding request."""
     return Message(Method.BINDING, MessageClass.REQUEST, transaction_id, tuple(attributes))
 
@@ -283,15 +283,15 @@ def binding_request(transaction_id: bytes, attributes: Iterable[Attribute] = ())
 def success_response(request: Message, mapped_address: Address) -> Message:
     """Return a success response with XOR-MAPPED-ADDRESS."""
     value = xor_address(encode_address(mapped_address), request.transaction_id)
-    attribute = Attribute(AttributeType.XOR_MAPPED_ADDRESS, value)
+    attribute = StunAttribute(AttributeType.XOR_MAPPED_ADDRESS, value)
     return Message(request.method, MessageClass.SUCCESS_RESPONSE, request.transaction_id, (attribute,))
 
 
 def error_response(request: Message, error: ErrorCode, unknown: tuple[int, ...] = ()) -> Message:
     """Return an error response; ``unknown`` lists the unknown attributes of a 420 response."""
-    attributes = [Attribute(AttributeType.ERROR_CODE, encode_error_code(error))]
+    attributes = [StunAttribute(AttributeType.ERROR_CODE, encode_error_code(error))]
     if unknown:
-        attributes.append(Attribute(AttributeType.UNKNOWN_ATTRIBUTES, encode_unknown_attributes(unknown)))
+        attributes.append(StunAttribute(AttributeType.UNKNOWN_ATTRIBUTES, encode_unknown_attributes(unknown)))
     return Message(request.method, MessageClass.ERROR_RESPONSE, request.transaction_id, tuple(attributes))
 
 
@@ -324,7 +324,7 @@ def _check_fingerprint(data: bytes, position: int, length: int) -> None:
         raise ProtocolError("FINGERPRINT does not match")
 
 
-def _encode_attribute(attribute: Attribute) -> bytes:
+def _encode_attribute(attribute: StunAttribute) -> bytes:
     value = attribute.value
     return _ATTRIBUTE_HEADER.pack(attribute.type, len(value)) + value + bytes(-len(value) % 4)
 
@@ -335,7 +335,7 @@ def _append_integrity(data: bytes, key: bytes, algorithm: IntegrityAlgorithm) ->
     else:
         attribute_type, size = AttributeType.MESSAGE_INTEGRITY_SHA256, _SHA256_SIZE
     data = _with_length(data, len(data) + 4 + size)
-    return data + _encode_attribute(Attribute(attribute_type, hmac.digest(key, data, algorithm.value)))
+    return data + _encode_attribute(StunAttribute(attribute_type, hmac.digest(key, data, algorithm.value)))
 
 
 def _with_length(data: bytes, total: int) -> bytes:
