@@ -109,7 +109,8 @@ class SourceClass:
         is_top_level: Whether it is in no other class or function.
         is_protocol: Whether ``Protocol`` is a direct base.
         head: The comment above it and its docstring.
-        members: Methods and attributes; with those of its ancestors once the package has resolved them.
+        members: Attributes, with ``None``, and methods, with the number of their parameters; with those of its
+            ancestors once the package has resolved them.
         base_names: As they are written.
         ancestors: Keys of all base classes that are of the package.
     """
@@ -120,13 +121,22 @@ class SourceClass:
     is_top_level: bool
     is_protocol: bool
     head: str
-    members: set[str]
+    members: dict[str, int | None]
     base_names: list[str]
     ancestors: set[str] = attrs.field(factory=set)
 
     def fits(self, protocol: "SourceClass") -> bool:
         """Return whether the class is a subclass of a Protocol or has all of its members."""
-        return protocol.key in self.ancestors or protocol.members <= self.members
+        if protocol.key in self.ancestors:
+            return True
+        return all(
+            name in self.members and self._matches(name, own) for name, own in protocol.members.items()
+        )
+
+    def _matches(self, name: str, parameters: int | None) -> bool:
+        """Return whether a member is an attribute or has as many parameters, maybe more."""
+        mine = self.members[name]
+        return mine is None or parameters is None or mine >= parameters
 
 
 class Package:
@@ -197,9 +207,10 @@ class Package:
                 if base not in each.ancestors:
                     each.ancestors.add(base)
                     waiting += bases[base]
-        members = {key: set(each.members) for key, each in found.items()}
+        members = {key: dict(each.members) for key, each in found.items()}
         for each in found.values():
-            each.members |= set().union(*(members[base] for base in each.ancestors))
+            for base in each.ancestors:
+                each.members = {**members[base], **each.members}
         return found
 
     def _resolve(self, module: SourceModule, name: str, classes: Mapping[str, SourceClass]) -> str:
@@ -232,7 +243,7 @@ def _classes_in(module: SourceModule, node: ast.AST, prefix: str) -> Iterator[So
                 is_top_level=prefix == module.name,
                 is_protocol=any(base in ("Protocol", "typing.Protocol") for base in bases),
                 head=_head(module, child),
-                members=set(_members(child)),
+                members=dict(_members(child)),
                 base_names=[base for base in bases if base],
             )
             yield from _classes_in(module, child, key)
@@ -249,16 +260,19 @@ def _head(module: SourceModule, node: ast.ClassDef) -> str:
     return "\n".join([*rows[begin:first], ast.get_docstring(node) or ""])
 
 
-def _members(node: ast.ClassDef) -> Iterator[str]:
-    """Yield the names of methods and attributes, those included that methods assign to ``self``."""
+def _members(node: ast.ClassDef) -> Iterator[tuple[str, int | None]]:
+    """Yield methods with the number of their parameters, and attributes, those that methods assign included."""
     for child in node.body:
         if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            if not child.name.endswith("__"):
-                yield child.name
             for inner in ast.walk(child):
-                if isinstance(inner, ast.Attribute) and dotted_name(inner.value) == "self":
-                    yield inner.attr
+                if isinstance(inner, ast.Attribute) and isinstance(inner.ctx, ast.Store):
+                    yield from [(inner.attr, None)] if dotted_name(inner.value) == "self" else []
         elif isinstance(child, ast.AnnAssign) and isinstance(child.target, ast.Name):
-            yield child.target.id
+            yield child.target.id, None
         elif isinstance(child, ast.Assign):
-            yield from (target.id for target in child.targets if isinstance(target, ast.Name))
+            yield from ((target.id, None) for target in child.targets if isinstance(target, ast.Name))
+    for child in node.body:
+        if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)) and not child.name.endswith("__"):
+            is_property = any(dotted_name(each).endswith("property") for each in child.decorator_list)
+            parameters = len([*child.args.args[1:], *child.args.kwonlyargs])
+            yield child.name, None if is_property else parameters

@@ -23,7 +23,7 @@ ROOT: Final = Path(__file__).parents[2]
 PACKAGE: Final = "trio_rtc"
 REASON: Final = "implementer"
 """A Protocol with one implementer has this word in its docstring or in the comment above it, with the reason."""
-_IMPORT: Final = "import time; begin = time.process_time(); import {}; print(time.process_time() - begin)"
+_IMPORT: Final = "import time; begin = time.process_time(); import {0}{1}; print(time.process_time() - begin)"
 
 
 @attrs.frozen
@@ -170,8 +170,18 @@ def lines(package: Package) -> Result:
 
 
 def import_seconds(package: Package) -> Result:
-    """Measure the CPU seconds of importing the package: the median of five processes."""
-    command = [sys.executable, "-c", _IMPORT.format(package.name)]
+    """Measure the CPU seconds of importing the package."""
+    return _import_seconds(package, "")
+
+
+def first_use_seconds(package: Package) -> Result:
+    """Measure the CPU seconds of importing the package and loading its public names, which may be lazy."""
+    return _import_seconds(package, f"; [getattr({package.name}, each) for each in {package.name}.__all__]")
+
+
+def _import_seconds(package: Package, use: str) -> Result:
+    """Return the median of five processes."""
+    command = [sys.executable, "-c", _IMPORT.format(package.name, use)]
     # Where Python must not keep what it compiles, each process would compile everything.
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
     runs = [
@@ -206,6 +216,7 @@ MEASURES: Final = (
     Measure("docstrings that begin with a banned word", 0, docstring_verbs),
     Measure("lines", 52_000, lines),
     Measure("CPU seconds of the import", 0.25, import_seconds),
+    Measure("CPU seconds of the import with all public names", 0.7, first_use_seconds),
     Measure("files from an RTP packet to a decoded frame", 25, _receive_path(FRAME)),
     Measure("files from a datagram to a message", 15, _receive_path(MESSAGE)),
 )

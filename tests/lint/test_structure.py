@@ -130,6 +130,15 @@ def test_protocol_with_a_reason(package: Callable[..., Package], reason: str) ->
     assert structure.protocols_with_one_implementer(tree).value == 0
 
 
+@pytest.mark.parametrize("method", ["def write(self): ...", "def read(self): ..."])
+def test_a_method_with_fewer_parameters_is_no_implementation(
+    package: Callable[..., Package], method: str
+) -> None:
+    source = PROTOCOL.replace("def read(self)", "def read(self, size, *, timeout)")
+    tree = package(a=source, b=f"class Other:\n    limit = 1\n    {method}")
+    assert structure.protocols_with_one_implementer(tree).value == 0
+
+
 def test_protocol_of_the_application(package: Callable[..., Package]) -> None:
     callback = "class Handler(Protocol):\n    def __call__(self): ..."
     assert structure.protocols_with_one_implementer(package(a=f"{PROTOCOL}\n{callback}")).value == 0
@@ -180,6 +189,14 @@ def test_import_seconds(package: Callable[..., Package]) -> None:
     result = structure.import_seconds(package(init=busy))
     assert 0.05 < result.value < 0.25
     assert len(result.places) == 5
+
+
+def test_first_use_seconds(package: Callable[..., Package]) -> None:
+    busy = "import time\nwhile time.process_time() < 0.2: pass\nname = 1"
+    lazy = "__all__ = ['name']\ndef __getattr__(key):\n    from made_up.busy import name\n    return name"
+    tree = package(init=lazy, busy=busy)
+    assert structure.import_seconds(tree).value < 0.05
+    assert 0.05 < structure.first_use_seconds(tree).value < 0.25
 
 
 @pytest.mark.parametrize(
