@@ -163,3 +163,33 @@ async def test_counters_of_the_debugging_page_exist(autojump_clock: trio.testing
         for name in re.findall(r"`(\w+)`", cells):
             found = any(name in report["layers"].counters[layer] for report in reports)
             assert found, f"the statistics of {layer} have no {name}"
+
+
+_FILE = re.compile(r"`((?:tests|trio_rtc|benchmarks|docs|examples)/[\w/.]+)`")
+_OPTION = re.compile(r"`(\w+Options)(?:\.(\w+))?")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
+def test_files_named_in_prose_exist(page: Path) -> None:
+    for name in _FILE.findall(page.read_text(encoding="utf-8")):
+        assert "_build" in name or (ROOT / name).exists(), f"{page.name} names {name}"
+
+
+@pytest.fixture(scope="module")
+def options() -> Mapping[str, set[str]]:
+    """Return the fields and properties of every class of options in the package."""
+    found: dict[str, set[str]] = {}
+    for path in (ROOT / "trio_rtc").rglob("*.py"):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and node.name.endswith("Options"):
+                fields = (each.target for each in node.body if isinstance(each, ast.AnnAssign))
+                found[node.name] = {field.id for field in fields if isinstance(field, ast.Name)}
+                found[node.name] |= {each.name for each in node.body if isinstance(each, ast.FunctionDef)}
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
+def test_options_named_in_prose_exist(page: Path, options: Mapping[str, set[str]]) -> None:
+    for name, field in _OPTION.findall(page.read_text(encoding="utf-8")):
+        assert name in options, f"{page.name} names {name}"
+        assert not field or field in options[name], f"{page.name} names {name}.{field}"
