@@ -1,7 +1,7 @@
-"""What a trio run takes from the operating system: randomness, the time of day, threads for codecs and files.
+"""The environment of a trio run: randomness, wall clock, and threads for codecs and files.
 
-By default these are the operating system's. ``trio_rtc.testing.run`` puts a deterministic environment in their place,
-for its own trio run only.
+By default it is the operating system's. ``trio_rtc.testing.run`` replaces it by a deterministic environment, for its
+own trio run only.
 """
 
 import functools
@@ -19,12 +19,12 @@ T = TypeVar("T")
 
 @attrs.define(eq=False)
 class DeterministicEnvironment:
-    """What a run gets from its seed in place of the operating system.
+    """Environment of a deterministic run, made from a seed.
 
     Attributes:
         seed: Source of all randomness.
         epoch: Unix time at which the run begins, in seconds.
-        threads: Whether codecs and files use worker threads, as outside of tests.
+        threads: Whether codecs and files use worker threads.
     """
 
     seed: int
@@ -33,7 +33,7 @@ class DeterministicEnvironment:
     _generators: int = 0
 
     def new_rng(self) -> random.Random:
-        """Return a new generator, whose sequence depends on the seed and on how many there were before."""
+        """Return a new generator, whose sequence depends on the seed and its ordinal number."""
         self._generators += 1
         return random.Random(f"{self.seed}/{self._generators}")  # noqa: S311 - for tests only
 
@@ -51,10 +51,10 @@ _limiters: "trio.lowlevel.RunVar[dict[str, trio.CapacityLimiter] | None]" = trio
 
 
 def require_trio(called: str) -> None:
-    """Raise ``RuntimeError`` outside of trio, where only obscure errors would follow.
+    """Raise ``RuntimeError`` outside of trio, where obscure errors would follow.
 
     Args:
-        called: What was called, for the message.
+        called: Name of the called function, for the message.
     """
     if not trio.lowlevel.in_trio_run():
         raise RuntimeError(
@@ -69,7 +69,7 @@ def use(environment: DeterministicEnvironment) -> None:
 
 
 def deterministic_environment() -> DeterministicEnvironment | None:
-    """Return the environment of this trio run; ``None`` for the operating system's, and outside of trio."""
+    """Return the environment of this trio run; ``None`` for the operating system's and outside of trio."""
     return _deterministic.get() if trio.lowlevel.in_trio_run() else None
 
 
@@ -80,7 +80,7 @@ def new_rng() -> random.Random:
 
 
 def default_wall_clock() -> Callable[[], float]:
-    """Return the function that tells the Unix time in seconds."""
+    """Return the function that returns the Unix time in seconds."""
     environment = deterministic_environment()
     return time.time if environment is None else environment.wall_clock
 
@@ -91,7 +91,7 @@ def new_id() -> str:
 
 
 def thread_limiter(purpose: str, total_tokens: int) -> trio.CapacityLimiter:
-    """Return this trio run's limiter of the threads for one purpose; made when it is first asked for."""
+    """Return this trio run's limiter of the threads for one purpose, created at the first call."""
     limiters = _limiters.get()
     if limiters is None:
         limiters = {}
@@ -108,7 +108,7 @@ def thread_limiters() -> Sequence[trio.CapacityLimiter]:
 
 
 def runs_threads() -> bool:
-    """Return whether codecs and files use threads, whose results come in no fixed order."""
+    """Return whether codecs and files use threads, whose results arrive in no fixed order."""
     environment = deterministic_environment()
     return environment is None or environment.threads
 

@@ -1,4 +1,4 @@
-"""RTCCertificate: what a connection proves itself with."""
+"""RTCCertificate: the certificate of a connection."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -35,10 +35,10 @@ class RTCDtlsFingerprint:
 class RTCCertificate:
     """A certificate with its private key (W3C webrtc section 4.9.2).
 
-    Made by ``RTCPeerConnection.generate_certificate``. Its key cannot be read from here.
+    Created by ``RTCPeerConnection.generate_certificate``. The private key cannot be exported.
 
     Attributes:
-        expires: When it expires, in milliseconds since 1970.
+        expires: Time of expiry in milliseconds since 1970.
     """
 
     expires: float
@@ -56,7 +56,7 @@ def generate_certificate(
     rng: random.Random | None = None,
     wall_now: float | None = None,
 ) -> RTCCertificate:
-    """Make a self-signed certificate; see ``RTCPeerConnection.generate_certificate``."""
+    """Return a new self-signed certificate; see ``RTCPeerConnection.generate_certificate``."""
     algorithm, lifetime = _read_algorithm(key_generation_algorithm)
     certificate = Certificate.generate(
         rng or new_rng(),
@@ -70,23 +70,23 @@ def generate_certificate(
 def choose_certificate(
     configured: Sequence[RTCCertificate], rng: random.Random, wall_now: float
 ) -> RTCCertificate:
-    """Return the certificate of a new connection: the first of its configuration, or else one made for it.
+    """Return the certificate of a new connection: the first of its configuration, or else a new one.
 
     Raises:
-        InvalidAccessError: One of the configuration has expired.
+        InvalidAccessError: A certificate of the configuration has expired.
     """
     if any(certificate.expires <= wall_now * 1000 for certificate in configured):
         raise InvalidAccessError("a certificate of the configuration has expired")
     return configured[0] if configured else generate_certificate(rng=rng, wall_now=wall_now)
 
 
-def takes_long(key_generation_algorithm: str | Mapping[str, Any]) -> bool:
-    """Whether making the certificate takes so long (an RSA key: a tenth of a second) that it needs a thread."""
+def needs_thread(key_generation_algorithm: str | Mapping[str, Any]) -> bool:
+    """Return whether generating the certificate needs a thread, as it takes long (an RSA key: a tenth of a second)."""
     return not _read_algorithm(key_generation_algorithm)[0].startswith("ECDSA")
 
 
 def core_certificate(certificate: RTCCertificate) -> Certificate:
-    """Return the certificate as the DTLS core takes it."""
+    """Return the certificate in the form of the DTLS core."""
     return certificate._certificate
 
 
@@ -122,5 +122,5 @@ def _member(members: Mapping[str, Any], name: str, idl_name: str, default: Any) 
 
 
 def _name(algorithm: Any) -> str:
-    """Return the name of an algorithm that WebCrypto lets be written as a string or as a dictionary."""
+    """Return the name of a WebCrypto algorithm, which is a string or a dictionary."""
     return str(algorithm.get("name") if isinstance(algorithm, Mapping) else algorithm).upper()

@@ -1,4 +1,4 @@
-"""W3C's configuration dictionaries. What W3C does not have is in :class:`trio_rtc.Settings`."""
+"""W3C's configuration dictionaries. Settings beyond W3C's are in :class:`trio_rtc.Settings`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -50,7 +50,7 @@ def _all_instances_of(wanted: type) -> Any:
     return attrs.validators.deep_iterable(attrs.validators.instance_of(wanted))
 
 
-# A bare ``tuple`` as converter would leave the members' type unknown to a type checker.
+# With a bare ``tuple`` as converter, type checkers would not know the members' type.
 def _server_tuple(servers: Sequence[RTCIceServer]) -> tuple[RTCIceServer, ...]:
     return tuple(servers)
 
@@ -79,16 +79,16 @@ def _rtcp_mux_policy(value: str) -> RTCRtcpMuxPolicy:
 @strict_class
 @attrs.frozen
 class RTCConfiguration:
-    """How a peer connection is to be set up (W3C webrtc section 4.2.1).
+    """Configuration of a peer connection (W3C webrtc section 4.2.1).
 
     Attributes:
         ice_servers: STUN and TURN servers.
         ice_transport_policy: ``all``, or ``relay`` to use relayed candidates only.
-        bundle_policy: Which sections of an offer may do without BUNDLE. All share one transport; what a peer wants on
-            another is rejected.
+        bundle_policy: Which sections of an offer are usable without BUNDLE. All share one transport if the peer
+            bundles.
         rtcp_mux_policy: ``require`` is the only value.
         peer_identity: Obsolete; only ``None``.
-        certificates: Certificates to use, of which the first one is taken; by default one is made for this
+        certificates: Certificates, of which the first is used; by default a new one is generated for this
             connection.
         ice_candidate_pool_size: 0 to 255. Accepted; candidates are gathered when descriptions are set.
 

@@ -1,4 +1,4 @@
-"""What travels over signaling: session descriptions and ICE candidates, with W3C's JSON spelling."""
+"""Data for signaling: session descriptions and ICE candidates, with W3C's JSON spelling."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -31,7 +31,7 @@ class RTCSessionDescription:
     """An offer, an answer or a rollback (W3C webrtc section 4.6.2).
 
     Attributes:
-        type: What it is.
+        type: Offer, answer, provisional answer or rollback.
         sdp: The description in SDP (RFC 8866); empty for a rollback.
 
     Raises:
@@ -47,7 +47,7 @@ class RTCSessionDescription:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "RTCSessionDescription":
-        """Make a description of what a browser's ``toJSON`` gave.
+        """Return a description from the dictionary of a browser's ``toJSON``.
 
         Raises:
             TypeError: ``type`` is missing or unknown, or a member has the wrong type.
@@ -79,15 +79,15 @@ def _parse(text: str) -> Candidate | None:
 @strict_class
 @attrs.frozen
 class RTCIceCandidate:
-    """An ICE candidate as it travels over signaling (W3C webrtc section 4.8.1).
+    """An ICE candidate for signaling (W3C webrtc section 4.8.1).
 
     Attributes:
-        candidate: The candidate's line, ``candidate:…``; ``""`` says that no more candidates will come.
-        sdp_mid: The media section it belongs to, by its ``mid``.
-        sdp_m_line_index: The same by index.
-        username_fragment: The generation it belongs to.
-        relay_protocol: How the TURN server was reached, for local relay candidates.
-        url: The server that it came from, for local candidates.
+        candidate: The candidate's line, ``candidate:…``; ``""`` is the end of candidates.
+        sdp_mid: The ``mid`` of the candidate's media section.
+        sdp_m_line_index: The index of the candidate's media section.
+        username_fragment: The candidate's ICE generation.
+        relay_protocol: Protocol between client and TURN server, for local relay candidates.
+        url: The server that provided it, for local candidates.
 
     Raises:
         TypeError: Both ``sdp_mid`` and ``sdp_m_line_index`` are ``None``.
@@ -120,7 +120,7 @@ class RTCIceCandidate:
 
     @property
     def foundation(self) -> str | None:
-        """Candidates of one foundation are alike: type, base, server and protocol are the same."""
+        """The foundation, equal in candidates of the same type, base, server and protocol."""
         return self._parsed.foundation if self._parsed else None
 
     @property
@@ -150,12 +150,12 @@ class RTCIceCandidate:
 
     @property
     def type(self) -> RTCIceCandidateType | None:
-        """How the candidate was found."""
+        """The type of the candidate."""
         return self._parsed.type if self._parsed else None
 
     @property
     def tcp_type(self) -> RTCIceTcpCandidateType | None:
-        """For TCP candidates: who opens the connection."""
+        """For TCP candidates: the side that opens the connection."""
         return self._parsed.tcp_type if self._parsed else None
 
     @property
@@ -179,13 +179,13 @@ class RTCIceCandidate:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "RTCIceCandidate":
-        """Make a candidate of what a browser's ``toJSON`` gave.
+        """Return a candidate from the dictionary of a browser's ``toJSON``.
 
-        The line may also be under ``sdp``, the name that it has in libwebrtc's native interfaces (Android, Flutter).
+        The line may also have the key ``sdp``, its name in libwebrtc's native interfaces (Android, Flutter).
 
         Raises:
-            TypeError: A member has the wrong type, or nothing says which media section it belongs to, or ``sdp`` is
-                empty: only an empty ``candidate`` is the end of candidates.
+            TypeError: A member has the wrong type, or there is neither ``sdpMid`` nor ``sdpMLineIndex``, or ``sdp``
+                is empty: only an empty ``candidate`` is the end of candidates.
         """
         _require_mapping("RTCIceCandidate", data)
         line = data.get("candidate", "")

@@ -10,7 +10,7 @@ def member_of(enumeration: type[MemberT], value: str) -> MemberT:
     """Return the member with a W3C spelling.
 
     Raises:
-        TypeError: There is none. That is WebIDL's error, where Python's would be ``ValueError``.
+        TypeError: There is none. (WebIDL's error; Python's own would be ``ValueError``.)
     """
     try:
         return enumeration(value)
@@ -20,7 +20,7 @@ def member_of(enumeration: type[MemberT], value: str) -> MemberT:
 
 
 class RTCErrorDetailType(StrEnum):
-    """What kind of failure an ``RTCError`` is (W3C webrtc section 11.2)."""
+    """The kind of failure of an ``RTCError`` (W3C webrtc section 11.2)."""
 
     DATA_CHANNEL_FAILURE = "data-channel-failure"
     DTLS_FAILURE = "dtls-failure"
@@ -32,7 +32,7 @@ class RTCErrorDetailType(StrEnum):
 
 
 class RTCSignalingState(StrEnum):
-    """Where the offer/answer exchange stands (W3C webrtc section 4.3.1)."""
+    """The state of the offer/answer exchange (W3C webrtc section 4.3.1)."""
 
     STABLE = "stable"
     HAVE_LOCAL_OFFER = "have-local-offer"
@@ -43,7 +43,7 @@ class RTCSignalingState(StrEnum):
 
 
 class RTCIceGatheringState(StrEnum):
-    """Gathering over all ICE transports (W3C webrtc section 4.3.2)."""
+    """The gathering state of all ICE transports (W3C webrtc section 4.3.2)."""
 
     NEW = "new"
     GATHERING = "gathering"
@@ -51,7 +51,7 @@ class RTCIceGatheringState(StrEnum):
 
 
 class RTCPeerConnectionState(StrEnum):
-    """All transports together (W3C webrtc section 4.3.3)."""
+    """The aggregate state of all transports (W3C webrtc section 4.3.3)."""
 
     CLOSED = "closed"
     FAILED = "failed"
@@ -62,7 +62,7 @@ class RTCPeerConnectionState(StrEnum):
 
 
 class RTCIceConnectionState(StrEnum):
-    """All ICE transports together (W3C webrtc section 4.3.4)."""
+    """The aggregate state of all ICE transports (W3C webrtc section 4.3.4)."""
 
     CLOSED = "closed"
     FAILED = "failed"
@@ -83,14 +83,14 @@ class RTCSdpType(StrEnum):
 
 
 class RTCIceTransportPolicy(StrEnum):
-    """Which candidates may be used (W3C webrtc section 4.2.3)."""
+    """Policy for the candidates to use (W3C webrtc section 4.2.3)."""
 
     RELAY = "relay"
     ALL = "all"
 
 
 class RTCBundlePolicy(StrEnum):
-    """How media is spread over transports (W3C webrtc section 4.2.4)."""
+    """Policy for bundling media on transports (W3C webrtc section 4.2.4)."""
 
     BALANCED = "balanced"
     MAX_COMPAT = "max-compat"
@@ -98,13 +98,13 @@ class RTCBundlePolicy(StrEnum):
 
 
 class RTCRtcpMuxPolicy(StrEnum):
-    """Whether RTP and RTCP share a transport (W3C webrtc section 4.2.5)."""
+    """Policy for multiplexing RTP and RTCP (W3C webrtc section 4.2.5)."""
 
     REQUIRE = "require"
 
 
 class RTCQualityLimitationReason(StrEnum):
-    """What makes the pictures of a stream fewer or smaller (W3C webrtc-stats section 7.6.1)."""
+    """The reason for a reduced resolution or frame rate (W3C webrtc-stats section 7.6.1)."""
 
     NONE = "none"
     CPU = "cpu"
@@ -128,7 +128,7 @@ class RTCIceTcpCandidateType(StrEnum):
 
 
 class RTCIceCandidateType(StrEnum):
-    """How a candidate was found, RFC 8445 section 5.1.1."""
+    """The type of a candidate (RFC 8445 section 5.1.1)."""
 
     HOST = "host"
     SRFLX = "srflx"
@@ -137,7 +137,7 @@ class RTCIceCandidateType(StrEnum):
 
 
 class RTCIceServerTransportProtocol(StrEnum):
-    """How a TURN server was reached."""
+    """The protocol between client and TURN server."""
 
     UDP = "udp"
     TCP = "tcp"
@@ -145,7 +145,7 @@ class RTCIceServerTransportProtocol(StrEnum):
 
 
 class RTCIceRole(StrEnum):
-    """Which agent nominates, RFC 8445 section 6.1.1."""
+    """The role of an ICE agent; the controlling one nominates (RFC 8445 section 6.1.1)."""
 
     UNKNOWN = "unknown"
     CONTROLLING = "controlling"
@@ -160,7 +160,7 @@ class RTCIceComponent(StrEnum):
 
 
 class RTCIceGathererState(StrEnum):
-    """Gathering of one ICE transport (W3C webrtc section 5.6.3)."""
+    """The gathering state of one ICE transport (W3C webrtc section 5.6.3)."""
 
     NEW = "new"
     GATHERING = "gathering"
@@ -168,7 +168,7 @@ class RTCIceGathererState(StrEnum):
 
 
 class RTCIceTransportState(StrEnum):
-    """Connectivity of one ICE transport (W3C webrtc section 5.6.4)."""
+    """The state of one ICE transport (W3C webrtc section 5.6.4)."""
 
     CLOSED = "closed"
     FAILED = "failed"
@@ -180,7 +180,7 @@ class RTCIceTransportState(StrEnum):
 
 
 class RTCDtlsTransportState(StrEnum):
-    """The DTLS transport (W3C webrtc section 5.5.1)."""
+    """The state of a DTLS transport (W3C webrtc section 5.5.1)."""
 
     NEW = "new"
     CONNECTING = "connecting"
@@ -198,7 +198,7 @@ class RTCDtlsRole(StrEnum):
 
 
 class RTCSctpTransportState(StrEnum):
-    """The SCTP association (W3C webrtc section 6.1.2)."""
+    """The state of an SCTP transport (W3C webrtc section 6.1.2)."""
 
     CONNECTING = "connecting"
     CONNECTED = "connected"
@@ -206,7 +206,7 @@ class RTCSctpTransportState(StrEnum):
 
 
 class RTCDataChannelState(StrEnum):
-    """A data channel (W3C webrtc section 6.2)."""
+    """The state of a data channel (W3C webrtc section 6.2)."""
 
     CONNECTING = "connecting"
     OPEN = "open"
@@ -215,7 +215,7 @@ class RTCDataChannelState(StrEnum):
 
 
 class BinaryType(StrEnum):
-    """How binary messages are handed over; in Python both are ``bytes``."""
+    """The type of received binary messages; in Python both are ``bytes``."""
 
     BLOB = "blob"
     ARRAYBUFFER = "arraybuffer"
@@ -231,7 +231,7 @@ class RTCPriorityType(StrEnum):
 
 
 class RTCRtpTransceiverDirection(StrEnum):
-    """Whether a transceiver sends and receives (W3C webrtc section 5.4)."""
+    """The direction of a transceiver (W3C webrtc section 5.4)."""
 
     SENDRECV = "sendrecv"
     SENDONLY = "sendonly"
@@ -241,17 +241,17 @@ class RTCRtpTransceiverDirection(StrEnum):
 
     @property
     def sends(self) -> bool:
-        """Whether something is sent."""
+        """Whether the direction includes sending."""
         return self in (RTCRtpTransceiverDirection.SENDRECV, RTCRtpTransceiverDirection.SENDONLY)
 
     @property
     def receives(self) -> bool:
-        """Whether something is received."""
+        """Whether the direction includes receiving."""
         return self in (RTCRtpTransceiverDirection.SENDRECV, RTCRtpTransceiverDirection.RECVONLY)
 
 
 class RTCDegradationPreference(StrEnum):
-    """What suffers when the bandwidth does not suffice (W3C mst-content-hint section 5)."""
+    """The preference between frame rate and resolution under low bandwidth (W3C mst-content-hint section 5)."""
 
     BALANCED = "balanced"
     MAINTAIN_FRAMERATE = "maintain-framerate"
@@ -260,7 +260,7 @@ class RTCDegradationPreference(StrEnum):
 
 
 class MediaStreamTrackState(StrEnum):
-    """Whether frames of a track may still come (W3C mediacapture-main section 4.3.1)."""
+    """The state of a track; an ended one provides no more frames (W3C mediacapture-main section 4.3.1)."""
 
     LIVE = "live"
     ENDED = "ended"

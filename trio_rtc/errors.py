@@ -1,15 +1,15 @@
-"""The errors: W3C's DOMException names as classes, and ``ProtocolError`` for what cannot be parsed.
+"""The errors: W3C's DOMException names as classes, and ``ProtocolError`` for malformed packets and texts.
 
 Where W3C throws ``TypeError`` Python's ``TypeError`` is raised, where it throws ``RangeError`` Python's
-``ValueError``. On channels and tracks trio's own errors are raised: ``trio.ClosedResourceError`` (we closed),
-``trio.BrokenResourceError`` (the world did), ``trio.EndOfChannel``.
+``ValueError``. Channels and tracks raise trio's own errors: ``trio.ClosedResourceError`` (closed by the application),
+``trio.BrokenResourceError`` (closed by a failure or by the peer), ``trio.EndOfChannel``.
 """
 
 from .enums import RTCErrorDetailType
 
 
 class ProtocolError(Exception):
-    """A packet or a text from outside is not what its specification says."""
+    """A received packet or text violates its specification."""
 
 
 class DOMException(Exception):
@@ -17,12 +17,12 @@ class DOMException(Exception):
 
     @property
     def name(self) -> str:
-        """The W3C name, as ``DOMException.name`` has it."""
+        """The W3C name, the value of ``DOMException.name``."""
         return type(self).__name__
 
 
 class InvalidStateError(DOMException):
-    """The operation is not allowed in the state that the object is in."""
+    """The operation is not allowed in the object's state."""
 
 
 class InvalidAccessError(DOMException):
@@ -42,7 +42,7 @@ class SyntaxError(DOMException):
 
 
 class InvalidCharacterError(DOMException):
-    """A string contains a character that it must not (telephone tones)."""
+    """A string contains an invalid character (telephone tones)."""
 
 
 class NetworkError(DOMException):
@@ -54,14 +54,14 @@ class OperationError(DOMException):
 
 
 class RTCError(OperationError):
-    """An error with details that only WebRTC has (W3C webrtc, section 11).
+    """An error with details of WebRTC (W3C webrtc section 11).
 
     Attributes:
-        error_detail: Which kind of failure it was.
+        error_detail: The kind of failure.
         sdp_line_number: For ``sdp-syntax-error``: the line, counted from 1.
         sctp_cause_code: For ``sctp-failure``: the cause code of the ABORT chunk, RFC 9260 section 3.3.10.
         received_alert: For ``dtls-failure``: the DTLS alert that the peer sent.
-        sent_alert: For ``dtls-failure``: the DTLS alert that we sent.
+        sent_alert: For ``dtls-failure``: the DTLS alert sent to the peer.
     """
 
     def __init__(

@@ -2,14 +2,14 @@
 
 A synchronous handler is called in the same step that changes the state, with no checkpoint between. An
 asynchronous one runs in the peer connection's nursery; one handler gets its events one at a time and in order.
-A handler that raises ends the ``async with`` block of its peer connection with that error: it is not logged
-and lost. The exception are errors that say only that something is closed: those are logged when the connection ends.
+An error of a handler ends the ``async with`` block of its peer connection, and is raised there. The exception are
+errors of closed objects, which are logged while the connection ends.
 
 No event is fired inside the public method that causes it. The change of state and its event are a task, as in HTML's
-event loop, which runs on a later turn of the scheduler.
+event loop, which runs in a later iteration of the scheduler.
 
-Subscriptions are unbounded queues, because the events they carry are rare. (Messages of a data channel are
-not: those are taken with ``receive``, which has back-pressure.)
+Subscriptions are unbounded queues, because their events are rare. (Messages of a data channel are not: ``receive``,
+which has back-pressure, returns them.)
 """
 
 import contextvars
@@ -37,7 +37,7 @@ Handler = Callable[[HandlerEventT], Awaitable[None] | None]
 
 
 class AnyEvent(Protocol):
-    """What every event has: W3C's ``type`` (in snake_case) and ``target``."""
+    """The common members of events: W3C's ``type`` (in snake_case) and ``target``."""
 
     @property
     def type(self) -> str:
@@ -45,21 +45,21 @@ class AnyEvent(Protocol):
 
     @property
     def target(self) -> object:
-        """The object it happened to."""
+        """The object that fired it."""
 
 
 @attrs.define(eq=False)
 class HandlerRunner:
-    """Runs the handlers of one peer connection and everything that belongs to it.
+    """Runs the handlers of a peer connection and of its objects.
 
-    Queued tasks are changes of state together with their events. They run in the order in which they were queued, on
-    the next turn of the scheduler, in the nursery of the handlers. The queue is emptied on every turn, so its size is
-    bounded by what the calls of one turn can cause. What a task queues waits for another turn.
+    Queued tasks are changes of state together with their events. They run in order, in the next iteration of the
+    scheduler, in the nursery of the handlers. The queue is emptied in every iteration, so its size is bounded by the
+    calls of one iteration. A task that a task queues runs in a later iteration.
 
     Attributes:
-        nursery: Where asynchronous handlers run; ``None`` before the ``async with`` block.
-        failed: Whether a handler has raised: the block is about to end, and no events follow that one.
-        ending: Whether the connection is closed: only the tasks that close its tracks are still run.
+        nursery: Nursery of asynchronous handlers; ``None`` before the ``async with`` block.
+        failed: Whether a handler has raised: the block is ending, and no more events are fired.
+        ending: Whether the connection is closed: only the tasks that close its tracks still run.
     """
 
     nursery: trio.Nursery | None = None
@@ -72,11 +72,11 @@ class HandlerRunner:
     _calls: int = 0
 
     def open(self, nursery: trio.Nursery, lender: "HandlerRunner | None" = None) -> None:
-        """Start what was waiting for the block to begin.
+        """Start the functions and tasks that waited for the block.
 
         Args:
-            nursery: Where asynchronous handlers run from now on.
-            lender: The runner of the connection that lends its nursery to a track of the application's.
+            nursery: Nursery of asynchronous handlers from now on.
+            lender: The runner of the connection that lends its nursery to a track created by the application.
         """
         self.nursery = nursery
         self._lender = lender
@@ -86,16 +86,16 @@ class HandlerRunner:
         self._schedule()
 
     def leave(self) -> None:
-        """Wait for another block: the one that was lent, to a track of the application's, ends."""
+        """Wait for another block, as the one that lent its nursery to this track ends."""
         self.nursery = None
 
     def end(self) -> None:
-        """Discard the queued tasks: the connection is closed, and no events of it follow."""
+        """Discard the queued tasks, as no events follow the end of the connection."""
         self.ending = True
         self._tasks.clear()
 
     def start(self, run: Callable[[], Awaitable[None]]) -> None:
-        """Run something in the nursery, now or as soon as the block begins."""
+        """Run a function in the nursery, now or when the block begins."""
         if not self._start_in_nursery(run):
             self._waiting.append(run)
 
@@ -103,30 +103,30 @@ class HandlerRunner:
 
     @property
     def in_call(self) -> bool:
-        """Whether a public method is running, inside which no event may be fired."""
+        """Whether a public method is running, in which no event may be fired."""
         return self._calls > 0
 
     def __enter__(self) -> None:
-        """Begin a synchronous part of a public method: the tasks that it causes are queued."""
+        """Begin a synchronous part of a public method, whose tasks are queued."""
         self._calls += 1
 
     def __exit__(self, *_: object) -> None:
-        """End that part."""
+        """End the synchronous part."""
         self._calls -= 1
 
     def queue_task(self, task: Callable[[], None], *, after_end: bool = False) -> None:
-        """Queue a task: a public method has caused it.
+        """Queue a task of a public method.
 
         Args:
-            task: Changes a state and fires the events for that.
-            after_end: Whether it is run although the connection is closed.
+            task: Changes a state and fires its events.
+            after_end: Whether the task runs even if the connection is closed.
         """
         if after_end or not self.ending:
             self._tasks.append(task)
             self._schedule()
 
     def run_task(self, task: Callable[[], None]) -> None:
-        """Run a task after all queued ones: a transport has caused it. Inside a public method it is queued."""
+        """Run a task of a transport after all queued ones; in a public method, queue it."""
         if self._calls:
             self.queue_task(task)
             return
@@ -144,7 +144,7 @@ class HandlerRunner:
             context = contextvars.copy_context()
             trio.lowlevel.current_trio_token().run_sync_soon(context.run, self._run_scheduled_nowait)
             self._scheduled = True
-        # Else there is no scheduler: the tasks wait for the next one that is queued, or for the block.
+        # Else there is no scheduler: the tasks wait until another one is queued, or for the block.
 
     def _start_in_nursery(self, run: Callable[[], Awaitable[None]]) -> bool:
         if self.nursery is None:
@@ -152,13 +152,13 @@ class HandlerRunner:
         try:
             self.nursery.start_soon(run)
         except RuntimeError:
-            # The nursery that the application gave to a track has ended before the track.
+            # The application's nursery of a track has ended before the track.
             self.nursery = None
             return False
         return True
 
     async def _run_scheduled(self) -> None:
-        # Without a checkpoint: what was queued happens also when the block is being cancelled.
+        # Without a checkpoint: queued tasks run even if the block is being cancelled.
         self._run_scheduled_nowait()
 
     def _run_scheduled_nowait(self) -> None:
@@ -170,7 +170,7 @@ class HandlerRunner:
 
     def _run_queued_tasks(self) -> None:
         for _ in range(len(self._tasks)):
-            # A task before may have closed the connection, which has emptied the queue.
+            # An earlier task may have closed the connection, which empties the queue.
             if not self._tasks:
                 return
             task = self._tasks.popleft()
@@ -182,14 +182,14 @@ class HandlerRunner:
     # -- errors of handlers ----------------------------------------------------------------------------------------
 
     def fail(self, error: BaseException) -> None:
-        """End the block with an error of a synchronous handler, unless it says only that something is closed."""
+        """End the block with an error of a synchronous handler, unless it is an error of a closed object."""
         remaining = self._remaining(error, ending=self._is_ending)
         if remaining is None:
             return
         self.failed = True
 
         async def raise_error() -> None:
-            # Without a checkpoint: the error counts also when the block is being cancelled.
+            # Without a checkpoint: the error is raised even if the block is being cancelled.
             raised = self.remaining_error(remaining)
             if raised is not None:
                 raise raised
@@ -198,9 +198,9 @@ class HandlerRunner:
         self.start(raise_error)
 
     def remaining_error(self, error: BaseException) -> BaseException | None:
-        """Return what is to be raised of an error of a handler, in a task of the handlers' nursery.
+        """Return an asynchronous handler's error without errors of closed objects, which are logged instead.
 
-        What says only that something is closed is logged instead. The block has begun to end also when it is cancelled.
+        It is called in a task of the handlers' nursery. A cancelled block has begun to end, too.
         """
         cancelled = trio.current_effective_deadline() == -math.inf
         remaining = self._remaining(error, ending=self._is_ending or cancelled)
@@ -215,14 +215,14 @@ class HandlerRunner:
     def _remaining(self, error: BaseException, *, ending: bool) -> BaseException | None:
         remaining = without_closed_errors(error, ending=ending)
         if remaining is not error:
-            # Without a traceback: there is no fault to look for.
+            # Without a traceback, as this is no fault.
             logger.info("a handler used something that is closed: %r", error)
         return remaining
 
 
 @attrs.define(eq=False)
 class _Listener:
-    """One handler, with the events that an asynchronous one has not worked through yet."""
+    """A handler, with the pending calls of an asynchronous one."""
 
     callback: Handler[Any]
     runner: HandlerRunner
@@ -243,7 +243,7 @@ class _Listener:
                 self.busy = True
                 self.runner.start(self._work)
         elif inspect.isgenerator(result) or inspect.isasyncgen(result):
-            # Such as a lambda makes that calls a generator function.
+            # For example of a lambda that calls a generator function.
             self.runner.fail(
                 TypeError(
                     f"a handler of {event.type!r}, {self.callback!r}, returned a generator, which would never run"
@@ -274,7 +274,7 @@ class _Listener:
 
 
 def _refuse_generator_function(name: str, handler: object) -> None:
-    """Raise ``TypeError`` for a function with ``yield``: calling it runs nothing of it."""
+    """Raise ``TypeError`` for a function with ``yield``, whose body a call does not run."""
     for called in (handler, getattr(type(handler), "__call__", None)):  # noqa: B004 - its kind matters
         if not (inspect.isgeneratorfunction(called) or inspect.isasyncgenfunction(called)):
             continue
@@ -289,7 +289,7 @@ def _refuse_generator_function(name: str, handler: object) -> None:
 class EventHandler(Generic[HandlerEventT]):
     """The ``on_*`` slot of an event: a handler, or ``None``.
 
-    As in W3C, a slot takes its place among the listeners when it is first set, and keeps it when it is set again.
+    As in W3C, the handler's position among the listeners is that of the first assignment.
     """
 
     def __init__(self, event: str) -> None:
@@ -318,10 +318,10 @@ class EventHandler(Generic[HandlerEventT]):
 
 @strict_class
 class EventTarget:
-    """An object that events happen to (WHATWG DOM section 2.7, in Python's spelling)."""
+    """An object that fires events (WHATWG DOM section 2.7, in Python's spelling)."""
 
     EVENTS: frozenset[str] = frozenset()
-    """Names of the events that this object has."""
+    """Names of this object's events."""
 
     def __init__(self, runner: HandlerRunner) -> None:
         self._runner = runner
@@ -330,12 +330,12 @@ class EventTarget:
         self._events_ended = False
 
     def add_event_listener(self, event: str, handler: Handler[Any], *, once: bool = False) -> None:
-        """Call ``handler`` at every ``event``. Adding the same handler twice has no effect.
+        """Register a handler for an event. Adding the same handler twice has no effect.
 
         Args:
             event: Name of the event, such as ``"ice_candidate"``.
             handler: A function of one argument, the event; an ``async`` one runs in the connection's nursery.
-            once: Remove it after the first event.
+            once: Whether to remove the handler after the first event.
 
         Raises:
             TypeError: The handler is a generator function, which would never run.
@@ -349,7 +349,7 @@ class EventTarget:
             self._handler_added()
 
     def remove_event_listener(self, event: str, handler: Handler[Any]) -> None:
-        """Stop calling ``handler``. Harmless when it was not added.
+        """Remove a handler. Without effect if it was not added.
 
         Raises:
             ValueError: This object has no such event.
@@ -358,10 +358,10 @@ class EventTarget:
         self._listeners.get(event, {}).pop(handler, None)
 
     def dispatch_event(self, event: AnyEvent) -> bool:
-        """Let an event happen to this object.
+        """Fire an event at this object.
 
         Returns:
-            ``True``: none of these events can be cancelled.
+            ``True``: none of these events is cancelable.
 
         Raises:
             ValueError: This object has no such event.
@@ -371,7 +371,7 @@ class EventTarget:
         return True
 
     def subscribe(self, event: str) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[Any]]:
-        """Collect events of one kind from now on, to be taken with ``async for``.
+        """Return a context manager that collects events of one kind for ``async for``.
 
         The subscription starts with the block; the iteration ends when the object is closed.
 
@@ -399,14 +399,14 @@ class EventTarget:
             send.close()
 
     def _fire(self, event: AnyEvent) -> None:
-        """Call the handlers and feed the subscriptions, unless the object has ended."""
+        """Call the handlers and send to the subscriptions, unless the object has ended."""
         if self._events_ended or self._runner.failed:
             return
         kind = event.type
         listeners = self._listeners.get(kind)
         if listeners:
             for key, listener in list(listeners.items()):
-                # One that an earlier one has removed is not called any more (WHATWG DOM section 2.10).
+                # A handler removed by an earlier one is not called (WHATWG DOM section 2.10).
                 if listeners.get(key) is not listener:
                     continue
                 if listener.once:
@@ -416,7 +416,7 @@ class EventTarget:
             subscriber.send_nowait(event)
 
     def _end_events(self) -> None:
-        """No events from now on; subscriptions end."""
+        """End the events and the subscriptions."""
         self._events_ended = True
         for subscribers in self._subscribers.values():
             for subscriber in subscribers:

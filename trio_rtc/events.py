@@ -1,6 +1,6 @@
-"""The events that W3C's objects fire. ``type`` is the event's name in snake_case, ``target`` its object.
+"""Events of W3C's interfaces. ``type`` is the event's name in snake_case, ``target`` its object.
 
-Events that carry a track, a stream, a transceiver or a channel stand beside that class.
+Events with a track, stream, transceiver or channel are in the module of that class.
 """
 
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @strict_class
 @attrs.frozen
 class Event:
-    """An event that says no more than that it happened (a change of state, an open channel)."""
+    """An event without further data (a change of state, an open channel)."""
 
     type: str
     target: object
@@ -29,8 +29,8 @@ class RTCPeerConnectionIceEvent:
     """A local candidate was gathered (W3C webrtc section 4.8.2).
 
     Attributes:
-        candidate: The candidate; one whose ``candidate`` is ``""`` ends a generation, ``None`` ends gathering.
-        url: The STUN or TURN server that it came from; ``None`` for host candidates.
+        candidate: The candidate; with ``candidate`` ``""`` the end of an ICE generation, ``None`` the end of gathering.
+        url: The STUN or TURN server that provided it; ``None`` for host candidates.
     """
 
     type: str
@@ -45,7 +45,7 @@ class RTCPeerConnectionIceErrorEvent:
     """An ICE server could not be used (W3C webrtc section 4.8.3).
 
     Attributes:
-        address: The local address from which it was asked, or ``None``.
+        address: The local address of the request, or ``None``.
         port: The local port, or ``None``.
         url: The server.
         error_code: The STUN error code; 701 when the server could not be reached.

@@ -14,7 +14,7 @@ from ._connection.negotiation import as_candidate, as_description, as_local_desc
 from ._environment import require_trio
 from ._operations_chain import ErrorCallback, settle, settle_without_value
 from ._strict_names.checks import strict_arguments, strict_class
-from .certificate import RTCCertificate, generate_certificate, takes_long
+from .certificate import RTCCertificate, generate_certificate, needs_thread
 from .configuration import RTCConfiguration
 from .data_channels.channel_init import channel_parameters
 from .data_channels.data_channel import RTCDataChannel, RTCDataChannelEvent
@@ -466,7 +466,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
             TypeError: The algorithm has no name, or ``expires`` is negative or no number.
         """
         require_trio("RTCPeerConnection.generate_certificate")
-        if not takes_long(key_generation_algorithm):
+        if not needs_thread(key_generation_algorithm):
             await trio.lowlevel.checkpoint()
             return generate_certificate(key_generation_algorithm)
         return await trio.to_thread.run_sync(generate_certificate, key_generation_algorithm)

@@ -176,7 +176,7 @@ def _collection(origin: Any, arguments: tuple[Any, ...]) -> Expected:
     def allows_all(value: Any) -> bool:
         if isinstance(value, str | bytes) or not isinstance(value, kind):
             return False
-        # The items of a one-shot iterator remain for the function.
+        # A one-shot iterator is not consumed here.
         is_repeatable = isinstance(value, collections.abc.Collection)
         return member is None or not is_repeatable or all(map(member.allows, value))
 

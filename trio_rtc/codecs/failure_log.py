@@ -1,4 +1,4 @@
-"""Failures of single frames: many of them have few causes."""
+"""A log of failures of single frames, which are many and have few causes."""
 
 import logging
 import re
@@ -12,7 +12,7 @@ class FailureLog:
     """Logs each cause of failure once at WARNING, and its repetitions at DEBUG.
 
     Args:
-        logger: Where to. Causes beyond the first 16 are logged at DEBUG only.
+        logger: The logger. Causes beyond the first 16 are logged at DEBUG only.
     """
 
     def __init__(self, logger: logging.Logger) -> None:

@@ -1,4 +1,4 @@
-"""The session: JSEP (RFC 9429), pure. What to offer, what an answer means, and the signaling state table."""
+"""JSEP (RFC 9429) as a pure core: creates and applies offers and answers, and has the signaling state table."""
 
 from .capabilities import (
     AUDIO_CODECS,

@@ -1,4 +1,4 @@
-"""Which transceiver a section of the peer's offer goes to, and which sections cannot be accepted at all.
+"""Association of the sections of a remote offer with transceivers, and the sections that cannot be accepted.
 
 RFC 9429 section 5.10, W3C webrtc section 4.4.1.5.
 """
@@ -18,10 +18,10 @@ from .transceivers import LocalTransceiver
 
 @attrs.frozen
 class Association:
-    """What was found for the sections of an offer.
+    """The transceivers of an offer's sections.
 
     Attributes:
-        keys: For each section its transceiver, ``None`` for those that have none.
+        keys: The transceiver of each section, ``None`` for a section without one.
         refused: The sections that cannot be accepted.
     """
 
@@ -34,9 +34,9 @@ def associate(
 ) -> Association:
     """Find a transceiver for each section of audio or video.
 
-    A section that a transceiver is associated with stays with it. A new one that lets us send takes the first
-    transceiver that ``add_track`` created and that has no section yet; another one needs a new transceiver, which
-    is told by the key ``None``.
+    An associated section keeps its transceiver. A new section that allows sending is associated with the first
+    transceiver of its kind that ``add_track`` created and that has no section yet; any other needs a new transceiver,
+    which the key ``None`` means.
     """
     by_mid = {each.mid: each for each in transceivers if each.mid is not None and not each.stopped}
     waiting = [each for each in transceivers if each.mid is None and each.added_by_track and each.is_live]
@@ -75,7 +75,7 @@ def _waiting_for(
 
 
 def _is_acceptable(offer: SessionDescription, index: int) -> bool:
-    """Return whether a section can be secured and needs no port for RTCP alone."""
+    """Return whether a section can be encrypted and multiplexes RTCP."""
     if not has_rtcp_mux(offer, index):
         return False
     # RTP/AVP and the like mean plain RTP, unless there is a fingerprint.

@@ -1,7 +1,7 @@
-"""Candidates in the sections of a description: added as they come, with the default candidate kept up to date.
+"""Candidates in the sections of a description: trickled candidates are added, the default candidate is updated.
 
-The lines stay text here. They are read only to choose the default candidate, which ``m=`` and ``c=`` state
-(RFC 8839 section 4.2.1.2) and at which no peer with ICE looks.
+The lines remain text here. They are parsed only to choose the default candidate of ``m=`` and ``c=`` (RFC 8839 section
+4.2.1.2), which peers with ICE ignore.
 """
 
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols.ice import Candidate
 from trio_rtc.protocols.sdp import Attribute, Field, MediaDescription, attribute_values, has_attribute
 
-# What is most likely to be reachable for a peer without ICE comes first, RFC 8839 section 4.2.1.2.
+# Most likely to be reachable by a peer without ICE first (RFC 8839 section 4.2.1.2).
 _DEFAULT_TYPES = (
     RTCIceCandidateType.RELAY,
     RTCIceCandidateType.SRFLX,
@@ -23,18 +23,18 @@ _DEFAULT_TYPES = (
 
 
 def candidate_value(line: str) -> str:
-    """Return what stands behind ``candidate:`` in a candidate line, with or without ``a=`` before it."""
+    """Return the value after ``candidate:`` in a candidate line, with or without ``a=`` before it."""
     return line.removeprefix("a=").removeprefix("candidate:")
 
 
 def add_candidate(media: MediaDescription, line: str) -> MediaDescription:
-    """Return the section with a candidate of ours added and its default candidate chosen anew."""
+    """Return the section with a local candidate added and its default candidate updated."""
     added = append_candidate(media, line)
     return added if added is media else _with_default_candidate(added)
 
 
 def append_candidate(media: MediaDescription, line: str) -> MediaDescription:
-    """Return the section with a candidate added; the section itself if it is there already."""
+    """Return the section with a candidate added; the section itself if it has the candidate already."""
     value = candidate_value(line)
     if value in attribute_values(media, "candidate"):
         return media
@@ -58,9 +58,9 @@ def _with_default_candidate(media: MediaDescription) -> MediaDescription:
 
 
 def _default_candidate(values: Iterable[str]) -> Candidate | None:
-    """Return the candidate that serves best as the default one, the first of equals.
+    """Return the best default candidate, the first among equals.
 
-    Only UDP can, and not a ``.local`` name, which means nothing outside the local network. IPv4 goes first.
+    Only UDP candidates qualify, and no ``.local`` names, which resolve only in the local network. IPv4 is preferred.
     """
     candidates = (_parse(value) for value in values)
     usable = (

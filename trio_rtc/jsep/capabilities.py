@@ -1,7 +1,6 @@
-"""What can be negotiated by default: codecs with their settings and feedback, and header extensions.
+"""Default capabilities: codecs with their parameters and feedback, and header extensions, in order of preference.
 
-The order is that of preference. Payload types are those that Chromium uses, so that what both sides offer seldom
-collides.
+Payload types are Chromium's, so that those of both sides seldom collide.
 """
 
 from collections.abc import Mapping
@@ -28,7 +27,7 @@ _VIDEO_FEEDBACK = ("goog-remb", "transport-cc", "ccm fir", "nack", "nack pli", "
 
 @attrs.frozen
 class KindCapabilities:
-    """What can be negotiated for one kind of media."""
+    """Codecs and header extensions of one kind of media."""
 
     codecs: tuple[Codec, ...] = ()
     header_extensions: tuple[HeaderExtension, ...] = ()
@@ -36,12 +35,12 @@ class KindCapabilities:
 
 @attrs.frozen
 class MediaCapabilities:
-    """What can be negotiated in sections that the peer offers, until a transceiver says more exactly.
+    """Capabilities for offered sections that have no transceiver yet.
 
     Attributes:
         audio: For audio; without codecs its sections are rejected.
         video: For video; without codecs its sections are rejected.
-        any_profile: Whether profiles beside those that are listed are accepted, because nothing is decoded.
+        any_profile: Whether other profiles than the listed ones are accepted, because nothing is decoded.
     """
 
     audio: KindCapabilities = KindCapabilities()
@@ -49,7 +48,7 @@ class MediaCapabilities:
     any_profile: bool = False
 
     def of(self, kind: str) -> KindCapabilities:
-        """Return those of a kind of section; none for what is neither audio nor video."""
+        """Return the capabilities of a kind of section; empty ones unless it is audio or video."""
         return {"audio": self.audio, "video": self.video}.get(kind, KindCapabilities())
 
 
@@ -108,7 +107,7 @@ VIDEO_CODECS: tuple[Codec, ...] = (
     _h264("42e01f", 0, 114),
     _h264("42001f", 1, 102),
     _h264("42001f", 0, 104),
-    # Constrained baseline, which our encoders make, is decoded by all that know these.
+    # Decoders of these also decode constrained baseline, which the encoders here produce.
     _h264("4d001f", 1, 116),
     _h264("4d001f", 0, 39),
     _h264("640c1f", 1, 106),
@@ -164,4 +163,4 @@ VIDEO_EXTENSIONS: tuple[HeaderExtension, ...] = (
 DEFAULT_CAPABILITIES = MediaCapabilities(
     KindCapabilities(AUDIO_CODECS, AUDIO_EXTENSIONS), KindCapabilities(VIDEO_CODECS, VIDEO_EXTENSIONS)
 )
-"""Everything that the library knows to put into RTP packets and out of them."""
+"""Every codec and header extension that the library can send and receive."""

@@ -1,6 +1,6 @@
-"""Codecs as sections name them, and when two of them are the same (RFC 3264 section 6.1 and each payload format).
+"""Codecs of sections, and their comparison (RFC 3264 section 6.1 and each payload format).
 
-Nothing here encodes or decodes: a codec is its name, its clock rate and the parameters of ``a=fmtp``.
+A codec here is a name, a clock rate and the parameters of ``a=fmtp``; encoders and decoders are elsewhere.
 """
 
 import functools
@@ -17,8 +17,8 @@ TELEPHONE_EVENT = "telephone-event"
 COMFORT_NOISE = "cn"
 
 _NOT_MEDIA = frozenset({RTX, RED, ULPFEC, FLEXFEC, TELEPHONE_EVENT, COMFORT_NOISE})
-# Constrained baseline at level 3.1. RFC 6184 section 8.1 says baseline at level 1, which no peer that leaves the
-# parameter out means; libwebrtc reads its absence like this.
+# Constrained baseline at level 3.1, as in libwebrtc. The default of RFC 6184 section 8.1 is baseline at level 1, but
+# peers that omit the parameter do not mean that.
 _DEFAULT_PROFILE_LEVEL_ID = "42e01f"
 _H264_LEVEL_1B = 11
 _CONSTRAINT_SET_1, _CONSTRAINT_SET_3 = 0x40, 0x10
@@ -30,22 +30,22 @@ def _frozen(parameters: Mapping[str, str]) -> Mapping[str, str]:
 
 @attrs.frozen
 class Codec:
-    """A codec with its settings; also what is negotiated like one: retransmission, redundancy, events, noise.
+    """A codec with its parameters; also retransmission, redundancy, events and noise, which are negotiated alike.
 
     Attributes:
         name: The encoding name, as in ``a=rtpmap``; case does not matter when codecs are compared.
         clock_rate: Units of the RTP timestamp in a second.
-        channels: Of audio; 1 where the name says none.
-        parameters: Of ``a=fmtp``, by name. A text that is no list of ``name=value`` (``0-15`` of a
-            telephone-event) stands under the name ``""``. Those that name other payload types (``apt`` of rtx, the
-            list of red) are left out in what we offer: the session fills them in.
+        channels: Number of audio channels; 1 where ``a=rtpmap`` has none.
+        parameters: The parameters of ``a=fmtp`` by name. A text that is not a list of ``name=value`` (``0-15`` of
+            telephone-event) has the name ``""``. Parameters that name other payload types (``apt`` of rtx, the list
+            of red) are absent from capabilities: the session adds them.
         rtcp_feedback: The kinds of ``a=rtcp-fb``, such as ``"nack pli"``.
         payload_type: The number preferred in offers, ``None`` for any that is free.
-        receive_only: Whether it is only offered in sections that do not send: a profile that is decoded, but not
+        receive_only: Whether it is offered only in sections that do not send: a profile that is decoded, but not
             encoded.
-        key: The name without regard to case.
-        encoding: What ``a=rtpmap`` says: everything but the parameters, such as the profile.
-        refers: Whether it has to name the payload type of another: rtx, and red for audio.
+        key: The name in lower case.
+        encoding: The members of ``a=rtpmap``: name, clock rate and channels, without the parameters.
+        refers: Whether its parameters name the payload type of another codec: rtx, and red for audio.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Codec:
     rtcp_feedback: tuple[str, ...] = ()
     payload_type: int | None = attrs.field(default=None, eq=False)
     receive_only: bool = attrs.field(default=False, eq=False)
-    # A description of hundreds of sections compares them ten thousands of times.
+    # Compared tens of thousands of times in a description of hundreds of sections.
     key: str = attrs.field(init=False, eq=False, repr=False)
     encoding: tuple[str, int, int] = attrs.field(init=False, eq=False, repr=False)
     refers: bool = attrs.field(init=False, eq=False, repr=False)
@@ -73,23 +73,23 @@ class Codec:
         return self.key == RTX or (self.key == RED and self.clock_rate == 48000)
 
     def with_feedback(self, kinds: Iterable[str]) -> "Codec":
-        """Return the same with these kinds of feedback."""
+        """Return the codec with these kinds of feedback."""
         feedback = tuple(kinds)
         return self if feedback == self.rtcp_feedback else attrs.evolve(self, rtcp_feedback=feedback)
 
     @functools.cached_property
     def format_identity(self) -> tuple[object, ...] | None:
-        """What two codecs of the same encoding have to agree on, ``None`` for one that is the same as no other."""
+        """The parameters that must be equal in two same codecs; ``None`` for a codec that equals no other."""
         identify = _FORMAT_IDENTITIES.get(self.key)
         return () if identify is None else identify(self.parameters)
 
     @property
     def is_media(self) -> bool:
-        """Whether it carries media itself, and not repair of other packets, events or noise."""
+        """Whether it carries media, not repair of other packets, events or noise."""
         return self.key not in _NOT_MEDIA
 
     def is_called(self, name: str) -> bool:
-        """Return whether it has an encoding name, without regard to case."""
+        """Return whether the codec has this encoding name, compared without case."""
         return self.key == name.lower()
 
 
@@ -98,10 +98,10 @@ class NegotiatedCodec:
     """A codec of one section under its payload type.
 
     Attributes:
-        payload_type: By which number packets say it.
-        codec: What it is, with the parameters of whoever receives it.
-        associated_payload_type: Of rtx and of red for audio: the payload type of what it carries.
-        rtx_payload_type: Under which retransmissions of it are sent, ``None`` for none.
+        payload_type: Its payload type in packets.
+        codec: The codec, with the receiver's parameters.
+        associated_payload_type: For rtx and for red of audio, the payload type of the carried codec.
+        rtx_payload_type: The payload type of its retransmissions, ``None`` without rtx.
     """
 
     payload_type: int
@@ -110,14 +110,14 @@ class NegotiatedCodec:
     rtx_payload_type: int | None = None
 
     def with_codec(self, codec: Codec) -> "NegotiatedCodec":
-        """Return the same with another codec."""
+        """Return the format with another codec."""
         if codec is self.codec:
             return self
         return NegotiatedCodec(self.payload_type, codec, self.associated_payload_type, self.rtx_payload_type)
 
 
 def parse_parameters(text: str) -> Mapping[str, str]:
-    """Return the parameters of an ``a=fmtp`` by their names, in lower case; of a name that stands twice the first."""
+    """Return the parameters of an ``a=fmtp`` by lower-case name; the first of duplicates."""
     if "=" not in text:
         return {"": text.strip()} if text.strip() else {}
     parameters: dict[str, str] = {}
@@ -129,20 +129,20 @@ def parse_parameters(text: str) -> Mapping[str, str]:
 
 
 def format_parameters(parameters: Mapping[str, str]) -> str:
-    """Return parameters as ``a=fmtp`` has them."""
+    """Return parameters in the form of ``a=fmtp``."""
     return ";".join(f"{name}={value}" if name else value for name, value in parameters.items())
 
 
 def is_same_encoding(one: Codec, other: Codec) -> bool:
-    """Return whether two codecs are one but for their parameters, such as the profile."""
+    """Return whether two codecs are equal apart from their parameters, such as the profile."""
     return one.encoding == other.encoding
 
 
 def is_same_codec(one: Codec, other: Codec) -> bool:
-    """Return whether two codecs can be negotiated as one, whatever the parameters that either side chooses alone.
+    """Return whether two codecs are the same in an offer and its answer; declarative parameters may differ.
 
-    What has to agree is said by each payload format: RFC 6184 section 8.2.2 (H.264), RFC 9628 section 6 (VP9),
-    RFC 7798 section 7.2.2 (H.265), section 7.2.3 of AV1's.
+    Each payload format defines the parameters that must agree: RFC 6184 section 8.2.2 (H.264), RFC 9628 section 6
+    (VP9), RFC 7798 section 7.2.2 (H.265), section 7.2.3 of AV1's.
     """
     if one.encoding != other.encoding:
         return False
@@ -151,7 +151,7 @@ def is_same_codec(one: Codec, other: Codec) -> bool:
 
 
 def answered_codec(ours: Codec, offered: Codec) -> Codec:
-    """Return our codec with the parameters that an answer to ``offered`` has to give it."""
+    """Return the local codec with the parameters of an answer to ``offered``."""
     parameters = ours.parameters
     if ours.key == "h264":
         parameters = _answered_h264(parameters, offered.parameters)
@@ -165,9 +165,9 @@ def answered_codec(ours: Codec, offered: Codec) -> Codec:
 
 
 def is_other_profile(ours: Codec, offered: Codec) -> bool:
-    """Return whether a codec is another profile of ours, in packets that we can take apart.
+    """Return whether an offered codec is another profile of a local one and can be depacketized here.
 
-    Where nothing is decoded, the profile matters only to those that frames are forwarded to.
+    Where nothing is decoded, the profile matters only to the receivers of forwarded frames.
     """
     name = ours.name.lower()
     if name not in _FORMAT_IDENTITIES or not is_same_encoding(ours, offered):
@@ -181,7 +181,7 @@ def is_other_profile(ours: Codec, offered: Codec) -> bool:
 
 
 def fits_encoders(codec: Codec) -> bool:
-    """Return whether what our encoders make is of this profile, or of one that every decoder of it knows.
+    """Return whether the encoders here produce this profile, or one that every decoder of it supports.
 
     They make constrained baseline of H.264, which all decoders of the others know but for Extended, and the lowest
     profile of VP9, AV1 and H.265. Decoders of AV1 know the profiles below, those of VP9 need not.
@@ -208,7 +208,7 @@ def _profile_level_id(parameters: Mapping[str, str]) -> tuple[int, int, int] | N
 
 
 def _h264_profile(parameters: Mapping[str, str]) -> str | None:
-    """Return the name of the profile (RFC 6184 section 8.1, table 5), ``None`` if it is none of the known ones."""
+    """Return the name of the profile (RFC 6184 section 8.1, table 5), ``None`` if it is malformed."""
     parsed = _profile_level_id(parameters)
     if parsed is None:
         return None
@@ -228,7 +228,7 @@ def _h264_profile(parameters: Mapping[str, str]) -> str | None:
 
 def _h264_identity(parameters: Mapping[str, str]) -> tuple[object, ...] | None:
     profile = _h264_profile(parameters)
-    # A profile that cannot be read is the same as nothing, not even as itself.
+    # A malformed profile equals no other, not even itself.
     return None if profile is None else (profile, _number(parameters, "packetization-mode", 0))
 
 
@@ -239,7 +239,7 @@ def _h264_level(parsed: tuple[int, int, int]) -> float:
 
 
 def _answered_h264(ours: Mapping[str, str], offered: Mapping[str, str]) -> dict[str, str]:
-    """Return our parameters, our level lowered to the offered one unless both sides let levels differ."""
+    """Return the local parameters, with the lower of both levels unless both sides allow asymmetric levels."""
     asymmetric = ours.get("level-asymmetry-allowed") == offered.get("level-asymmetry-allowed") == "1"
     answered = dict(ours)
     if not asymmetric:

@@ -1,4 +1,4 @@
-"""What goes into a description from our side, and a description that was applied."""
+"""Local contents of descriptions, and applied descriptions."""
 
 from collections.abc import Mapping
 
@@ -12,16 +12,16 @@ from .transceivers import LocalTransceiver
 
 @attrs.frozen(eq=False)
 class Description:
-    """A description that was applied. Compared by identity: a new object means that something changed.
+    """An applied description. Compared by identity: a new object means a change.
 
     Attributes:
         type: Offer, answer or provisional answer.
-        sdp: The text, as applied; trickled candidates are added to it.
-        parsed: The same as a tree.
-        keys: For each section the transceiver of ours that it is associated with; empty where that is not known.
-        refused: The sections of a remote offer that cannot be accepted here, whatever comes.
-        created: The mids of a remote offer for which there was no transceiver of ours when it came.
-        transports: For each section of an offer of ours the number of the transport that it is offered on.
+        sdp: The text as applied, with trickled candidates added.
+        parsed: The parsed text.
+        keys: For each section the associated local transceiver; empty if unknown.
+        refused: The sections of a remote offer that cannot be accepted.
+        created: The mids of a remote offer that had no local transceiver when it was applied.
+        transports: For each section of a local offer, the number of its transport.
     """
 
     type: RTCSdpType
@@ -33,7 +33,7 @@ class Description:
     transports: tuple[int, ...] = ()
 
     def with_section(self, index: int, section: MediaDescription) -> "Description":
-        """Return the description with another section at ``index``; itself if that is the one it has."""
+        """Return the description with another section at ``index``; itself if the section is unchanged."""
         media = self.parsed.media
         old = media[index]
         if section is old:
@@ -56,15 +56,15 @@ def _without_attributes(section: MediaDescription) -> tuple[object, ...]:
 
 @attrs.frozen
 class LocalTransport:
-    """What a section tells the peer about our end of its transport.
+    """The local end of a transport, as sections describe it.
 
     Attributes:
-        username_fragment: Of the ICE generation that is to be used.
-        password: Of the same generation.
-        fingerprints: Pairs of hash function and digest (``"sha-256"``, ``"AB:CD:…"``) of our certificates.
+        username_fragment: Username fragment of the ICE generation in use.
+        password: Password of the same generation.
+        fingerprints: Pairs of hash function and digest (``"sha-256"``, ``"AB:CD:…"``) of the local certificates.
         candidates: ``candidate:…`` lines gathered so far for this generation.
         candidates_complete: Whether gathering for this generation has ended.
-        ice_lite: Whether we are a lite agent.
+        ice_lite: Whether the local agent is a lite one.
     """
 
     username_fragment: str
@@ -77,24 +77,21 @@ class LocalTransport:
 
 @attrs.frozen
 class LocalMedia:
-    """All that our side has to put into an offer or an answer.
+    """Local contents of an offer or an answer.
 
     Attributes:
-        data_channels: Whether a data channel was created, so that an offer needs an application section.
-        ice_parameters: Username fragment and password of the ICE generation to use; other ones than in the last
-            description restart ICE.
-        fingerprints: Pairs of hash function and digest of our certificates.
+        data_channels: Whether an offer needs an application section, because a data channel was created.
+        ice_parameters: Username fragment and password of the ICE generation to use; a change restarts ICE.
+        fingerprints: Pairs of hash function and digest of the local certificates.
         candidates: ``candidate:…`` lines gathered so far for this generation.
         candidates_complete: Whether gathering for this generation has ended.
-        sctp_port: Our SCTP port.
-        max_message_size: Bytes that we can take in one message; 0 is any size.
-        ice_lite: Whether we are a lite agent.
-        transceivers: In the order of their creation, those that were stopped included until their section is
-            given up.
-        bundle_policy: Which sections of an offer can do without BUNDLE (RFC 9429 section 4.1.1): those that
-            cannot are bundle-only.
-        further: Our ends of the transports beyond the first, by their number (``TransportPlan.number``). What the
-            peer offers on one that is not here is refused, what we offer shares another.
+        sctp_port: Local SCTP port.
+        max_message_size: Bytes of the largest message accepted; 0 for any size.
+        ice_lite: Whether the local agent is a lite one.
+        transceivers: The transceivers in the order of their creation; a stopped one until its section is recycled.
+        bundle_policy: Which sections of an offer are not bundle-only (RFC 9429 section 4.1.1).
+        further: Local ends of the transports beyond the first, by number (``TransportPlan.number``). A section offered
+            by the peer on a transport that is missing here is rejected; a local one shares another transport.
     """
 
     data_channels: bool
@@ -110,11 +107,11 @@ class LocalMedia:
     further: Mapping[int, LocalTransport] = attrs.field(factory=dict)
 
     def has_transport(self, number: int) -> bool:
-        """Return whether our side has a transport."""
+        """Return whether there is a local end of a transport."""
         return number == 0 or number in self.further
 
     def transport(self, number: int) -> LocalTransport:
-        """Return our end of a transport."""
+        """Return the local end of a transport."""
         if number:
             return self.further[number]
         username_fragment, password = self.ice_parameters

@@ -1,4 +1,4 @@
-"""RTP header extensions as sections name them, and their numbers (RFC 8285 sections 5 and 6)."""
+"""RTP header extensions of sections, and their ids (RFC 8285 sections 5 and 6)."""
 
 from collections.abc import Iterable, Sequence
 
@@ -9,19 +9,19 @@ from trio_rtc.protocols.sdp import ExtMap
 
 from .directions import intersect, make_direction, reverse
 
-# Ids 1 to 14 fit into the short form; 15 is reserved there, and those above need the long form.
+# Ids 1 to 14 fit into the one-byte header; 15 is reserved there, and higher ids need the two-byte header.
 _SHORT_IDS = range(1, 15)
 _LONG_IDS = range(16, 256)
 
 
 @attrs.frozen
 class HeaderExtension:
-    """A header extension that we can use.
+    """A header extension that can be negotiated.
 
     Attributes:
         uri: Its name.
-        id: The number preferred in offers, ``None`` for any that is free.
-        direction: In which directions we use it.
+        id: The id preferred in offers, ``None`` for any free one.
+        direction: Whether it is sent, received or both.
     """
 
     uri: str
@@ -34,9 +34,9 @@ class NegotiatedExtension:
     """A header extension that was negotiated for a section.
 
     Attributes:
-        id: Its number in packets.
+        id: Its id in packets.
         uri: Its name.
-        direction: Whether we may send it, expect it, or both.
+        direction: Whether it may be sent, received or both.
     """
 
     id: int
@@ -45,39 +45,39 @@ class NegotiatedExtension:
 
 
 class ExtensionIds:
-    """The numbers in use within a bundle: one for each URI, RFC 9143 section 9."""
+    """The ids in use within a bundle: one per URI (RFC 9143 section 9)."""
 
     def __init__(self, used: Iterable[ExtMap] = ()) -> None:
         self._uris: dict[int, str] = {}
         self._ids: dict[str, int] = {}
         for extmap in used:
-            if self.can_take(extmap):
-                self.take(extmap)
+            if self.allows(extmap):
+                self.reserve(extmap)
 
-    def can_take(self, extmap: ExtMap) -> bool:
-        """Return whether the number means this URI, or nothing yet."""
+    def allows(self, extmap: ExtMap) -> bool:
+        """Return whether the id is free or has this URI."""
         return extmap.id < _LONG_IDS.stop and self._uris.get(extmap.id, extmap.uri) == extmap.uri
 
-    def take(self, extmap: ExtMap) -> None:
-        """Note what a number means from now on."""
+    def reserve(self, extmap: ExtMap) -> None:
+        """Assign an id to its URI."""
         self._uris[extmap.id] = extmap.uri
         self._ids.setdefault(extmap.uri, extmap.id)
 
     def assign(self, extension: HeaderExtension) -> int | None:
-        """Return the number of an extension, the preferred or the lowest free one if it has none; ``None`` if full."""
+        """Return the id of an extension, else assign the preferred or the lowest free one; ``None`` if none is free."""
         known = self._ids.get(extension.uri)
         if known is not None:
             return known
         free: tuple[int, ...] = (*_SHORT_IDS, *_LONG_IDS)
         for number in free if extension.id is None else (extension.id, *free):
             if number not in self._uris:
-                self.take(ExtMap(number, None, extension.uri, None))
+                self.reserve(ExtMap(number, None, extension.uri, None))
                 return number
         return None
 
 
 def offered_extensions(extensions: Sequence[HeaderExtension], ids: ExtensionIds) -> list[ExtMap]:
-    """Return what an offer says about our extensions."""
+    """Return the ``a=extmap`` values of an offer."""
     extmaps = []
     for extension in extensions:
         number = ids.assign(extension)
@@ -89,15 +89,15 @@ def offered_extensions(extensions: Sequence[HeaderExtension], ids: ExtensionIds)
 def answered_extensions(
     extensions: Sequence[HeaderExtension], offered: Sequence[ExtMap], ids: ExtensionIds
 ) -> list[ExtMap]:
-    """Return those of the offered extensions that we know too, under the numbers of the offer."""
+    """Return the offered extensions that are supported here too, with the offer's ids."""
     ours = {extension.uri: extension.direction for extension in extensions}
     answered: dict[str, ExtMap] = {}
     for extmap in offered:
-        if extmap.uri not in ours or extmap.uri in answered or not ids.can_take(extmap):
+        if extmap.uri not in ours or extmap.uri in answered or not ids.allows(extmap):
             continue
         direction = intersect(ours[extmap.uri], reverse(extmap_direction(extmap)))
         if direction is not RTCRtpTransceiverDirection.INACTIVE:
-            ids.take(extmap)
+            ids.reserve(extmap)
             answered[extmap.uri] = ExtMap(extmap.id, _stated(direction), extmap.uri, None)
     return list(answered.values())
 
@@ -105,7 +105,7 @@ def answered_extensions(
 def negotiated_extensions(
     local: Sequence[ExtMap], remote: Sequence[ExtMap]
 ) -> tuple[NegotiatedExtension, ...]:
-    """Return what both descriptions of a section say, as seen from our side."""
+    """Return the extensions in both descriptions of a section, with the local side's directions."""
     theirs = {(extmap.id, extmap.uri): extmap for extmap in remote}
     negotiated = []
     for extmap in local:
@@ -119,7 +119,7 @@ def negotiated_extensions(
 
 
 def extmap_direction(extmap: ExtMap) -> RTCRtpTransceiverDirection:
-    """Return the direction of an ``a=extmap``: both ways unless it says so, RFC 8285 section 6."""
+    """Return the direction of an ``a=extmap``: ``sendrecv`` by default (RFC 8285 section 6)."""
     if extmap.direction is None:
         return make_direction(sends=True, receives=True)
     return RTCRtpTransceiverDirection(extmap.direction)

@@ -1,7 +1,7 @@
-"""The formats of a section: which codec stands under which payload type, offered, answered and negotiated.
+"""Formats of a section: the codec of each payload type, offered, answered and negotiated.
 
-Within a bundle a payload type means one thing in all sections (RFC 9143 section 9.1). What refers to another format
-(``apt`` of rtx, RFC 4588 section 8.1; the list of red for audio, RFC 2198 section 5) is resolved here.
+Within a bundle a payload type has the same codec in all sections (RFC 9143 section 9.1). References to other formats
+(``apt`` of rtx, RFC 4588 section 8.1; the list of red for audio, RFC 2198 section 5) are resolved here.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,31 +23,31 @@ from .codecs import (
     parse_parameters,
 )
 
-# RFC 3551 section 6: what needs no a=rtpmap.
+# RFC 3551 section 6: static payload types, which need no a=rtpmap.
 _STATIC_CODECS = {
     0: Codec("PCMU", 8000),
     8: Codec("PCMA", 8000),
     9: Codec("G722", 8000),
     13: Codec("CN", 8000),
 }
-# The dynamic range first, then what RFC 5761 section 4 leaves beside RTCP's packet types.
+# The dynamic range first, then the unassigned types that RFC 5761 section 4 does not reserve for RTCP.
 _FREE_PAYLOAD_TYPES = (*range(96, 128), *range(35, 64))
 _ASSIGNABLE = frozenset({*_STATIC_CODECS, *_FREE_PAYLOAD_TYPES})
 
 
 class PayloadTypes:
-    """What the payload types of a bundle mean."""
+    """The payload types in use within a bundle."""
 
     def __init__(self) -> None:
         self._codecs: dict[int, NegotiatedCodec] = {}
 
     def reserve(self, formats: Iterable[NegotiatedCodec]) -> None:
-        """Note what payload types mean already; what was noted first stays."""
+        """Assign payload types to codecs; earlier assignments stay."""
         for entry in formats:
             self._codecs.setdefault(entry.payload_type, entry)
 
-    def can_take(self, entry: NegotiatedCodec) -> bool:
-        """Return whether a payload type means this, or nothing yet."""
+    def allows(self, entry: NegotiatedCodec) -> bool:
+        """Return whether the payload type is free or has this codec."""
         known = self._codecs.get(entry.payload_type)
         return known is None or (
             is_same_codec(known.codec, entry.codec)
@@ -55,7 +55,7 @@ class PayloadTypes:
         )
 
     def assign(self, codec: Codec, associated: int | None, preferred: int | None) -> NegotiatedCodec | None:
-        """Return a codec under the payload type it has, the preferred or the first free one; ``None`` if full."""
+        """Return a codec with its payload type, else the preferred or the first free one; ``None`` if none is free."""
         for known in self._codecs.values():
             same = known.codec.name.lower() == codec.name.lower() and _settings(known.codec) == _settings(
                 codec
@@ -72,13 +72,13 @@ class PayloadTypes:
 
 
 def _settings(codec: Codec) -> tuple[object, ...]:
-    # What rtx and red carry is compared by payload type.
+    # The carried codecs of rtx and red are compared by payload type.
     parameters = {} if codec.key in (RTX, RED) else dict(codec.parameters)
     return (codec.clock_rate, codec.channels, parameters)
 
 
 def section_formats(description: SessionDescription, index: int) -> tuple[NegotiatedCodec, ...]:
-    """Return the formats of a section, in the order of its ``m=`` line; those that cannot be read are left out."""
+    """Return the formats of a section in the order of its ``m=`` line, without malformed ones."""
     return view(_read_formats, description, index)
 
 
@@ -115,11 +115,11 @@ def _read_formats(description: SessionDescription, index: int) -> tuple[Negotiat
 
 
 def _associated(codec: Codec) -> int | None:
-    """Return the payload type that a format refers to, ``None`` if it refers to none."""
+    """Return the payload type that a format refers to, or ``None``."""
     if codec.key == RTX:
         text = codec.parameters.get("apt", "")
     elif codec.key == RED:
-        # 111/111: the same codec, once more for each generation. A mixture is of no use here.
+        # 111/111: the codec itself, once per generation. Mixtures of codecs are not supported.
         generations = set(codec.parameters.get("", "").split("/"))
         text = generations.pop() if len(generations) == 1 else ""
     else:
@@ -150,13 +150,13 @@ def offered_formats(
     *,
     preferred: bool,
 ) -> tuple[NegotiatedCodec, ...]:
-    """Return the formats that an offer has for our codecs.
+    """Return the formats of an offer.
 
     Args:
-        codecs: In the order of preference.
-        previous: The formats of the section in our last description: their payload types stay.
-        payload_types: What the payload types of the bundle mean; those that are assigned are noted.
-        preferred: Whether the order was asked for. If not, what was negotiated keeps its order and goes first
+        codecs: The local codecs in the order of preference.
+        previous: The formats of the section in the last local description; their payload types stay.
+        payload_types: The payload types of the bundle; new assignments are added.
+        preferred: Whether the application chose the order. If not, negotiated codecs keep their order and go first
             (RFC 9429 section 5.2.2).
     """
     payload_types.reserve(previous)
@@ -184,7 +184,7 @@ def _with_references(
             wanted = codec.payload_type
         elif RTX in referring and (carrier.codec.is_media or carrier.codec.key == RED):
             codec = attrs.evolve(referring[RTX], parameters={"apt": str(number)})
-            # Chromium numbers retransmission one above what it repairs.
+            # As in Chromium: one above the payload type of the repaired codec.
             wanted = number + 1
         else:
             continue
@@ -208,21 +208,21 @@ def answered_formats(
     preferred: bool,
     any_profile: bool = False,
 ) -> tuple[NegotiatedCodec, ...]:
-    """Return the formats that an answer accepts, ``()`` if no media could be carried.
+    """Return the formats that an answer accepts, ``()`` without any for media.
 
     Args:
-        codecs: Ours, in the order of preference.
-        offered: The formats of the offer; their payload types stay, and their order too.
-        payload_types: What the payload types of the bundle mean. What contradicts them is refused.
-        preferred: Whether the order of ``codecs`` was asked for and goes before that of the offer.
-        any_profile: Whether other profiles of our codecs are accepted too, because nothing is decoded.
+        codecs: The local codecs in the order of preference.
+        offered: The formats of the offer; their payload types and order stay.
+        payload_types: The payload types of the bundle. Formats that contradict them are rejected.
+        preferred: Whether the application chose the order of ``codecs``, which then precedes the offer's.
+        any_profile: Whether other profiles of the codecs are accepted too, because nothing is decoded.
     """
     accepted: dict[int, NegotiatedCodec] = {}
     places: dict[int, int] = {}
-    # What refers to another format is looked at after what it refers to: rtx can repair red.
+    # A format comes after the one that it refers to: rtx can repair red.
     for entry in sorted(offered, key=lambda entry: (entry.codec.refers, entry.codec.key == RTX)):
         place = _accepting_place(codecs, entry, accepted, any_profile=any_profile)
-        if place is None or not payload_types.can_take(entry):
+        if place is None or not payload_types.allows(entry):
             continue
         codec = codecs[place]
         answered = answered_codec(codec, entry.codec)
@@ -247,7 +247,7 @@ def _accepting_place(
     *,
     any_profile: bool,
 ) -> int | None:
-    """Return the place of our codec that accepts an offered format, ``None`` if none does."""
+    """Return the index of the local codec that accepts an offered format, or ``None``."""
     for place, codec in enumerate(codecs):
         if _accepts(codec, entry, accepted):
             return place
@@ -267,10 +267,9 @@ def _accepts(codec: Codec, entry: NegotiatedCodec, accepted: dict[int, Negotiate
 def negotiated_formats(
     of_receiver: Sequence[NegotiatedCodec], of_sender: Sequence[NegotiatedCodec]
 ) -> tuple[NegotiatedCodec, ...]:
-    """Return what one side may send to the other: the receiver's formats which the sender has too.
+    """Return the formats that one side may send to the other: the receiver's formats that the sender has too.
 
-    The payload types and parameters are the receiver's, who states in its description what it wants to get
-    (RFC 3264 section 5.1). The feedback is what both have.
+    Payload types and parameters are the receiver's (RFC 3264 section 5.1). Only common feedback remains.
     """
     kept: dict[int, NegotiatedCodec] = {}
     for entry in sorted(of_receiver, key=lambda entry: (entry.codec.refers, entry.codec.key == RTX)):
@@ -283,10 +282,10 @@ def negotiated_formats(
 
 
 def _counterpart(entry: NegotiatedCodec, others: Sequence[NegotiatedCodec]) -> NegotiatedCodec | None:
-    """Return the same format of the other side, else one under the same payload type that is another profile.
+    """Return the same format of the other side, else one with the same payload type and another profile.
 
-    RFC 6184 section 8.2.2 has an answer repeat the profile. Cameras answer with the one that they make, and send it
-    under the payload type that was offered for another.
+    RFC 6184 section 8.2.2: an answer repeats the profile. But cameras answer with their own profile, and send it with
+    the payload type that was offered for another.
     """
     for other in others:
         if is_same_codec(entry.codec, other.codec):
@@ -298,7 +297,7 @@ def _counterpart(entry: NegotiatedCodec, others: Sequence[NegotiatedCodec]) -> N
 
 
 def format_attributes(formats: Iterable[NegotiatedCodec]) -> Iterator[Attribute]:
-    """Return the lines that say what formats mean."""
+    """Yield the ``a=rtpmap``, ``a=rtcp-fb`` and ``a=fmtp`` attributes of formats."""
     for entry in formats:
         number, codec = entry.payload_type, entry.codec
         channels = f"/{codec.channels}" if codec.channels > 1 else ""

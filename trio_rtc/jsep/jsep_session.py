@@ -1,29 +1,28 @@
-"""JSEP (RFC 9429): offers, answers, and what they mean for the transports.
+"""JSEP (RFC 9429): offers and answers, and the transports and media that result from them.
 
-The state is two exchanges: the *current* one, which was completed and which the transports follow, and the
-*pending* one, an offer that is not yet answered for good. The signaling state is a literal table beside
-(``signaling``). Applying a description runs the same steps for either side: is it allowed in this state, can it
-be read, does it make sense, and only then is anything changed. So whatever is refused leaves the session as it was.
+The state consists of two exchanges: the *current* one, which was completed and which the transports follow, and the
+*pending* one, an offer without a final answer. The signaling states are a literal table (``signaling``). Applying a
+description runs the same steps for both sides: check the signaling state, parse, validate, and only then change
+anything. So a failure leaves the session unchanged.
 
-What the transports must do is returned as a value (``ApplyResult``), computed from the exchange and the plan that was
-established before; nothing is called and no event is kept.
+The consequences for the transports are returned as a value (``ApplyResult``), computed from the exchange and the
+established plans; the session makes no calls and keeps no events.
 
-Sections of audio and video belong to transceivers, which live outside: they come in as values (``LocalTransceiver``)
-each time, and a plan (``MediaPlan``) says which of them a section goes to and what it carries, as far as both
-descriptions have settled it. The session keeps only which transceiver a section was written for.
+Sections of audio and video belong to transceivers, which are outside of the session: they are passed as values
+(``LocalTransceiver``) each time, and a plan (``MediaPlan``) has the transceiver of each section and the negotiated
+parameters. The session keeps only the transceiver for which a section was created.
 
-Sections share a transport if both sides bundle them (RFC 9143), which our offers always propose. Until the peer has
-answered, the bundle policy says which of them have a transport of their own. A peer that offers sections outside of a
-bundle, or several bundles, gets a transport for each. A transport goes with the first section of its bundle; when that
-is given up, it goes on with the next. Transports have numbers (``TransportPlan.number``): the owner knows them by
-these.
+Sections share a transport if both sides bundle them (RFC 9143), which local offers always propose. Until the peer has
+answered, the bundle policy decides which sections have their own transport. A peer that offers sections outside of a
+bundle, or several bundles, gets a transport for each. A transport belongs to the first section of its bundle, and to
+the next one when that is rejected. Transports are identified by numbers (``TransportPlan.number``).
 
 Covered: W3C's createOffer, createAnswer, setLocalDescription and setRemoteDescription with rollback and provisional
 answers, trickled candidates in both directions (RFC 8838), ICE restart, application sections of today (RFC 8841) and
 in the form before it, sections of media with their codecs, header extensions (RFC 8285), repair (RFC 4588, RFC 5109),
-streams (RFC 8830) and simulcast (RFC 8853), and the recycling of sections. Left out: changing a description between
-creating and applying it (RFC 9429 section 5.4 forbids it), RTCP on a port of its own, replacing the DTLS association
-through ``a=tls-id``, encrypted header extensions (RFC 6904), and asking the peer for simulcast in an offer.
+streams (RFC 8830) and simulcast (RFC 8853), and the recycling of sections. Not supported: changing a description
+between creating and applying it (RFC 9429 section 5.4 forbids it), RTCP on a separate port, replacing the DTLS
+association through ``a=tls-id``, encrypted header extensions (RFC 6904), and asking the peer for simulcast in an offer.
 """
 
 import random
@@ -64,13 +63,12 @@ _ANSWERABLE = (RTCSignalingState.HAVE_REMOTE_OFFER, RTCSignalingState.HAVE_LOCAL
 class JsepSession:
     """The offer/answer state of one peer connection.
 
-    It holds immutable values only, so ``copy.copy`` is a snapshot: several steps can be tried on a copy.
+    All members are immutable values, so ``copy.copy`` is a snapshot: several steps can be tried on a copy.
 
     Args:
-        rng: Where the session's id comes from.
-        options: Bounds and preferences.
-        capabilities: What audio and video can be accepted in sections for which there is no transceiver yet;
-            ``None`` for nothing, so that they are rejected.
+        rng: Source of the session id.
+        options: Limits and preferences.
+        capabilities: Capabilities for offered sections without a transceiver; ``None`` rejects them.
     """
 
     def __init__(
@@ -91,48 +89,48 @@ class JsepSession:
         self._slots = Slots()
         self._created_offer: Description | None = None
         self._created_answer: Description | None = None
-        # What the last answer has established, and the last transport there was, which goes on without a section.
+        # The plans of the last answer; and those, or the last transport, which continues without a section.
         self._established: tuple[TransportPlan, ...] = ()
         self._standing: tuple[TransportPlan, ...] = ()
         self._planned: tuple[TransportPlan, ...] = ()
         self._open_mids: frozenset[str] = frozenset()
         self._next_mid = 0
 
-    # What W3C shows.
+    # State in W3C's terms.
 
     @property
     def signaling_state(self) -> RTCSignalingState:
-        """Where the exchange stands."""
+        """The signaling state."""
         return self._state
 
     @property
     def pending_local(self) -> Description | None:
-        """Our description of the exchange under way."""
+        """The local description of the pending exchange."""
         return self._slots.pending_local
 
     @property
     def current_local(self) -> Description | None:
-        """Our description of the exchange completed last."""
+        """The local description of the exchange completed last."""
         return self._slots.current_local
 
     @property
     def pending_remote(self) -> Description | None:
-        """The peer's description of the exchange under way."""
+        """The remote description of the pending exchange."""
         return self._slots.pending_remote
 
     @property
     def current_remote(self) -> Description | None:
-        """The peer's description of the exchange completed last."""
+        """The remote description of the exchange completed last."""
         return self._slots.current_remote
 
     @property
     def local_description(self) -> Description | None:
-        """Our description: the pending one, else the current one."""
+        """The local description: the pending one, else the current one."""
         return self._slots.local
 
     @property
     def remote_description(self) -> Description | None:
-        """The peer's description: the pending one, else the current one."""
+        """The remote description: the pending one, else the current one."""
         return self._slots.remote
 
     @property
@@ -147,28 +145,27 @@ class JsepSession:
 
     @property
     def ignored_lines(self) -> int:
-        """Malformed or misplaced lines that were ignored in the peer's descriptions, all together."""
+        """Total of malformed or misplaced lines ignored in remote descriptions."""
         return self._ignored_lines
 
     @property
     def can_trickle(self) -> bool | None:
-        """Whether the peer can take candidates later than its description, ``None`` before there is one."""
+        """Whether the peer supports trickle ICE, ``None`` without a remote description."""
         return can_trickle(self._slots.remote)
 
     @property
     def transports(self) -> tuple[TransportPlan, ...]:
-        """The transports as they were planned last."""
+        """The latest plans of the transports."""
         return self._planned
 
     def negotiation_needed(self, local: LocalMedia, ice_restart: bool) -> bool:
-        """Return whether an exchange is needed (W3C webrtc section 4.7.3).
+        """Return whether negotiation is needed (W3C webrtc section 4.7.3).
 
-        Channels end with a section that is refused or closed. One that is made later is a new wish: the peer is asked
-        again.
+        Data channels end with a rejected or closed section. A later channel needs negotiation again.
 
         Args:
-            local: What our side has; ``data_channels`` if there is a channel that is not closed.
-            ice_restart: Whether a restart was asked for.
+            local: Local contents; ``data_channels`` if there is a channel that is not closed.
+            ice_restart: Whether an ICE restart was requested.
         """
         if ice_restart:
             return True
@@ -180,7 +177,7 @@ class JsepSession:
     # Creating.
 
     def create_offer(self, local: LocalMedia) -> str:
-        """Return an offer. Other ICE credentials than in the last description restart ICE.
+        """Return an offer. New ICE credentials restart ICE.
 
         Raises:
             InvalidStateError: The signaling state is neither stable nor have-local-offer.
@@ -202,11 +199,11 @@ class JsepSession:
         return self._created_offer.sdp
 
     def transports_to_offer(self, kinds: Sequence[str], policy: RTCBundlePolicy) -> int:
-        """Return how many transports an offer uses at most, beside those that there are.
+        """Return the maximum number of additional transports of an offer.
 
         Args:
-            kinds: Of each live transceiver, and ``"application"`` for data channels.
-            policy: Which sections are to stand by themselves.
+            kinds: The kind of each live transceiver, and ``"application"`` for data channels.
+            policy: The bundle policy.
         """
         if not offers_apart(self._slots.current, policy):
             return 0
@@ -215,14 +212,14 @@ class JsepSession:
     def create_answer(self, local: LocalMedia) -> str:
         """Return the answer to the pending remote offer.
 
-        If that offer restarts ICE (``TransportPlan.ice_restart``), ``local`` must bring new credentials.
+        If that offer restarts ICE (``TransportPlan.ice_restart``), ``local`` must have new credentials.
 
         Raises:
             InvalidStateError: The signaling state is neither have-remote-offer nor have-local-pranswer.
         """
         if self._slots.pending is None or self._state not in _ANSWERABLE:
             raise InvalidStateError(f"an answer cannot be created in the state {self._state}")
-        # A provisional answer of ours must not decide what the next one accepts.
+        # A local provisional answer must not affect the next one.
         question = attrs.evolve(self._slots.pending, answer=None)
         answer = build_answer(
             self._origin,
@@ -236,10 +233,10 @@ class JsepSession:
         return self._created_answer.sdp
 
     def _write(self, description_type: RTCSdpType, built: Built) -> Description:
-        """Stamp a description with its version: a higher one whenever it differs from the last one written.
+        """Write a description, with a new version if it differs from the last one written.
 
-        RFC 9429 section 5.2.2 ties the version to what was created, not to what was applied, so that the version
-        of an offer that was rolled back is never used twice.
+        RFC 9429 section 5.2.2: the version counts created descriptions, not applied ones, so that the version of an
+        offer that was rolled back is never reused.
         """
         last, description = self._last_written, built.description
         if last is None or attrs.evolve(description, origin=last.origin) != last:
@@ -254,11 +251,11 @@ class JsepSession:
     # Applying.
 
     def apply_local(self, description_type: RTCSdpType | str, sdp: str = "") -> ApplyResult:
-        """Apply a description of ours.
+        """Apply a local description.
 
         Args:
-            description_type: Offer, answer, provisional answer or rollback of our offer.
-            sdp: The text as it was created, or ``""`` for the one created last. Ignored for a rollback.
+            description_type: Offer, answer, provisional answer or rollback of the local offer.
+            sdp: The text as created, or ``""`` for the one created last. Ignored for a rollback.
 
         Raises:
             InvalidStateError: The type is not allowed in this state, or nothing was created.
@@ -284,17 +281,18 @@ class JsepSession:
         sdp: str = "",
         transceivers: Sequence[LocalTransceiver] = (),
     ) -> ApplyResult:
-        """Apply a description of the peer.
+        """Apply a remote description.
 
         Args:
-            description_type: Offer, answer, provisional answer or rollback of the peer's offer.
+            description_type: Offer, answer, provisional answer or rollback of the remote offer.
             sdp: The text. Ignored for a rollback.
-            transceivers: Ours, as in ``LocalMedia``; an offer is spread over them (``MediaPlan.key``).
+            transceivers: The local transceivers, as in ``LocalMedia``; sections of an offer are associated with them
+                (``MediaPlan.key``).
 
         Raises:
             InvalidStateError: The type is not allowed in this state.
             RTCError: ``sdp-syntax-error``: the text is malformed; carries the line's number.
-            InvalidAccessError: The text can be read but does not make sense here.
+            InvalidAccessError: The content of the description is invalid.
         """
         description_type = RTCSdpType(description_type)
         target = next_state(self._state, Side.REMOTE, description_type)
@@ -308,7 +306,7 @@ class JsepSession:
         applied = self._commit(target, exchange)
         self._ignored_lines += len(description.parsed.ignored)
         if exchange.answer is None:
-            # Whatever answer was created belongs to the offer before this one.
+            # A created answer belongs to the previous offer.
             self._created_answer = None
         return applied
 
@@ -321,12 +319,12 @@ class JsepSession:
             ) from error
 
     def _associated(self, offer: Description, transceivers: Sequence[LocalTransceiver]) -> Description:
-        """Return an offer of the peer with what was found for its sections."""
+        """Return a remote offer with the association of its sections."""
         found = associate(offer.parsed, transceivers, self._capabilities)
         mids = section_mids(offer.parsed)
         created = {mid for mid, key in zip(mids, found.keys, strict=True) if key is None}
         if self._slots.pending is not None:
-            # An offer that replaces another one: what that one has created goes when this one is taken back.
+            # This offer replaces another: rolling it back also removes the transceivers that the other created.
             created |= self._slots.pending.offer.created.intersection(mids)
         return attrs.evolve(offer, keys=found.keys, refused=found.refused, created=frozenset(created))
 
@@ -342,7 +340,7 @@ class JsepSession:
         check_codecs(exchange)
 
     def close(self) -> None:
-        """End the session: nothing can be created or applied any more. The descriptions stay readable."""
+        """Close the session: descriptions can no longer be created or applied, only read."""
         self._state = RTCSignalingState.CLOSED
 
     def _exchange_with(self, side: Side, description: Description) -> OfferAnswerExchange:
@@ -357,7 +355,7 @@ class JsepSession:
             for plan in plan_transports(exchange, self._standing)
         )
         negotiated = target is RTCSignalingState.STABLE
-        # Until the answer is final, what was negotiated before and what is offered now both stay open.
+        # Until the final answer, the sections negotiated before and those offered now both stay open.
         opened = set(exchange.carried_mids())
         if not negotiated:
             opened |= {*attrs.evolve(exchange, answer=None).carried_mids(), *_mids(self._established)}
@@ -387,7 +385,7 @@ class JsepSession:
         *,
         negotiated: bool,
     ) -> ApplyResult:
-        """Enter a state with plans, and return what that changes."""
+        """Enter a signaling state with plans, and return the changes."""
         applied = ApplyResult(
             transports=plans,
             rejected_mids=() if exchange is None else exchange.rejected_mids(),
@@ -405,7 +403,7 @@ class JsepSession:
         return applied
 
     def _disassociated(self, exchange: OfferAnswerExchange | None) -> Iterator[Disassociated]:
-        """Yield the sections of the exchange under way that neither ``exchange`` nor the completed one has."""
+        """Yield the sections of the pending exchange that neither ``exchange`` nor the current one has."""
         pending = self._slots.pending
         if pending is None:
             return
@@ -417,19 +415,19 @@ class JsepSession:
     # Candidates.
 
     def add_local_candidate(self, mid: str, line: str, username_fragment: str | None = None) -> None:
-        """Add a candidate of ours to the descriptions of its ICE generation.
+        """Add a local candidate to the descriptions of its ICE generation.
 
         Args:
-            mid: The section it belongs to.
+            mid: The candidate's section.
             line: The ``candidate:…`` line.
-            username_fragment: Of the generation it was gathered for; ``None`` for that of ``local_description``.
-                A candidate whose generation no description speaks of any more is ignored.
+            username_fragment: The candidate's ICE generation, ``None`` for that of ``local_description``. A candidate
+                of a generation without a description is ignored.
         """
         limit = self._options.maximum_candidates
         self._slots = trickle.add_local_candidate(self._slots, mid, line, username_fragment, limit)
 
     def local_candidates_complete(self, mid: str, username_fragment: str | None = None) -> None:
-        """Note in the descriptions that gathering has ended for an ICE generation."""
+        """Add the end of candidates of an ICE generation to the descriptions."""
         self._slots = trickle.end_local_candidates(self._slots, mid, username_fragment)
 
     def add_remote_candidate(
@@ -439,18 +437,18 @@ class JsepSession:
         username_fragment: str | None = None,
         line: str | None = None,
     ) -> tuple[trickle.CandidateRoute, ...]:
-        """Take a candidate that the peer has trickled into its descriptions (W3C webrtc section 4.4.1.8).
+        """Add a trickled candidate of the peer to its descriptions (W3C webrtc section 4.4.1.8).
 
         Args:
-            mid: The section it is for; goes before the index.
-            m_line_index: The section's place, used if there is no mid.
+            mid: The candidate's section; precedes the index.
+            m_line_index: The section's index, used without a mid.
             username_fragment: The peer's ICE generation, ``None`` for that of its last description.
-            line: The ``candidate:…`` line; ``None`` or ``""`` means that no more come, and then mid and index may
-                both be ``None`` to mean every section.
+            line: The ``candidate:…`` line; ``None`` or ``""`` for the end of candidates, where mid and index may both
+                be ``None`` to mean every section.
 
         Returns:
-            The transports that the candidate is for, which are several only for the end of all. None if it is to be
-            dropped since its section was rejected, or has as many candidates as are kept.
+            The transports that receive the candidate: several only for the end of all candidates, none if its section
+            was rejected or has the maximum number of candidates.
 
         Raises:
             InvalidStateError: There is no remote description yet, or the session is closed.
@@ -472,5 +470,5 @@ def _mids(plans: Sequence[TransportPlan]) -> tuple[str, ...]:
 
 
 def _number_after(mid: str) -> int:
-    """Return a number above a mid that is one of few digits; the numbers of ours are counted from there."""
+    """Return the number after a short numeric mid, from which local mids are counted; 0 for another mid."""
     return int(mid) + 1 if mid.isascii() and mid.isdigit() and len(mid) < 10 else 0

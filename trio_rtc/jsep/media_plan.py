@@ -1,4 +1,4 @@
-"""From an exchange to what its sections of audio and video carry."""
+"""Plans of the sections of audio and video, computed from an exchange."""
 
 from collections.abc import Iterable
 
@@ -24,18 +24,18 @@ from .signaling import Side
 from .simulcast import Layer, section_layers
 
 MAXIMUM_STREAMS = 16
-"""Streams that are taken from one section; further ones are ignored. Each costs an object and two events."""
+"""Streams per section; further ones are ignored. Each costs an object and two events."""
 MAXIMUM_SOURCES = 64
-"""Sources and groups of sources that are taken from one section; further ones are ignored."""
+"""SSRCs and SSRC groups per section; further ones are ignored."""
 
 
 @attrs.frozen
 class RemoteSource:
-    """A source that the peer announces (``a=ssrc``).
+    """An SSRC that the peer announces (``a=ssrc``).
 
     Attributes:
-        ssrc: Its number.
-        cname: Its canonical name, ``None`` if that is not told.
+        ssrc: The SSRC.
+        cname: Its canonical name, ``None`` if unknown.
     """
 
     ssrc: int
@@ -44,40 +44,39 @@ class RemoteSource:
 
 @attrs.frozen
 class MediaPlan:
-    """What an exchange, as far as it has come, makes of a section of audio or video.
+    """The state of a section of audio or video after an offer or an answer.
 
     Attributes:
-        index: Where the section stands, from 0.
-        mid: Its mid; a generated one where the peer gave none.
+        index: Index of the section.
+        mid: Its mid; a generated one if the peer gave none.
         kind: ``"audio"`` or ``"video"``.
-        key: The transceiver associated with it. ``None`` if an offer of the peer needs a new one (unless
-            ``rejected``): of direction ``recvonly``, with this mid. A transceiver whose own mid was ``None`` takes
-            this one.
-        rejected: Whether the section carries nothing: either side refused it, nothing is in common, or it does not
-            share the one transport. Of all that follows then only ``stopped`` counts.
-        stopped: Whether the transceiver is stopped by that: the peer's offer gives it up, or an answer rejects it.
-        direction: Ours, as answered: W3C's ``currentDirection``. ``None`` while there is only an offer.
-        remote_direction: What the peer's description says, from its side; ``None`` before it is known.
-        remote_stream_ids: The streams in which the peer announces its track.
-        remote_msid: Whether the peer says of its track which streams it is in, be it none (``a=msid:-``).
-        remote_track_id: The id that the peer gives its track, ``None`` if it gives none.
-        send_codecs: What we may send, with the payload types and parameters of the peer, in the order of the
-            answer. Empty until answered.
-        receive_codecs: What we have to expect, under our payload types and with our parameters. For an offer of
-            ours all that it has, as packets may come before the answer; for an offer of the peer's empty.
-        header_extensions: What may stand in headers; empty until answered.
-        send_layers: The simulcast layers that the peer takes; of its offer those that it asks for. Empty if there
-            is no simulcast: then only the first encoding is sent.
-        receive_layers: The simulcast layers that the peer sends; of its offer all of them. Empty without simulcast.
-        remote_sources: The peer's sources, as far as it announces them.
-        remote_source_groups: ``FID`` (media, retransmission), ``FEC-FR`` (media, FlexFEC) and ``SIM`` over them.
-        bandwidth: What the peer can take in this section, bits a second; ``None`` for no limit.
-        ptime: Milliseconds of audio that the peer wants in a packet, ``None`` if it does not say.
-        maxptime: Milliseconds of audio that it takes in a packet at most, ``None`` if it does not say.
-        flexfec_announced: Whether our description announces a source of FlexFEC. The peer drops the packets of one that
-            is not announced.
-        rtcp_reduced_size: Whether feedback may be sent alone (RFC 5506).
-        extmap_allow_mixed: Whether short and long header extensions may be mixed in a stream (RFC 8285).
+        key: The associated transceiver. ``None`` if a remote offer needs a new one (unless ``rejected``), with
+            direction ``recvonly`` and this mid. A transceiver whose mid was ``None`` gets this mid.
+        rejected: Whether the section is not in use: either side rejected it, there is no common codec, or it does not
+            share its bundle's transport. Of the following members then only ``stopped`` is valid.
+        stopped: Whether that stops the transceiver: the peer's offer removes the section, or an answer rejects it.
+        direction: The local direction as answered, W3C's ``currentDirection``. ``None`` while there is only an offer.
+        remote_direction: The direction in the peer's description, from its side; ``None`` before it is known.
+        remote_stream_ids: The streams of the peer's track.
+        remote_msid: Whether the peer's description has ``a=msid``, including ``a=msid:-``, which means no stream.
+        remote_track_id: The peer's id of its track, ``None`` without one.
+        send_codecs: Codecs that may be sent, with the peer's payload types and parameters, in the order of the answer.
+            Empty until answered.
+        receive_codecs: Codecs that may be received, with the local payload types and parameters. For a local offer all
+            of its codecs, as packets may arrive before the answer; empty for a remote offer.
+        header_extensions: The negotiated header extensions; empty until answered.
+        send_layers: The simulcast layers that the peer accepts; for its offer, the ones it requests. Empty without
+            simulcast: then only the first encoding is sent.
+        receive_layers: The simulcast layers that the peer sends; for its offer, all of them. Empty without simulcast.
+        remote_sources: The SSRCs that the peer announces.
+        remote_source_groups: Their groups: ``FID`` (media, RTX), ``FEC-FR`` (media, FlexFEC) and ``SIM``.
+        bandwidth: The peer's limit for this section in bits per second; ``None`` for no limit.
+        ptime: The peer's preferred milliseconds of audio per packet, ``None`` without one.
+        maxptime: The peer's maximum milliseconds of audio per packet, ``None`` without one.
+        flexfec_announced: Whether the local description announces an SSRC of FlexFEC. The peer drops FlexFEC packets
+            of an SSRC that is not announced.
+        rtcp_reduced_size: Whether reduced-size RTCP may be sent (RFC 5506).
+        extmap_allow_mixed: Whether one-byte and two-byte header extensions may be mixed in a stream (RFC 8285).
     """
 
     index: int
@@ -107,7 +106,7 @@ class MediaPlan:
 
 
 def plan_media(exchange: OfferAnswerExchange | None) -> tuple[MediaPlan, ...]:
-    """Return what becomes of each section of audio or video of an exchange."""
+    """Return the plan of each section of audio or video of an exchange."""
     if exchange is None:
         return ()
     carried, mids = set(exchange.carried()), exchange.mids()
@@ -164,7 +163,7 @@ def _with_both(
     our_layers, their_layers = section_layers(ours), section_layers(theirs)
     send_codecs = negotiated_formats(their_formats, our_formats)
     if exchange.offerer is Side.REMOTE:
-        # Our answer has the payload types of the offer, perhaps in an order that was asked for.
+        # The local answer has the offer's payload types, perhaps in the application's order.
         places = {entry.payload_type: place for place, entry in enumerate(our_formats)}
         send_codecs = tuple(
             sorted(send_codecs, key=lambda entry: places.get(entry.payload_type, len(places)))
@@ -193,7 +192,7 @@ def _common_layers(theirs: Iterable[Layer], ours: Iterable[Layer]) -> tuple[Laye
 
 
 def _old_msids(attributes: RtpAttributes) -> tuple[Msid, ...]:
-    """Return what peers before RFC 8830 say per source (``a=ssrc:1 msid:stream track``)."""
+    """Return the msids of peers older than RFC 8830, per SSRC (``a=ssrc:1 msid:stream track``)."""
     words = (
         each.value.split(None, 1)
         for each in attributes.ssrcs
@@ -212,7 +211,7 @@ def _sources(attributes: RtpAttributes) -> tuple[RemoteSource, ...]:
 
 
 def _bandwidth(bandwidths: Iterable[Bandwidth]) -> int | None:
-    """Return the limit in bits a second; ``TIAS``, which is exact, goes before ``AS`` (RFC 3890)."""
+    """Return the limit in bits per second; ``TIAS``, which is exact, precedes ``AS`` (RFC 3890)."""
     limits = {bandwidth.type.upper(): bandwidth.value for bandwidth in bandwidths}
     if "TIAS" in limits:
         return limits["TIAS"]

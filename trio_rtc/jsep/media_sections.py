@@ -1,4 +1,4 @@
-"""The sections of audio and video that we write (RFC 9429 sections 5.2.1, 5.2.2 and 5.3.1)."""
+"""Local sections of audio and video (RFC 9429 sections 5.2.1, 5.2.2 and 5.3.1)."""
 
 from collections.abc import Iterator, Sequence
 
@@ -29,18 +29,18 @@ _PROFILE = "UDP/TLS/RTP/SAVPF"
 
 @attrs.define
 class BundleNumbers:
-    """The numbers that mean the same in all sections of a bundle."""
+    """Payload types and extension ids, which are the same in all sections of a bundle."""
 
     payload_types: PayloadTypes = attrs.field(factory=PayloadTypes)
     extension_ids: ExtensionIds = attrs.field(factory=ExtensionIds)
 
     def reserve(self, description: SessionDescription, indexes: Sequence[int]) -> None:
-        """Note what the numbers in some sections of a description mean."""
+        """Reserve the numbers of some sections of a description."""
         for index in indexes:
             self.payload_types.reserve(section_formats(description, index))
             for extmap in rtp_attributes(description, index).extmaps:
-                if self.extension_ids.can_take(extmap):
-                    self.extension_ids.take(extmap)
+                if self.extension_ids.allows(extmap):
+                    self.extension_ids.reserve(extmap)
 
 
 def offer_media_section(
@@ -52,15 +52,15 @@ def offer_media_section(
     *,
     announce_flexfec: bool = False,
 ) -> MediaDescription:
-    """Return the section that offers what a transceiver has, without its transport.
+    """Return the section that offers a transceiver, without its transport.
 
     Args:
-        mid: Of the section.
-        transceiver: What is offered.
-        previous: The formats of the same section in our last description.
+        mid: Mid of the section.
+        transceiver: The transceiver.
+        previous: The formats of the section in the last local description.
         numbers: The numbers of the bundle.
-        protocol: That of the section until now.
-        announce_flexfec: Whether the source of FlexFEC is announced beside that of the media.
+        protocol: The section's protocol so far.
+        announce_flexfec: Whether the SSRC of FlexFEC is announced beside the media's.
     """
     codecs = _offered_codecs(transceiver)
     formats = offered_formats(codecs, previous, numbers.payload_types, preferred=transceiver.codecs_preferred)
@@ -72,7 +72,7 @@ def offer_media_section(
         Attribute(transceiver.direction.value),
         *_msid_attributes(transceiver),
         Attribute("rtcp-mux"),
-        # RFC 9429 section 5.2.1: the policy is "require", there is no port for RTCP alone.
+        # RFC 9429 section 5.2.1: with the policy "require" there is no separate port for RTCP.
         Attribute("rtcp-mux-only"),
         Attribute("rtcp-rsize"),
         *format_attributes(formats),
@@ -84,7 +84,7 @@ def offer_media_section(
 
 
 def _offered_codecs(transceiver: LocalTransceiver) -> tuple[Codec, ...]:
-    """Return the codecs of a transceiver that can be used in its direction, all of them if none of media can."""
+    """Return a transceiver's codecs that can be used in its direction; all if none for media can."""
     if not transceiver.direction.sends:
         return transceiver.codecs
     codecs = tuple(codec for codec in transceiver.codecs if not codec.receive_only)
@@ -99,14 +99,14 @@ def answer_media_section(
     *,
     announce_flexfec: bool = True,
 ) -> MediaDescription | None:
-    """Return the section that accepts an offered one, without its transport; ``None`` if there is nothing in common.
+    """Return the section that accepts an offered one, without its transport; ``None`` without a common codec.
 
     Args:
-        offer: Of the peer.
-        index: The section.
-        transceiver: What is associated with it.
+        offer: The remote offer.
+        index: Index of the section.
+        transceiver: The associated transceiver.
         numbers: The numbers of the bundle.
-        announce_flexfec: Whether the source of FlexFEC is announced, where that was offered.
+        announce_flexfec: Whether the SSRC of FlexFEC is announced, if FlexFEC was offered.
     """
     offered = offer.media[index]
     attributes = rtp_attributes(offer, index)
@@ -142,9 +142,9 @@ def answer_media_section(
 def _with_one_feedback(
     formats: Sequence[NegotiatedCodec], extmaps: Sequence[ExtMap]
 ) -> tuple[NegotiatedCodec, ...]:
-    """Leave one kind of feedback on every packet, where an offer has both: by transport-wide numbers if there are any.
+    """Keep one kind of congestion feedback where an offer has both: transport-wide if its extension is negotiated.
 
-    Without them only that by source says anything (RFC 8888), and Chromium sends it only where the other is refused.
+    Without that extension only RFC 8888 feedback works, and Chromium sends it only if transport-cc is rejected.
     """
     is_numbered = any(extmap.uri == TRANSPORT_SEQUENCE_NUMBER_URI for extmap in extmaps)
     refused = "ack ccfb" if is_numbered else "transport-cc"
@@ -161,7 +161,7 @@ def _section(
 ) -> MediaDescription:
     return MediaDescription(
         kind=kind,
-        # A section needs a format, even that of a transceiver which is left without any; that one is rejected.
+        # A section needs a format, also that of a transceiver without codecs, which is rejected.
         port=PLACEHOLDER_PORT if formats else 0,
         protocol=protocol,
         formats=tuple(str(entry.payload_type) for entry in formats) or ("0",),
@@ -182,7 +182,7 @@ def _extension_attributes(extmaps: Sequence[ExtMap], *, mixed: bool) -> Iterator
 
 
 def _stream_ids(transceiver: LocalTransceiver) -> tuple[str, ...]:
-    # RFC 8830 section 2: a hyphen is a track in no stream.
+    # RFC 8830 section 2: a hyphen means a track without a stream.
     return transceiver.stream_ids or ("-",)
 
 
@@ -192,7 +192,7 @@ def _ptime_attributes(transceiver: LocalTransceiver) -> Iterator[Attribute]:
 
 
 def _msid_attributes(transceiver: LocalTransceiver) -> Iterator[Attribute]:
-    # RFC 9429 section 5.2.1 asks what the transceiver wants, not what an answer lets it do.
+    # RFC 9429 section 5.2.1: the transceiver's direction decides, not the answered one.
     if transceiver.direction.sends:
         for stream_id in _stream_ids(transceiver):
             yield Attribute("msid", f"{stream_id} {transceiver.track_id}".strip())
@@ -205,7 +205,7 @@ def _source_attributes(
     *,
     announce_flexfec: bool,
 ) -> Iterator[Attribute]:
-    """Return the lines that announce our sources (RFC 5576); none for a simulcast, whose layers their rids tell."""
+    """Yield the attributes of the local SSRCs (RFC 5576); none for simulcast, whose layers have rids."""
     if not (direction.sends or transceiver.has_sent) or transceiver.simulcast or not transceiver.encodings:
         return
     encoding = transceiver.encodings[0]
@@ -234,7 +234,7 @@ def _repair_sources(encoding: SendEncoding, names: set[str]) -> Iterator[tuple[s
 
 
 def lists_flexfec(description: SessionDescription) -> bool:
-    """Return whether a section of a description lists FlexFEC, so that its author knows of such sources."""
+    """Return whether a section of a description lists FlexFEC, so that its author understands such SSRCs."""
     return any(
         entry.codec.is_called(FLEXFEC)
         for index, media in enumerate(description.media)
@@ -244,10 +244,10 @@ def lists_flexfec(description: SessionDescription) -> bool:
 
 
 def announces_media_alone(last: Description | None, index: int, transceiver: LocalTransceiver) -> bool:
-    """Return whether our last description announces the source of a transceiver without one for FlexFEC.
+    """Return whether the last local description announces a transceiver's SSRC without one for FlexFEC.
 
-    Receivers set up their streams when a source is first announced: Chromium drops the packets of a FlexFEC source
-    that joins later. Such a stream goes on without.
+    Receivers create their streams when an SSRC is first announced: Chromium drops the packets of a FlexFEC SSRC that
+    is added later. Such a stream continues without FlexFEC.
     """
     if last is None or index >= len(last.parsed.media) or not transceiver.encodings:
         return False

@@ -1,4 +1,4 @@
-"""Whether a transceiver needs an exchange (W3C webrtc section 4.7.3)."""
+"""The check whether a transceiver needs negotiation (W3C webrtc section 4.7.3)."""
 
 from trio_rtc.enums import RTCRtpTransceiverDirection
 from trio_rtc.protocols.sdp import SessionDescription, rtp_attributes
@@ -10,11 +10,11 @@ from .transceivers import LocalTransceiver
 
 
 def needs_negotiation(transceiver: LocalTransceiver, current: OfferAnswerExchange | None) -> bool:
-    """Return whether what a transceiver is differs from what the last completed exchange says about it."""
+    """Return whether a transceiver differs from its section in the last completed exchange."""
     mids = () if current is None else current.carried_mids()
     associated = current is not None and transceiver.mid in mids
     if not transceiver.is_live:
-        # The peer still believes in its section. One without a section needs no exchange to be stopped.
+        # The peer still has its section. Without a section, stopping needs no negotiation.
         return associated
     if current is None or not associated or current.local is None or current.remote is None:
         return True
@@ -29,7 +29,7 @@ def needs_negotiation(transceiver: LocalTransceiver, current: OfferAnswerExchang
 
 
 def _msids(description: SessionDescription, index: int) -> set[str] | None:
-    """Return the streams that a section of ours names, ``None`` if it says nothing about any."""
+    """Return the streams of a local section, ``None`` if it has no ``a=msid``."""
     msids = rtp_attributes(description, index).msids
     return {msid.stream_id for msid in msids if msid.stream_id != "-"} if msids else None
 

@@ -1,4 +1,4 @@
-"""Building offers and answers (RFC 9429 sections 5.2 and 5.3), as functions of what was negotiated before."""
+"""Builders of offers and answers (RFC 9429 sections 5.2 and 5.3)."""
 
 import itertools
 from collections import defaultdict
@@ -49,7 +49,7 @@ from .sections import (
 
 @attrs.frozen
 class Built:
-    """A description, and for each of its sections the transceiver that it was built from; of an offer the transport."""
+    """A description with the transceiver of each section, and for an offer the transport of each."""
 
     description: SessionDescription
     keys: tuple[int | None, ...]
@@ -58,7 +58,7 @@ class Built:
 
 @attrs.define
 class _Draft:
-    """An offer while it is built: its sections, without the transport of those for media."""
+    """An incomplete offer: its sections, those of media without their transport."""
 
     sections: list[MediaDescription]
     keys: list[int | None]
@@ -67,7 +67,7 @@ class _Draft:
     announce_flexfec: bool
 
     def place(self, section: MediaDescription, key: int | None) -> None:
-        """Put a new section in the first place that is free, else at the end."""
+        """Insert a new section at the first free index, else at the end."""
         if self.free:
             index = self.free.pop(0)
             self.sections[index], self.keys[index] = section, key
@@ -88,17 +88,16 @@ def build_offer(
 ) -> Built:
     """Return an offer.
 
-    Every section of ``base`` keeps its place and its mid. New sections, those of transceivers in their order and
-    then that for data channels, take the places that were rejected, under new mids (RFC 9429 section 5.2.2), else
-    new ones at the end.
+    Every section of ``base`` keeps its index and mid. New sections, first those of the transceivers in order, then the
+    one for data channels, recycle rejected sections, with new mids (RFC 9429 section 5.2.2), or are added at the end.
 
     Args:
         origin: The ``o=`` line.
-        base: The exchange to go on from: our offer under way if there is one, else ``current``.
-        current: The exchange that was completed last. What it carries keeps its place even if ``base`` gives it up.
-        planned: The transports. Sections keep theirs. New ones have one of their own if the bundle policy wants it and
-            the peer may not bundle, else they join the first.
-        local: What our side has.
+        base: The exchange to continue: the pending local offer if there is one, else ``current``.
+        current: The exchange completed last. Its sections in use keep their index even if ``base`` rejects them.
+        planned: The transports. Sections keep theirs. A new section has its own if the bundle policy asks for it and
+            the peer may not bundle, else it joins the first.
+        local: Local contents.
         next_mid: The least number that was never a mid.
         options: Preferences.
     """
@@ -135,17 +134,17 @@ def build_offer(
 
 
 def offers_apart(current: OfferAnswerExchange | None, policy: RTCBundlePolicy) -> bool:
-    """Return whether new sections are to have transports of their own: as long as the peer may not bundle."""
+    """Return whether new sections get their own transports: until the peer is known to bundle."""
     return policy is not RTCBundlePolicy.MAX_BUNDLE and (current is None or not current.peer_bundles)
 
 
 @attrs.frozen
 class _Places:
-    """Which transport each section is offered on.
+    """The transport of each section of an offer.
 
     Attributes:
-        numbers: The numbers of transports by the mids of the sections that have theirs.
-        joined: The transport that all others join.
+        numbers: Number of the transport by mid, for sections that have one.
+        joined: Number of the transport that all other sections join.
     """
 
     numbers: Mapping[str, int]
@@ -164,25 +163,25 @@ class _Places:
 def _offered_bundles(
     sections: Iterable[MediaDescription], places: _Places, established: Sequence[str]
 ) -> list[list[MediaDescription]]:
-    """Return the sections that an offer bundles, those of each transport in the order of their group."""
+    """Return the bundles of an offer, each in the order of its group."""
     bundles: dict[int, list[MediaDescription]] = {places.joined: []}
     for section in sections:
         mid = media_mid(section)
         if mid is not None and (section.port != 0 or is_bundle_only(section)):
             bundles.setdefault(places.number(mid), []).append(section)
-    # The section whose transport all use goes on to be the first of the bundle, wherever it stands.
+    # The section that carries the transport stays the first of the bundle, at any index.
     order = {mid: place for place, mid in enumerate(established)}
     for bundle in bundles.values():
         first = min(bundle, key=lambda section: order.get(media_mid(section) or "", len(order)), default=None)
         bundle.sort(key=lambda section: section is not first)
-    # A peer that has not bundled is not asked again for a section that stands alone.
+    # A bundle of one section is not offered again to a peer that has not bundled it.
     return [bundle for number, bundle in bundles.items() if len(bundle) > (number != places.joined)]
 
 
 def _numbers_in_use(
     places: _Places, base: OfferAnswerExchange | None, current: OfferAnswerExchange | None
 ) -> dict[int, BundleNumbers]:
-    """Return the numbers that mean the same in all sections of a transport, for each transport."""
+    """Return the payload types and extension ids in use on each transport."""
     numbers = defaultdict[int, BundleNumbers](BundleNumbers)
     for exchange in (base, current):
         if exchange is None:
@@ -203,7 +202,7 @@ def _peer_lists_flexfec(*exchanges: OfferAnswerExchange | None) -> bool:
 def _continue_sections(
     draft: _Draft, places: _Places, base: OfferAnswerExchange, last: SessionDescription, local: LocalMedia
 ) -> None:
-    """Write anew the sections that carry something: what a live transceiver has, and the data channels."""
+    """Build the sections in use again, from the live transceivers and the data channels."""
     mids = base.mids()
     associated = {each.mid: each for each in local.transceivers if each.mid is not None}
     for index in base.carried():
@@ -233,20 +232,18 @@ def _offer_transports(
     *,
     apart: bool,
 ) -> list[tuple[MediaDescription, int]]:
-    """Return the sections of an offer with their transport and its number.
-
-    Some are marked as having none outside of the bundle.
+    """Return the sections of an offer with their transport and its number; some are bundle-only.
 
     Args:
-        sections: All of them; those with port 0 are rejected.
-        places: Which transport each is offered on.
-        local: Our ends of the transports, and the bundle policy.
+        sections: All sections; those with port 0 are rejected.
+        places: The transport of each section.
+        local: Local ends of the transports, and the bundle policy.
         bundled: The mids that the peer has bundled already.
-        apart: Whether new sections are to have transports of their own.
+        apart: Whether new sections get their own transports.
     """
     policy = local.bundle_policy
     offered = [section for section in sections if section.port != 0]
-    # What stands by itself, under RFC 9429 section 4.1.1: everything, the first of each kind, or the first alone.
+    # RFC 9429 section 4.1.1: not bundle-only are all sections, the first of each kind, or only the first.
     standing = {media_mid(section) for section in offered if media_mid(section) in bundled}
     kinds = {section.kind for section in offered if media_mid(section) in standing}
     numbers = {
@@ -275,7 +272,7 @@ def _offer_transports(
 
 
 def _free_number(numbers: Container[int], local: LocalMedia) -> int | None:
-    """Return a further transport that no section has, ``None`` if there is none."""
+    """Return a further transport without a section, ``None`` if there is none."""
     return next((number for number in local.further if number not in numbers), None)
 
 
@@ -290,10 +287,10 @@ def build_answer(
 ) -> Built:
     """Return the answer to a remote offer.
 
-    ``previous`` is our last description.
+    ``previous`` is the last local description.
 
-    Data channels are accepted in one section, audio and video where a transceiver is associated (by its mid) with
-    which something is in common; and only on transports that our side has (``LocalMedia.has_transport``).
+    Data channels are accepted in one section, audio and video in sections whose associated transceiver (by mid) has a
+    common codec; all only on transports that exist here (``LocalMedia.has_transport``).
     """
     offer = exchange.offer.parsed
     associated = {each.mid: each for each in local.transceivers if each.mid is not None and each.is_live}
@@ -341,7 +338,7 @@ def _description(
     local: LocalMedia,
 ) -> SessionDescription:
     attributes = []
-    # An answer that rejects everything still says that it knows of bundling: libwebrtc insists.
+    # libwebrtc requires a BUNDLE group also in an answer that rejects all sections.
     for bundle in [each for each in bundles if each] or bundles[:1]:
         mids = tuple(mid for section in bundle if (mid := media_mid(section)) is not None)
         attributes.append(Attribute("group", Group("BUNDLE", mids).to_value()))
@@ -355,7 +352,7 @@ def _description(
 def _answer_setup(
     offer: SessionDescription, index: int, established: TransportPlan | None, options: SessionOptions
 ) -> str:
-    """Return our ``a=setup``: what the offer leaves, then the role that we already have, then the option."""
+    """Return the local ``a=setup``: the one that the offer leaves, else the established role, else the option."""
     transport = bundled_transport(offer, index)
     if transport.setup == "active":
         return "passive"

@@ -1,4 +1,4 @@
-"""One offer and what it was answered, and which of its sections carry what."""
+"""Offer/answer exchanges: an offer with its answer, and the sections in use."""
 
 import functools
 from collections.abc import Iterator, Sequence
@@ -33,20 +33,20 @@ class OfferAnswerExchange:
 
     @property
     def local(self) -> Description | None:
-        """What we wrote."""
+        """The local description."""
         return self.of(Side.LOCAL)
 
     @property
     def remote(self) -> Description | None:
-        """What the peer wrote."""
+        """The remote description."""
         return self.of(Side.REMOTE)
 
     def of(self, side: Side) -> Description | None:
-        """Return what one side wrote."""
+        """Return the description of one side."""
         return self.offer if self.offerer is side else self.answer
 
     def with_description(self, side: Side, description: Description) -> "OfferAnswerExchange":
-        """Return the exchange with the description of one side replaced; itself if it is the same."""
+        """Return the exchange with another description of one side; itself if it is unchanged."""
         if description is self.of(side):
             return self
         if self.offerer is side:
@@ -56,13 +56,13 @@ class OfferAnswerExchange:
     def mids(self) -> tuple[str, ...]:
         """Return the mid of every section of the offer.
 
-        A section without one (peers older than BUNDLE) gets a generated one, RFC 9429 section 5.10, which is the
-        same each time and never leaves this host: the answer mirrors its absence.
+        A section without a mid (peers older than BUNDLE) gets a generated one, RFC 9429 section 5.10, which is always
+        the same and never sent: the answer has none either.
         """
         return section_mids(self.offer.parsed)
 
     def key(self, index: int) -> int | None:
-        """Return which transceiver of ours a section is associated with, ``None`` if none is yet."""
+        """Return the local transceiver of a section, ``None`` without one."""
         for description in (self.local, self.offer):
             if description is not None and description.keys:
                 return description.keys[index]
@@ -102,7 +102,7 @@ class OfferAnswerExchange:
         return tuple(bundles)
 
     def _in_bundle_order(self, mids: Sequence[str]) -> tuple[str, ...]:
-        """Return mids in the order that they have in the bundles of the offer, those in none last."""
+        """Return mids in the order of the offer's bundles, those in none last."""
         order = [mid for group in groups(self.offer.parsed, "BUNDLE") for mid in group.mids]
         return tuple(sorted(mids, key=lambda mid: order.index(mid) if mid in order else len(order)))
 
@@ -116,17 +116,17 @@ class OfferAnswerExchange:
         return tuple(index for bundle in self.bundles for index in bundle)
 
     def carried_mids(self) -> tuple[str, ...]:
-        """Return the mids of the sections that carry something, of each bundle its first one first."""
+        """Return the mids of the sections in use, those of one transport together."""
         mids = self.mids()
         return tuple(mids[index] for index in self.carried())
 
     def data_section(self) -> int | None:
-        """Return the index of the section that carries the data channels, ``None`` if none does."""
+        """Return the index of the section in use for data channels, ``None`` without one."""
         media = self.offer.parsed.media
         return next((index for index in self.carried() if is_data_section(media[index])), None)
 
     def data_mid(self) -> str | None:
-        """Return the mid of the section that carries the data channels, ``None`` if none does."""
+        """Return the mid of the section in use for data channels, ``None`` without one."""
         index = self.data_section()
         return None if index is None else self.mids()[index]
 
@@ -137,7 +137,7 @@ class OfferAnswerExchange:
         for index, offered in enumerate(self.offer.parsed.media):
             if is_rejected(offered) or index in self.offer.refused:
                 continue
-            # RFC 9143 section 6: outside of a bundle, bundle-only says nothing, and port 0 rejects.
+            # RFC 9143 section 6: outside of a bundle, bundle-only has no meaning, and port 0 rejects.
             if offered.port == 0 and media_mid(offered) not in bundled:
                 continue
             if self.answer is not None and _is_refused(self.answer.parsed.media[index]):
@@ -151,59 +151,59 @@ class OfferAnswerExchange:
             yield index
 
     def rejected_mids(self) -> tuple[str, ...]:
-        """Return the mids of the sections that carry nothing."""
+        """Return the mids of the sections not in use."""
         carried = self.carried()
         return tuple(mid for index, mid in enumerate(self.mids()) if index not in carried)
 
 
 @attrs.frozen
 class Slots:
-    """The exchange that was completed last and the one under way: W3C's current and pending descriptions."""
+    """The exchange completed last and the pending one: W3C's current and pending descriptions."""
 
     current: OfferAnswerExchange | None = None
     pending: OfferAnswerExchange | None = None
 
     @property
     def current_local(self) -> Description | None:
-        """Our description of the exchange completed last."""
+        """The local description of the exchange completed last."""
         return None if self.current is None else self.current.local
 
     @property
     def current_remote(self) -> Description | None:
-        """The peer's description of the exchange completed last."""
+        """The remote description of the exchange completed last."""
         return None if self.current is None else self.current.remote
 
     @property
     def pending_local(self) -> Description | None:
-        """Our description of the exchange under way."""
+        """The local description of the pending exchange."""
         return None if self.pending is None else self.pending.local
 
     @property
     def pending_remote(self) -> Description | None:
-        """The peer's description of the exchange under way."""
+        """The remote description of the pending exchange."""
         return None if self.pending is None else self.pending.remote
 
     @property
     def local(self) -> Description | None:
-        """Our last description."""
+        """The last local description."""
         return self.pending_local or self.current_local
 
     @property
     def remote(self) -> Description | None:
-        """The peer's last description."""
+        """The last remote description."""
         return self.pending_remote or self.current_remote
 
     def exchanges(self) -> tuple[OfferAnswerExchange, ...]:
-        """Return the exchanges there are, the latest first."""
+        """Return the exchanges, the latest first."""
         return tuple(exchange for exchange in (self.pending, self.current) if exchange is not None)
 
     def latest(self, side: Side) -> OfferAnswerExchange | None:
-        """Return the latest exchange to which one side has contributed."""
+        """Return the latest exchange with a description of one side."""
         return next((exchange for exchange in self.exchanges() if exchange.of(side) is not None), None)
 
 
 def section_mids(description: SessionDescription) -> tuple[str, ...]:
-    """Return the mid of every section, a generated one where there is none."""
+    """Return the mid of every section; a section without one gets a generated mid."""
     return view(_find_mids, description, -1)
 
 
@@ -239,11 +239,10 @@ def _is_sctp_closed(media: MediaDescription) -> bool:
 
 
 def shared_sections(description: SessionDescription, index: int) -> tuple[int, ...]:
-    """Return the sections that use the same transport as the one at ``index``, itself among them.
+    """Return the sections on the same transport as the one at ``index``, which is among them.
 
-    Two sections share a transport when they are in one bundle and speak of the same ICE credentials. A browser
-    that bundles from the start sends the candidates of all under the mid of the first section, even if we then
-    reject that one.
+    Two sections share a transport if they are in one bundle and have the same ICE credentials. A browser that bundles
+    from the start sends all candidates with the mid of the first section, even if that one is rejected here.
     """
     mids = section_mids(description)
     bundle = next((group.mids for group in groups(description, "BUNDLE") if mids[index] in group.mids), ())
@@ -254,7 +253,7 @@ def shared_sections(description: SessionDescription, index: int) -> tuple[int, .
             shared.append(other)
         elif mid in bundle:
             theirs = ice_username_fragment(description, other)
-            # A bundle-only section may leave its credentials to the section that carries the bundle's tag.
+            # A bundle-only section may inherit the credentials of the bundle's tagged section.
             inherits = own is None and mid == bundle[0]
             if inherits or (theirs is not None and theirs == own):
                 shared.append(other)
@@ -262,10 +261,10 @@ def shared_sections(description: SessionDescription, index: int) -> tuple[int, .
 
 
 def has_rtcp_mux(description: SessionDescription, index: int) -> bool:
-    """Return whether a section sends RTCP over the port of RTP (RFC 5761).
+    """Return whether a section multiplexes RTCP with RTP (RFC 5761).
 
-    Within a bundle it does so as soon as the section says it which carries the bundle's tag: the attribute belongs
-    to the transport (RFC 9143 section 7.1.3).
+    Within a bundle ``a=rtcp-mux`` of the tagged section is enough, as the attribute belongs to the transport (RFC 9143
+    section 7.1.3).
     """
     if has_attribute(description.media[index], "rtcp-mux"):
         return True
@@ -273,6 +272,6 @@ def has_rtcp_mux(description: SessionDescription, index: int) -> bool:
     for group in groups(description, "BUNDLE"):
         if mids[index] in group.mids and group.mids[0] in mids:
             tagged = description.media[mids.index(group.mids[0])]
-            # A section for data channels has no RTCP and says nothing about it.
+            # A section for data channels has no RTCP and no such attribute.
             return is_data_section(tagged) or has_attribute(tagged, "rtcp-mux")
     return False

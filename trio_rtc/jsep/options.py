@@ -1,4 +1,4 @@
-"""What can be set about the session."""
+"""Options of a JSEP session."""
 
 from typing import Literal
 
@@ -12,17 +12,17 @@ from trio_rtc.protocols.sdp import SdpOptions
 @strict_class
 @attrs.frozen
 class SessionOptions:
-    """Settings of a session.
+    """Options of a JSEP session.
 
     Attributes:
-        sdp: Bounds of the descriptions that are accepted from the peer.
-        answer_setup: The DTLS role taken in answers where the offer leaves the choice: ``active``, the client, saves
-            half a round trip and is what RFC 8842 section 5.3 recommends; ``passive`` is the server.
-        announce_flexfec: Whether an offer announces the sources of FlexFEC before the peer has listed ``flexfec-03``,
-            so that the first offer is enough to protect video by it. Pion takes such a source for a second track and
-            refuses the offer.
-        maximum_candidates: Candidates kept in one section of a description, per side. Further ones of ours are
-            still usable and only absent from the text; further ones of the peer are ignored.
+        sdp: Limits of remote descriptions.
+        answer_setup: The DTLS role in answers to ``actpass``: ``active``, the client, saves half a round trip and is
+            recommended by RFC 8842 section 5.3; ``passive`` is the server.
+        announce_flexfec: Whether an offer announces the SSRCs of FlexFEC before the peer has listed ``flexfec-03``, so
+            that the first offer suffices to protect video. Pion mistakes such an SSRC for a second track and rejects
+            the offer.
+        maximum_candidates: Candidates kept in one section of a description, per side. Further local ones are used, but
+            absent from the text; further remote ones are ignored.
     """
 
     sdp: SdpOptions = attrs.field(factory=SdpOptions, validator=validators.instance_of(SdpOptions))

@@ -1,4 +1,4 @@
-"""How Opus is to be sent to us: the parameters of its ``a=fmtp``, and ``a=ptime`` (RFC 7587 sections 6.1 and 7)."""
+"""Preferences of a receiver of Opus: its ``a=fmtp`` parameters, and ``a=ptime`` (RFC 7587 sections 6.1 and 7)."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ from attrs import validators
 from trio_rtc._strict_names.checks import strict_class
 
 _RATES = (8_000, 12_000, 16_000, 24_000, 48_000)
-# RFC 7587 section 6.1: a frame of Opus, or several of them in a packet.
+# RFC 7587 section 6.1: durations of one Opus frame, or of several in a packet.
 _DURATIONS = (5, 10, 20, 40, 60, 80, 100, 120)
 _is_bool = validators.instance_of(bool)
 
@@ -16,25 +16,24 @@ _is_bool = validators.instance_of(bool)
 @strict_class
 @attrs.frozen
 class OpusParameters:
-    """How we want to receive Opus; the encoder of the peer follows it.
+    """Preferences for received Opus, which the peer's encoder follows.
 
-    Each parameter is a preference of the receiver (RFC 7587 section 6.1), so it says nothing about what we send: that
-    follows the peer's. ``Settings.opus`` has them for a whole connection, ``RTCRtpTransceiver.set_opus_parameters``
-    for one transceiver.
+    Each parameter is a preference of the receiver (RFC 7587 section 6.1); sent audio follows the peer's preferences.
+    ``Settings.opus`` sets them for a whole connection, ``RTCRtpTransceiver.set_opus_parameters`` for one transceiver.
 
     Attributes:
-        stereo: Whether we want two channels (``stereo``). Without, encoders mix them down to one.
+        stereo: Whether to receive two channels (``stereo``). Otherwise encoders mix them down to one.
         max_average_bitrate: Bits per second at most (``maxaveragebitrate``), 6,000 to 510,000; ``None`` leaves it to
-            the sender. Libwebrtc sends 32,000 for each channel without, and this much with it.
-        use_dtx: Whether silence may be left out (``usedtx``).
-        use_inband_fec: Whether packets may carry the one before in brief (``useinbandfec``), so that a lost one can
-            be recovered.
-        cbr: Whether we want a constant bitrate (``cbr``), so that the size of packets tells nothing.
-        max_playback_rate: Samples per second that are of use to us (``maxplaybackrate``): 8,000, 12,000, 16,000,
-            24,000 or 48,000; ``None`` is 48,000.
-        ptime: Milliseconds of audio that we want in a packet (``a=ptime``): 5, 10, 20, 40, 60, 80, 100 or 120; ``None``
+            the sender. libwebrtc sends this bitrate, by default 32,000 per channel.
+        use_dtx: Whether discontinuous transmission, which omits silence, is allowed (``usedtx``).
+        use_inband_fec: Whether packets may contain a low-bitrate copy of the previous frame (``useinbandfec``), which
+            recovers a lost packet.
+        cbr: Whether to receive a constant bitrate (``cbr``), which hides the content from observers of packet sizes.
+        max_playback_rate: Highest useful sampling rate in Hz (``maxplaybackrate``): 8,000, 12,000, 16,000, 24,000 or
+            48,000; ``None`` is 48,000.
+        ptime: Preferred milliseconds of audio per packet (``a=ptime``): 5, 10, 20, 40, 60, 80, 100 or 120; ``None``
             leaves it to the sender. Longer packets have less overhead and more delay.
-        min_ptime: Milliseconds that a packet should have at least (``minptime``).
+        min_ptime: Least milliseconds of audio per packet (``minptime``).
     """
 
     stereo: bool = attrs.field(default=False, validator=_is_bool)
@@ -51,7 +50,7 @@ class OpusParameters:
     min_ptime: int = attrs.field(default=10, validator=validators.in_(_DURATIONS))
 
     def to_format_parameters(self) -> Mapping[str, str]:
-        """Return the parameters of ``a=fmtp``; those that have the default of RFC 7587 are left out."""
+        """Return the parameters of ``a=fmtp``, without those that have RFC 7587's default."""
         parameters = {"minptime": str(self.min_ptime)}
         flags = {
             "useinbandfec": self.use_inband_fec,

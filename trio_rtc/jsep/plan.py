@@ -1,4 +1,4 @@
-"""From an exchange to what the transports must do."""
+"""Plans of the transports, computed from an exchange."""
 
 import itertools
 from collections.abc import Iterable, Sequence
@@ -28,28 +28,27 @@ DtlsRole = Literal["client", "server"]
 
 @attrs.frozen
 class TransportPlan:
-    """All that is known about a transport, both sides' descriptions taken together.
+    """The state of a transport, from the descriptions of both sides.
 
     Attributes:
-        mid: The section that the transport belongs to; the candidates that we trickle carry it. It can change from
-            one exchange to the next, when the first section of the bundle is given up: the transport stays.
-        m_line_index: Where that section stands, from 0.
-        controlling: Whether we are the controlling ICE agent at the start. The role stays for the life of the
-            transport, restarts included (RFC 8445 section 6.1.1); ICE itself settles conflicts.
+        mid: The section of the transport, and of local candidates. It can change with the next exchange, when the
+            first section of the bundle is rejected: the transport stays.
+        m_line_index: Index of that section.
+        controlling: Whether the local ICE agent is initially controlling. The role stays for the life of the
+            transport, restarts included (RFC 8445 section 6.1.1); ICE itself resolves role conflicts.
         remote_ufrag: The peer's ICE username fragment, ``None`` until its description is known.
         remote_pwd: The peer's ICE password, ``None`` until its description is known.
         remote_ice_lite: Whether the peer is a lite agent.
-        ice_restart: Whether the peer's credentials are other ones than in the exchange that was completed last.
-            An answer to such an offer needs new credentials of ours too (RFC 8839 section 4.4.1.1.1).
+        ice_restart: Whether the peer's credentials differ from those of the exchange completed last. An answer to such
+            an offer needs new local credentials too (RFC 8839 section 4.4.1.1.1).
         remote_candidates: ``candidate:…`` lines of the peer's description.
-        remote_candidates_complete: Whether the description says that there are no more.
+        remote_candidates_complete: Whether the description has ``a=end-of-candidates``.
         remote_fingerprints: Pairs of hash function (lower case) and digest (upper case, colons).
-        dtls_role: Our role in the DTLS handshake, ``None`` until answered.
+        dtls_role: The local role in the DTLS handshake, ``None`` until answered.
         remote_sctp_port: The peer's SCTP port, ``None`` until its description is known or without data channels.
-        remote_max_message_size: Bytes that the peer can take in one message; 0 is any size.
+        remote_max_message_size: Bytes of the largest message that the peer accepts; 0 for any size.
         mids: All sections that use the transport, ``mid`` first.
-        number: Which transport it is, as long as it lives: 0 for the first, others only where the peer does not
-            bundle.
+        number: Identifies the transport for its life: 0 for the first, others only if the peer does not bundle.
     """
 
     mid: str
@@ -71,13 +70,13 @@ class TransportPlan:
 
 @attrs.frozen
 class Disassociated:
-    """A section that a transceiver has lost, because the offer that brought it was taken back or replaced.
+    """A section that a transceiver has lost, because its offer was rolled back or replaced.
 
     Attributes:
-        mid: The section; the transceiver that has this mid has none from now on.
-        key: The transceiver as far as the session knows it.
-        created: Whether it came with an offer of the peer for which none of our transceivers was there: then it is
-            to be removed, unless ``add_track`` has used it since.
+        mid: The section; the transceiver with this mid loses it.
+        key: The transceiver, if known.
+        created: Whether a remote offer created the transceiver, which is then removed unless ``add_track`` has used it
+            since.
     """
 
     mid: str
@@ -87,21 +86,20 @@ class Disassociated:
 
 @attrs.frozen
 class ApplyResult:
-    """What applying a description has changed, and what the transports must do now.
+    """Result of applying a description: changes, and the new state of transports and media.
 
     Attributes:
-        transports: The transports as they are wanted from now on.
-        rejected_mids: Sections of the exchange that carry nothing, because either side refused them.
-        closed_mids: Sections that carried something until now and carry nothing any more.
-        can_trickle: Whether the peer can take candidates later than its description, ``None`` before there is one.
-        signaling_state: The state that this led to.
-        signaling_state_changed: Whether it is another one than before.
-        negotiated: Whether this completed an exchange.
-        media: What became of each section of audio or video, in their order; after a rollback that of the exchange
-            completed last.
-        data_mid: The section that carries the data channels, ``None`` if none does. The transport may go on
-            without it.
-        disassociated: What transceivers have lost their section.
+        transports: The plans of the transports.
+        rejected_mids: Sections of the exchange that either side rejected.
+        closed_mids: Sections that were in use and are not any more.
+        can_trickle: Whether the peer supports trickle ICE, ``None`` without a remote description.
+        signaling_state: The new signaling state.
+        signaling_state_changed: Whether it differs from the state before.
+        negotiated: Whether an exchange was completed.
+        media: The plan of each section of audio or video, in order; after a rollback those of the exchange completed
+            last.
+        data_mid: The section in use for data channels, or ``None``. The transport may continue without it.
+        disassociated: Sections that transceivers have lost.
     """
 
     transports: tuple[TransportPlan, ...]
@@ -124,13 +122,13 @@ class ApplyResult:
 def plan_transports(
     exchange: OfferAnswerExchange, standing: Sequence[TransportPlan]
 ) -> tuple[TransportPlan, ...]:
-    """Return what the transports of an exchange must be, in the order of their sections.
+    """Return the plans of the transports of an exchange, in the order of their sections.
 
     Args:
-        exchange: The exchange so far.
-        standing: The plans of the last completed exchange, and that of the first transport also while no section uses
-            it: roles stay, credentials are compared with it. The section need not be the same: one that was closed
-            leaves the transport to the next.
+        exchange: The exchange, with or without answer.
+        standing: The plans of the exchange completed last, including the first transport while no section uses it:
+            roles stay, and credentials are compared. The section may differ: a rejected one leaves the transport to
+            the next.
     """
     numbers = transport_numbers(exchange, standing)
     plans = []
@@ -142,10 +140,10 @@ def plan_transports(
 
 
 def transport_numbers(exchange: OfferAnswerExchange, standing: Sequence[TransportPlan]) -> dict[int, int]:
-    """Return for each section of an offer that can be carried which transport it is for.
+    """Return the number of the transport of each usable section of an offer.
 
-    What we have offered says it. A bundle of the peer's goes on with the transport that one of its sections had. The
-    first that had none takes the first transport, if that is free. The answer changes nothing of that.
+    A local offer assigns the numbers. A bundle of a remote offer keeps the transport that one of its sections had. The
+    first bundle without one gets the first transport, if that is free. The answer does not change the numbers.
     """
     if exchange.offer.transports:
         return dict(enumerate(exchange.offer.transports))
@@ -167,7 +165,7 @@ def transport_numbers(exchange: OfferAnswerExchange, standing: Sequence[Transpor
 
 
 def plan_of(plans: Iterable[TransportPlan], number: int) -> TransportPlan | None:
-    """Return the plan of a transport, ``None`` if there is none."""
+    """Return the plan of a transport, or ``None``."""
     return next((plan for plan in plans if plan.number == number), None)
 
 
@@ -217,10 +215,10 @@ def _plan_with_remote(
 
 
 def _remote_candidates(remote: SessionDescription, index: int) -> tuple[str, ...]:
-    """Return the candidates of a section, those of its bundle if it has none of its own.
+    """Return the candidates of a section, or those of its bundle if it has none.
 
-    Bundling from the start, a browser writes them into the first section only, which may be one that is rejected
-    here. Otherwise every section has its own, although all speak of the same credentials.
+    A browser that bundles from the start writes candidates into the first section only, which may be rejected here.
+    Otherwise every section has its own, although all have the same credentials.
     """
     own = transport_attributes(remote, index).candidates
     if own:
@@ -230,7 +228,7 @@ def _remote_candidates(remote: SessionDescription, index: int) -> tuple[str, ...
 
 
 def bundled_transport(description: SessionDescription, index: int) -> TransportAttributes:
-    """Return the transport of a section, taken from its bundle's first section if it states none itself."""
+    """Return the transport attributes of a section, or those of its bundle if it has none."""
     transport = transport_attributes(description, index)
     if transport.ice_ufrag is not None:
         return transport
@@ -265,16 +263,16 @@ def _dtls_role(
 
 
 def is_client(answer: SessionDescription, index: int) -> bool:
-    """Return whether the author of an answer is the DTLS client; it is, without ``a=setup``, as for libwebrtc."""
+    """Return whether an answerer is the DTLS client; without ``a=setup`` it is, as in libwebrtc."""
     return bundled_transport(answer, index).setup != "passive"
 
 
 def standing_dtls_role(
     remote_fingerprints: tuple[tuple[str, str], ...], established: TransportPlan | None
 ) -> DtlsRole | None:
-    """Return our role in the DTLS association that stands, ``None`` if there is to be a new one.
+    """Return the local role in the established DTLS association, ``None`` if a new one is needed.
 
-    The association goes on as long as the peer's fingerprints stay the same (RFC 8842 section 4).
+    The association continues while the peer's fingerprints stay the same (RFC 8842 section 4).
     """
     if established is None or set(established.remote_fingerprints) != set(remote_fingerprints):
         return None
@@ -282,15 +280,15 @@ def standing_dtls_role(
 
 
 def fingerprint_pairs(fingerprints: tuple[Fingerprint, ...]) -> tuple[tuple[str, str], ...]:
-    """Return fingerprints as plain pairs, which is how they leave the session."""
+    """Return fingerprints as pairs of hash function and digest."""
     return tuple((fingerprint.algorithm, fingerprint.value) for fingerprint in fingerprints)
 
 
 def can_trickle(remote: Description | None) -> bool | None:
-    """Return whether the peer says that it takes trickled candidates; ``None`` without a description of it."""
+    """Return whether the peer supports trickle ICE (``a=ice-options``); ``None`` without a description of it."""
     if remote is None:
         return None
-    # Options of the session stand for every section.
+    # Session-level options apply to all sections.
     parts: list[Section] = [remote.parsed, *remote.parsed.media] if remote.parsed.media else []
     return any(
         "trickle" in options for part in parts for options in parsed_values(part, "ice-options", tuple)

@@ -1,4 +1,4 @@
-"""The sections that we write: one builder for each kind, and the one for what is refused."""
+"""Builders of local sections: for data channels, transports and rejected sections."""
 
 import attrs
 
@@ -15,8 +15,7 @@ from trio_rtc.protocols.sdp import (
 from .candidates import add_candidate, end_candidates
 from .description import LocalMedia, LocalTransport
 
-# Port 9 and the unspecified address stand in the place of the default candidate until there is one,
-# RFC 8840 section 4.1.1.
+# Port 9 and the unspecified address replace the default candidate until there is one (RFC 8840 section 4.1.1).
 PLACEHOLDER_PORT = 9
 UNSPECIFIED_HOST = "0.0.0.0"  # noqa: S104 (written into descriptions, never bound to)
 UNSPECIFIED_CONNECTION = Field("c", f"IN IP4 {UNSPECIFIED_HOST}")
@@ -37,11 +36,9 @@ def offer_data_section(mid: str, local: LocalMedia) -> MediaDescription:
 
 
 def mirrored_data_section(counterpart: MediaDescription, local: LocalMedia) -> MediaDescription:
-    """Return the section for data channels that goes in the place of ``counterpart`` and in its form.
+    """Return a section for data channels in the form of ``counterpart``, without its transport.
 
-    It is without its transport.
-
-    ``counterpart`` is the peer's section when we answer, our own last one when we offer again.
+    ``counterpart`` is the remote section in an answer, the last local one in a subsequent offer.
     """
     application = application_attributes(counterpart)
     legacy = application is not None and application.legacy
@@ -64,11 +61,10 @@ def mirrored_data_section(counterpart: MediaDescription, local: LocalMedia) -> M
 
 
 def bundle_only_section(section: MediaDescription, transport: LocalTransport) -> MediaDescription:
-    """Return a section that exists only inside its bundle (RFC 9143 section 6), for an offer.
+    """Return a bundle-only section (RFC 9143 section 6) for an offer.
 
-    RFC 9143 section 7.1.3 wants nothing of the transport in it. But libwebrtc refuses an offer whose sections do not
-    all say ``a=rtcp-mux``, aiortc one where ICE credentials are missing; so it repeats all but the candidates, as
-    Chromium does.
+    RFC 9143 section 7.1.3 excludes attributes of the transport. But libwebrtc rejects an offer with a section without
+    ``a=rtcp-mux``, and aiortc one without ICE credentials; so all are repeated except candidates, as in Chromium.
     """
     attributes = (*section.attributes, Attribute("bundle-only"))
     transport = attrs.evolve(transport, candidates=(), candidates_complete=False)
@@ -76,10 +72,9 @@ def bundle_only_section(section: MediaDescription, transport: LocalTransport) ->
 
 
 def rejected_section(counterpart: MediaDescription) -> MediaDescription:
-    """Return the section that refuses another one, or keeps the place of one that was refused.
+    """Return the rejected form of a section.
 
-    Port 0 alone says it. The codecs are repeated because some peers look for common ones before they look at the
-    port.
+    Port 0 rejects. The codecs are repeated because some peers look for common codecs before they check the port.
     """
     mid = media_mid(counterpart)
     attributes = [] if mid is None else [Attribute("mid", mid)]
@@ -106,13 +101,13 @@ def _sctp_attributes(local: LocalMedia) -> tuple[Attribute, ...]:
 
 
 def with_transport(media: MediaDescription, transport: LocalTransport, setup: str) -> MediaDescription:
-    """Return a section with our end of its transport.
+    """Return a section with the local end of its transport.
 
     Args:
-        media: The section without.
-        transport: Our end.
-        setup: The DTLS role. ``actpass`` stands in every offer, those after the first included: RFC 8842 section
-            5.2 requires it and the roles that were negotiated stay.
+        media: The section without transport.
+        transport: The local end.
+        setup: The DTLS role. RFC 8842 section 5.2 requires ``actpass`` in every offer, subsequent ones included; the
+            negotiated roles stay.
     """
     attributes = (
         *media.attributes,

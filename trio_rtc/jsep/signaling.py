@@ -1,7 +1,7 @@
 """The signaling state machine, as a literal table (RFC 9429 section 3.2, W3C webrtc section 4.3.1).
 
-A rollback belongs to the side that offered: the local side takes back its own offer, the remote side its own.
-Provisional answers cannot be rolled back, only followed by another one or by the answer.
+Each side can roll back only its own offer. Provisional answers cannot be rolled back, only followed by another one or
+by the answer.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ _Type = RTCSdpType
 
 
 class Side(StrEnum):
-    """Who wrote a description."""
+    """The side that created a description."""
 
     LOCAL = "local"
     REMOTE = "remote"
@@ -37,14 +37,14 @@ TRANSITIONS: Mapping[tuple[RTCSignalingState, Side, RTCSdpType], RTCSignalingSta
     (_State.HAVE_LOCAL_PRANSWER, Side.LOCAL, _Type.PRANSWER): _State.HAVE_LOCAL_PRANSWER,
     (_State.HAVE_LOCAL_PRANSWER, Side.LOCAL, _Type.ANSWER): _State.STABLE,
 }
-"""Where each description leads; what is not here is an ``InvalidStateError``."""
+"""The next state by state, side and type; an absent key is an ``InvalidStateError``."""
 
 
 def next_state(state: RTCSignalingState, side: Side, description_type: RTCSdpType) -> RTCSignalingState:
-    """Return where a description leads.
+    """Return the signaling state after a description.
 
     Raises:
-        InvalidStateError: It is not allowed in this state.
+        InvalidStateError: The description is not allowed in this state.
     """
     target = TRANSITIONS.get((state, side, description_type))
     if target is None:

@@ -17,8 +17,8 @@ from .codecs import NegotiatedCodec
 from .transceivers import LocalTransceiver
 
 MAXIMUM_LAYERS = 16
-"""Layers of one section that are looked at; further ones are refused. Browsers send three."""
-# RFC 8851 section 5. A restriction that is not understood refuses its rid, section 6.2.
+"""Layers per section; further ones are rejected. Browsers send three."""
+# RFC 8851 section 5. A rid with an unknown restriction is rejected (section 6.2).
 _KNOWN_RESTRICTIONS = frozenset(
     {"pt", "max-width", "max-height", "max-fps", "max-fs", "max-br", "max-pps", "max-bpp", "depend"}
 )
@@ -30,8 +30,8 @@ class Layer:
 
     Attributes:
         rid: Its name.
-        paused: Whether it is not sent for now.
-        restrictions: What ``a=rid`` says about it, as text.
+        paused: Whether it is paused.
+        restrictions: The restrictions of ``a=rid``, as text.
     """
 
     rid: str
@@ -41,21 +41,21 @@ class Layer:
 
 @attrs.frozen
 class Layers:
-    """The layers of a section, as its author sees them."""
+    """The layers of a section, from its author's side."""
 
     sent: tuple[Layer, ...] = ()
     received: tuple[Layer, ...] = ()
 
 
 def offered_layers(transceiver: LocalTransceiver) -> Layers:
-    """Return the layers that an offer has."""
+    """Return the layers of an offer."""
     if not transceiver.direction.sends:
         return Layers()
     return Layers(sent=tuple(Layer(each.rid or "", not each.active) for each in transceiver.simulcast))
 
 
 def section_layers(attributes: RtpAttributes) -> Layers:
-    """Return the layers of a section: of each stream the first alternative whose rid is there."""
+    """Return the layers of a section: of each stream the first alternative with an ``a=rid``."""
     if attributes.simulcast is None:
         return Layers()
     rids = {(rid.id, rid.direction): rid for rid in reversed(attributes.rids)}
@@ -112,7 +112,7 @@ def _is_acceptable(layer: Layer, payload_types: set[str]) -> bool:
 
 
 def layer_attributes(layers: Layers) -> Iterator[Attribute]:
-    """Return the lines that say which layers there are."""
+    """Yield the ``a=rid`` and ``a=simulcast`` attributes of layers."""
     for direction, some in (("send", layers.sent), ("recv", layers.received)):
         for layer in some:
             yield Attribute("rid", Rid(layer.rid, direction, layer.restrictions).to_value())

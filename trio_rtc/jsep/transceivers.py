@@ -1,4 +1,4 @@
-"""What our side brings into a section of audio or video."""
+"""Local contents of a section of audio or video."""
 
 import re
 from typing import Literal
@@ -12,7 +12,7 @@ from .extensions import HeaderExtension
 
 MediaKind = Literal["audio", "video"]
 
-# Whatever goes into a description must not be able to end its word or begin a new line.
+# Text in a description must not contain separators or line breaks.
 _WORD = re.compile(r"[!-~]{1,255}")
 # RFC 8851 section 10, as RFC 8852 section 3.3 narrows it for header extensions.
 _RID = re.compile(r"[0-9A-Za-z_-]{1,255}")
@@ -36,14 +36,14 @@ def _rid(_: object, __: object, value: str | None) -> None:
 
 @attrs.frozen
 class SendEncoding:
-    """One RTP stream that we send: the only one of a sender, or a layer of its simulcast.
+    """An RTP stream of a sender: its only one, or a layer of its simulcast.
 
     Attributes:
-        rid: The layer's name; needed as soon as there are several.
-        active: Whether it is sent; a simulcast offers the others as paused.
-        ssrc: Its source, ``None`` to leave it out of the description.
-        rtx_ssrc: The source of its retransmissions, ``None`` for none.
-        fec_ssrc: The source of its FlexFEC packets, ``None`` for none.
+        rid: The layer's rid; required for simulcast.
+        active: Whether it is sent; inactive layers of a simulcast are offered as paused.
+        ssrc: Its SSRC, ``None`` to omit it from the description.
+        rtx_ssrc: The SSRC of its retransmissions, ``None`` for none.
+        fec_ssrc: The SSRC of its FlexFEC packets, ``None`` for none.
     """
 
     rid: str | None = attrs.field(default=None, validator=_rid)
@@ -55,29 +55,29 @@ class SendEncoding:
 
 @attrs.frozen
 class LocalTransceiver:
-    """A transceiver as the session sees it.
+    """The members of a transceiver that a session uses.
 
     Attributes:
-        key: Which one it is; the session hands it back and never looks into it.
+        key: Opaque identifier, returned in plans.
         kind: ``"audio"`` or ``"video"``.
-        direction: What is wanted: ``sendrecv``, ``sendonly``, ``recvonly`` or ``inactive``.
-        codecs: What can be negotiated, in the order of preference. One ``rtx`` stands for the retransmission of
-            every codec in the list, one ``red`` of audio for the redundancy of Opus.
-        mid: The section it is associated with, ``None`` for none yet.
-        stopping: Whether ``stop`` was called and the peer does not know yet.
-        stopped: Whether it is stopped for good.
-        header_extensions: What can be negotiated.
-        stream_ids: The streams that its track is announced in.
+        direction: The preferred direction: ``sendrecv``, ``sendonly``, ``recvonly`` or ``inactive``.
+        codecs: Codecs that can be negotiated, in the order of preference. One ``rtx`` means retransmission of every
+            codec in the list, one ``red`` of audio the redundancy of Opus.
+        mid: The associated section, ``None`` without one.
+        stopping: Whether ``stop`` was called and is not negotiated yet.
+        stopped: Whether it is stopped.
+        header_extensions: Header extensions that can be negotiated.
+        stream_ids: The streams of its track.
         track_id: The track's id in ``a=msid``.
-        encodings: What it sends; several with rids are a simulcast.
-        cname: The canonical name of our sources (RFC 3550 section 6.5.1).
-        codecs_preferred: Whether the order of ``codecs`` was asked for (``set_codec_preferences``), so that an
-            answer follows it instead of the offer, and a later offer instead of what was negotiated.
-        added_by_track: Whether ``add_track`` created it: then an offer of the peer may take it for its section.
-        has_sent: Whether it has sent: then its sources are announced on while it does not. Chromium shows nothing of a
-            source that was taken back and comes again.
-        any_profile: Whether an answer accepts profiles beside those in ``codecs``, because nothing is decoded.
-        ptime: Milliseconds of audio that we want in a packet, ``None`` to leave it to the peer.
+        encodings: Its encodings; several with rids are simulcast.
+        cname: The canonical name of its SSRCs (RFC 3550 section 6.5.1).
+        codecs_preferred: Whether the application chose the order of ``codecs`` (``set_codec_preferences``), which
+            then precedes the offer's order in an answer, and the negotiated order in a subsequent offer.
+        added_by_track: Whether ``add_track`` created it: then a section of a remote offer may be associated with it.
+        has_sent: Whether it has sent: then its SSRCs stay announced while it does not send. Chromium does not render an
+            SSRC that was removed and added again.
+        any_profile: Whether an answer accepts other profiles than those in ``codecs``, because nothing is decoded.
+        ptime: Preferred milliseconds of audio per packet, ``None`` to leave it to the peer.
     """
 
     key: int
@@ -100,11 +100,11 @@ class LocalTransceiver:
 
     @property
     def is_live(self) -> bool:
-        """Whether it still wants a section."""
+        """Whether it is neither stopping nor stopped."""
         return not (self.stopping or self.stopped or self.direction is RTCRtpTransceiverDirection.STOPPED)
 
     @property
     def simulcast(self) -> tuple[SendEncoding, ...]:
-        """The layers of its simulcast, ``()`` if it sends one stream."""
+        """The layers of its simulcast, ``()`` for a single stream."""
         layers = tuple(encoding for encoding in self.encodings if encoding.rid is not None)
         return layers if len(layers) > 1 else ()

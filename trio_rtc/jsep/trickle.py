@@ -1,7 +1,7 @@
-"""Candidates that come after their description (RFC 8838, W3C webrtc sections 4.4.1.8 and 4.4.2.1).
+"""Trickled candidates (RFC 8838, W3C webrtc sections 4.4.1.8 and 4.4.2.1).
 
-A candidate belongs to one ICE generation, told by its username fragment. It is added to every description that
-speaks of that generation: the pending one, the current one, or both when an exchange does not restart ICE.
+A candidate belongs to one ICE generation, identified by its username fragment. It is added to every description of that
+generation: the pending one, the current one, or both if an exchange does not restart ICE.
 """
 
 import re
@@ -24,13 +24,13 @@ from .plan import TransportPlan, bundled_transport
 from .signaling import Side
 
 SectionUpdate = Callable[[MediaDescription], MediaDescription]
-# Whatever goes into a description must not be able to begin a new line of it.
+# Text in a description must not contain line breaks.
 _CANDIDATE_LINE = re.compile(r"(a=)?candidate:[ -~]{1,1000}")
 
 
 @attrs.frozen
 class RemoteCandidate:
-    """What the peer sent: a candidate line, or ``None`` for the end of candidates, and where it belongs."""
+    """A candidate of the peer, or with the line ``None`` the end of candidates, with its section and generation."""
 
     mid: str | None
     m_line_index: int | None
@@ -40,13 +40,12 @@ class RemoteCandidate:
 
 @attrs.frozen
 class CandidateRoute:
-    """Where a candidate of the peer goes.
+    """The transport that receives a candidate of the peer.
 
     Attributes:
         number: The transport (``TransportPlan.number``).
-        mid: The same by the mid of its section (as in ``TransportPlan.mid``); with bundling it may be another
-            section's than the one that the candidate named.
-        username_fragment: The peer's ICE generation that the candidate belongs to.
+        mid: Its section (``TransportPlan.mid``); with bundling perhaps not the section of the candidate.
+        username_fragment: The peer's ICE generation of the candidate.
         line: The candidate line, ``None`` for the end of candidates.
     """
 
@@ -57,9 +56,9 @@ class CandidateRoute:
 
 
 def carry_candidates(description: Description, previous: Description | None) -> Description:
-    """Return our description with the candidates that ``previous`` has and that are of the same generation.
+    """Return a local description with the candidates of ``previous`` that are of the same generation.
 
-    They were gathered between creating the description and applying it.
+    They were gathered between creating and applying the description.
     """
     if previous is None:
         return description
@@ -76,21 +75,21 @@ def carry_candidates(description: Description, previous: Description | None) -> 
 
 
 def add_local_candidate(slots: Slots, mid: str, line: str, generation: str | None, limit: int) -> Slots:
-    """Return the descriptions with a candidate of ours in those of its generation."""
+    """Return the descriptions, with a local candidate added to those of its generation."""
     return _update(
         slots, Side.LOCAL, mid, generation, lambda media: _bounded(media, line, limit, add_candidate)
     )
 
 
 def end_local_candidates(slots: Slots, mid: str, generation: str | None) -> Slots:
-    """Return the descriptions with the end of our candidates in those of the generation."""
+    """Return the descriptions, with the end of local candidates added to those of the generation."""
     return _update(slots, Side.LOCAL, mid, generation, end_candidates)
 
 
 def add_remote_candidate(
     slots: Slots, candidate: RemoteCandidate, plans: Sequence[TransportPlan], limit: int
 ) -> tuple[Slots, tuple[CandidateRoute, ...]]:
-    """Return the descriptions with a candidate of the peer, and the transports it is for.
+    """Return the descriptions with a remote candidate added, and the transports that receive it.
 
     Raises:
         OperationError: The section or the generation is unknown, or the line is not a candidate line.
@@ -159,11 +158,11 @@ def _route(
 
 
 def _speaks_for(remote: SessionDescription, index: int, carrier: int, candidate: RemoteCandidate) -> bool:
-    """Return whether a candidate for one section is meant for the transport of another, ``carrier``.
+    """Return whether a candidate of one section is for the transport of another, ``carrier``.
 
-    It is while ``carrier`` has none of its own: a browser that bundles from the start sends all of them under its
-    first section. The end of candidates is not, because a browser that does not bundle from the start ends them
-    section by section.
+    It is while ``carrier`` has no candidates: a browser that bundles from the start sends all candidates with the mid
+    of its first section. The end of candidates is not, because a browser that does not bundle from the start sends it
+    for each section.
     """
     if candidate.line is None or transport_attributes(remote, carrier).candidates:
         return False
@@ -171,7 +170,7 @@ def _speaks_for(remote: SessionDescription, index: int, carrier: int, candidate:
 
 
 def _update(slots: Slots, side: Side, mid: str, generation: str | None, update: SectionUpdate) -> Slots:
-    """Update a section in both exchanges, where it is of a generation (``None``: that of the last description)."""
+    """Update a section in both exchanges if it is of a generation (``None``: that of the last description)."""
     if generation is None:
         latest = slots.latest(side)
         generation = None if latest is None else _generation(latest, side, mid)

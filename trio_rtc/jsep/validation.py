@@ -1,7 +1,7 @@
-"""What a peer's description must say beyond its grammar (RFC 9429 sections 5.8.3, 5.9 to 5.11).
+"""Validation of remote descriptions beyond their grammar (RFC 9429 sections 5.8.3, 5.9 to 5.11).
 
-All of it is W3C's "content of description is invalid", an ``InvalidAccessError``. Sections that will be rejected
-are not looked into: an offer of media that we cannot use is never an error.
+Each failure is W3C's "content of description is invalid", an ``InvalidAccessError``. Sections that will be rejected are
+not checked: an offer of unsupported media is never an error.
 """
 
 from collections.abc import Sequence
@@ -23,11 +23,11 @@ from .plan import (
 )
 
 TRUSTED_HASHES = frozenset({"sha-224", "sha-256", "sha-384", "sha-512"})
-"""Hash functions whose fingerprints can vouch for a certificate; SHA-1 and MD5 no longer can."""
+"""Hash functions whose fingerprints authenticate a certificate; SHA-1 and MD5 are too weak."""
 
 
 def check_mids(description: SessionDescription) -> None:
-    """Check that mids are unique, and that every bundled one exists and stands in one bundle only."""
+    """Check that mids are unique, and that every bundled mid exists and is in one bundle only."""
     mids = [mid for media in description.media if (mid := media_mid(media)) is not None]
     if len(set(mids)) != len(mids):
         raise InvalidAccessError("two media sections have the same mid")
@@ -39,10 +39,9 @@ def check_mids(description: SessionDescription) -> None:
 
 
 def check_sections_kept(offer: SessionDescription, previous: OfferAnswerExchange | None) -> None:
-    """Check that an offer has all sections of the exchange before it, in their order.
+    """Check that an offer has all sections of the previous exchange in the same order.
 
-    A section that carried something must keep its mid and its kind; the place of a rejected one may be taken by
-    another (RFC 9429 section 5.2.2).
+    A section in use must keep its mid and kind; a rejected one may be recycled (RFC 9429 section 5.2.2).
     """
     if previous is None:
         return
@@ -53,7 +52,7 @@ def check_sections_kept(offer: SessionDescription, previous: OfferAnswerExchange
         )
     for live in previous.carried():
         kept = offer.media[live]
-        # What is being rejected has often lost its attributes, the mid among them.
+        # A section that is now rejected often lacks its attributes, such as the mid.
         mid = media_mid(kept) if kept.port != 0 else media_mid(kept) or media_mid(known[live])
         if kept.kind != known[live].kind or mid != media_mid(known[live]):
             raise InvalidAccessError(f"media section {live} is not the one that was negotiated before")
@@ -77,13 +76,13 @@ def check_answer(answer: SessionDescription, offer: SessionDescription) -> None:
     for group in groups(answer, "BUNDLE"):
         if not any(set(group.mids) <= bundle for bundle in offered_bundles):
             raise InvalidAccessError("answer bundles sections that the offer does not")
-        # RFC 9143 section 7.3.2: the first of the group carries the transport, so it cannot be a rejected one.
+        # RFC 9143 section 7.3.2: the first section of the group has the transport, so it cannot be rejected.
         if group.mids and answer.media[mids.index(group.mids[0])].port == 0:
             raise InvalidAccessError("the first section of the answer's BUNDLE group is rejected")
 
 
 def check_transports(exchange: OfferAnswerExchange, standing: Sequence[TransportPlan]) -> None:
-    """Check that of each bundle the section whose transport all others use says what ICE, DTLS and RTP need."""
+    """Check that each bundle's transport has the attributes that ICE, DTLS and RTP require."""
     if exchange.remote is None:
         return
     numbers = transport_numbers(exchange, standing)
@@ -114,12 +113,12 @@ def _check_transport(
 
 
 def check_roles_kept(exchange: OfferAnswerExchange, provisional: OfferAnswerExchange | None) -> None:
-    """Check that an answer does not turn round the DTLS roles of the provisional one before it.
+    """Check that an answer keeps the DTLS roles of the preceding provisional answer.
 
-    The handshake has begun with those. Other fingerprints mean another association, with roles of its own.
+    The handshake has begun with those. Other fingerprints mean another association, with its own roles.
 
-    An answer that contradicts the roles of an earlier exchange is accepted and changes nothing, unlike in libwebrtc:
-    pion (until September 2026) and webrtc-rs state their default role in each answer, and keep the one that they have.
+    An answer that contradicts the roles of an earlier exchange is accepted and ignored, unlike in libwebrtc: pion
+    (until September 2026) and webrtc-rs write their default role into each answer and keep the established one.
     """
     if exchange.answer is None or provisional is None or provisional.answer is None:
         return
@@ -141,10 +140,10 @@ def _check_role_kept(before: SessionDescription, was: int, after: SessionDescrip
 
 
 def check_codecs(exchange: OfferAnswerExchange) -> None:
-    """Check that every section which the peer's answer accepts has a codec that was offered.
+    """Check that every section accepted by the peer's answer has an offered codec.
 
     Raises:
-        InvalidAccessError: One has none, so that nothing could ever be heard or seen.
+        InvalidAccessError: A section has none, so that no media could be exchanged.
     """
     if exchange.answer is None:
         return
