@@ -1,14 +1,13 @@
-"""Many connections: one after the other, and at once with some that end and others that take their place.
+"""Many connections: sequential ones, and concurrent ones of which some end and are replaced.
 
 Run it with ``python -m benchmarks.churn``, or ``nox -s bench -- churn``. Both ends of each connection are in this
 process, on the real loopback. Memory, file descriptors, tasks and objects are counted repeatedly. They must be flat:
 the program ends with exit code 1 if they are not. ``--leak 1000`` keeps as many bytes of each connection, to verify
 that a leak is found. Linux with glibc only.
 
-Two measures of memory are needed. Bytes in use show a leak of a few hundred bytes a connection, but not the holes
-between them; resident memory shows these, but grows for a while after the connections are open: where there were
-neighbors that came together, there are others now. So the measurement begins when each of the first connections has
-been replaced twice.
+Two measures of memory are needed. Bytes in use show a leak of a few hundred bytes a connection, but no fragmentation;
+resident memory shows that, but grows for a while after the connections are open, until the heap is in its steady state.
+So the measurement starts when each of the first connections has been replaced twice.
 """
 
 import argparse
@@ -32,18 +31,18 @@ from .heap import bytes_in_use
 
 SNAPSHOTS = 20
 WARM_UP = SNAPSHOTS // 4
-"""Of the first snapshots memory still grows: caches fill, the allocator takes what it keeps."""
+"""Number of first snapshots in which memory still grows: caches and pools of the allocator are filled."""
 MOST_GROWTH = 0.03
 MOST_LEAKED = 128.0
-"""Bytes in use for each connection that has been made: two of the smallest objects."""
+"""Growth of bytes in use for each connection, at most: two of the smallest objects."""
 CONNECT_TIMEOUT = 60.0
-"""Seconds. A connection that ICE has given up would be waited for without end."""
+"""Timeout in seconds, for connections whose ICE has failed."""
 LIFETIME = 30.0
-"""Seconds that a connection lives on average while others come and go: each from a half to one and a half of it."""
+"""Average lifetime of a concurrent connection in seconds; each has a half to one and a half of it."""
 CONNECTING = 16
-"""Pairs that connect at the same time: of hundreds, each would take longer than ICE tries on a busy machine."""
+"""Pairs that connect concurrently, at most: with hundreds, ICE would time out on a busy machine."""
 LIFETIMES = 2
-"""How often each of the connections at once is replaced before the measurement begins."""
+"""Number of replacements of each concurrent connection before the measurement."""
 
 
 @attrs.frozen
@@ -83,13 +82,13 @@ class Snapshot:
 
 
 def clear_interpreter_caches() -> None:
-    """Empty the cache in which CPython keeps the names of looked-up attributes: at most 4,096, but filled slowly."""
+    """Clear CPython's cache of attribute names, which has at most 4,096 entries and fills slowly."""
     name = "_clear_internal_caches" if hasattr(sys, "_clear_internal_caches") else "_clear_type_cache"
     getattr(sys, name)()
 
 
 def count_objects() -> int:
-    """Return how many objects the garbage collector knows. A list of them would be megabytes of the heap itself."""
+    """Return the number of objects tracked by the garbage collector, without creating a list of them."""
     gc.freeze()
     try:
         return gc.get_freeze_count()
@@ -99,7 +98,7 @@ def count_objects() -> int:
 
 @asynccontextmanager
 async def connected_pair() -> AsyncIterator[None]:
-    """Connect two ends with a channel between them, over which a message has gone each way."""
+    """Connect two ends and exchange a message in each direction over a channel."""
     async with RTCPeerConnection() as one, RTCPeerConnection() as other:
         one.on_ice_candidate = lambda event: other.add_ice_candidate(event.candidate)
         other.on_ice_candidate = lambda event: one.add_ice_candidate(event.candidate)
@@ -122,7 +121,7 @@ async def connected_pair() -> AsyncIterator[None]:
 
 
 async def one_after_the_other(connections: int, leak: int = 0) -> list[Snapshot]:
-    """Open and close so many connections, two ends at a time, and keep some bytes of each."""
+    """Open and close connections sequentially, two ends each, and keep ``leak`` bytes of each."""
     snapshots = []
     kept = []
     pairs = connections // 2
@@ -136,10 +135,10 @@ async def one_after_the_other(connections: int, leak: int = 0) -> list[Snapshot]
 
 
 class Churn:
-    """So many connections, of which each lives for a random time and another takes its place.
+    """Concurrent connections with random lifetimes, each of which is replaced when it ends.
 
     Args:
-        connections: How many are open at once.
+        connections: Number of concurrent connections.
         rng: Source of their lifetimes.
         leak: Bytes to keep of each.
     """
@@ -159,7 +158,7 @@ class Churn:
         self._all_replaced = trio.Event()
 
     async def keep_one(self) -> None:
-        """Keep one pair open, again and again."""
+        """Keep one pair open, and replace it when it ends."""
         for lifetimes in itertools.count():
             await self._may_connect.acquire()
             async with connected_pair():
@@ -181,11 +180,11 @@ class Churn:
             self._all_replaced.set()
 
     async def warm_up(self) -> None:
-        """Wait until each connection has been replaced so often that the heap is in its steady state."""
+        """Wait until each connection has been replaced often enough for a steady state of the heap."""
         await self._all_replaced.wait()
 
     async def take_snapshot(self) -> Snapshot:
-        """Return a snapshot of a moment at which all are open, so that each counts the same things."""
+        """Return a snapshot of a time at which all connections are open, so that snapshots are comparable."""
         self._may_end = trio.Event()
         while self._open < self._pairs:
             self._all_open = trio.Event()
@@ -196,7 +195,7 @@ class Churn:
 
 
 async def at_once(connections: int, seconds: float, seed: int, leak: int = 0) -> list[Snapshot]:
-    """Keep so many connections open while some end and others begin; measure when all have been replaced."""
+    """Keep connections open while some are replaced; measure when all have been replaced."""
     churn = Churn(connections, random.Random(seed), leak)
     snapshots = []
     async with trio.open_nursery() as nursery:
@@ -219,13 +218,13 @@ def ends(values: Sequence[float]) -> tuple[float, float]:
 
 
 def growth(values: Sequence[float]) -> float:
-    """Return by what part some values have grown since the warm-up."""
+    """Return the relative growth of values since the warm-up."""
     before, after = ends(values)
     return after / before - 1
 
 
 def leaked(snapshots: Sequence[Snapshot]) -> float:
-    """Return how many bytes more are in use for each connection that was made since the warm-up."""
+    """Return the growth of bytes in use for each connection since the warm-up."""
     before, after = ends([each.in_use for each in snapshots])
     earlier, later = ends([each.connections for each in snapshots])
     return (after - before) / (later - earlier)

@@ -1,9 +1,9 @@
 """Latency of members while other clients flood the signaling server: ``python -m benchmarks.signaling_flood``.
 
-A server, the flooding clients and two members that talk have a process each. The two members are in a room of their own
-and send a message back and forth. Shown is how long that takes while others send, as fast as TCP takes it, empty
-fragments, pings or messages, open connections and say nothing, or open and close them. The beginning of the flood is
-included. All is measured without and with TLS.
+The server, the flooding clients and two members have a process each. The two members are in their own room and send a
+message back and forth. The round trip is measured while others send empty fragments, pings or messages at the rate of
+TCP, open idle connections, or open and close connections. The start of the flood is included. All is measured without
+and with TLS.
 """
 
 import argparse
@@ -78,11 +78,11 @@ class Flood:
                     await self._run(stream)
 
     async def _idle(self, stream: trio.SocketStream) -> None:
-        await stream.receive_some()  # never says anything, until the server has had enough
+        await stream.receive_some()  # sends nothing until the server closes it
 
     async def _connect(self, stream: trio.SocketStream) -> None:
         await stream.send_all(self._hello)
-        await stream.receive_some()  # so that the server has paid for its answer
+        await stream.receive_some()  # so that the server has computed its response
 
     async def _send(self, transport: trio.abc.Stream) -> None:
         stream = transport
@@ -99,7 +99,7 @@ class Flood:
 
 
 async def flood(kind: str, port: int, count: int, certificate: str) -> None:
-    """Run so many flooding clients until cancelled."""
+    """Run flooding clients until cancelled."""
     flooding = Flood(kind, port, certificate)
     async with trio.open_nursery() as nursery:
         for _ in range(count):
@@ -118,7 +118,7 @@ def client_context(certificate: str) -> ssl.SSLContext | None:
 
 
 def client_hello(context: ssl.SSLContext) -> bytes:
-    """Return a ClientHello to send as often as one likes: it costs the server a signature and its sender nothing."""
+    """Return a ClientHello to send repeatedly: it costs the server a signature and its sender nothing."""
     outgoing = ssl.MemoryBIO()
     client = context.wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname="127.0.0.1")
     with suppress(ssl.SSLWantReadError):
@@ -137,7 +137,7 @@ async def measure(port: int, seconds: float, certificate: str, flooding: tuple[s
 
         nursery.start_soon(echo)
         with process("--role", "flood", *flooding):
-            await trio.sleep(1.0)  # so long an interpreter takes to start
+            await trio.sleep(1.0)  # time for an interpreter to start
             end = trio.current_time() + seconds
             while trio.current_time() < end:
                 started = trio.current_time()
@@ -165,7 +165,7 @@ def process(*arguments: str) -> Iterator[subprocess.Popen[str]]:
     with subprocess.Popen(
         [sys.executable, "-m", "benchmarks.signaling_flood", *arguments],
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,  # of those who are ended in the middle
+        stderr=subprocess.DEVNULL,  # of processes that are terminated
         text=True,
     ) as running:
         try:

@@ -56,12 +56,12 @@ class Recording:
 
     Attributes:
         moments: The statistics, about once a second.
-        arrivals: When the receiving application got each video frame, in seconds since the call was connected.
+        arrivals: When the receiving application received each video frame, in seconds since the call was connected.
         relay: The figures of the relay.
         busy: The share of the machine's processors that was busy.
         bulk: The bulk transfer, if there was one.
-        counts_freezes: Whether the receiver counts freezes itself where they are seen, as Chromium does; otherwise they
-            are counted by the frames that the application got.
+        counts_freezes: Whether the receiver counts freezes of the rendered video, as Chromium does; otherwise they are
+            computed from the frames that the application received.
     """
 
     moments: Sequence[Moment]
@@ -77,10 +77,10 @@ class Figures:
     """The figures of a call; ``None`` where a library does not report one.
 
     Attributes:
-        freezes: How many freezes the video had (W3C's freezeCount).
-        freeze_seconds: How long they lasted together.
+        freezes: Number of freezes of the video (W3C's freezeCount).
+        freeze_seconds: Their total duration.
         longest_gap: The longest time between two frames, in seconds.
-        frames_per_second: Frames that the application got.
+        frames_per_second: Frames that the application received.
         jitter_buffer: Milliseconds a frame spent in the video jitter buffer on average.
         jitter_buffer_minimum: Milliseconds that the receiver aims at because of the network, without what the video
             waits for its audio; decoding and rendering included.
@@ -92,7 +92,7 @@ class Figures:
         kilobits_beside: Likewise, beside the bulk transfer from its third second on.
         bulk_kilobits: Data that was sent in the same time, per second.
         first_frame: Milliseconds from the connection until the first frame.
-        queueing: Milliseconds that packets waited for the bottleneck, the median.
+        queueing: Median queueing delay at the bottleneck, in milliseconds.
         queueing_95: The 95th percentile.
         busy: Per cent of the machine's processors that were busy with this or anything else.
         lateness: Milliseconds that the relay was late at worst.

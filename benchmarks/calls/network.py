@@ -99,11 +99,11 @@ class Direction:
     _last_due: float = -math.inf
 
     def begin(self, now: float) -> None:
-        """Begin the call: the schedule of rates and the jitter run from here."""
+        """Start the call: the schedule of rates and the jitter start here."""
         self._began = now
 
     def wait(self, now: float) -> float:
-        """Return how long a packet that comes now waits for the bottleneck, in seconds."""
+        """Return the queueing delay of a packet that arrives now, in seconds."""
         return max(0.0, self._free_at - now) if self.model.rates else 0.0
 
     def loses(self) -> bool:
@@ -118,7 +118,7 @@ class Direction:
             now: Seconds, on whatever clock.
 
         Returns:
-            When it comes out, or ``None`` if the queue is full.
+            When it arrives, or ``None`` if the queue is full.
         """
         sent_at = now
         if self.model.rates:
@@ -129,7 +129,7 @@ class Direction:
         return self._last_due
 
     def _transmitted_at(self, bits: float, begin: float) -> float:
-        """Return when so many bits have left that begin at a time, over all changes of the rate."""
+        """Return when a number of bits is transmitted that start at a time, over all changes of the rate."""
         ends = [self._began + at for at, _ in self.model.rates[1:]] + [math.inf]
         for (_, rate), end in zip(self.model.rates, ends, strict=True):
             if begin >= end:

@@ -3,8 +3,8 @@
 It is a plain loop around ``select`` and not a trio program, since its timing is part of every measurement. It ends when
 its standard input does. Commands are lines of JSON, and so are the answers.
 
-The first datagrams of a connection are spared from loss: with STUN and the DTLS handshake, timers of whole seconds
-would decide when a call begins.
+The first datagrams of a connection are never lost: in STUN and the DTLS handshake, timers of whole seconds would
+determine when a call starts.
 """
 
 import heapq
@@ -50,10 +50,10 @@ def is_rtp(datagram: bytes) -> bool:
 
 @attrs.define
 class Side:
-    """The socket that a peer sends to, and what becomes of what comes.
+    """The socket that a peer sends to, and the treatment of its datagrams.
 
     Attributes:
-        socket: Where the peer sends to.
+        socket: The socket that the peer sends to.
         direction: From this peer to the other.
         peer: Its address; other sources are ignored.
         counts: "packets", "bytes", "lost", "full".
@@ -72,7 +72,7 @@ class Side:
     _began: float = 0.0
 
     def begin(self, now: float) -> None:
-        """Begin the call: what was counted before is forgotten."""
+        """Start the call, and reset the counters."""
         self._began = now
         self.direction.begin(now)
         self.counts.clear()
@@ -81,7 +81,7 @@ class Side:
         self.waits.clear()
 
     def figures(self) -> dict[str, Any]:
-        """Return what was counted."""
+        """Return the counters."""
         return {
             "counts": self.counts,
             "media_bytes_of_second": self.media,
@@ -90,7 +90,7 @@ class Side:
         }
 
     def account(self, datagram: bytes, now: float) -> None:
-        """Count a datagram that has come."""
+        """Count a received datagram."""
         self.counts["packets"] += 1
         self.counts["bytes"] += len(datagram) + HEADERS
         (self.media if is_rtp(datagram) else self.data)[int(now - self._began)] += len(datagram) + HEADERS
@@ -108,7 +108,7 @@ def _open_socket() -> socket.socket:
 
 @attrs.define
 class Relay:
-    """Passes datagrams on, as the network's model says."""
+    """Forwards datagrams according to the model of the network."""
 
     _sides: Sequence[Side]
     _due: list[tuple[float, int, int, bytes]] = attrs.Factory(list)
@@ -163,7 +163,7 @@ class Relay:
             heapq.heappush(self._due, (due, self._count, 1 - index, datagram))
 
     def send(self) -> float | None:
-        """Send what is due, and return how long nothing more is."""
+        """Send the datagrams that are due, and return the time until the next one."""
         while self._due:
             late = time.monotonic() - self._due[0][0]
             if late < 0:
@@ -201,7 +201,7 @@ class Relay:
 
 def main() -> None:
     """Relay: arguments are the name of the network and the seed."""
-    # Root's relay goes before everything that is measured.
+    # As root, the relay has a higher priority than everything that is measured.
     with suppress(PermissionError):
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
     Relay.open(sys.argv[1], int(sys.argv[2])).run()

@@ -1,7 +1,7 @@
 """The video that every sender sends: a raw file, for Chromium's fake camera as for all others.
 
-It is a camera that moves over a textured surface, with noise: what an encoder has to work for. The movement is a
-closed path, so the file can be played again and again. The same size always gives the same bytes.
+It shows a camera that moves over a textured surface, with noise, which is hard to encode. The movement is a closed
+path, so that the file can be repeated. The same size always results in the same bytes.
 """
 
 import math

@@ -10,7 +10,7 @@ _HEAD = f"{'input':58} {'from':11} {'largest':>16} {'CPU':>10} {'growth':>7} {'o
 
 
 def main() -> int:
-    """Measure all cases, print them with the most expensive first, and return 1 if a bound is broken."""
+    """Measure all cases, print them by decreasing cost, and return 1 if a bound is broken."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.hostile",
         description="CPU time of the worst input of each parser and core, for bounds and for linear growth.",

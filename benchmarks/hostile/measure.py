@@ -14,7 +14,7 @@ import attrs
 REFERENCE_LOOP = 0.011
 """Seconds of CPU that ``_fixed_loop`` takes on the reference, one core of an AMD EPYC server."""
 MAX_GROWTH = 2.9
-"""By how much the time may grow when the size doubles; 2 is linear, the rest is for noise and caches."""
+"""Limit of the growth of the time when the size doubles; 2 is linear, the rest allows for noise and caches."""
 _SHORT = 0.1
 """Growth counts from this part of the bound on: below it constant costs and noise decide."""
 _REPEATS = 7

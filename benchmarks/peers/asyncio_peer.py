@@ -54,7 +54,7 @@ class Connection:
         return await self._told.get()
 
     async def offer(self) -> None:
-        """Make an offer and return when the channel is open."""
+        """Send an offer and return when the channel is open."""
         self._adopt(self._engine.data_channel(self._negotiation.pc, "benchmark", {}))
         await self._negotiation.offer()
         await self._opened.wait()
@@ -80,7 +80,7 @@ class Offerer:
         self._least_high_water = least_high_water
 
     async def connect(self, number: int = 0) -> Connection:
-        """Make a connection."""
+        """Establish a connection."""
         connection = Connection(self._end, number)
         await connection.offer()
         return connection
@@ -105,7 +105,7 @@ class Offerer:
         channel.send(f"sent {count}")
 
     async def round_trip(self, workload: Workload) -> JsonObject:
-        """Send a message and wait for its echo, again and again."""
+        """Send a message and wait for its echo, repeatedly."""
         connection = await self.connect()
         channel = connection.channel
         payloads = make_payloads(workload.message_size)
@@ -131,20 +131,20 @@ class Offerer:
         return percentiles(durations[len(durations) // 10 :])
 
     async def set_up(self, workload: Workload) -> JsonObject:
-        """Make connections one after the other."""
+        """Establish connections sequentially."""
         durations = []
         for number in range(workload.repetitions):
             started = time.perf_counter()
             connection = await self.connect(number)
             durations.append(time.perf_counter() - started)
-            # The answerer has closed its end, and is ready for the next, when it says so.
+            # The answerer reports that it has closed its end, and is ready for the next connection.
             connection.channel.send("opened")
             await self._end.signaling.inbox(CONTROL).get()
             await connection.close()
         return percentiles(durations)
 
     async def memory(self, workload: Workload) -> JsonObject:
-        """Make connections that stay."""
+        """Establish connections and keep them open."""
         connections = [await self.connect(0)]
         await asyncio.sleep(SETTLING_SECONDS)
         before = private_memory()
@@ -180,7 +180,7 @@ class Answerer:
         return connection
 
     async def throughput(self, workload: Workload) -> JsonObject:
-        """Receive and compare."""
+        """Receive messages and compare them."""
         connection = Connection(self._end, 0)
         sink = Sink(workload.message_size)
         finished: asyncio.Future[JsonObject] = asyncio.get_running_loop().create_future()
@@ -199,13 +199,13 @@ class Answerer:
         return await finished
 
     async def round_trip(self, _: Workload) -> None:
-        """Echo."""
+        """Echo messages."""
         connection = Connection(self._end, 0)
         connection.handle_message = lambda message: connection.channel.send(message)  # noqa: PLW0108
         await connection.answer()
 
     async def set_up(self, workload: Workload) -> None:
-        """Answer connections one after the other."""
+        """Answer connections sequentially."""
         for number in range(workload.repetitions):
             connection = await self.connect(number)
             await connection.told()
@@ -213,7 +213,7 @@ class Answerer:
             self._end.signaling.send(CONTROL, closed=number)
 
     async def memory(self, workload: Workload) -> None:
-        """Answer connections that stay."""
+        """Answer connections and keep them open."""
         for number in range(workload.repetitions + 1):
             self._connections.append(await self.connect(number))
 

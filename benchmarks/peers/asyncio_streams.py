@@ -14,7 +14,7 @@ from tests.interop.peers.program import JsonObject
 
 
 async def send_streams(end: End, workload: Workload) -> JsonObject:
-    """Send all streams for a while; return what they cost."""
+    """Send all streams for a while; return their cost."""
     cameras = Cameras(workload)
     senders = []
     negotiations = []  # kept, because asyncio holds only weak references to tasks

@@ -1,4 +1,4 @@
-"""Our own processes of forwarding: ``receiver.rtp_packets()`` into ``sender.send_rtp()``, and who feeds that.
+"""trio_rtc's processes of forwarding: ``receiver.rtp_packets()`` into ``sender.send_rtp()``, and the sender.
 
 The sender receives its packets again, and keeps a fixed number in flight, so it sends as fast as they are forwarded.
 """
@@ -21,7 +21,7 @@ PAYLOAD_SIZE = 1000
 PACKETS_A_FRAME = 4
 UNDER_WAY = 64
 BITRATE = 1e9
-"""More than either process can do, so that no estimate of the bandwidth is what is measured, and no probe for it."""
+"""More than either process can send, so that neither bandwidth estimation nor probes affect the result."""
 
 SETTINGS = trio_rtc.Settings(
     rtp=RtpOptions(
@@ -34,7 +34,7 @@ _VP8_BEGINNING = b"\x10"  # RFC 7741 section 4.2: only the start of a partition
 
 
 async def feed(end: End, workload: Workload) -> None:
-    """Send packets for a while, and compare those that come back."""
+    """Send packets for a while, and compare those that are sent back."""
     _, track = trio_rtc.open_media_track("video")
     payloads = [_VP8_BEGINNING + payload for payload in make_payloads(PAYLOAD_SIZE)]
     known = set(payloads)

@@ -1,4 +1,4 @@
-"""Our own process of a measurement: ``await channel.send(...)`` in a loop, ``async for message in channel``."""
+"""trio_rtc's process of a measurement: ``await channel.send(...)`` in a loop, ``async for message in channel``."""
 
 import sys
 import time
@@ -28,7 +28,7 @@ from benchmarks.workload import (
 
 @asynccontextmanager
 async def offer(end: End, number: int = 0) -> AsyncIterator[trio_rtc.RTCDataChannel]:
-    """Make a connection; the block begins when its channel is open."""
+    """Establish a connection; the block starts when its channel is open."""
     async with trio_rtc.RTCPeerConnection() as pc:
         channel = pc.create_data_channel("benchmark")
         async with end.negotiation(pc, number, offers=True):
@@ -38,7 +38,7 @@ async def offer(end: End, number: int = 0) -> AsyncIterator[trio_rtc.RTCDataChan
 
 @asynccontextmanager
 async def answer(end: End, number: int = 0) -> AsyncIterator[trio_rtc.RTCDataChannel]:
-    """Answer a connection; the block begins when its channel is open."""
+    """Answer a connection; the block starts when its channel is open."""
     async with (
         trio_rtc.RTCPeerConnection() as pc,
         pc.subscribe("data_channel") as channels,
@@ -69,7 +69,7 @@ class Offerer:
             await trio.sleep_forever()
 
     async def round_trip(self, workload: Workload) -> None:
-        """Send a message and wait for its echo, again and again."""
+        """Send a message and wait for its echo, repeatedly."""
         payloads = make_payloads(workload.message_size)
         durations = []
         async with offer(self._end) as channel:
@@ -84,19 +84,19 @@ class Offerer:
             report_result(self._result_fd, percentiles(durations[len(durations) // 10 :]))
 
     async def set_up(self, workload: Workload) -> None:
-        """Make connections one after the other."""
+        """Establish connections sequentially."""
         durations = []
         for number in range(workload.repetitions):
             started = time.perf_counter()
             async with offer(self._end, number) as channel:
                 durations.append(time.perf_counter() - started)
-                # The answerer has closed its end, and is ready for the next, when it says so.
+                # The answerer reports that it has closed its end, and is ready for the next connection.
                 await channel.send("opened")
                 await self._end.signaling.receive(CONTROL)
         report_result(self._result_fd, percentiles(durations))
 
     async def memory(self, workload: Workload) -> None:
-        """Make connections that stay."""
+        """Establish connections and keep them open."""
         async with trio.open_nursery() as nursery:
             await nursery.start(_hold, offer, self._end, 0)
             await trio.sleep(SETTLING_SECONDS)
@@ -112,7 +112,7 @@ class Offerer:
         await send_call(self._end, workload)
 
     async def forwarding(self, workload: Workload) -> None:
-        """Send packets that come back."""
+        """Send packets that are sent back."""
         await feed(self._end, workload)
 
     async def streams(self, workload: Workload) -> None:
@@ -128,7 +128,7 @@ class Answerer:
     _result_fd: int
 
     async def throughput(self, workload: Workload) -> None:
-        """Receive and compare."""
+        """Receive messages and compare them."""
         sink = Sink(workload.message_size)
         async with answer(self._end) as channel:
             async for message in channel:
@@ -138,20 +138,20 @@ class Answerer:
                 sink.receive(message)
 
     async def round_trip(self, _: Workload) -> None:
-        """Echo from a handler, as the peers that have nothing but handlers do."""
+        """Echo from a handler, as the peers do that support only handlers."""
         async with answer(self._end) as channel:
             channel.on_message = lambda event: channel.send_nowait(event.data)
             await trio.sleep_forever()
 
     async def set_up(self, workload: Workload) -> None:
-        """Answer connections one after the other."""
+        """Answer connections sequentially."""
         for number in range(workload.repetitions):
             async with answer(self._end, number) as channel:
                 await channel.receive()
             self._end.signaling.send(CONTROL, closed=number)
 
     async def memory(self, workload: Workload) -> None:
-        """Answer connections that stay."""
+        """Answer connections and keep them open."""
         async with trio.open_nursery() as nursery:
             for number in range(workload.repetitions + 1):
                 await nursery.start(_hold, answer, self._end, number)

@@ -1,4 +1,4 @@
-"""Our own processes of many streams, each over a connection of its own, as a server sends."""
+"""trio_rtc's processes of many streams, each over its own connection, as of a server."""
 
 from typing import Any
 

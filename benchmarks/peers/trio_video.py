@@ -1,4 +1,4 @@
-"""Our own process of a measured call: frames sent to a track, ``async for frame in track`` at the other end."""
+"""trio_rtc's process of a measured call: frames sent to a track, ``async for frame in track`` at the other end."""
 
 from typing import Any
 
