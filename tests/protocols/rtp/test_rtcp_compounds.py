@@ -87,7 +87,9 @@ def compound_only(*codecs: Codec, mid: str = VIDEO, ssrc: int = VIDEO_SSRC) -> S
     return video_section(*codecs, mid=mid, encodings=(Encoding(ssrc),), extensions={3: EXTENSIONS[3], 4: MID})
 
 
-def picture(number: int, ssrc: int = VIDEO_SSRC, mid: str = VIDEO, *, numbered: bool = False) -> RtpPacket:
+def video_packet(
+    number: int, ssrc: int = VIDEO_SSRC, mid: str = VIDEO, *, numbered: bool = False
+) -> RtpPacket:
     payload = b"\x10" + vp8_payload(number, 40, keyframe=not number)
     extensions = ((4, mid.encode()), *(((3, number.to_bytes(2, "big")),) if numbered else ()))
     return RtpPacket(96, number, 3000 * number, ssrc, payload, True, extensions=extensions)
@@ -122,7 +124,9 @@ def assert_begins_with_its_report(packets: list[RtcpPacket], ssrc: int) -> Recei
 )
 def test_feedback_follows_the_report_block_of_its_source(feedback: str, wanted: type[RtcpPacket]) -> None:
     listener = Listener(compound_only(plain(feedback)))
-    listener.receive(picture(0, numbered=True), picture(1, numbered=True), picture(5, numbered=True))
+    listener.receive(
+        video_packet(0, numbered=True), video_packet(1, numbered=True), video_packet(5, numbered=True)
+    )
     listener.session.request_keyframe(VIDEO, None, listener.now)
     sent = of_type(listener.wait(0.3), wanted)
     assert sent
@@ -151,7 +155,7 @@ def test_feedback_stands_alone_only_in_sections_with_reduced_size_rtcp() -> None
     silent = [attrs.evolve(section, encodings=(), active=False) for section in sections]
     listener = Listener(*sections, sending=(attrs.evolve(silent[0], reduced_size_rtcp=False), silent[1]))
     for mid, ssrc in ((VIDEO, VIDEO_SSRC), (SECOND, SECOND_SSRC)):
-        listener.receive(picture(0, ssrc, mid), picture(2, ssrc, mid))
+        listener.receive(video_packet(0, ssrc, mid), video_packet(2, ssrc, mid))
     compound, alone = of_type(listener.wait(0.05), GenericNack)
     assert_begins_with_its_report(compound, VIDEO_SSRC)
     assert [type(packet) for packet in alone] == [GenericNack]
@@ -162,9 +166,9 @@ def test_feedback_stands_alone_only_in_sections_with_reduced_size_rtcp() -> None
 def test_each_source_has_a_compound_of_its_own() -> None:
     sections = [compound_only(plain("nack")), compound_only(plain("nack"), mid=SECOND, ssrc=SECOND_SSRC)]
     listener = Listener(*sections)
-    listener.receive(picture(0), picture(0, SECOND_SSRC, SECOND))
+    listener.receive(video_packet(0), video_packet(0, SECOND_SSRC, SECOND))
     listener.wait(0.3)
-    listener.receive(picture(2), picture(2, SECOND_SSRC, SECOND))
+    listener.receive(video_packet(2), video_packet(2, SECOND_SSRC, SECOND))
     sent = of_type(listener.wait(0.05), GenericNack)
     assert len(sent) == 2
     for packets, ssrc in zip(sent, (VIDEO_SSRC, SECOND_SSRC), strict=True):
@@ -183,7 +187,7 @@ def test_feedback_is_sent_from_our_ssrc_of_the_same_section() -> None:
         compound_only(plain("nack")), compound_only(plain("nack"), mid=SECOND, ssrc=SECOND_SSRC), sending=ours
     )
     for mid, ssrc in ((VIDEO, VIDEO_SSRC), (SECOND, SECOND_SSRC)):
-        listener.receive(picture(0, ssrc, mid), picture(2, ssrc, mid))
+        listener.receive(video_packet(0, ssrc, mid), video_packet(2, ssrc, mid))
     in_both, only_received = of_type(listener.wait(0.05), GenericNack)
     assert assert_begins_with_its_report(in_both, VIDEO_SSRC).ssrc == OURS_IN_VIDEO
     # Where no media is sent, an SSRC without media.
@@ -238,11 +242,11 @@ def test_every_datagram_of_a_lossy_call_is_a_compound() -> None:
 
 def test_feedback_that_does_not_fit_one_datagram_is_a_compound_in_each() -> None:
     listener = Listener(compound_only(plain("nack")))
-    listener.receive(picture(0))
+    listener.receive(video_packet(0))
     listener.wait(0.3)
     # So far apart that each needs an entry.
     for number in range(20, 20 * 25, 20):
-        listener.receive(picture(number))
+        listener.receive(video_packet(number))
     sent = of_type(listener.wait(0.02), GenericNack)
     assert sent
     for packets in sent:

@@ -21,13 +21,13 @@ def test_a_compound_has_every_block_once_and_a_name(senders: int, blocks: int) -
         1, reports, [block(n) for n in range(blocks)], "name", [report.ssrc for report in reports]
     )
     assert isinstance(packets[0], SenderReport if senders else ReceiverReport)
-    told = [
+    reported = [
         each.ssrc
         for packet in packets
         if isinstance(packet, SenderReport | ReceiverReport)
         for each in packet.blocks
     ]
-    assert told == list(range(blocks))
+    assert reported == list(range(blocks))
     for packet in packets:
         if isinstance(packet, SenderReport | ReceiverReport):
             assert len(packet.blocks) <= MAX_BLOCKS
@@ -44,13 +44,13 @@ def test_a_bye_names_the_ssrcs_that_leave() -> None:
 @given(st.integers(0, 2**32), st.floats(0.1, 10))
 def test_reports_are_spread_around_the_interval(seed: int, interval: float) -> None:
     schedule = ReportSchedule(random.Random(seed))
-    assert not schedule.take(10.0, interval)
+    assert not schedule.take_due(10.0, interval)
     schedule.start(10.0)
     due = schedule.due
     schedule.start(10.01)
     assert schedule.due == due
     assert 10.0 < due < 10.2
-    assert schedule.take(due, interval)
+    assert schedule.take_due(due, interval)
     assert due + interval / 2 <= schedule.due <= due + 1.5 * interval
     schedule.stop()
     assert schedule.due == math.inf

@@ -153,11 +153,11 @@ def test_red_recovers_lost_audio() -> None:
     pair.negotiate(audio_section(OPUS, RED_AUDIO))
     pair.run(6, audio=True)
     pair.run(0.5)
-    heard = {frame.payload for frame in pair.bob.frames(AUDIO)}
+    played = {frame.payload for frame in pair.bob.frames(AUDIO)}
     assert pair.dropped > 15
     # Audio is lost only with two consecutive packets.
-    assert len(heard) > pair.audio_frames - pair.dropped / 3
-    assert len(pair.bob.frames(AUDIO)) == len(heard)
+    assert len(played) > pair.audio_frames - pair.dropped / 3
+    assert len(pair.bob.frames(AUDIO)) == len(played)
     (stream,) = pair.bob.session.receiver.streams
     assert stream.fec_counters.packets > 250
     assert stream.fec_counters.bytes == 65 * stream.fec_counters.packets
@@ -321,9 +321,9 @@ def test_feedback_of_sources_raises_the_estimate() -> None:
     pair.run(4, video=30, size=4000)
     assert reported_bitrates(pair.alice)[-1] > 600_000
     assert pair.alice.session.bandwidth.statistics().acknowledged_bitrate is not None
-    told = pair.bob.session.receiver.ccfb_sent
-    assert told > 30
-    assert told - 2 <= pair.alice.session.ccfb_received <= told
+    reported = pair.bob.session.receiver.ccfb_sent
+    assert reported > 30
+    assert reported - 2 <= pair.alice.session.ccfb_received <= reported
 
 
 def test_congestion_control_feedback_reports_losses() -> None:

@@ -306,8 +306,8 @@ class RtpMachine(RuleBasedStateMachine):
 
     def a_goodbye_is_heard(self) -> None:
         alice, bob = (side.session for side in self.sides)
-        heard = {stream.ssrc for stream in bob.receiver.streams}
-        assert heard >= {encoding.ssrc for section in self.negotiated[0] for encoding in section.encodings}
+        played = {stream.ssrc for stream in bob.receiver.streams}
+        assert played >= {encoding.ssrc for section in self.negotiated[0] for encoding in section.encodings}
         alice.close(self.now)
         alice.close(self.now)
         self.collect(0)

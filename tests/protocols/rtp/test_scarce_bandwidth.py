@@ -35,21 +35,21 @@ def test_retransmissions_leave_the_minimum_for_video(repairs: bool) -> None:
 
 
 def test_audio_leaves_the_minimum_for_video() -> None:
-    told = scarce(section("audio", 1), section("video", 2))
-    assert told == {1: pytest.approx(LEAST_AUDIO), 2: LEAST_VIDEO}
+    bitrates_set = scarce(section("audio", 1), section("video", 2))
+    assert bitrates_set == {1: pytest.approx(LEAST_AUDIO), 2: LEAST_VIDEO}
 
 
 def test_of_several_videos_the_one_of_highest_priority_is_sent() -> None:
-    told = scarce(
+    bitrates_set = scarce(
         section("video", 1), section("video", 2, priority="high"), section("video", 3, priority="medium")
     )
-    assert told == {1: 0, 2: LEAST_VIDEO, 3: 0}
+    assert bitrates_set == {1: 0, 2: LEAST_VIDEO, 3: 0}
 
 
 def test_inactive_streams_need_no_bitrate() -> None:
-    told = scarce(section("video", 1, active=False), section("audio", 2))
-    assert told[1] == 0
-    assert told[2] >= LEAST_AUDIO
+    bitrates_set = scarce(section("video", 1, active=False), section("audio", 2))
+    assert bitrates_set[1] == 0
+    assert bitrates_set[2] >= LEAST_AUDIO
 
 
 def test_an_application_that_allows_very_little_gets_that_little() -> None:

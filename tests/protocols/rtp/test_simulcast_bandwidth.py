@@ -43,8 +43,8 @@ def test_the_smallest_layer_is_first_in_any_order_of_encodings(order: tuple[int,
 
 
 def test_the_maximum_bitrate_of_a_layer_is_its_limit() -> None:
-    told = bitrates(1_100_000, *layers(QUARTER, HALF, FULL, max_bitrate=300_000))
-    assert told == {QUARTER: 300_000, HALF: 300_000, FULL: pytest.approx(300_000)}
+    bitrates_set = bitrates(1_100_000, *layers(QUARTER, HALF, FULL, max_bitrate=300_000))
+    assert bitrates_set == {QUARTER: 300_000, HALF: 300_000, FULL: pytest.approx(300_000)}
 
 
 def test_a_single_stream_uses_all_at_any_resolution() -> None:

@@ -55,7 +55,7 @@ class ReportSchedule:
         if self.due == math.inf:
             self.due = now + _FIRST_INTERVAL * (0.5 + self._rng.random())
 
-    def take(self, now: float, interval: float) -> bool:
+    def take_due(self, now: float, interval: float) -> bool:
         """Return whether a report is due, and schedule the next."""
         if now < self.due:
             return False

@@ -304,7 +304,7 @@ class RtpSession:
         self.receiver.handle_timer(now)
         options = self._options
         interval = options.report_interval_video if self._has_video else options.report_interval_audio
-        if self._schedule.take(now, interval):
+        if self._schedule.take_due(now, interval):
             self._report(now)
         self._update_bitrates(now)
 

@@ -64,15 +64,15 @@ def test_any_bytes(payload: bytes) -> None:
 def test_lost_payloads_are_recovered_from_the_next_packets(lost: set[int], redundancy: int) -> None:
     sender = RedEncoder(RedOptions(redundancy=redundancy))
     receiver = RedPayloadReader()
-    heard: list[RedPayload] = []
+    played: list[RedPayload] = []
     for number in range(50):
         payload = sender.wrap(number * 960, 111, b"sound %d" % number)
         if number not in lost:
-            heard += receiver.received(number, number * 960, payload)
+            played += receiver.received(number, number * 960, payload)
     gone = {n for n in lost if all(n + i in lost for i in range(redundancy + 1))}
-    numbers = [payload.sequence_number for payload in heard]
+    numbers = [payload.sequence_number for payload in played]
     assert numbers == [n for n in range(50) if n not in gone]
-    for got in heard:
+    for got in played:
         assert got.timestamp == got.sequence_number * 960
         assert got.payload == b"sound %d" % got.sequence_number
         assert got.recovered == (got.sequence_number in lost)
@@ -92,8 +92,8 @@ def test_audio_before_a_silence_is_not_played_twice() -> None:
 
 def test_telephone_events_share_a_timestamp() -> None:
     receiver = RedPayloadReader()
-    heard = [receiver.received(n, 500, build_red([], 101, b"5")) for n in range(3)]
-    assert [len(payloads) for payloads in heard] == [1, 1, 1]
+    played = [receiver.received(n, 500, build_red([], 101, b"5")) for n in range(3)]
+    assert [len(payloads) for payloads in played] == [1, 1, 1]
 
 
 def test_redundancy_stops_at_a_payload_that_does_not_fit() -> None:

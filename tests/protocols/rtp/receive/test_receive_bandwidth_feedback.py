@@ -34,8 +34,8 @@ def test_arrival_reports_are_bounded() -> None:
     reports = ArrivalReporter(1)
     for number in range(10_000):
         reports.packet_received(7, number & 0xFFFF, 0.0)
-    told = reports.take_reports(1, 0, 1.0, 1000)
-    assert sum(len(stream.reports) for packet in told for stream in packet.streams) == 2048
+    reported = reports.take_reports(1, 0, 1.0, 1000)
+    assert sum(len(stream.reports) for packet in reported for stream in packet.streams) == 2048
 
 
 def test_arrival_reports_are_bounded_over_all_sources() -> None:
@@ -45,8 +45,8 @@ def test_arrival_reports_are_bounded_over_all_sources() -> None:
             reports.packet_received(ssrc, number, 0.0)
     reports.forget(0)
     reports.packet_received(0, 0, 0.0)
-    told = reports.take_reports(1, 0, 1.0, 1000)
-    counts = [len(stream.reports) for packet in told for stream in packet.streams]
+    reported = reports.take_reports(1, 0, 1.0, 1000)
+    counts = [len(stream.reports) for packet in reported for stream in packet.streams]
     # Each SSRC has the newest of its packets. SSRC 0 had 41, and has one since it was forgotten.
     assert sum(counts) == 16_384 - 40
     assert max(counts) == 41
@@ -61,23 +61,23 @@ def test_the_remote_bitrate_follows_a_slow_link() -> None:
     remote = RemoteBitrateEstimator(BandwidthEstimationOptions())
     assert remote.take_bitrate(0.0) is None
     now = free = 0.0
-    told: list[int] = []
+    reported: list[int] = []
     for number in range(6000):
         sent = number * 0.004  # 1200 bytes every 4 ms: 2.4 Mbit/s on a link of 1 Mbit/s.
         free = max(free, sent) + 1200 * 8 / 1e6
         now = free + 0.02
         remote.packet_received(round(sent * (1 << 18)) & 0xFFFFFF, 1200, now)
         if (bitrate := remote.take_bitrate(now)) is not None:
-            told.append(bitrate)
-    assert told
-    assert min(told) < 1_100_000
+            reported.append(bitrate)
+    assert reported
+    assert min(reported) < 1_100_000
 
 
 def test_the_remote_bitrate_is_sent_once_per_second() -> None:
     remote = RemoteBitrateEstimator(BandwidthEstimationOptions())
-    told = 0
+    reported = 0
     for number in range(500):
         now = number * 0.02
         remote.packet_received(round(now * (1 << 18)) & 0xFFFFFF, 500, now)
-        told += remote.take_bitrate(now) is not None
-    assert 9 <= told <= 14
+        reported += remote.take_bitrate(now) is not None
+    assert 9 <= reported <= 14

@@ -41,7 +41,7 @@ def make(
     return stream
 
 
-def picture(number: int, *, keyframe: bool = False) -> RtpPacket:
+def video_packet(number: int, *, keyframe: bool = False) -> RtpPacket:
     """Return a frame of one packet, the ``number``-th."""
     payload = b"\x10" + vp8_payload(number, 50, keyframe=keyframe)
     return RtpPacket(
@@ -49,7 +49,9 @@ def picture(number: int, *, keyframe: bool = False) -> RtpPacket:
     )
 
 
-def take(stream: RtpReceiveStream, packet: RtpPacket, now: float, *, retransmitted: bool = False) -> bool:
+def receive_packet(
+    stream: RtpReceiveStream, packet: RtpPacket, now: float, *, retransmitted: bool = False
+) -> bool:
     size = HEADER + len(packet.payload)
     return (
         stream.receive(packet, VP8, size, now, retransmitted=retransmitted)
@@ -63,10 +65,10 @@ def take(stream: RtpReceiveStream, packet: RtpPacket, now: float, *, retransmitt
 def test_media_and_retransmissions_are_counted_apart() -> None:
     stream = make()
     for number in (0, 1, 3):
-        assert take(stream, picture(number), number / 30)
-    assert take(stream, picture(2), 0.2, retransmitted=True)
-    assert not take(stream, picture(2), 0.21, retransmitted=True)
-    counters, size = stream.counters, len(picture(2).payload)
+        assert receive_packet(stream, video_packet(number), number / 30)
+    assert receive_packet(stream, video_packet(2), 0.2, retransmitted=True)
+    assert not receive_packet(stream, video_packet(2), 0.21, retransmitted=True)
+    counters, size = stream.counters, len(video_packet(2).payload)
     assert (stream.statistics.packets, stream.statistics.bytes) == (3, 3 * size)
     assert (counters.retransmitted_packets, counters.retransmitted_bytes) == (2, 2 * size)
     assert counters.repairs_unneeded == 1
@@ -76,8 +78,8 @@ def test_media_and_retransmissions_are_counted_apart() -> None:
 
 def test_a_packet_with_a_jump_is_not_accepted() -> None:
     stream = make()
-    take(stream, picture(0), 0.0)
-    astray = attrs.evolve(picture(1), sequence_number=FIRST + 30_000)
+    receive_packet(stream, video_packet(0), 0.0)
+    astray = attrs.evolve(video_packet(1), sequence_number=FIRST + 30_000)
     assert not stream.receive(astray, VP8, 100, 0.1)
     assert stream.loss_counters()["sequence_numbers_rejected"] == 1
     assert stream.statistics.packets == 1
@@ -85,8 +87,8 @@ def test_a_packet_with_a_jump_is_not_accepted() -> None:
 
 def test_a_retransmission_is_of_no_use_before_the_first_packet() -> None:
     stream = make()
-    assert not stream.receive(picture(5), VP8, 100, 0.0, retransmitted=True)
-    assert stream.remap_forwarded(picture(5)) is None
+    assert not stream.receive(video_packet(5), VP8, 100, 0.0, retransmitted=True)
+    assert stream.remap_forwarded(video_packet(5)) is None
 
 
 # Forwarded packets.
@@ -94,19 +96,19 @@ def test_a_retransmission_is_of_no_use_before_the_first_packet() -> None:
 
 def test_a_packet_is_forwarded_once_from_either_stream() -> None:
     stream = make()
-    take(stream, picture(0), 0.0)
-    take(stream, picture(2), 0.1)
-    assert take(stream, picture(1), 0.15, retransmitted=True)
-    assert not take(stream, picture(1), 0.2)
-    assert not take(stream, picture(2), 0.25, retransmitted=True)
-    assert stream.receive_recovered(picture(0), VP8, 0.3)
-    assert stream.remap_forwarded(picture(0)) is None
+    receive_packet(stream, video_packet(0), 0.0)
+    receive_packet(stream, video_packet(2), 0.1)
+    assert receive_packet(stream, video_packet(1), 0.15, retransmitted=True)
+    assert not receive_packet(stream, video_packet(1), 0.2)
+    assert not receive_packet(stream, video_packet(2), 0.25, retransmitted=True)
+    assert stream.receive_recovered(video_packet(0), VP8, 0.3)
+    assert stream.remap_forwarded(video_packet(0)) is None
 
 
 def test_padding_is_not_forwarded() -> None:
     stream = make()
-    assert not take(stream, attrs.evolve(picture(0), payload=b"", padding_size=200), 0.0)
-    assert take(stream, picture(1), 0.1)
+    assert not receive_packet(stream, attrs.evolve(video_packet(0), payload=b"", padding_size=200), 0.0)
+    assert receive_packet(stream, video_packet(1), 0.1)
 
 
 def test_padding_leaves_no_gap() -> None:
@@ -114,7 +116,7 @@ def test_padding_leaves_no_gap() -> None:
     stream = make()
     remapper = []
     for number in (0, 1, 3, 4, 6, 2, 7):
-        packet = picture(number)
+        packet = video_packet(number)
         if number in (1, 4):
             packet = attrs.evolve(packet, payload=b"", padding_size=200)
         assert stream.receive(packet, VP8, 100, number / 30)
@@ -127,22 +129,22 @@ def test_padding_leaves_no_gap() -> None:
 def test_nothing_is_forwarded_without_demand() -> None:
     stream = make()
     stream.set_demand(frames=False, packets=False)
-    assert not take(stream, picture(0), 0.0)
+    assert not receive_packet(stream, video_packet(0), 0.0)
     assert stream.set_demand(frames=False, packets=True) == []
-    assert not take(stream, picture(0), 0.1, retransmitted=True)
-    assert take(stream, picture(1), 0.2)
+    assert not receive_packet(stream, video_packet(0), 0.1, retransmitted=True)
+    assert receive_packet(stream, video_packet(1), 0.2)
 
 
 def test_the_first_consumer_of_packets_gets_the_beginning() -> None:
     stream = make(packets=False)
     for number in (0, 2):
-        assert not take(stream, picture(number), number / 30)
+        assert not receive_packet(stream, video_packet(number), number / 30)
     assert stream.take_nacks(0.1) == [FIRST + 1]
     early = stream.set_demand(frames=False, packets=True)
-    assert early == [picture(0), picture(2)]
+    assert early == [video_packet(0), video_packet(2)]
     assert [stream.remap_forwarded(packet) for packet in early] == early
-    assert take(stream, picture(1), 0.2, retransmitted=True)
-    assert not take(stream, picture(2), 0.2, retransmitted=True)
+    assert receive_packet(stream, video_packet(1), 0.2, retransmitted=True)
+    assert not receive_packet(stream, video_packet(2), 0.2, retransmitted=True)
     # A later consumer gets the later packets.
     stream.set_demand(frames=False, packets=False)
     assert stream.set_demand(frames=True, packets=True) == []
@@ -154,12 +156,14 @@ def test_consumers_of_frames_and_of_packets_both_get_the_beginning(
     packets_first: bool,
 ) -> None:
     stream = make(packets=False)
-    take(stream, picture(0, keyframe=True), 0.0)
+    receive_packet(stream, video_packet(0, keyframe=True), 0.0)
     early = stream.set_demand(frames=not packets_first, packets=packets_first)
-    take(stream, picture(1), 0.1)
+    receive_packet(stream, video_packet(1), 0.1)
     early += stream.set_demand(frames=True, packets=True)
     assert early == (
-        [picture(0, keyframe=True)] if packets_first else [picture(0, keyframe=True), picture(1)]
+        [video_packet(0, keyframe=True)]
+        if packets_first
+        else [video_packet(0, keyframe=True), video_packet(1)]
     )
     assert len(stream.frames(0.2)) == 2
     assert not stream.take_keyframe_request(0.2)
@@ -190,7 +194,7 @@ def test_fec_packets_leave_no_gap_in_the_beginning() -> None:
 def test_the_first_consumer_of_frames_gets_the_beginning() -> None:
     stream = make(packets=False)
     for number in range(5):
-        take(stream, picture(number, keyframe=number == 0), number / 30)
+        receive_packet(stream, video_packet(number, keyframe=number == 0), number / 30)
     stream.set_demand(frames=True, packets=False)
     frames = stream.frames(0.2)
     assert [frame.keyframe for frame in frames if isinstance(frame, EncodedFrame)] == [True, *4 * [False]]
@@ -201,10 +205,10 @@ def test_a_frame_that_was_kept_for_a_late_reader_is_not_late() -> None:
     """Frames that waited for a consumer must neither delay the audio of the call nor count as jitter buffer delay."""
     stream = make(packets=False)
     for number in range(58):
-        take(stream, picture(number, keyframe=number == 0), number / 30)
+        receive_packet(stream, video_packet(number, keyframe=number == 0), number / 30)
     stream.set_demand(frames=True, packets=False)
     assert len(stream.frames(1.92)) == 58
-    take(stream, picture(58), 58 / 30)
+    receive_packet(stream, video_packet(58), 58 / 30)
     assert len(stream.frames(58 / 30)) == 1
     pipeline = stream.pipeline
     assert pipeline is not None
@@ -219,7 +223,7 @@ def test_a_frame_that_was_kept_for_a_late_reader_is_not_late() -> None:
 def test_a_beginning_without_a_keyframe_is_of_no_use() -> None:
     stream = make(packets=False)
     for number in range(5):
-        take(stream, picture(number), number / 30)
+        receive_packet(stream, video_packet(number), number / 30)
     stream.set_demand(frames=True, packets=False)
     assert stream.frames(0.2) == []
     assert stream.frames(0.2 + RtpOptions().assembler.max_wait) == []
@@ -234,9 +238,9 @@ def test_a_beginning_without_a_keyframe_is_of_no_use() -> None:
 def test_a_beginning_without_demand_is_dropped(count: int, interval: float, size: int) -> None:
     stream = make(packets=False)
     for number in range(count):
-        packet = picture(number, keyframe=number == 0)
+        packet = video_packet(number, keyframe=number == 0)
         packet = attrs.evolve(packet, payload=packet.payload + bytes(size))
-        take(stream, packet, number * interval)
+        receive_packet(stream, packet, number * interval)
     stream.set_demand(frames=True, packets=False)
     assert stream.frames(10.0) == []
     assert stream.take_keyframe_request(10.0)
@@ -244,24 +248,24 @@ def test_a_beginning_without_demand_is_dropped(count: int, interval: float, size
 
 def test_a_codec_that_is_another_is_another_beginning() -> None:
     stream = make(packets=False)
-    take(stream, picture(0, keyframe=True), 0.0)
+    receive_packet(stream, video_packet(0, keyframe=True), 0.0)
     another = attrs.evolve(VP8, payload_type=97)
-    changed = attrs.evolve(picture(1, keyframe=True), payload_type=97)
+    changed = attrs.evolve(video_packet(1, keyframe=True), payload_type=97)
     stream.receive(changed, another, 100, 0.1)
     assert stream.set_demand(frames=False, packets=True) == [changed]
 
 
 def test_the_beginning_of_audio_is_not_kept() -> None:
     stream = make(packets=False)
-    sound = RtpPacket(111, FIRST, 0, VIDEO_SSRC, b"\x08sound")
-    stream.receive(sound, OPUS, 100, 0.0)
+    audio_packet = RtpPacket(111, FIRST, 0, VIDEO_SSRC, b"\x08sound")
+    stream.receive(audio_packet, OPUS, 100, 0.0)
     assert stream.set_demand(frames=True, packets=True) == []
 
 
 def test_a_restarted_sender_is_forwarded() -> None:
     stream = make()
     for number in (0, 1, 20_000, 20_001, 20_002):
-        taken = take(stream, picture(number), number / 30)
+        taken = receive_packet(stream, video_packet(number), number / 30)
         assert taken is (number != 20_000)
     assert stream.loss_counters()["sequence_restarts"] == 1
 
@@ -285,12 +289,12 @@ def test_the_sender_limits_the_delay_of_video(
     for number in range(20):
         now = number / 30
         stream.frames(now)
-        take(stream, picture(number, keyframe=not number).with_extensions(elements), now)
+        receive_packet(stream, video_packet(number, keyframe=not number).with_extensions(elements), now)
     # Of the last one.
     assert len(stream.frames(now + delay + 0.01)) >= 1
     assert stream.next_timer() == math.inf
     if delay:
-        take(stream, picture(20).with_extensions(elements), 20 / 30)
+        receive_packet(stream, video_packet(20).with_extensions(elements), 20 / 30)
         assert not stream.frames(20 / 30 + delay - 0.02)
 
 
@@ -300,7 +304,9 @@ def test_video_waits_for_its_audio_no_longer_than_the_sender_allows() -> None:
         stream = make(frames=True, extensions=ExtensionMap({3: PLAYOUT_DELAY}))
         elements = ((3, encode_playout_delay(0.0, longest)),)
         for number in range(3):
-            take(stream, picture(number, keyframe=not number).with_extensions(elements), number / 30)
+            receive_packet(
+                stream, video_packet(number, keyframe=not number).with_extensions(elements), number / 30
+            )
             assert stream.pipeline is not None
             stream.pipeline.set_extra_delay(0.4)
             assert stream.frames(number / 30) == []
@@ -313,14 +319,14 @@ def test_video_waits_for_its_audio_no_longer_than_the_sender_allows() -> None:
 
 def test_lost_packets_are_requested_until_they_arrive() -> None:
     stream = make()
-    take(stream, picture(0), 0.0)
-    take(stream, picture(3), 0.1)
+    receive_packet(stream, video_packet(0), 0.0)
+    receive_packet(stream, video_packet(3), 0.1)
     due = stream.next_request()
     assert 0.1 < due < 0.2
     assert stream.take_nacks(due) == [FIRST + 1, FIRST + 2]
-    take(stream, picture(1), 0.2, retransmitted=True)
+    receive_packet(stream, video_packet(1), 0.2, retransmitted=True)
     assert stream.take_nacks(1.0) == [FIRST + 2]
-    take(stream, picture(2), 1.1, retransmitted=True)
+    receive_packet(stream, video_packet(2), 1.1, retransmitted=True)
     assert stream.take_nacks(10.0) == []
     assert stream.next_request() == stream.next_timer() == math.inf
 
@@ -328,8 +334,8 @@ def test_lost_packets_are_requested_until_they_arrive() -> None:
 def test_without_demand_nothing_is_requested() -> None:
     stream = make()
     stream.set_demand(frames=False, packets=False)
-    take(stream, picture(0), 0.0)
-    take(stream, picture(3), 0.1)
+    receive_packet(stream, video_packet(0), 0.0)
+    receive_packet(stream, video_packet(3), 0.1)
     assert stream.take_nacks(1.0) == []
     assert "nack_requested" not in stream.loss_counters()
 
@@ -338,7 +344,7 @@ def test_a_peer_without_nack_receives_no_requests() -> None:
     stream = make()
     codec = attrs.evolve(VP8, feedback=frozenset({"nack pli"}))
     for number in (0, 3):
-        stream.receive(picture(number), codec, 100, number / 30)
+        stream.receive(video_packet(number), codec, 100, number / 30)
     assert stream.take_nacks(1.0) == []
     assert stream.supports("nack pli")
     assert not stream.supports("nack")
@@ -346,7 +352,7 @@ def test_a_peer_without_nack_receives_no_requests() -> None:
 
 def test_keyframes_are_requested_no_more_often_than_the_interval() -> None:
     stream = make(options=RtpOptions(keyframe_interval=0.5))
-    take(stream, picture(0), 0.0)
+    receive_packet(stream, video_packet(0), 0.0)
     assert not stream.take_keyframe_request(0.0)
     stream.request_keyframe()
     assert stream.next_request() <= 1.0
@@ -360,13 +366,13 @@ def test_keyframes_are_requested_no_more_often_than_the_interval() -> None:
 
 def test_a_keyframe_that_has_arrived_is_not_requested() -> None:
     stream = make(frames=True)
-    take(stream, picture(0, keyframe=True), 0.0)
+    receive_packet(stream, video_packet(0, keyframe=True), 0.0)
     assert stream.frames(0.0)
     stream.request_keyframe()
     assert stream.take_keyframe_request(0.1)
     # The pipeline needs it with each frame until it arrives.
     stream.request_keyframe()
-    take(stream, picture(1, keyframe=True), 0.2)
+    receive_packet(stream, video_packet(1, keyframe=True), 0.2)
     assert stream.frames(0.2)
     assert not stream.take_keyframe_request(10.0)
     stream.request_keyframe()
@@ -375,11 +381,11 @@ def test_a_keyframe_that_has_arrived_is_not_requested() -> None:
 
 def test_a_new_consumer_of_frames_needs_a_keyframe() -> None:
     stream = make()
-    take(stream, picture(0), 0.0)
+    receive_packet(stream, video_packet(0), 0.0)
     stream.set_demand(frames=True, packets=True)
     assert isinstance(stream.pipeline, VideoReceivePipeline)
     assert stream.take_keyframe_request(0.1)
-    take(stream, picture(1, keyframe=True), 0.2)
+    receive_packet(stream, video_packet(1, keyframe=True), 0.2)
     (frame,) = stream.frames(0.2)
     assert isinstance(frame, EncodedFrame)
     assert frame.keyframe
@@ -394,11 +400,11 @@ def test_a_new_consumer_of_frames_needs_a_keyframe() -> None:
 
 def test_another_codec_has_another_path_and_the_same_one_negotiated_again_has_not() -> None:
     stream = make(frames=True)
-    take(stream, picture(0, keyframe=True), 0.0)
+    receive_packet(stream, video_packet(0, keyframe=True), 0.0)
     pipeline = stream.pipeline
-    stream.receive(picture(1), attrs.evolve(VP8), 100, 0.1)
+    stream.receive(video_packet(1), attrs.evolve(VP8), 100, 0.1)
     assert stream.pipeline is pipeline
-    stream.receive(picture(2), attrs.evolve(VP8, name="VP9"), 100, 0.2)
+    stream.receive(video_packet(2), attrs.evolve(VP8, name="VP9"), 100, 0.2)
     assert isinstance(stream.pipeline, VideoReceivePipeline)
     assert stream.pipeline is not pipeline
     assert stream.is_video
@@ -408,9 +414,11 @@ def test_events_between_the_audio_leave_no_gap() -> None:
     stream = make(frames=True)
     for number in range(4):
         codec = COMFORT_NOISE if number == 1 else OPUS
-        sound = RtpPacket(codec.payload_type, FIRST + number, 960 * number, VIDEO_SSRC, b"\xf8\xff\xfe")
-        assert stream.receive(sound, codec, 30, number / 50)
-        assert stream.remap_forwarded(sound) is sound
+        audio_packet = RtpPacket(
+            codec.payload_type, FIRST + number, 960 * number, VIDEO_SSRC, b"\xf8\xff\xfe"
+        )
+        assert stream.receive(audio_packet, codec, 30, number / 50)
+        assert stream.remap_forwarded(audio_packet) is audio_packet
     assert isinstance(stream.pipeline, AudioReceivePipeline)
     assert stream.codec is OPUS
     assert not stream.is_video
@@ -423,7 +431,7 @@ def test_events_between_the_audio_leave_no_gap() -> None:
 def test_a_report_answers_the_last_one_of_the_source() -> None:
     stream = make()
     for number in (0, 1, 3):
-        take(stream, picture(number), number / 30)
+        receive_packet(stream, video_packet(number), number / 30)
     assert (stream.report_block(1.0).last_sender_report, stream.report_block(1.0).cumulative_lost) == (0, 1)
     report = SenderReport(VIDEO_SSRC, 0x0001_2345_6789_0000, 9000, 3, 150)
     for at in (2.0, 3.0):

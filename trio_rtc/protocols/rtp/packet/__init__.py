@@ -1,1 +1,1 @@
-"""RTP packets and frames as values and bytes: what every other room stands on."""
+"""RTP packets and frames as values and bytes: the ground floor of the other rooms."""

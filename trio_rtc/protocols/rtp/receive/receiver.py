@@ -83,7 +83,7 @@ class StreamDeadlines:
     """The schedule by which streams are polled for frames and requests.
 
     A session may receive a hundred streams. To poll all of them with every packet of one costs more than the packet.
-    So a stream is polled when it was touched, or when its deadline has passed. Bounded by the streams there are.
+    So a stream is polled when it was touched, or when its deadline has passed. The streams of the session bound it.
 
     Args:
         timeout: The silence in seconds after which a stream is polled in any case.
@@ -269,7 +269,7 @@ class RtpReceiver:
                 self._drop("bare ulpfec", packet.ssrc)
 
     def finish_batch(self, now: float) -> list[int]:
-        """Collect what the packets of a batch have led to.
+        """Collect the frames and events of a batch of packets.
 
         Returns:
             The SSRCs that were evicted from the table: SRTP can forget their replay windows.

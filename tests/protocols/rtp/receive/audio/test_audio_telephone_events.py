@@ -15,7 +15,7 @@ from trio_rtc.protocols.rtp.send.telephone_events import TelephoneEventSender
 RATE = 8000
 
 
-def hear(
+def receive_events(
     events: TelephoneEventReceiver, *packets: tuple[int, TelephoneEvent], now: float = 0
 ) -> list[tuple[int, float, bool]]:
     """Receive packets with these timestamps; return the events: code, duration, whether it has ended."""
@@ -30,31 +30,31 @@ def event(code: int, milliseconds: float, *, end: bool = False) -> TelephoneEven
 
 def test_an_event_is_reported_when_it_begins_and_when_it_ends() -> None:
     events = TelephoneEventReceiver()
-    assert hear(events, (100, event(5, 20))) == [(5, 0.02, False)]
-    assert hear(events, (100, event(5, 40)), (100, event(5, 60))) == []
+    assert receive_events(events, (100, event(5, 20))) == [(5, 0.02, False)]
+    assert receive_events(events, (100, event(5, 40)), (100, event(5, 60))) == []
     # The end is sent three times.
-    assert hear(events, *[(100, event(5, 80, end=True))] * 3) == [(5, 0.08, True)]
+    assert receive_events(events, *[(100, event(5, 80, end=True))] * 3) == [(5, 0.08, True)]
     assert events.next_timer() == math.inf
     # The same tone again is another event.
-    assert hear(events, (2000, event(5, 20, end=True))) == [(5, 0.02, False), (5, 0.02, True)]
+    assert receive_events(events, (2000, event(5, 20, end=True))) == [(5, 0.02, False), (5, 0.02, True)]
 
 
 def test_late_packets_have_no_effect() -> None:
     events = TelephoneEventReceiver()
-    assert hear(events, (100, event(1, 60)), (100, event(1, 20))) == [(1, 0.06, False)]
-    assert hear(events, (2000, event(2, 20)), (100, event(1, 80, end=True))) == [
+    assert receive_events(events, (100, event(1, 60)), (100, event(1, 20))) == [(1, 0.06, False)]
+    assert receive_events(events, (2000, event(2, 20)), (100, event(1, 80, end=True))) == [
         (1, 0.06, True),
         (2, 0.02, False),
     ]
-    assert hear(events, (2000, event(2, 40, end=True)), (2000, event(2, 20))) == [(2, 0.04, True)]
+    assert receive_events(events, (2000, event(2, 40, end=True)), (2000, event(2, 20))) == [(2, 0.04, True)]
     # Another event cannot have begun at the same time.
-    assert hear(events, (2000, event(3, 20))) == []
+    assert receive_events(events, (2000, event(3, 20))) == []
 
 
 def test_an_event_whose_end_is_lost_ends_by_timeout() -> None:
     events = TelephoneEventReceiver()
-    hear(events, (100, event(11, 20)), now=1)
-    hear(events, (100, event(11, 40)), now=1.02)
+    receive_events(events, (100, event(11, 20)), now=1)
+    receive_events(events, (100, event(11, 40)), now=1.02)
     events.handle_timer(1.5)
     assert events.take_events() == []
     assert events.next_timer() == pytest.approx(1.52)
@@ -78,7 +78,7 @@ def test_several_events_in_a_packet_follow_each_other() -> None:
     events = TelephoneEventReceiver()
     payload = b"".join(each.encode() for each in (event(1, 50, end=True), event(2, 30)))
     events.received(payload, 700, RATE, 0)
-    assert hear(events, (1100, event(2, 50, end=True))) == [
+    assert receive_events(events, (1100, event(2, 50, end=True))) == [
         (1, 0.05, False),
         (1, 0.05, True),
         (2, 0.03, False),
