@@ -201,3 +201,24 @@ def test_options_named_in_prose_exist(page: Path, options: Mapping[str, set[str]
     for name, field in _OPTION.findall(current_text(page)):
         assert name in options, f"{page.name} names {name}"
         assert not field or field in options[name], f"{page.name} names {name}.{field}"
+
+
+INTERNALS = sorted([ROOT / "docs/architecture.md", *(ROOT / "docs/internals").glob("*.md")])
+MODULES = sorted(
+    str(path.relative_to(ROOT)) for folder in ("trio_rtc", "tests") for path in (ROOT / folder).rglob("*.py")
+)
+
+
+@pytest.mark.parametrize("page", INTERNALS, ids=lambda page: page.stem)
+def test_modules_named_in_internals_exist(page: Path) -> None:
+    # A page about one package leaves out its path; the tables of the index are complete.
+    prefix = "trio_rtc/" if page.name == "index.md" else ""
+    named = set(re.findall(r"`([a-z0-9_/]+/[a-z0-9_]+\.py)`", page.read_text(encoding="utf-8")))
+    missing = [
+        name
+        for name in named - {"a/b.py"}
+        if not any(
+            module == prefix + name or (not prefix and module.endswith(f"/{name}")) for module in MODULES
+        )
+    ]
+    assert missing == []
