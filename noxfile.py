@@ -1,4 +1,4 @@
-"""What developers and CI run: ``python3 -m pip install nox && python3 -m nox -l`` lists it.
+"""Commands of developers and CI: ``python3 -m pip install nox && python3 -m nox -l`` lists it.
 
 A session makes its own virtual environment and installs what it needs, so nothing but nox has to be there.
 Arguments after ``--`` go to the program that the session runs: ``nox -s tests -- tests/protocols/sctp -x``.
@@ -42,7 +42,7 @@ LIBRARIES = {"golang-github-pion-webrtc.v3-dev": "/usr/share/gocode/src/github.c
 NETWORK_TOOLS = {"iproute2": ("ip",), "nftables": ("nft",)}
 
 
-# Dozens of short processes would compile the package anew where Python is told to keep nothing that it compiles.
+# Dozens of short processes would compile the package again where Python is told to keep nothing that it compiles.
 TEST_ENVIRONMENT = {"PYTHONDONTWRITEBYTECODE": ""}
 
 IN_PARALLEL = ("-n", str(os.cpu_count() or 1), "--dist", "worksteal")
@@ -100,7 +100,7 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def interop(session: nox.Session) -> None:
-    """Connect to peers that no one here wrote (OpenSSL, aiortc, libwebrtc, browsers, pion, Janus) and through NATs."""
+    """Connect to foreign peers (OpenSSL, aiortc, libwebrtc, browsers, pion, Janus) and through NATs."""
     is_root = sys.platform.startswith("linux") and os.geteuid() == 0
     needed = {**BROWSERS, **PEERS, **(NETWORK_TOOLS if is_root else {})}
     missing = [package for package, names in needed.items() if not any(map(shutil.which, names))]
