@@ -31,6 +31,21 @@ def test_import_of_one_protocol_loads_no_other() -> None:
     assert "trio_rtc._public" not in loaded
 
 
+def test_media_modules_are_loaded_when_media_starts() -> None:
+    loaded = run(
+        f"from trio_rtc import RTCPeerConnection; {LOADED}; print(*{{'av', 'numpy'}} & {{*sys.modules}})"
+    ).split()
+    assert "trio_rtc.peer_connection" in loaded
+    packages = (
+        "trio_rtc.codecs",
+        "trio_rtc.protocols.rtp.receive",
+        "trio_rtc.protocols.rtp.send",
+        "av",
+        "numpy",
+    )
+    assert [name for name in loaded if name.startswith(packages)] == []
+
+
 def test_first_public_name_loads_all() -> None:
     program = "import trio_rtc; trio_rtc.RTCIceServer; print({*trio_rtc.__all__} <= {*vars(trio_rtc)})"
     assert run(program) == "True"

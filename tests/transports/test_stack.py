@@ -31,7 +31,6 @@ from trio_rtc.protocols.rtp import RtpSession
 from trio_rtc.protocols.sctp import AssociationClosed
 from trio_rtc.protocols.srtp import SrtpSession
 from trio_rtc.testing import Drop, Link, Packet, PacketFilter, Pass, SimulatedNetwork
-from trio_rtc.transports import stack
 from trio_rtc.transports.sctp import SctpTransport
 from trio_rtc.transports.stack import TransportStack
 
@@ -461,7 +460,7 @@ async def test_media_begins_immediately_with_keys(monkeypatch: pytest.MonkeyPatc
         wall_clocks.append(trio.current_time() + wall_clock)
         return RtpSession(*arguments, wall_clock=wall_clock, **options)
 
-    monkeypatch.setattr(stack, "RtpSession", make_session)
+    monkeypatch.setattr("trio_rtc.protocols.rtp.RtpSession", make_session)
     async with two_stacks() as sides:
         gather(*sides)
         for side in sides:

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import trio
 
-from trio_rtc.codecs.failure_log import FailureLog
 from trio_rtc.enums import RTCDegradationPreference
 from trio_rtc.protocols.rtp import EncodedFrame, Encoding
 from trio_rtc.protocols.rtp.stats import QualityLimitation, QualityLimitationReason
 from trio_rtc.tracks.audio_pacing import MAX_LATENESS, duration_of
+from trio_rtc.tracks.failure_log import FailureLog
 from trio_rtc.tracks.frame_queue import FrameQueue
 from trio_rtc.tracks.frame_source import CapturedFrame, FrameTransform, TrackState, apply_transform, blank
 

@@ -19,9 +19,9 @@ import av
 import trio
 
 from trio_rtc._environment import call_in_place, runs_threads, thread_limiter
-from trio_rtc.codecs.failure_log import FailureLog
 from trio_rtc.protocols.rtp.packet.frame import EncodedFrame
 from trio_rtc.protocols.rtp.payload import QuantizerReader
+from trio_rtc.tracks.failure_log import FailureLog
 from trio_rtc.tracks.frame_queue import FrameQueue, at_keyframe
 
 from .errors import CodecError

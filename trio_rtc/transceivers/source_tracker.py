@@ -1,14 +1,16 @@
 """Contributing and synchronization sources of media that a receiver has played (W3C webrtc section 5.3.1)."""
 
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import attrs
 
 from trio_rtc.protocols.rtp import EncodedFrame
-from trio_rtc.protocols.rtp.receive.stream import RtpReceiveStream
 
 from .rtp_parameters import RTCRtpContributingSource, RTCRtpSynchronizationSource
+
+if TYPE_CHECKING:
+    from trio_rtc.protocols.rtp.receive.stream import RtpReceiveStream
 
 _MAX_AGE = 10_000.0
 """Milliseconds for which a source is returned after its last playout."""
@@ -87,7 +89,7 @@ class SourceTracker:
 
 
 def received_sources(
-    stream: RtpReceiveStream, time_of_day: Callable[[float], float]
+    stream: "RtpReceiveStream", time_of_day: Callable[[float], float]
 ) -> ReceivedSources | None:
     """Return the sources of a stream's received packets; ``None`` before the first packet.
 

@@ -6,7 +6,7 @@ its oldest item.
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import trio
 
@@ -15,12 +15,14 @@ from trio_rtc.protocols.rtp import (
     ReceiveParameters,
     RtpEvent,
     RtpPacket,
-    RtpSession,
     SendParameters,
 )
 
 from .base import Inbox, Lower, Transport
 from .ice import ReceivedRtp
+
+if TYPE_CHECKING:
+    from trio_rtc.protocols.rtp import RtpSession
 
 logger = logging.getLogger("trio_rtc.rtp")
 
@@ -37,7 +39,7 @@ class RtpTransport(Transport[ReceivedRtp, bytes, RtpEvent]):
 
     def __init__(
         self,
-        session: RtpSession,
+        session: "RtpSession",
         inbox: Inbox[ReceivedRtp],
         lower: Lower,
         report: Callable[[RtpEvent], None],

@@ -21,6 +21,7 @@ import trio
 
 from trio_rtc.enums import RTCDtlsTransportState, RTCIceTransportPolicy, RTCIceTransportState
 from trio_rtc.errors import OperationError
+from trio_rtc.protocols import rtp as rtp_core
 from trio_rtc.protocols._contract import Datagram
 from trio_rtc.protocols.datachannel import ChannelControl, DataChannelEvent
 from trio_rtc.protocols.dtls import (
@@ -42,7 +43,7 @@ from trio_rtc.protocols.ice import (
     SelectedPairChanged,
     StateChanged,
 )
-from trio_rtc.protocols.rtp import RtpEvent, RtpSession
+from trio_rtc.protocols.rtp import RtpEvent
 from trio_rtc.protocols.sctp import Association, SctpEvent
 from trio_rtc.protocols.srtp import SrtpSession
 
@@ -316,7 +317,7 @@ class TransportStack:
         """Create RTP unless it exists; it gets its keys when the DTLS handshake is complete."""
         if self.rtp is None:
             assert self._nursery is not None
-            session = RtpSession(
+            session = rtp_core.RtpSession(
                 self._settings.rtp,
                 rng=self._rng,
                 wall_clock=self._wall_clock() - trio.current_time(),

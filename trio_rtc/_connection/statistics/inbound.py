@@ -1,22 +1,24 @@
 """Statistics of the streams that we receive, and of what the peer reports of them."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trio_rtc._pipeline.receive_pipeline import ReceivePipeline
 from trio_rtc.protocols.rtcp import unix_from_ntp
-from trio_rtc.protocols.rtp.receive.stream import RtpReceiveStream
 from trio_rtc.stats.media_stats import RTCInboundRtpStreamStats, RTCRemoteOutboundRtpStreamStats
 from trio_rtc.stats.moment import Moment
 from trio_rtc.transceivers.transceiver import Transceiver
 
+if TYPE_CHECKING:
+    from trio_rtc.protocols.rtp.receive.stream import RtpReceiveStream
 
-def _inbound_id(stream: RtpReceiveStream) -> str:
+
+def _inbound_id(stream: "RtpReceiveStream") -> str:
     return f"inbound-rtp-{stream.ssrc}"
 
 
 def inbound_stats(
     transceiver: Transceiver,
-    stream: RtpReceiveStream,
+    stream: "RtpReceiveStream",
     pump: ReceivePipeline | None,
     *,
     transport_id: str,
@@ -104,7 +106,9 @@ _AUDIO_ONLY = (
 )
 
 
-def _video_members(stream: RtpReceiveStream, pump: ReceivePipeline | None, moment: Moment) -> dict[str, Any]:
+def _video_members(
+    stream: "RtpReceiveStream", pump: ReceivePipeline | None, moment: Moment
+) -> dict[str, Any]:
     stats = stream.stats
     assembler, intervals = stats.assembler, stats.intervals
     decoded = None if pump is None else pump.decoded.get(stream.ssrc)
@@ -137,7 +141,7 @@ def _video_members(stream: RtpReceiveStream, pump: ReceivePipeline | None, momen
     }
 
 
-def _audio_members(stream: RtpReceiveStream) -> dict[str, Any]:
+def _audio_members(stream: "RtpReceiveStream") -> dict[str, Any]:
     stats = stream.stats
     playout, level = stats.playout, stats.audio_level
     played = playout.played + playout.repeated
@@ -162,7 +166,7 @@ def _audio_members(stream: RtpReceiveStream) -> dict[str, Any]:
 
 def remote_outbound_stats(
     transceiver: Transceiver,
-    stream: RtpReceiveStream,
+    stream: "RtpReceiveStream",
     transport_id: str,
     codec_id: str | None,
     moment: Moment,

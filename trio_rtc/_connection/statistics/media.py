@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 from trio_rtc._connection.bundle_transports import BundleTransport
 from trio_rtc.jsep.codecs import format_parameters
-from trio_rtc.protocols.rtp import Codec, RtpSession
+from trio_rtc.protocols.rtp import Codec
 from trio_rtc.stats.media_stats import (
     RTCAudioSourceStats,
     RTCCodecStats,
@@ -24,6 +25,9 @@ from trio_rtc.transceivers.transceiver_table import TransceiverTable
 from .connection import id_of_transport
 from .inbound import inbound_stats, remote_outbound_stats
 from .outbound import outbound_stats, remote_inbound_stats
+
+if TYPE_CHECKING:
+    from trio_rtc.protocols.rtp import RtpSession
 
 MediaStats = (
     RTCCodecStats
@@ -54,7 +58,7 @@ def media_stats(
 
 
 def _sent(
-    session: RtpSession, transport_id: str, table: TransceiverTable, moment: Moment
+    session: "RtpSession", transport_id: str, table: TransceiverTable, moment: Moment
 ) -> Iterator[MediaStats]:
     for stream, report in session.sender.streams:
         transceiver = table.by_mid(stream.mid)
@@ -84,7 +88,7 @@ def _sent(
 
 
 def _received(
-    session: RtpSession, transport_id: str, table: TransceiverTable, moment: Moment
+    session: "RtpSession", transport_id: str, table: TransceiverTable, moment: Moment
 ) -> Iterator[MediaStats]:
     for stream in session.receiver.streams:
         transceiver = table.by_mid(stream.mid)

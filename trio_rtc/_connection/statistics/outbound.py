@@ -1,24 +1,26 @@
 """Statistics of the streams that we send, and of what the peer reports of them."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trio_rtc._pipeline.send_pipeline import EncodingStats
 from trio_rtc.enums import RTCQualityLimitationReason
 from trio_rtc.protocols.rtp import SendParameters
-from trio_rtc.protocols.rtp.send.sender import RemoteInboundReport
-from trio_rtc.protocols.rtp.send.stream import RtpSendStream
 from trio_rtc.stats.media_stats import RTCOutboundRtpStreamStats, RTCRemoteInboundRtpStreamStats
 from trio_rtc.stats.moment import Moment
 from trio_rtc.transceivers.transceiver import Transceiver
 
+if TYPE_CHECKING:
+    from trio_rtc.protocols.rtp.send.sender import RemoteInboundReport
+    from trio_rtc.protocols.rtp.send.stream import RtpSendStream
 
-def _outbound_id(stream: RtpSendStream) -> str:
+
+def _outbound_id(stream: "RtpSendStream") -> str:
     return f"outbound-rtp-{stream.encoding.ssrc}"
 
 
 def outbound_stats(
     transceiver: Transceiver,
-    stream: RtpSendStream,
+    stream: "RtpSendStream",
     parameters: SendParameters,
     encoding: EncodingStats | None,
     *,
@@ -93,7 +95,7 @@ _VIDEO_ONLY = (
 )
 
 
-def _video_members(stream: RtpSendStream, encoding: EncodingStats | None, moment: Moment) -> dict[str, Any]:
+def _video_members(stream: "RtpSendStream", encoding: EncodingStats | None, moment: Moment) -> dict[str, Any]:
     meters = encoding or EncodingStats()
     limitation = stream.limitation if encoding is None else encoding.limitation
     counters, encoded = stream.counters, meters.counters
@@ -119,8 +121,8 @@ def _video_members(stream: RtpSendStream, encoding: EncodingStats | None, moment
 
 def remote_inbound_stats(
     transceiver: Transceiver,
-    stream: RtpSendStream,
-    report: RemoteInboundReport,
+    stream: "RtpSendStream",
+    report: "RemoteInboundReport",
     *,
     transport_id: str,
     codec_id: str | None,

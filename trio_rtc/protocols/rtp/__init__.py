@@ -5,6 +5,9 @@ and ``send`` (the two halves of a session, which do not know each other), ``fec`
 ``forward`` (packets of other streams).
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from .events import (
     BitratesChanged,
     FramesReceived,
@@ -22,7 +25,6 @@ from .options import RtpOptions
 from .packet.frame import Concealment, EncodedFrame
 from .packet.packet import RtpPacket
 from .parameters import Codec, Encoding, ReceiveParameters, SendParameters
-from .session import RtpSession
 
 __all__ = [
     "BitratesChanged",
@@ -46,3 +48,13 @@ __all__ = [
     "StreamStarted",
     "TelephoneEventReceived",
 ]
+
+if TYPE_CHECKING:
+    from .session import RtpSession
+else:
+
+    def __getattr__(name: str) -> object:
+        """Import the session at its first use (PEP 562): connections without media do without its modules."""
+        if name == "RtpSession":
+            return import_module(".session", __name__).RtpSession
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
