@@ -447,8 +447,8 @@ class JsepSession:
                 be ``None`` to mean every section.
 
         Returns:
-            The transports that receive the candidate: several only for the end of all candidates, none if its section
-            was rejected or has the maximum number of candidates.
+            The transports that receive the candidate. There are several only for the end of all candidates, and none if
+            its section was rejected or has the maximum number of candidates.
 
         Raises:
             InvalidStateError: There is no remote description yet, or the session is closed.
