@@ -1,5 +1,7 @@
 """Forged datagrams from an attacker without keys cost a bounded amount of work and do not stop a handshake."""
 
+import tracemalloc
+
 import pytest
 
 from tests.strategies.dtls_pair import Pair, certificate, check_agreement, make_connection, make_pair
@@ -53,6 +55,22 @@ def test_fragments_of_later_messages_leave_room_for_the_largest_next_one() -> No
     options = DtlsOptions(max_message_size=2048, max_reassembly_size=2048)
     later = [fragment(HandshakeType.FINISHED, sequence, 1024, b"x") for sequence in range(7, 12)]
     run_against(make_pair(options, options), record(b"".join(later)))
+
+
+def memory_of_a_connected_pair(forgery: bytes) -> int:
+    pair = make_pair()
+    tracemalloc.start()
+    try:
+        run_against(pair, forgery)
+        return tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+
+
+def test_incomplete_messages_are_dropped_when_the_handshake_is_complete() -> None:
+    later = [fragment(HandshakeType.CERTIFICATE, sequence, 9000, b"x") for sequence in range(6, 12)]
+    without = memory_of_a_connected_pair(record(b"x"))
+    assert memory_of_a_connected_pair(record(b"".join(later))) < without + 9000
 
 
 def test_hello_requests_do_not_use_up_message_numbers() -> None:
