@@ -231,7 +231,7 @@ class Connection:
         writer = state.writer
         if batch and max(map(len, batch)) > self._options.mtu - writer.overhead:
             raise ValueError(
-                f"application data of {max(map(len, batch))} bytes, not more than {self.max_application_data}"
+                f"application data of {max(map(len, batch))} bytes, must be at most {self.max_application_data}"
             )
         if len(batch) >= writer.records_left:
             self.close(now)
