@@ -26,6 +26,13 @@ def test_a_fragment_beyond_the_end_of_its_message_is_an_error() -> None:
         parse_fragments(bytes(encoded))
 
 
+def test_lengths_and_offsets_have_24_bits() -> None:
+    message = HandshakeMessage(11, 0x1234, bytes(0x061234))
+    fragment = message.encode_fragment(0x020304, 0x030405)
+    assert fragment[:12] == bytes.fromhex("0b 061234 1234 020304 030405")
+    assert parse_fragments(fragment) == [Fragment(11, 0x061234, 0x1234, 0x020304, bytes(0x030405))]
+
+
 @given(
     body=st.binary(max_size=60),
     cuts=st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), max_size=20),

@@ -195,12 +195,13 @@ def test_other_handshake_messages_once_connected_are_counted() -> None:
     check_agreement(pair)
 
 
+@pytest.mark.parametrize("role", DtlsRole)
 @pytest.mark.parametrize("plaintext", [b"\1", b"", b"\2", b"\1\1"])
-def test_change_cipher_spec_is_one_byte(plaintext: bytes) -> None:
+def test_change_cipher_spec_is_one_byte(role: DtlsRole, plaintext: bytes) -> None:
     pair = connected()
-    changes = seal_record(pair.client, ContentType.CHANGE_CIPHER_SPEC, plaintext)
-    pair.server.receive([changes], pair.now)
-    assert pair.server.counters.malformed == (plaintext != b"\1")
+    changes = seal_record(pair.of(role.other), ContentType.CHANGE_CIPHER_SPEC, plaintext)
+    pair.of(role).receive([changes], pair.now)
+    assert pair.of(role).counters.malformed == (plaintext != b"\1")
     check_agreement(pair)
 
 
