@@ -81,7 +81,7 @@ async def open_page(browser: Browser, url: str) -> Page:
     return page
 
 
-async def say(page: Page, text: str) -> None:
+async def type_message(page: Page, text: str) -> None:
     await page.evaluate(
         f"(document.querySelector('#text').value = {json.dumps(text)}, "
         "document.querySelector('#chat').requestSubmit())"
@@ -104,12 +104,12 @@ async def test_the_page_connects_and_all_its_functions_work(open_browser: OpenBr
             await page.evaluate(f"document.querySelector('#{name}').click()")
             assert "Mbit/s" in await wait_for(page, f"#{name}-result", "arrived whole")
 
-        await say(page, "Hello, trio!")
+        await type_message(page, "Hello, trio!")
         await wait_for(page, "#messages", "HELLO, TRIO!")
         assert "page 2: Hello, trio!" in demo.output.getvalue()
 
         other = await open_page(browser, demo.url)
-        await say(other, "<b>one page to another</b>")
+        await type_message(other, "<b>one page to another</b>")
         await wait_for(page, "#messages", "<b>one page to another</b>")
         await other.close()
         await page.close()

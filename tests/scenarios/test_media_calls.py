@@ -56,7 +56,7 @@ async def test_a_keyframe_is_requested_when_retransmission_gives_up() -> None:
         keyframes = sum(frame.keyframe for frame in call.video.frames)
         call.set_link(attrs.evolve(LINK, loss=0.9))
         await trio.sleep(2)
-        assert call.encoder.keyframes_asked
+        assert call.encoder.keyframe_requests
         call.set_link(LINK)
         await trio.sleep(2)
         assert sum(frame.keyframe for frame in call.video.frames) > keyframes
@@ -95,11 +95,11 @@ async def assert_frames_resume_at_a_keyframe(
     call: MeteredCall, frames: trio.abc.ReceiveChannel[EncodedFrame]
 ) -> None:
     """Require one keyframe request, sent when the consumer resumes."""
-    asked = call.encoder.keyframes_asked
+    asked = call.encoder.keyframe_requests
     log = Log()
     call.nursery.start_soon(log.keep, frames)
     await trio.sleep(1)
-    assert call.encoder.keyframes_asked == asked + 1
+    assert call.encoder.keyframe_requests == asked + 1
     assert log.frames[0].keyframe
     assert log.frames[0].latency < 0.3
     indices = [shown.index for shown in log.frames]

@@ -52,7 +52,7 @@ def kind_of(stats: object) -> object:
 
 async def test_both_ends_of_a_clean_call_agree() -> None:
     async with call(link=CLEAN) as running:
-        await running.say_and_show(5)
+        await running.send_audio_and_video(5)
         sent, received = await running.peers.alice.get_stats(), await running.peers.bob.get_stats()
     for media in ("audio", "video"):
         outbound = one(sent, RTCOutboundRtpStreamStats, media)
@@ -82,7 +82,7 @@ async def test_both_ends_of_a_clean_call_agree() -> None:
 
 async def test_remote_statistics_match_those_of_the_peer() -> None:
     async with call(link=LOSSY) as running:
-        await running.say_and_show(6)
+        await running.send_audio_and_video(6)
         # Until the last reports have arrived.
         await trio.sleep(5)
         sent, received = await running.peers.alice.get_stats(), await running.peers.bob.get_stats()
@@ -113,7 +113,7 @@ def media_packets(running: Call, media: str) -> int:
 
 async def test_retransmissions_and_fec_are_counted_at_both_ends() -> None:
     async with call(seed=1, link=LOSSY) as running:
-        await running.say_and_show(8)
+        await running.send_audio_and_video(8)
         sent, received = await running.peers.alice.get_stats(), await running.peers.bob.get_stats()
     outbound = one(sent, RTCOutboundRtpStreamStats, "video")
     inbound = one(received, RTCInboundRtpStreamStats, "video")
@@ -134,9 +134,9 @@ async def test_retransmissions_and_fec_are_counted_at_both_ends() -> None:
 
 async def test_keyframe_requests_are_counted_at_both_ends() -> None:
     async with call(link=CLEAN) as running:
-        await running.show(2)
+        await running.send_video(2)
         running.receiver.request_keyframe()
-        await running.show(2)
+        await running.send_video(2)
         sent, received = await running.peers.alice.get_stats(), await running.peers.bob.get_stats()
     outbound = one(sent, RTCOutboundRtpStreamStats, "video")
     inbound = one(received, RTCInboundRtpStreamStats, "video")
@@ -148,7 +148,7 @@ async def test_keyframe_requests_are_counted_at_both_ends() -> None:
 
 async def test_rates_are_of_the_last_second() -> None:
     async with call(link=CLEAN) as running:
-        await running.show(3)
+        await running.send_video(3)
         sent, received = await running.peers.alice.get_stats(), await running.peers.bob.get_stats()
         await trio.sleep(2)
         later = await running.peers.alice.get_stats()
@@ -163,11 +163,11 @@ async def test_rates_are_of_the_last_second() -> None:
 
 async def test_freezes_and_pauses_of_video() -> None:
     async with call(link=CLEAN) as running:
-        await running.show(2)
+        await running.send_video(2)
         await trio.sleep(1)
-        await running.show(2)
+        await running.send_video(2)
         await trio.sleep(7)
-        await running.show(1)
+        await running.send_video(1)
         inbound = one(await running.peers.bob.get_stats(), RTCInboundRtpStreamStats)
     assert (inbound.freeze_count, inbound.pause_count) == (1, 1)
     assert inbound.total_freezes_duration == pytest.approx(1, abs=0.1)
@@ -178,7 +178,7 @@ async def test_freezes_and_pauses_of_video() -> None:
 
 async def test_audio_and_its_level() -> None:
     async with call(link=CLEAN) as running:
-        await running.say(4)
+        await running.send_audio(4)
         sent, received = await running.peers.alice.get_stats(), await running.peers.bob.get_stats()
     level = 10 ** (-LEVEL / 20)
     source = one(sent, RTCAudioSourceStats)
@@ -197,7 +197,7 @@ async def test_audio_and_its_level() -> None:
 
 async def test_members_of_one_kind_are_none_for_the_other() -> None:
     async with call(link=CLEAN) as running:
-        await running.say_and_show(2)
+        await running.send_audio_and_video(2)
         sent, received = await running.peers.alice.get_stats(), await running.peers.bob.get_stats()
     outbound = attrs.asdict(one(sent, RTCOutboundRtpStreamStats, "audio"))
     inbound = attrs.asdict(one(received, RTCInboundRtpStreamStats, "audio"))
@@ -225,7 +225,7 @@ async def test_every_reference_has_the_type_of_its_name() -> None:
     }
     seen: set[str] = set()
     async with call(link=CLEAN) as running:
-        await running.say_and_show(3)
+        await running.send_audio_and_video(3)
         await trio.sleep(5)
         for peer in (running.peers.alice, running.peers.bob):
             report = await peer.get_stats()
@@ -240,7 +240,7 @@ async def test_every_reference_has_the_type_of_its_name() -> None:
 
 async def test_local_and_remote_halves_refer_to_each_other() -> None:
     async with call(link=CLEAN) as running:
-        await running.say_and_show(3)
+        await running.send_audio_and_video(3)
         await trio.sleep(5)
         for peer in (running.peers.alice, running.peers.bob):
             report = await peer.get_stats()
@@ -262,7 +262,7 @@ async def test_ids_are_stable_and_counters_only_grow() -> None:
     reports: list[RTCStatsReport] = []
     async with call(seed=3, link=LOSSY) as running:
         for _ in range(4):
-            await running.say_and_show(2)
+            await running.send_audio_and_video(2)
             reports.append(await running.peers.bob.get_stats())
     grows = [
         field.name
@@ -286,9 +286,9 @@ async def test_counters_continue_for_a_later_reader() -> None:
     async with call(link=CLEAN, watched=False) as running:
         for _ in range(2):
             async with running.receiver.encoded_frames():
-                await running.show(1)
+                await running.send_video(1)
                 await trio.sleep(0.1)
-            await running.show(1)
+            await running.send_video(1)
             inbound = one(await running.peers.bob.get_stats(), RTCInboundRtpStreamStats, "video")
             assert inbound.frames_received is not None
             counts.append(inbound.frames_received)
@@ -301,7 +301,7 @@ async def test_only_used_codecs_are_reported() -> None:
         assert not [
             stats for stats in (await running.peers.alice.get_stats()).values() if stats.type == "codec"
         ]
-        await running.say_and_show(1)
+        await running.send_audio_and_video(1)
         report = await running.peers.alice.get_stats()
     codecs = {stats.mime_type: stats for stats in report.values() if isinstance(stats, RTCCodecStats)}
     assert codecs.keys() == {"audio/opus", "video/VP8"}
@@ -317,7 +317,7 @@ async def test_only_used_codecs_are_reported() -> None:
 
 async def test_timestamps_are_times_of_day() -> None:
     async with call(link=CLEAN) as running:
-        await running.say_and_show(1)
+        await running.send_audio_and_video(1)
         report = await running.peers.bob.get_stats()
         now = 1000 * (WALL_CLOCK + trio.current_time())
     inbound = one(report, RTCInboundRtpStreamStats, "audio")
@@ -338,7 +338,7 @@ ALWAYS = {"transport", "codec", "certificate", "candidate-pair", "local-candidat
 
 async def test_a_sender_reports_its_streams_and_their_references() -> None:
     async with call(link=CLEAN) as running:
-        await running.say_and_show(5)
+        await running.send_audio_and_video(5)
         report = await running.sender.get_stats()
         by_track = await running.peers.alice.get_stats(running.video)
     assert types(report) == ALWAYS | {"outbound-rtp", "remote-inbound-rtp", "media-source"}
@@ -349,7 +349,7 @@ async def test_a_sender_reports_its_streams_and_their_references() -> None:
 
 async def test_a_receiver_reports_its_streams_and_their_references() -> None:
     async with call(link=CLEAN) as running:
-        await running.say_and_show(5)
+        await running.send_audio_and_video(5)
         receiver = running.receiver
         report = await receiver.get_stats()
         by_track = await running.peers.bob.get_stats(receiver.track)
@@ -386,7 +386,7 @@ async def test_a_track_of_two_senders_selects_nothing() -> None:
 
 async def test_a_stream_ends_with_its_section() -> None:
     async with call(link=CLEAN) as running:
-        await running.say_and_show(1)
+        await running.send_audio_and_video(1)
         next(each for each in running.peers.alice.get_transceivers() if each.sender is running.sender).stop()
         await connect(running.peers.alice, running.peers.bob)
         await trio.sleep(1)
@@ -409,7 +409,7 @@ def selected_pair(report: RTCStatsReport) -> RTCIceCandidatePairStats:
 async def test_the_selected_pair_reports_the_available_bitrate() -> None:
     async with call(link=CLEAN) as running:
         assert selected_pair(await running.peers.alice.get_stats()).available_outgoing_bitrate is None
-        await running.say_and_show(5)
+        await running.send_audio_and_video(5)
         report = await running.peers.alice.get_stats()
     available = selected_pair(report).available_outgoing_bitrate
     assert available is not None
@@ -420,7 +420,7 @@ async def test_the_selected_pair_reports_the_available_bitrate() -> None:
 
 async def test_a_narrow_path_limits_the_quality() -> None:
     async with call(link=Link(delay=DELAY, rate=250_000)) as running:
-        await running.show(10, size=1000)
+        await running.send_video(10, size=1000)
         narrow = one(await running.peers.alice.get_stats(), RTCOutboundRtpStreamStats)
     assert narrow.quality_limitation_reason is RTCQualityLimitationReason.BANDWIDTH
     assert narrow.quality_limitation_durations is not None
@@ -473,7 +473,7 @@ def streams_of(report: RTCStatsReport) -> list[RTCOutboundRtpStreamStats]:
 
 async def test_statistics_outlive_the_connection() -> None:
     async with call(link=CLEAN) as running:
-        await running.say_and_show(1)
+        await running.send_audio_and_video(1)
         running.peers.alice.close()
         report = await running.peers.alice.get_stats()
     assert one(report, RTCOutboundRtpStreamStats, "video").frames_sent == running.video_frames

@@ -64,14 +64,14 @@ class Call:
         """Bob's receiver of video."""
         return next(each for each in self.peers.bob.get_receivers() if each.track.kind == "video")
 
-    async def say(self, seconds: float) -> None:
+    async def send_audio(self, seconds: float) -> None:
         """Send audio frames for some seconds."""
         for _ in range(round(seconds / AUDIO_FRAME_DURATION)):
             await self.audio_source.send(opus_frame(self.audio_frames))
             self.audio_frames += 1
             await trio.sleep(AUDIO_FRAME_DURATION)
 
-    async def show(self, seconds: float, *, size: int = 2500) -> None:
+    async def send_video(self, seconds: float, *, size: int = 2500) -> None:
         """Send video frames for some seconds; the first one and each requested one is a keyframe."""
         for _ in range(round(seconds * FRAME_RATE)):
             keyframe, self._keyframe_requested = self._keyframe_requested, False
@@ -79,11 +79,11 @@ class Call:
             self.video_frames += 1
             await trio.sleep(1 / FRAME_RATE)
 
-    async def say_and_show(self, seconds: float) -> None:
+    async def send_audio_and_video(self, seconds: float) -> None:
         """Send audio and video for some seconds, and wait until all frames have arrived."""
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self.say, seconds)
-            nursery.start_soon(self.show, seconds)
+            nursery.start_soon(self.send_audio, seconds)
+            nursery.start_soon(self.send_video, seconds)
         await trio.sleep(0.5)
 
     async def answer_keyframe_requests(self, *, task_status: trio.TaskStatus[None]) -> None:

@@ -21,12 +21,12 @@ class Host:
         self.addresses = tuple(addresses)
         self.events: list[IceEvent] = []
 
-    def take_events(self) -> list[IceEvent]:
+    def collect_events(self) -> list[IceEvent]:
         events = list(self.agent.events())
         self.events += events
         return events
 
-    def told(self, kind: type) -> list[IceEvent]:
+    def events_of(self, kind: type) -> list[IceEvent]:
         return [event for event in self.events if isinstance(event, kind)]
 
     @property
@@ -67,7 +67,7 @@ class IceNetwork:
             agent.add_local_address(address, local_preference=65535 - index, now=self.now)
         if complete:
             agent.local_addresses_complete(self.now)
-        host.take_events()
+        host.collect_events()
         return host
 
     def send(self, datagram: Datagram, delay: float | None = None) -> None:
@@ -82,7 +82,7 @@ class IceNetwork:
         for host in self.hosts:
             for datagram in host.agent.datagrams_to_send(self.now):
                 self.send(datagram)
-            host.take_events()
+            host.collect_events()
 
     def deliver(self, datagram: Datagram) -> None:
         for host in self.hosts:

@@ -54,7 +54,7 @@ class VideoEncoder:
         rids: RIDs of the layers.
         keyframe_factor: Size of a keyframe relative to other frames, which become smaller until the bitrate is kept.
         min_bitrate: Minimum bitrate.
-        keyframes_asked: Number of keyframe requests received.
+        keyframe_requests: Number of keyframe requests received.
         sent: Number of frames sent, by layer.
     """
 
@@ -64,13 +64,13 @@ class VideoEncoder:
     rids: Sequence[str | None] = (None,)
     keyframe_factor: float = 4.0
     min_bitrate: float = 30_000.0
-    keyframes_asked: int = 0
+    keyframe_requests: int = 0
     sent: dict[str | None, int] = attrs.field(factory=dict)
     _debt: dict[str | None, float] = attrs.field(factory=dict)
-    _wanted: set[str | None] = attrs.field(factory=set)
+    _keyframes_requested: set[str | None] = attrs.field(factory=set)
 
     async def run(self) -> None:
-        self._wanted.update(self.rids)
+        self._keyframes_requested.update(self.rids)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._count_keyframe_requests)
             due = trio.current_time()
@@ -83,25 +83,25 @@ class VideoEncoder:
     async def _count_keyframe_requests(self) -> None:
         async with self.sender.keyframe_requests() as requests:
             async for rid in requests:
-                self.keyframes_asked += 1
-                self._wanted.add(rid if rid in self.rids else self.rids[0])
+                self.keyframe_requests += 1
+                self._keyframes_requested.add(rid if rid in self.rids else self.rids[0])
 
     async def _encode(self, rid: str | None, index: int, captured_at: float) -> None:
         bitrate = self.sender.target_bitrates.get(rid, 300_000.0)
         if not bitrate:
             # A layer that is resumed begins with a keyframe.
-            self._wanted.add(rid)
+            self._keyframes_requested.add(rid)
             return
-        keyframe = rid in self._wanted
-        self._wanted.discard(rid)
-        wanted = max(bitrate, self.min_bitrate) / FRAME_RATE / 8
+        keyframe = rid in self._keyframes_requested
+        self._keyframes_requested.discard(rid)
+        target_size = max(bitrate, self.min_bitrate) / FRAME_RATE / 8
         debt = self._debt.get(rid, 0.0)
-        size = wanted * self.rng.uniform(0.8, 1.2)
+        size = target_size * self.rng.uniform(0.8, 1.2)
         if keyframe:
             size *= self.keyframe_factor
         else:
-            size -= min(max(debt / 4, -wanted / 2), wanted / 2)
-        self._debt[rid] = debt + size - wanted
+            size -= min(max(debt / 4, -target_size / 2), target_size / 2)
+        self._debt[rid] = debt + size - target_size
         head = (_KEYFRAME if keyframe else _DELTA) + _STAMP.pack(index, captured_at)
         payload = head + bytes(max(int(size) - len(head), 0))
         timestamp = round(captured_at * _VIDEO_CLOCK)

@@ -51,7 +51,7 @@ async def encoded_media() -> str:
         await connect(alice, bob)
         await state_reached(bob, "connected")
         for receiver in bob.get_receivers():
-            nursery.start_soon(_take, receiver.track)
+            nursery.start_soon(_consume, receiver.track)
         await trio.sleep(5)
         nursery.cancel_scope.cancel()
     return f"{network.trace.sent} {network.trace.digest()}"
@@ -68,7 +68,7 @@ async def coded_media() -> str:
         await connect(alice, bob)
         await state_reached(bob, "connected")
         for receiver in bob.get_receivers():
-            nursery.start_soon(_take, receiver.track)
+            nursery.start_soon(_consume, receiver.track)
         await trio.sleep(3)
         nursery.cancel_scope.cancel()
     return f"{network.trace.sent} {network.trace.digest()}"
@@ -109,7 +109,7 @@ async def _send_all(source: MediaStreamTrackSource, frames: trio.abc.ReceiveChan
         await source.send(frame)
 
 
-async def _take(track: trio.abc.ReceiveChannel[object]) -> None:
+async def _consume(track: trio.abc.ReceiveChannel[object]) -> None:
     async for _ in track:
         pass
 

@@ -210,9 +210,9 @@ class Pair:
                     continue
                 self._count += 1
                 heapq.heappush(self._in_flight, (self.now + self.delay, self._count, 1 - index, datagram))
-            self.take_events(side)
+            self.collect_events(side)
 
-    def take_events(self, side: Side) -> None:
+    def collect_events(self, side: Side) -> None:
         for event in side.session.events():
             side.events.append(event)
             if isinstance(event, FramesReceived):

@@ -50,7 +50,7 @@ class Endpoint:
     reading: bool = True
     sent: int = 0
 
-    def take_events(self) -> None:
+    def collect_events(self) -> None:
         for event in self.association.events():
             self.events.append(event)
             if isinstance(event, MessagesAvailable) and self.reading:
@@ -128,7 +128,7 @@ class SctpPair:
         count = 0
         for index, end in enumerate(self.ends):
             packets = end.association.datagrams_to_send(self.now)
-            end.take_events()
+            end.collect_events()
             # Received messages may have opened the window.
             packets += end.association.datagrams_to_send(self.now)
             end.sent += len(packets)

@@ -21,9 +21,9 @@ class Peer:
     def send(self, tag: int, *chunks: bytes) -> list[tuple[int, bytes]]:
         """Send a packet to the association, and return the tags and chunks of its answers."""
         self.association.receive([encode_packet(encode_header(5000, 5000, tag), chunks)], self.now)
-        return self.take()
+        return self.sent_packets()
 
-    def take(self) -> list[tuple[int, bytes]]:
+    def sent_packets(self) -> list[tuple[int, bytes]]:
         packets = self.association.datagrams_to_send(self.now)
         return [(int.from_bytes(packet[4:8], "big"), packet[HEADER_SIZE:]) for packet in packets]
 

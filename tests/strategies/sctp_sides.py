@@ -38,9 +38,9 @@ class StreamReader:
     def messages_available(self) -> None:
         self.calls += 1
         if self._eager:
-            self.take()
+            self.receive_all()
 
-    def take(self) -> None:
+    def receive_all(self) -> None:
         while (message := self._sctp.receive_message(self._stream_id)) is not None:
             self.messages.append(message[1])
 

@@ -89,7 +89,7 @@ class Timeline:
         self._lines: list[str] = []
         self._lost, pair.lost = pair.lost, self._record
 
-    def take(self) -> list[str]:
+    def new_lines(self) -> list[str]:
         """Return the lines since the last call."""
         lines, self._lines = self._lines, []
         return lines

@@ -109,7 +109,7 @@ async def test_frames_of_another_codec_are_counted_and_logged_once(
     async with call() as made, made.receiver.encoded_frames() as frames:
         for _ in range(3):
             await made.video_source.send(EncodedFrame(b"\0\0\0\1\x65\0", 0, 90_000, "H264"))
-        await made.show(0.5)
+        await made.send_video(0.5)
         with trio.fail_after(2):
             assert (await frames.receive()).keyframe
         assert (await layer_counters(made.peers.alice, "media"))["frames_failed"] == 3
@@ -125,7 +125,7 @@ async def test_frames_of_an_unknown_layer_are_counted_and_logged_once(
         for index in range(3):
             frame = vp8_frame(index, keyframe=True)
             await made.video_source.send(attrs.evolve(frame, rid="h"))
-        await made.show(0.5)
+        await made.send_video(0.5)
         with trio.fail_after(2):
             assert (await frames.receive()).keyframe
         assert (await layer_counters(made.peers.alice, "media"))["frames_failed"] == 3
@@ -199,7 +199,7 @@ async def test_an_invalid_transform_ends_the_block_with_a_descriptive_error(
     async def use() -> None:
         async with call() as made:
             place(made, transform)
-            await made.show(1)
+            await made.send_video(1)
 
     with pytest.RaisesGroup(
         pytest.RaisesExc(TypeError, match=f"{name}.{text}"), flatten_subgroups=True, allow_unwrapped=True

@@ -231,12 +231,12 @@ async def test_a_slow_reader_reduces_the_window_and_receiving_reopens_it() -> No
         await trio.sleep(1)
         assert client.sctp.association.total_buffered > 100_000
         buffered = client.sctp.association.total_buffered
-        reading.take()
+        reading.receive_all()
         # Immediately, long before the peer's next window probe.
         await trio.sleep(0.01)
         assert client.sctp.association.total_buffered < buffered
         for _ in range(40):
-            reading.take()
+            reading.receive_all()
             await settle()
         assert [message[0] for message in reading.messages] == list(range(40))
         assert client.sctp.association.total_buffered == 0
@@ -529,7 +529,7 @@ async def test_receiving_all_messages_opens_the_next_channel() -> None:
         await settle()
         client.create_channel("second")
         await settle()
-        reading.take()
+        reading.receive_all()
         assert reading.messages == [b"of the first"]
         # Not within the call of the reader.
         assert len(server.events_of(ChannelAnnounced)) == 1

@@ -128,7 +128,7 @@ def test_a_role_conflict_is_resolved(role: IceRole, seed: int) -> None:
     signal(network, bob, alice)
     assert network.run(5, lambda: are_connected(alice, bob))
     assert {alice.agent.role, bob.agent.role} == {CONTROLLING, CONTROLLED}
-    changes = alice.told(RoleChanged) + bob.told(RoleChanged)
+    changes = alice.events_of(RoleChanged) + bob.events_of(RoleChanged)
     assert len(changes) % 2 == 1
 
 
@@ -241,7 +241,7 @@ def test_names_are_resolved_by_the_caller() -> None:
     alice.agent.add_remote_candidate(hidden, network.now)
     alice.agent.remote_candidates_complete(network.now)
     network.run(6)
-    assert alice.told(NameResolutionRequested) == [NameResolutionRequested(name)]
+    assert alice.events_of(NameResolutionRequested) == [NameResolutionRequested(name)]
     assert alice.agent.state == "checking"
     alice.agent.remote_name_resolved(name, ["not an address", BOB.host], network.now)
     assert network.run(1, lambda: are_connected(alice, bob))

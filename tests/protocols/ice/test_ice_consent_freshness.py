@@ -306,7 +306,7 @@ def test_a_restart_with_an_unreachable_peer_is_never_connected() -> None:
     assert network.run(6, lambda: alice.agent.state == "disconnected")
     alice.events.clear()
     alice.agent.restart(network.now)
-    alice.take_events()
+    alice.collect_events()
     signal(network, bob, alice)
     network.run(60)
     assert {"connected", "completed"}.isdisjoint(states(alice))

@@ -32,9 +32,9 @@ def connect() -> tuple[IceNetwork, Host, Host]:
 def restart_from(network: IceNetwork, alice: Host, bob: Host) -> None:
     """Alice offers a restart, Bob answers."""
     alice.agent.restart(network.now)
-    alice.take_events()
+    alice.collect_events()
     signal(network, alice, bob)
-    bob.take_events()
+    bob.collect_events()
     signal(network, bob, alice)
 
 
@@ -48,15 +48,15 @@ def test_a_restart_changes_credentials_and_reports_candidates_again() -> None:
     before = alice.agent.local_parameters
     alice.events.clear()
     alice.agent.restart(network.now)
-    alice.take_events()
+    alice.collect_events()
     after = alice.agent.local_parameters
     assert after.username_fragment != before.username_fragment
     assert after.password != before.password
     assert alice.agent.remote_parameters is None
-    (reported,) = alice.told(LocalCandidateGathered)
+    (reported,) = alice.events_of(LocalCandidateGathered)
     assert isinstance(reported, LocalCandidateGathered)
     assert reported.candidate.username_fragment == after.username_fragment
-    assert len(alice.told(GatheringCompleted)) == 1
+    assert len(alice.events_of(GatheringCompleted)) == 1
 
 
 @pytest.mark.parametrize("by_controlling", [True, False])
@@ -69,7 +69,7 @@ def test_the_old_pair_is_used_until_the_new_one_is_nominated(by_controlling: boo
     assert {host.agent.selected_pair for host in (alice, bob)} == old
     assert alice.agent.state in ("connected", "completed")
     assert bob.agent.state in ("connected", "completed")
-    first.take_events()
+    first.collect_events()
     signal(network, first, second)
     network.flush()
     signal(network, second, first)
@@ -118,9 +118,9 @@ def test_old_parameters_are_not_the_answer_to_a_restart(restarts: int) -> None:
     offered = alice.agent.local_parameters
     alice.agent.set_remote_parameters(old, network.now)
     assert alice.agent.remote_parameters is None
-    alice.take_events()
+    alice.collect_events()
     signal(network, alice, bob)
-    bob.take_events()
+    bob.collect_events()
     signal(network, bob, alice)
     assert alice.agent.local_parameters == offered
     assert network.run(1, lambda: selected_fragment(alice) == offered.username_fragment)
@@ -140,7 +140,7 @@ def test_simultaneous_restarts() -> None:
 def test_candidates_of_another_generation_wait_for_their_parameters() -> None:
     network, alice, bob = connect()
     bob.agent.restart(network.now)
-    bob.take_events()
+    bob.collect_events()
     for candidate in bob.candidates:
         alice.agent.add_remote_candidate(candidate, network.now)
     assert len(alice.agent.pairs) == 1
@@ -207,11 +207,11 @@ def test_unreported_candidates_are_dropped_by_a_restart() -> None:
     alice.agent.restart(network.now)
     alice.agent.restart(network.now)
     alice.events.clear()
-    alice.take_events()
+    alice.collect_events()
     reported = [event.candidate for event in alice.events if isinstance(event, LocalCandidateGathered)]
     fragment = alice.agent.local_parameters.username_fragment
     assert [candidate.username_fragment for candidate in reported] == [fragment]
-    assert len(alice.told(GatheringCompleted)) == 1
+    assert len(alice.events_of(GatheringCompleted)) == 1
 
 
 @pytest.mark.parametrize("restarts", [1, 2])
@@ -223,7 +223,7 @@ def test_a_rollback_of_a_restart_restores_the_connection(restarts: int) -> None:
         alice.agent.restart(network.now)
         network.run(10)
     alice.agent.roll_back_restart(network.now)
-    alice.take_events()
+    alice.collect_events()
     assert alice.agent.local_parameters == parameters
     assert alice.agent.remote_parameters == bob.agent.local_parameters
     assert alice.agent.selected_pair == pair
@@ -255,7 +255,7 @@ def test_checks_cancelled_by_a_restart_continue_after_a_rollback() -> None:
     alice.agent.handle_timer(network.now)
     alice.agent.restart(network.now)
     alice.agent.roll_back_restart(network.now)
-    alice.take_events()
+    alice.collect_events()
     signal(network, alice, bob)
     assert network.run(5, lambda: are_connected(alice, bob))
 

@@ -388,7 +388,7 @@ def test_audio_and_video_of_one_stream_wait_for_each_other(late: str, together: 
         pair.run(0.02, video=25, audio=True)
         while waiting and waiting[0][0] <= pair.now:
             receive([waiting.pop(0)[1]], pair.now)
-            pair.take_events(pair.bob)
+            pair.collect_events(pair.bob)
     if together:
         assert abs(skew(pair)) < 0.09
     else:

@@ -465,7 +465,7 @@ def test_a_peer_that_answers_under_another_tag_than_its_own_init_has() -> None:
     """RFC 9260 section 5.2.4, action B: that of its COOKIE ECHO counts, for both directions."""
     peer = Peer()
     peer.association.connect(peer.now)
-    ((_, init),) = peer.take()
+    ((_, init),) = peer.sent_packets()
     tag = int.from_bytes(init[4:8], "big")
     init_ack = InitAck(7, 100_000, 10, 10, 20, (Parameter(7, b"cookie"),)).encode()
     assert peer.send(tag, init_ack) == [(7, CookieEcho(b"cookie").encode())]
@@ -474,7 +474,7 @@ def test_a_peer_that_answers_under_another_tag_than_its_own_init_has() -> None:
     answers = peer.send(tag, echo, data_chunk(30))
     assert answers == [(8, CookieAck().encode() + Sack(30, 4194200).encode())]
     peer.association.send(1, 51, b"to8.", peer.now)
-    assert peer.take() == [(8, data_chunk(100, b"to8."))]
+    assert peer.sent_packets() == [(8, data_chunk(100, b"to8."))]
 
 
 def test_a_peer_that_restarts_ends_the_association() -> None:
@@ -501,7 +501,7 @@ def echoing_peer() -> tuple[Peer, int]:
     """Return a peer that has the association's COOKIE ECHO, and the tag of packets to it."""
     peer = Peer()
     peer.association.connect(peer.now)
-    ((_, init),) = peer.take()
+    ((_, init),) = peer.sent_packets()
     tag = int.from_bytes(init[4:8], "big")
     init_ack = InitAck(7, 100_000, 10, 10, 20, (Parameter(7, b"cookie"),)).encode()
     assert peer.send(tag, init_ack) == [(7, CookieEcho(b"cookie").encode())]
@@ -568,7 +568,7 @@ def test_a_shutdown_acknowledges_data() -> None:
     peer.send(tag, echo)
     peer.association.send(1, 51, b"data", peer.now)
     peer.association.send(1, 51, b"more", peer.now)
-    assert len(peer.take()) == 1
+    assert len(peer.sent_packets()) == 1
     assert peer.send(tag, Shutdown(99).encode()) == []
     assert peer.send(tag, Shutdown(100).encode()) == []
     assert peer.association.statistics().flight_size == 20
@@ -703,7 +703,7 @@ def test_chunks_bundled_with_the_cookie_fit_its_packet(cookie_size: int) -> None
     """A report of unknown parameters that does not fit is dropped, and data waits."""
     peer = Peer()
     peer.association.connect(peer.now)
-    ((_, init),) = peer.take()
+    ((_, init),) = peer.sent_packets()
     tag = int.from_bytes(init[4:8], "big")
     cookie, unknown = Parameter(7, bytes(cookie_size)), Parameter(0xC123, bytes(88))
     report = Error((Parameter(8, unknown.encode()),)).encode()
@@ -719,7 +719,7 @@ def test_chunks_bundled_with_the_cookie_fit_its_packet(cookie_size: int) -> None
     # The report is sent once.
     peer.now += 0.5
     peer.association.handle_timer(peer.now)
-    ((_, chunks),) = peer.take()
+    ((_, chunks),) = peer.sent_packets()
     assert chunks == echo + data_chunk(100)
 
 
@@ -731,7 +731,7 @@ def test_cookie_ack_comes_first_and_once() -> None:
     header = encode_header(5000, 5000, tag)
     questions = [encode_packet(header, [chunk]) for chunk in (heartbeats(1), echo, heartbeats(1), echo)]
     peer.association.receive(questions, peer.now)
-    assert peer.take() == [(7, CookieAck().encode() + HeartbeatAck(b"x").encode() * 2)]
+    assert peer.sent_packets() == [(7, CookieAck().encode() + HeartbeatAck(b"x").encode() * 2)]
 
 
 @pytest.mark.parametrize(("queued", "leaves"), [(16 * 1132 - 1, False), (16 * 1132, True)])
@@ -773,48 +773,48 @@ def test_one_packet_leaves_with_the_cookie_and_the_next_ones_after_cookie_ack() 
     for size in (1000, 2000):
         peer.association.send(1, 51, bytes(size), peer.now)
     peer.association.connect(peer.now)
-    ((_, init),) = peer.take()
+    ((_, init),) = peer.sent_packets()
     tag = int.from_bytes(init[4:8], "big")
     init_ack = InitAck(7, 100_000, 10, 10, 20, (Parameter(7, b"cookie"),)).encode()
     ((_, chunks),) = peer.send(tag, init_ack)
     assert len(chunks) == 12 + 1016
-    assert peer.take() == []
+    assert peer.sent_packets() == []
     assert peer.send(tag, CookieAck().encode()) == []
     peer.now += 0.001
     peer.association.handle_timer(peer.now)
-    assert [len(chunks) for _, chunks in peer.take()] == [1148, 16 + 868]
+    assert [len(chunks) for _, chunks in peer.sent_packets()] == [1148, 16 + 868]
 
 
 def test_the_partial_packet_of_a_batch_is_delayed() -> None:
     peer, _ = established_peer(initial_window_packets=100)
     peer.association.send(1, 51, bytes(4), peer.now)
-    assert len(peer.take()) == 1
+    assert len(peer.sent_packets()) == 1
     peer.association.send(1, 51, bytes(16 * 1132 + 100), peer.now)
-    assert [len(chunks) for _, chunks in peer.take()] == [1148] * 16
-    assert peer.take() == []
+    assert [len(chunks) for _, chunks in peer.sent_packets()] == [1148] * 16
+    assert peer.sent_packets() == []
     peer.now += 0.001
     peer.association.handle_timer(peer.now)
-    assert [len(chunks) for _, chunks in peer.take()] == [116]
+    assert [len(chunks) for _, chunks in peer.sent_packets()] == [116]
 
 
 def test_new_data_is_bundled_with_a_retransmission() -> None:
     peer, _ = established_peer()
     peer.association.send(1, 51, b"lost", peer.now)
-    assert peer.take() == [(7, data_chunk(100, b"lost"))]
+    assert peer.sent_packets() == [(7, data_chunk(100, b"lost"))]
     peer.now += 0.5
     peer.association.handle_timer(peer.now)
     peer.association.send(1, 51, b"new.", peer.now)
     new = DATA_HEADER.pack(0, BEGIN | END, 20, 101, 1, 1, 51) + b"new."
-    assert peer.take() == [(7, data_chunk(100, b"lost") + new)]
+    assert peer.sent_packets() == [(7, data_chunk(100, b"lost") + new)]
 
 
 def test_a_fast_retransmission_is_not_delayed() -> None:
     peer, tag = established_peer()
     for _ in range(5):
         peer.association.send(1, 51, bytes(1132), peer.now)
-    assert len(peer.take()) == 5
+    assert len(peer.sent_packets()) == 5
     peer.association.send(1, 51, b"new.", peer.now)
-    assert peer.take() == []
+    assert peer.sent_packets() == []
     sent = peer.send(tag, Sack(99, 100_000, ((2, 5),)).encode())
     assert [len(chunks) for _, chunks in sent] == [1148, 20]
     assert int.from_bytes(sent[0][1][4:8], "big") == 100
@@ -826,7 +826,7 @@ def test_more_retransmissions_than_a_burst_follow_in_the_next_ones() -> None:
         peer.association.send(1, 51, bytes(1132), peer.now)
     sent = []
     for _ in range(5):
-        sent += peer.take()
+        sent += peer.sent_packets()
         peer.now += 0.001
         peer.association.handle_timer(peer.now)
     assert len(sent) == 9
@@ -837,7 +837,7 @@ def test_more_retransmissions_than_a_burst_follow_in_the_next_ones() -> None:
             assert peer.association.next_timer() == peer.now + 0.0001
         peer.now += 0.0001
         peer.association.handle_timer(peer.now)
-        sent += peer.take()
+        sent += peer.sent_packets()
     assert len(sent) == 4
     assert peer.association.next_timer() > peer.now + 0.1
 
@@ -845,13 +845,13 @@ def test_more_retransmissions_than_a_burst_follow_in_the_next_ones() -> None:
 def test_without_a_delay_the_rest_of_a_batch_follows_at_once() -> None:
     peer, _ = established_peer(initial_window_packets=100, coalescing_delay=0.0)
     peer.association.send(1, 51, bytes(4), peer.now)
-    assert len(peer.take()) == 1
+    assert len(peer.sent_packets()) == 1
     peer.association.send(1, 51, bytes(16 * 1132 + 100), peer.now)
-    assert len(peer.take()) == 16
+    assert len(peer.sent_packets()) == 16
     assert peer.association.next_timer() == peer.now + 0.0001
     peer.now += 0.0001
     peer.association.handle_timer(peer.now)
-    assert [len(chunks) for _, chunks in peer.take()] == [116]
+    assert [len(chunks) for _, chunks in peer.sent_packets()] == [116]
 
 
 def test_an_acknowledgement_is_delayed_also_while_data_is_delayed() -> None:
@@ -859,11 +859,11 @@ def test_an_acknowledgement_is_delayed_also_while_data_is_delayed() -> None:
     sack = Sack(20, 4194200)
     assert peer.send(tag, data_chunk(20)) == [(7, sack.encode())], "the first one is acknowledged at once"
     peer.association.send(1, 51, bytes(20 * 1132), peer.now)
-    assert len(peer.take()) == 10
+    assert len(peer.sent_packets()) == 10
     assert peer.send(tag, data_chunk(21)) == []
     peer.now += 0.02
     peer.association.handle_timer(peer.now)
-    assert [chunks[0] for _, chunks in peer.take()] == [SACK]
+    assert [chunks[0] for _, chunks in peer.sent_packets()] == [SACK]
     assert peer.send(tag, data_chunk(22)) == []
     # It is bundled with the next packet.
     ((_, chunks),) = peer.send(tag, heartbeats(1))
@@ -903,7 +903,7 @@ def test_messages_that_were_never_sent_count_as_abandoned() -> None:
     for lifetime in (0.1, 0.2, 0.3):
         peer.association.send(1, 51, b"late", peer.now, lifetime=lifetime)
     peer.now += 0.2
-    assert len(peer.take()) == 1
+    assert len(peer.sent_packets()) == 1
     statistics = peer.association.statistics()
     assert (statistics.messages_abandoned, statistics.chunks_sent, statistics.flight_size) == (2, 1, 20)
 

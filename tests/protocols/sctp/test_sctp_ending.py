@@ -123,7 +123,7 @@ def test_lower_closed_ends_without_sending() -> None:
     pair.left.association.send(1, 53, b"x", pair.now)
     pair.left.association.lower_closed(pair.now)
     assert pair.left.association.datagrams_to_send(pair.now) == []
-    pair.left.take_events()
+    pair.left.collect_events()
     assert pair.left.closed_event().error is not None
 
 

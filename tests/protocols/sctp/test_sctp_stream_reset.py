@@ -328,23 +328,23 @@ def test_results_of_our_request(result: int, done: bool) -> None:
     peer, tag = established_peer()
     association = peer.association
     association.send(1, 51, b"data", peer.now)
-    peer.take()
+    peer.sent_packets()
     peer.send(tag, Sack(100, 100_000).encode())
     association.events()
     association.reset_streams([1, 2], peer.now)
     association.reset_streams([2, 3], peer.now)
     asked = ReConfig((OutgoingResetRequest(100, 19, 100, (1, 2, 3)).encode(),)).encode()
-    assert peer.take() == [(7, asked)]
+    assert peer.sent_packets() == [(7, asked)]
     association.reset_streams([3, 4], peer.now)
     association.send(1, 51, b"next", peer.now)
-    assert peer.take() == []
+    assert peer.sent_packets() == []
     assert association.next_timer() == peer.now + association.statistics().retransmission_timeout
     # The peer waits for something: it is alive, and asked again.
     for pending in (IN_PROGRESS, BUSY):
         assert peer.send(tag, response(100, pending)) == []
         peer.now = association.next_timer()
         association.handle_timer(peer.now)
-        assert peer.take() == [(7, asked)]
+        assert peer.sent_packets() == [(7, asked)]
     event = (OutgoingStreamsReset if done else OutgoingResetFailed)((1, 2, 3))
     answers = [chunks for _, chunks in peer.send(tag, response(100, result))]
     assert [told for told in association.events() if not isinstance(told, BufferedAmountLow)] == [event]
@@ -364,7 +364,7 @@ def test_a_peer_that_answers_no_reset_ends_the_association() -> None:
     for silent in (2, 3):
         for _ in range(silent):
             assert not association.closed
-            assert len(peer.take()) == 1
+            assert len(peer.sent_packets()) == 1
             peer.now = association.next_timer()
             association.handle_timer(peer.now)
         if silent == 2:

@@ -60,7 +60,7 @@ def test_life_without_loss() -> None:
     pair.run_for(1)
     pair.left.association.shutdown(pair.now)
     pair.run_for(5)
-    assert timeline.take() == lines(
+    assert timeline.new_lines() == lines(
         """
         0 > INIT 100 4194304 65535/65535 c000 8008 8001
         50 < INIT ACK 900 4194304 65535/65535 7 c000 8008 8001
@@ -124,7 +124,7 @@ def test_crossing_handshakes_and_shutdowns() -> None:
     pair.left.association.shutdown(pair.now)
     pair.right.association.shutdown(pair.now)
     pair.run_for(1)
-    assert timeline.take() == lines(
+    assert timeline.new_lines() == lines(
         """
         0 > INIT 100 4194304 65535/65535 c000 8008 8001
         0 < INIT 900 4194304 65535/65535 c000 8008 8001
@@ -149,7 +149,7 @@ def test_lost_inits() -> None:
     pair = make_pair(LoseNth(0, INIT, 0, 1, 2))
     timeline = Timeline(pair)
     pair.connect(both=False)
-    assert timeline.take() == lines(
+    assert timeline.new_lines() == lines(
         """
         0 > lost INIT 100 4194304 65535/65535 c000 8008 8001
         500 > lost INIT 100 4194304 65535/65535 c000 8008 8001
@@ -168,7 +168,7 @@ def test_unanswered_init() -> None:
     timeline = Timeline(pair)
     pair.left.association.connect(pair.now)
     pair.run_for(60)
-    assert timeline.take() == lines(
+    assert timeline.new_lines() == lines(
         """
         0 > lost INIT 100 4194304 65535/65535 c000 8008 8001
         500 > lost INIT 100 4194304 65535/65535 c000 8008 8001
@@ -191,7 +191,7 @@ def test_lost_cookie_acks() -> None:
     pair.left.association.send(1, 51, b"early", pair.now)
     pair.left.association.connect(pair.now)
     pair.run_for(10)
-    assert timeline.take() == lines(
+    assert timeline.new_lines() == lines(
         """
         0 > INIT 100 4194304 65535/65535 c000 8008 8001
         50 < INIT ACK 900 4194304 65535/65535 7 c000 8008 8001
@@ -232,7 +232,7 @@ def test_one_lost_packet() -> None:
     timeline = Timeline(pair)
     pair.left.association.send(1, 51, bytes(8000), pair.now)
     pair.run_for(5)
-    assert timeline.take() == lines(
+    assert timeline.new_lines() == lines(
         """
         200 > DATA 100 B 1/0 1132
         200 > DATA 101  1/0 1132
@@ -290,7 +290,7 @@ def test_path_that_dies() -> None:
     timeline = Timeline(pair)
     pair.left.association.send(1, 51, bytes(3000), pair.now)
     pair.run_for(50)
-    assert timeline.take() == lines(
+    assert timeline.new_lines() == lines(
         """
         200 > lost DATA 100 B 1/0 1132
         200 > lost DATA 101  1/0 1132
@@ -331,7 +331,7 @@ def test_path_that_dies() -> None:
         "retransmission_timeout": 10.0,
     }
     pair.run_for(700)
-    timeline.take()
+    timeline.new_lines()
     assert [end.association.closed for end in pair.ends] == [True, True]
 
 
@@ -341,7 +341,7 @@ def test_lost_heartbeats() -> None:
     pair.lost = lambda sender, packet: HEARTBEAT in chunk_kinds(packet)
     timeline = Timeline(pair)
     pair.run_for(100)
-    assert timeline.take() == lines(
+    assert timeline.new_lines() == lines(
         """
         30150 < lost HEARTBEAT
         30200 > lost HEARTBEAT
@@ -367,7 +367,7 @@ def test_answered_heartbeats() -> None:
     pair = make_pair().connect(both=False)
     timeline = Timeline(pair)
     pair.run_for(65)
-    assert timeline.take() == lines(
+    assert timeline.new_lines() == lines(
         """
         30150 < HEARTBEAT
         30200 > HEARTBEAT ACK, HEARTBEAT
@@ -403,7 +403,7 @@ def test_unanswered_shutdown() -> None:
     timeline = Timeline(pair)
     pair.left.association.shutdown(pair.now)
     pair.run_for(100)
-    assert timeline.take() == lines(
+    assert timeline.new_lines() == lines(
         """
         200 > lost SHUTDOWN 899
         700 > lost SHUTDOWN 899
@@ -427,7 +427,7 @@ def test_lost_shutdown_complete() -> None:
     timeline = Timeline(pair)
     pair.left.association.shutdown(pair.now)
     pair.run_for(100)
-    assert timeline.take() == lines(
+    assert timeline.new_lines() == lines(
         """
         200 > SHUTDOWN 899
         250 < SHUTDOWN ACK
@@ -459,7 +459,7 @@ def test_closed_window() -> None:
     pair.run_for(1)
     pair.right.pull(1, 1)
     pair.run_for(1)
-    assert timeline.take() == lines(
+    assert timeline.new_lines() == lines(
         """
         200 > DATA 100 B 1/0 1132
         200 > DATA 101  1/0 1132
@@ -546,7 +546,7 @@ def test_messages_with_limits() -> None:
     pair.left.association.send(3, 51, bytes(1100), pair.now, lifetime=1.7)
     pair.left.association.send(4, 51, b"x", pair.now)
     pair.run_for(10)
-    assert timeline.take() == lines(
+    assert timeline.new_lines() == lines(
         """
         200 > lost DATA 100 BE 1/0 1100
         200 > lost DATA 101 UBE 2/0 1100
@@ -599,7 +599,7 @@ def test_lost_answers_to_a_reset() -> None:
     timeline = Timeline(pair)
     pair.left.association.reset_streams([1, 2], pair.now)
     pair.run_for(5)
-    assert timeline.take() == lines(
+    assert timeline.new_lines() == lines(
         """
         200 > RE-CONFIG request 100 after 899 from 99: 1 2
         250 < lost RE-CONFIG response 100: 1
@@ -620,7 +620,7 @@ def test_reset_after_missing_data() -> None:
     pair.left.association.reset_streams([2], pair.now)
     pair.left.association.send(2, 51, b"after", pair.now)
     pair.run_for(5)
-    assert timeline.take() == lines(
+    assert timeline.new_lines() == lines(
         """
         200 > DATA 100 B 1/0 1132
         200 > lost DATA 101  1/0 1132
@@ -644,7 +644,7 @@ def test_messages_in_a_row() -> None:
         pair.left.association.send(1, 51, bytes(100), pair.now)
         pair.run_for(0.0005)
     pair.run_for(0.2)
-    assert timeline.take() == lines(
+    assert timeline.new_lines() == lines(
         """
         200 > DATA 100 BE 1/0 100
         201 > DATA 101 BE 1/1 100
@@ -663,7 +663,7 @@ def test_burst() -> None:
     timeline = Timeline(pair)
     pair.left.association.send(1, 51, bytes(12_000), pair.now)
     pair.run_for(0.2)
-    assert timeline.take() == lines(
+    assert timeline.new_lines() == lines(
         """
         200 > DATA 100 B 1/0 1132
         200 > DATA 101  1/0 1132
@@ -690,7 +690,7 @@ def test_data_after_shutdown() -> None:
     pair.right.association.send(1, 51, bytes(6000), pair.now)
     pair.left.association.shutdown(pair.now)
     pair.run_for(5)
-    assert timeline.take() == lines(
+    assert timeline.new_lines() == lines(
         """
         200 > SHUTDOWN 899
         200 < DATA 900 B 1/0 1132
@@ -731,7 +731,7 @@ def test_unanswered_heartbeats() -> None:
     pair.lost = lose_everything
     timeline = Timeline(pair)
     pair.run_for(100)
-    assert timeline.take() == lines(
+    assert timeline.new_lines() == lines(
         """
         30150 < lost HEARTBEAT
         30200 > lost HEARTBEAT
@@ -760,7 +760,7 @@ def test_early_message_on_a_stream_that_is_not_offered() -> None:
     pair.run_for(1)
     pair.left.association.send(1, 51, bytes(1200), pair.now)
     pair.run_for(1)
-    assert timeline.take() == lines(
+    assert timeline.new_lines() == lines(
         """
         0 > INIT 100 4194304 65535/65535 c000 8008 8001
         50 < INIT ACK 900 4194304 65535/100 7 c000 8008 8001
@@ -783,7 +783,7 @@ def test_shutdown_while_messages_wait() -> None:
     pair.right.association.send(1, 51, bytes(5000), pair.now)
     pair.left.association.shutdown(pair.now)
     pair.run_for(5)
-    assert timeline.take() == lines(
+    assert timeline.new_lines() == lines(
         """
         200 > DATA 100 B 1/0 1132
         200 > DATA 101  1/0 1132
@@ -815,7 +815,7 @@ def test_duplicates_and_reordering() -> None:
     pair.in_flight[:0] = pair.in_flight[:1]
     pair.batch = False
     pair.run_for(1)
-    assert timeline.take() == lines(
+    assert timeline.new_lines() == lines(
         """
         200 > DATA 100 B 1/0 1132
         200 > DATA 101  1/0 1132
