@@ -36,7 +36,7 @@ def answer_binding_request(data: bytes, source: Address, destination: Address) -
         return []
     unknown = request.unknown_required_attributes(frozenset())
     if unknown:
-        response = error_response(request, ErrorCode(_UNKNOWN_ATTRIBUTE, "Unknown StunAttribute"), unknown)
+        response = error_response(request, ErrorCode(_UNKNOWN_ATTRIBUTE, "Unknown Attribute"), unknown)
     else:
         response = success_response(request, source)
     return [(response.encode(), source)]

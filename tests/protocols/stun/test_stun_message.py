@@ -219,11 +219,9 @@ def test_unknown_attributes_are_distinguished_by_comprehension() -> None:
         [StunAttribute(0x7777, b"1"), StunAttribute(0xC057, b"2"), StunAttribute(0x7777, b"3")],
     )
     assert Message.parse(request.encode()).unknown_required_attributes() == (0x7777,)
-    response = Message.parse(
-        error_response(request, ErrorCode(420, "Unknown StunAttribute"), (0x7777,)).encode()
-    )
+    response = Message.parse(error_response(request, ErrorCode(420, "Unknown Attribute"), (0x7777,)).encode())
     assert response.message_class is MessageClass.ERROR_RESPONSE
-    assert response.error_code == ErrorCode(420, "Unknown StunAttribute")
+    assert response.error_code == ErrorCode(420, "Unknown Attribute")
     assert response.unknown_attributes == (0x7777,)
 
 
@@ -435,7 +433,7 @@ def test_a_length_that_is_not_a_multiple_of_four_is_malformed(length: int) -> No
 def test_unknown_attributes_have_their_number() -> None:
     """RFC 8489 section 14.13: 0x000A, and a list of types of 16 bits."""
     response = error_response(
-        binding_request(bytes(12)), ErrorCode(420, "Unknown StunAttribute"), (0x7777, 0x1234)
+        binding_request(bytes(12)), ErrorCode(420, "Unknown Attribute"), (0x7777, 0x1234)
     )
     assert bytes.fromhex("000a 0004 7777 1234") in response.encode()
 

@@ -12,7 +12,7 @@ from .generation import Generation
 
 BAD_REQUEST = ErrorCode(400, "Bad Request")
 UNAUTHENTICATED = ErrorCode(401, "Unauthenticated")
-UNKNOWN_ATTRIBUTE = ErrorCode(420, "Unknown StunAttribute")
+UNKNOWN_ATTRIBUTE = ErrorCode(420, "Unknown Attribute")
 ROLE_CONFLICT = ErrorCode(487, "Role Conflict")
 
 
