@@ -20,7 +20,7 @@ _COMPREHENSION_OPTIONAL = 0x8000
 
 
 class AttributeType(IntEnum):
-    """StunAttribute types of STUN and ICE."""
+    """Attribute types of STUN and ICE."""
 
     MAPPED_ADDRESS = 0x0001
     USERNAME = 0x0006
