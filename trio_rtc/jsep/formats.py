@@ -19,7 +19,6 @@ from .codecs import (
     format_parameters,
     is_other_profile,
     is_same_codec,
-    is_same_encoding,
     parse_parameters,
 )
 
@@ -249,7 +248,7 @@ def _accepting_place(
 ) -> int | None:
     """Return the index of the local codec that accepts an offered format, or ``None``."""
     for place, codec in enumerate(codecs):
-        if _accepts(codec, entry, accepted):
+        if codec.encoding == entry.codec.encoding and _accepts(codec, entry, accepted):
             return place
     if any_profile:
         for place, codec in enumerate(codecs):
@@ -272,8 +271,11 @@ def negotiated_formats(
     Payload types and parameters are the receiver's (RFC 3264 section 5.1). Only common feedback remains.
     """
     kept: dict[int, NegotiatedCodec] = {}
+    by_encoding: dict[object, list[NegotiatedCodec]] = {}
+    for entry in of_sender:
+        by_encoding.setdefault(entry.codec.encoding, []).append(entry)
     for entry in sorted(of_receiver, key=lambda entry: (entry.codec.refers, entry.codec.key == RTX)):
-        counterpart = _counterpart(entry, of_sender)
+        counterpart = _counterpart(entry, by_encoding.get(entry.codec.encoding, ()))
         if counterpart is None or (entry.codec.refers and entry.associated_payload_type not in kept):
             continue
         common = (kind for kind in entry.codec.rtcp_feedback if kind in counterpart.codec.rtcp_feedback)
@@ -282,7 +284,7 @@ def negotiated_formats(
 
 
 def _counterpart(entry: NegotiatedCodec, others: Sequence[NegotiatedCodec]) -> NegotiatedCodec | None:
-    """Return the same format of the other side, else one with the same payload type and another profile.
+    """Return the same format among those of the same encoding, else one with the same payload type.
 
     RFC 6184 section 8.2.2: an answer repeats the profile. But cameras answer with their own profile, and send it with
     the payload type that was offered for another.
@@ -291,7 +293,7 @@ def _counterpart(entry: NegotiatedCodec, others: Sequence[NegotiatedCodec]) -> N
         if is_same_codec(entry.codec, other.codec):
             return other
     for other in others:
-        if entry.payload_type == other.payload_type and is_same_encoding(entry.codec, other.codec):
+        if entry.payload_type == other.payload_type:
             return other
     return None
 
