@@ -65,8 +65,8 @@ class OperationsChain:
 class NegotiationNeeded:
     """W3C's ``[[NegotiationNeeded]]`` flag (webrtc section 4.7.3).
 
-    ``update`` queues a check, which waits while operations are chained. The negotiation runs the check itself
-    (``on_check``): it knows the descriptions, and fires the event.
+    ``update`` queues a check, which waits while operations are chained. The check itself (``on_check``) and the event
+    are those of the negotiation, which has the descriptions.
 
     Args:
         runner: Runs the check in a task of its own, which waits for the block.
@@ -122,7 +122,7 @@ async def settle(
     success_callback: Callable[[ResultT], object] | None,
     failure_callback: ErrorCallback | None,
 ) -> ResultT | None:
-    """Run an operation; call W3C's legacy callbacks, if there are any, instead of returning or raising."""
+    """Run an operation; call W3C's legacy callbacks, if given, instead of returning or raising."""
     try:
         result = await operation()
     except DOMException as error:

@@ -1,4 +1,4 @@
-"""RTCPeerConnection: W3C's interface, with a lifetime that ends where its ``async with`` block ends."""
+"""RTCPeerConnection (W3C webrtc section 4.4), whose lifetime ends with its ``async with`` block."""
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
@@ -46,19 +46,20 @@ from .transports.settings import Settings
 class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
     """A connection to a peer (W3C webrtc section 4.4).
 
-    Usable at once for what needs no network (channels, ``create_offer``); everything else inside its block::
+    Methods that need no network, such as ``create_data_channel`` and ``create_offer``, can be called at once; all
+    others must be called inside its block::
 
         async with RTCPeerConnection() as pc:
             channel = pc.create_data_channel("chat")
             await pc.set_local_description()
             ...
 
-    The block owns every task and socket of the connection. When it ends, by whatever way, goodbyes are sent and
-    nothing is left running.
+    The block owns every task and socket of the connection. When it ends, for any reason, the peer is notified (SCTP
+    ABORT, DTLS close_notify), and all tasks and sockets are closed.
 
     Args:
         configuration: W3C's configuration.
-        settings: What W3C does not have.
+        settings: Settings that W3C does not have.
 
     Raises:
         InvalidAccessError: A certificate of the configuration has expired.
@@ -108,7 +109,9 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
     async def __aenter__(self) -> "RTCPeerConnection":
         require_trio("async with RTCPeerConnection")
         if self._entered:
-            raise RuntimeError("a peer connection has one 'async with' block; make another connection")
+            raise RuntimeError(
+                "a peer connection can have only one 'async with' block; create another connection"
+            )
         if self._parts.context.is_closed:
             raise mark_connection_ended(InvalidStateError("the peer connection is closed"))
         self._entered = True
@@ -132,9 +135,9 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         await self._block.__aexit__(exception_type, exception, traceback)
 
     def close(self) -> None:
-        """Close at once: states are closed when this returns, and no events follow (W3C webrtc section 4.4.2).
+        """Close at once: all states are ``closed`` when this returns, and no events follow (W3C webrtc section 4.4.2).
 
-        The goodbyes are sent in the background; ``aclose`` and the end of the block wait for them. Idempotent.
+        The peer is notified in the background; ``aclose`` and the end of the block wait for that. Idempotent.
         """
         if self._parts.context.is_closed:
             return
@@ -145,7 +148,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         self._scope.request_close()
 
     async def aclose(self) -> None:
-        """Close, and wait until the goodbyes have been sent and every task and socket is gone."""
+        """Close, and wait until the peer has been notified and every task and socket is closed."""
         require_trio("RTCPeerConnection.aclose")
         self.close()
         await self._scope.wait_closed()
@@ -153,11 +156,11 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
     async def peer_closed(self) -> None:
         """Wait until the peer has left. Not W3C's.
 
-        The peer has left when it has closed the connection (its DTLS close_notify has come, or, where data channels are
-        all that was negotiated, it has ended their association), or when the connection has failed. If that has
-        happened already, this returns at once; a failure that an ICE restart has overcome does not count any more.
+        The peer has left when it has closed the connection (by DTLS close_notify, or, if only data channels were
+        negotiated, by ending the SCTP association), or when the connection has failed. This returns at once if the peer
+        has left already. A failure does not count any more after a successful ICE restart.
 
-        W3C has no state for it: ``connection_state`` stays ``"connected"`` until ICE misses the peer, seconds later.
+        W3C has no such state: ``connection_state`` remains ``"connected"`` until ICE detects the loss seconds later.
 
         Raises:
             RuntimeError: Outside of the ``async with`` block.
@@ -178,7 +181,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         """
         require_trio("RTCPeerConnection.gathering_complete")
         self._require_block("gathering_complete")
-        # The state follows set_local_description on a later turn: after a restart it still is that of the last time.
+        # After an ICE restart, the state is updated on a later turn than that of set_local_description().
         await trio.lowlevel.checkpoint()
         async with self.subscribe("ice_gathering_state_change") as changes:
             while self.ice_gathering_state is not RTCIceGatheringState.COMPLETE:
@@ -221,15 +224,15 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         """Create an offer (W3C webrtc section 4.4.2).
 
         Args:
-            success_callback: Legacy: called with the offer, instead of it being returned.
-            failure_callback: Legacy: called with the error, instead of it being raised.
+            success_callback: Legacy: called with the offer, which is then not returned.
+            failure_callback: Legacy: called with the error, which is then not raised.
             ice_restart: Whether to restart ICE with new credentials.
-            offer_to_receive_audio: Legacy: ``True``: have a transceiver that receives audio; ``False``: receive none.
-            offer_to_receive_video: The same of video.
+            offer_to_receive_audio: Legacy: ``True`` to offer to receive audio, ``False`` to offer not to.
+            offer_to_receive_video: Legacy: the same for video.
 
         Raises:
             InvalidStateError: The connection is closed.
-            trio.ClosedResourceError: It was closed meanwhile.
+            trio.ClosedResourceError: The connection was closed during the operation.
         """
         require_trio("RTCPeerConnection.create_offer")
 
@@ -258,12 +261,12 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         """Create an answer to the peer's offer (W3C webrtc section 4.4.2).
 
         Args:
-            success_callback: Legacy: called with the answer, instead of it being returned.
-            failure_callback: Legacy: called with the error, instead of it being raised.
+            success_callback: Legacy: called with the answer, which is then not returned.
+            failure_callback: Legacy: called with the error, which is then not raised.
 
         Raises:
             InvalidStateError: There is no offer to answer, or the connection is closed.
-            trio.ClosedResourceError: It was closed meanwhile.
+            trio.ClosedResourceError: The connection was closed during the operation.
         """
         require_trio("RTCPeerConnection.create_answer")
         return await settle(self._parts.methods.create_answer, success_callback, failure_callback)
@@ -274,19 +277,19 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         success_callback: Callable[[], object] | None = None,
         failure_callback: ErrorCallback | None = None,
     ) -> None:
-        """Apply a description of ours; gathering begins (W3C webrtc section 4.4.2).
+        """Apply a local description, and start gathering (W3C webrtc section 4.4.2).
 
         Args:
-            description: What to apply; ``None``: create the offer or answer that fits the state. A dictionary may
-                leave out its ``type`` or its ``sdp``, which are then chosen or created in the same way.
-            success_callback: Legacy: called when it is done.
-            failure_callback: Legacy: called with the error, instead of it being raised.
+            description: The description; ``None`` to create the offer or answer for the signaling state. In a
+                dictionary, ``type`` and ``sdp`` may be missing, and are then created in the same way.
+            success_callback: Legacy: called when the operation is complete.
+            failure_callback: Legacy: called with the error, which is then not raised.
 
         Raises:
             RuntimeError: Outside of the ``async with`` block.
-            InvalidStateError: It does not fit the state, or the connection is closed.
-            InvalidModificationError: It is not what ``create_offer`` or ``create_answer`` returned.
-            trio.ClosedResourceError: The connection was closed meanwhile.
+            InvalidStateError: The description is invalid in the signaling state, or the connection is closed.
+            InvalidModificationError: The description is not the result of ``create_offer`` or ``create_answer``.
+            trio.ClosedResourceError: The connection was closed during the operation.
         """
         require_trio("RTCPeerConnection.set_local_description")
 
@@ -303,22 +306,22 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         success_callback: Callable[[], object] | None = None,
         failure_callback: ErrorCallback | None = None,
     ) -> None:
-        """Apply a description of the peer's (W3C webrtc section 4.4.2).
+        """Apply a remote description (W3C webrtc section 4.4.2).
 
-        An offer that meets an offer of ours rolls ours back, unless it is refused: then ours still stands.
+        An offer that collides with a local offer rolls the local offer back, unless the remote offer is rejected.
 
         Args:
-            description: What the peer sent; also as the dictionary that a browser's ``toJSON`` gives.
-            success_callback: Legacy: called when it is done.
-            failure_callback: Legacy: called with the error, instead of it being raised.
+            description: The peer's description, or a dictionary as returned by a browser's ``toJSON``.
+            success_callback: Legacy: called when the operation is complete.
+            failure_callback: Legacy: called with the error, which is then not raised.
 
         Raises:
             RuntimeError: Outside of the ``async with`` block.
-            RTCError: The SDP does not parse; ``sdp_line_number`` tells the line.
-            InvalidStateError: It does not fit the state, or the connection is closed.
-            InvalidAccessError: It cannot mean anything (no fingerprint, no credentials).
-            OperationError: The peer wants a new DTLS association, which is not supported.
-            trio.ClosedResourceError: The connection was closed meanwhile.
+            RTCError: The SDP does not parse; ``sdp_line_number`` is the number of the line.
+            InvalidStateError: The description is invalid in the signaling state, or the connection is closed.
+            InvalidAccessError: The description lacks required information, such as a fingerprint or ICE credentials.
+            OperationError: The description needs a new DTLS association, which is not supported.
+            trio.ClosedResourceError: The connection was closed during the operation.
         """
         require_trio("RTCPeerConnection.set_remote_description")
 
@@ -335,21 +338,21 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         success_callback: Callable[[], object] | None = None,
         failure_callback: ErrorCallback | None = None,
     ) -> None:
-        """Take a candidate of the peer's (W3C webrtc section 4.4.2).
+        """Add a remote ICE candidate (W3C webrtc section 4.4.2).
 
         Args:
-            candidate: The candidate; also as the dictionary that a browser's ``toJSON`` gives. ``None``: there
-                are no more. A candidate of a kind that cannot be used (a host name, a transport other than UDP) is
-                ignored, and counted in the statistics of the layer ``ice``.
-            success_callback: Legacy: called when it is done.
-            failure_callback: Legacy: called with the error, instead of it being raised.
+            candidate: The candidate, or a dictionary as returned by a browser's ``toJSON``; ``None`` for the end of
+                candidates. A candidate of an unsupported kind (a host name, a transport other than UDP) is ignored, and
+                counted in the statistics of the layer ``ice``.
+            success_callback: Legacy: called when the operation is complete.
+            failure_callback: Legacy: called with the error, which is then not raised.
 
         Raises:
             RuntimeError: Outside of the ``async with`` block.
             InvalidStateError: There is no remote description yet, or the connection is closed.
-            OperationError: The candidate does not parse, or belongs to no section of the description.
-            TypeError: Nothing says which section it belongs to.
-            trio.ClosedResourceError: The connection was closed meanwhile.
+            OperationError: The candidate does not parse, or has an unknown media section.
+            TypeError: The candidate has neither ``sdp_mid`` nor ``sdp_m_line_index``.
+            trio.ClosedResourceError: The connection was closed during the operation.
         """
         require_trio("RTCPeerConnection.add_ice_candidate")
 
@@ -361,7 +364,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         await settle_without_value(add, success_callback, failure_callback)
 
     def restart_ice(self) -> None:
-        """Ask for new ICE credentials in the next offer, and for that offer (W3C webrtc section 4.4.2)."""
+        """Restart ICE with the next offer, for which ``negotiation_needed`` is fired (W3C webrtc section 4.4.2)."""
         if not self._parts.context.is_closed:
             self._parts.methods.restart_ice()
 
@@ -369,101 +372,108 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
 
     @property
     def local_description(self) -> RTCSessionDescription | None:
-        """Our description: the pending one, else the current one, with the candidates gathered so far."""
+        """The local description: the pending one, else the current one, with the candidates gathered so far."""
         return self.pending_local_description or self.current_local_description
 
     @property
     def current_local_description(self) -> RTCSessionDescription | None:
-        """Our description of the last completed exchange."""
+        """The local description of the last completed negotiation."""
         return self._parts.negotiation.description(self._parts.negotiation.session.current_local)
 
     @property
     def pending_local_description(self) -> RTCSessionDescription | None:
-        """Our description of the exchange that is under way."""
+        """The local description of the negotiation in progress."""
         return self._parts.negotiation.description(self._parts.negotiation.session.pending_local)
 
     @property
     def remote_description(self) -> RTCSessionDescription | None:
-        """The peer's description: the pending one, else the current one."""
+        """The remote description: the pending one, else the current one."""
         return self.pending_remote_description or self.current_remote_description
 
     @property
     def current_remote_description(self) -> RTCSessionDescription | None:
-        """The peer's description of the last completed exchange."""
+        """The remote description of the last completed negotiation."""
         return self._parts.negotiation.description(self._parts.negotiation.session.current_remote)
 
     @property
     def pending_remote_description(self) -> RTCSessionDescription | None:
-        """The peer's description of the exchange that is under way."""
+        """The remote description of the negotiation in progress."""
         return self._parts.negotiation.description(self._parts.negotiation.session.pending_remote)
 
     @property
     def can_trickle_ice_candidates(self) -> bool | None:
-        """Whether the peer takes candidates after its description; ``None`` before there is one."""
+        """Whether the peer accepts trickled candidates; ``None`` before the first remote description."""
         return self._parts.negotiation.can_trickle
 
     @property
     def signaling_state(self) -> RTCSignalingState:
-        """Where the exchange of offer and answer stands."""
+        """The state of the offer/answer negotiation."""
         return self._parts.methods.signaling_state
 
     @property
     def ice_gathering_state(self) -> RTCIceGatheringState:
-        """Whether candidates are being gathered."""
+        """The state of candidate gathering."""
         return self._parts.states.ice_gathering_state
 
     @property
     def ice_connection_state(self) -> RTCIceConnectionState:
-        """Whether ICE has found a path."""
+        """The state of the ICE transports."""
         return self._parts.states.ice_connection_state
 
     @property
     def connection_state(self) -> RTCPeerConnectionState:
-        """Whether the peers are connected, ICE and DTLS taken together."""
+        """The state of the ICE and DTLS transports."""
         return self._parts.states.connection_state
 
     @property
     def sctp(self) -> RTCSctpTransport | None:
-        """The association of the data channels; ``None`` until one is negotiated."""
+        """The SCTP transport of the data channels; ``None`` until one is negotiated."""
         return self._parts.states.sctp_transport
 
     # -- configuration -----------------------------------------------------------------------------------------------
 
     def get_configuration(self) -> RTCConfiguration:
-        """Return the configuration in force."""
+        """Return the present configuration."""
         return self._parts.negotiation.configuration
 
     def set_configuration(self, configuration: RTCConfiguration | None = None) -> None:
-        """Change the configuration (W3C webrtc section 4.4.2). ICE servers count from the next gathering on.
+        """Change the configuration (W3C webrtc section 4.4.2). ICE servers are used from the next gathering on.
 
         Raises:
             InvalidStateError: The connection is closed.
-            InvalidModificationError: Certificates or policies that are fixed are to change.
+            InvalidModificationError: Certificates, a policy or the pool size differ and can no longer be changed.
         """
         self._require_open()
         new, old = configuration or RTCConfiguration(), self._parts.negotiation.configuration
         if new.certificates and new.certificates != old.certificates:
-            raise InvalidModificationError("the certificates of a peer connection do not change")
+            raise InvalidModificationError(
+                "certificates must be those of the present configuration, or empty"
+            )
         if new.bundle_policy is not old.bundle_policy:
-            raise InvalidModificationError("the bundle policy of a peer connection does not change")
+            raise InvalidModificationError(
+                f"bundle_policy must be {old.bundle_policy.value!r} as before, not {new.bundle_policy.value!r}"
+            )
         if new.ice_candidate_pool_size != old.ice_candidate_pool_size and self.local_description is not None:
-            raise InvalidModificationError("the pool of candidates is in use")
+            raise InvalidModificationError(
+                "ice_candidate_pool_size cannot be changed after set_local_description(); it must be "
+                f"{old.ice_candidate_pool_size}, not {new.ice_candidate_pool_size}"
+            )
         self._parts.negotiation.configuration = new
 
     @staticmethod
     async def generate_certificate(
         key_generation_algorithm: str | Mapping[str, Any] = "ECDSA",
     ) -> RTCCertificate:
-        """Make a certificate to be used in configurations (W3C webrtc section 4.9.1).
+        """Generate a certificate for configurations (W3C webrtc section 4.9.1).
 
         Args:
             key_generation_algorithm: ``"ECDSA"`` (on P-256), ``"RSASSA-PKCS1-v1_5"`` (2,048 bits), or a mapping
-                with ``name``, the algorithm's parameters and ``expires``: milliseconds of life, by default 30
-                days, at most 365.
+                with ``name``, the algorithm's parameters and ``expires``, the lifetime in milliseconds: by default
+                30 days, at most 365.
 
         Raises:
-            NotSupportedError: The algorithm is none of these.
-            TypeError: The algorithm has no name, or ``expires`` is negative or no number.
+            NotSupportedError: The algorithm is not supported.
+            TypeError: The algorithm has no name, or ``expires`` is negative or not a number.
         """
         require_trio("RTCPeerConnection.generate_certificate")
         if not needs_thread(key_generation_algorithm):
@@ -478,11 +488,11 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
 
         Args:
             track: The track.
-            streams: To which streams it belongs, as the peer is to see it.
+            streams: The streams of the track at the peer.
 
         Raises:
             InvalidStateError: The connection is closed.
-            InvalidAccessError: The track is being sent already.
+            InvalidAccessError: The track already has a sender.
         """
         self._require_open()
         sender = self._parts.transceivers.add_track(track, streams)
@@ -490,7 +500,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         return sender
 
     def remove_track(self, sender: RTCRtpSender) -> None:
-        """Send a sender's track no more (W3C webrtc section 5.1). The sender stays, and may send another one.
+        """Stop sending a sender's track (W3C webrtc section 5.1). The sender remains, and can send another one.
 
         Raises:
             InvalidStateError: The connection is closed.
@@ -509,28 +519,30 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         streams: Sequence[MediaStream] = (),
         send_encodings: Sequence[RTCRtpEncodingParameters] = (),
     ) -> RTCRtpTransceiver:
-        """Make a transceiver (W3C webrtc section 5.1).
+        """Create a transceiver (W3C webrtc section 5.1).
 
         Args:
-            track_or_kind: What to send, or ``"audio"`` or ``"video"`` for what may be sent later.
-            direction: What to negotiate.
-            streams: To which streams the track belongs.
-            send_encodings: How it is sent; several, each with a ``rid``, are a simulcast.
+            track_or_kind: The track to send, or ``"audio"`` or ``"video"`` for a transceiver without a track.
+            direction: The preferred direction.
+            streams: The streams of the track at the peer.
+            send_encodings: The encodings of the sender; several, each with a ``rid``, for simulcast.
 
         Raises:
             InvalidStateError: The connection is closed.
-            TypeError: There is no such kind or direction, or the encodings contradict each other.
+            TypeError: The kind or direction is invalid, or the RIDs of the encodings are.
             ValueError: A number of an encoding is out of range.
             OperationError: A codec cannot be sent.
         """
         self._require_open()
-        wanted = member_of(RTCRtpTransceiverDirection, direction)
-        transceiver = self._parts.transceivers.add_transceiver(track_or_kind, wanted, streams, send_encodings)
+        initial_direction = member_of(RTCRtpTransceiverDirection, direction)
+        transceiver = self._parts.transceivers.add_transceiver(
+            track_or_kind, initial_direction, streams, send_encodings
+        )
         self._parts.context.negotiation_needed.update()
         return transceiver
 
     def get_transceivers(self) -> list[RTCRtpTransceiver]:
-        """Return the transceivers in the order of their creation, stopped ones until both sides know of it."""
+        """Return the transceivers in the order of their creation, without those whose stop was negotiated."""
         table = self._parts.transceivers
         return [table.face(each) for each in table.records]
 
@@ -578,7 +590,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         return self._parts.transceivers.remote_streams
 
     def get_stream_by_id(self, stream_id: str) -> MediaStream | None:
-        """Obsolete: return the stream of that name, of ours or of the peer's, or ``None``."""
+        """Obsolete: return the local or remote stream with an id, or ``None``."""
         streams = (*self.get_local_streams(), *self.get_remote_streams())
         return next((stream for stream in streams if stream.id == stream_id), None)
 
@@ -599,21 +611,22 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
     ) -> RTCDataChannel:
         """Create a data channel (W3C webrtc section 6.1).
 
-        If the SCTP association has failed, or the peer has left, the channel closes with an ``error`` event.
+        If the SCTP association has failed, or the peer has left, the channel is closed with an ``error`` event.
 
         Args:
-            label: Its name; need not be unique.
+            label: The label, which need not be unique.
             ordered: Whether messages arrive in the order in which they were sent.
-            max_packet_life_time: For how many milliseconds to transmit a message; ``None``: until it arrives.
-            max_retransmits: How often to send a message again; ``None``: until it arrives.
-            protocol: Name of the subprotocol.
-            negotiated: Whether the other side creates the same channel by itself, with the same ``id``.
-            id: The channel's number, for negotiated channels.
-            priority: Priority against other channels.
+            max_packet_life_time: Milliseconds during which a message is transmitted and retransmitted; ``None`` for no
+                limit.
+            max_retransmits: Maximum number of retransmissions of a message; ``None`` for no limit.
+            protocol: The name of the subprotocol.
+            negotiated: Whether the applications negotiate the channel: the peer creates it too, with the same ``id``.
+            id: The SCTP stream identifier of a negotiated channel.
+            priority: The priority relative to other channels.
 
         Raises:
             InvalidStateError: The connection is closed.
-            TypeError: The arguments contradict each other, are out of range or of the wrong type.
+            TypeError: An argument has the wrong type, is out of range, or contradicts another one.
             OperationError: The id is in use.
         """
         self._require_open()
@@ -634,21 +647,23 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         return channel
 
     async def get_stats(self, selector: MediaStreamTrack | None = None) -> RTCStatsReport:
-        """Return statistics of transports, channels and media (W3C webrtc-stats).
+        """Return statistics of transports, data channels and media (W3C webrtc-stats).
 
         Args:
-            selector: Return only what concerns the sender or receiver of this track.
+            selector: A track, to return only the statistics of its sender or receiver; ``None`` for all.
 
         Raises:
-            InvalidAccessError: The track has no sender or receiver here, or several.
+            InvalidAccessError: The track does not have exactly one sender or receiver in this connection.
         """
         require_trio("RTCPeerConnection.get_stats")
         if selector is not None:
             ends: list[RTCRtpSender | RTCRtpReceiver] = [*self.get_senders(), *self.get_receivers()]
-            users = [each for each in ends if each.track is selector]
-            if len(users) != 1:
-                raise InvalidAccessError(f"the track has {len(users)} senders and receivers here, not one")
-            return await users[0].get_stats()
+            owners = [each for each in ends if each.track is selector]
+            if len(owners) != 1:
+                raise InvalidAccessError(
+                    f"selector must be a track with one sender or receiver in this connection, not {len(owners)}"
+                )
+            return await owners[0].get_stats()
         return await self._parts.statistics.collect()
 
     # -- inside ------------------------------------------------------------------------------------------------------
@@ -659,5 +674,5 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
     def _require_block(self, method: str) -> None:
         if self._scope.transports is None and not self._parts.context.is_closed:
             raise RuntimeError(
-                f"{method} needs the network: write 'async with RTCPeerConnection() as pc:' and call it inside"
+                f"{method}() needs the network: call it inside the block of 'async with RTCPeerConnection() as pc:'"
             )

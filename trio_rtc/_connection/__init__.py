@@ -1,1 +1,1 @@
-"""The parts of a connection behind ``RTCPeerConnection``: scope, negotiation, states and their assembly."""
+"""The parts of ``RTCPeerConnection``: scope, negotiation, states and their assembly."""

@@ -1,6 +1,6 @@
-"""From the states of the transports to the states of the peer connection (W3C webrtc sections 4.3.2 to 4.3.4).
+"""Aggregation of the transports' states to those of the peer connection (W3C webrtc sections 4.3.2 to 4.3.4).
 
-Pure functions over all transports, written for any number of them although one bundle has one.
+Pure functions over the states of any number of transports.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ def gathering_state(states: Sequence[RTCIceGathererState]) -> RTCIceGatheringSta
 
 
 def ice_connection_state(states: Sequence[RTCIceTransportState]) -> RTCIceConnectionState:
-    """Return the peer connection's ICE state. The first row that applies decides."""
+    """Return the peer connection's ICE state: that of the first condition that is true."""
     present = set(states)
     if _Ice.FAILED in present:
         return RTCIceConnectionState.FAILED
@@ -46,7 +46,7 @@ def ice_connection_state(states: Sequence[RTCIceTransportState]) -> RTCIceConnec
 def connection_state(
     ice: Sequence[RTCIceTransportState], dtls: Sequence[RTCDtlsTransportState]
 ) -> RTCPeerConnectionState:
-    """Return the peer connection's state. The first row that applies decides."""
+    """Return the peer connection's state: that of the first condition that is true."""
     if _Ice.FAILED in ice or _Dtls.FAILED in dtls:
         return RTCPeerConnectionState.FAILED
     if _Ice.DISCONNECTED in ice:

@@ -1,6 +1,6 @@
-"""The parts of a peer connection, and how they are assembled.
+"""The parts of a peer connection and their assembly.
 
-Each part holds the parts below it. ``ConnectionContext`` has the state that all of them share.
+Each part has references to the parts below it. ``ConnectionContext`` has the state that all of them share.
 """
 
 import attrs
@@ -42,7 +42,7 @@ class ConnectionAssembly:
         transceivers: The transceivers.
         media: Configures RTP for the transceivers.
         states: The states of the connection.
-        transports: One for each bundle.
+        transports: The transports, one for each bundle.
         negotiation: Creates and applies descriptions.
         methods: W3C's chained methods.
         statistics: Collects the report.
@@ -62,7 +62,7 @@ class ConnectionAssembly:
             runner,
             rng,
             wall_clock,
-            # RFC 7022: a name that shows nothing of this host.
+            # RFC 7022 section 4.2: a random name, which does not identify the host.
             cname=f"{rng.getrandbits(96):024x}",
             decode=can_decode() if settings.decode is None else settings.decode,
             opus=settings.opus,
@@ -109,7 +109,7 @@ class ConnectionAssembly:
             self.channels.set_stack(transport.stack)
 
     def close(self) -> None:
-        """Close everything at once and silently; the transports go on until their peers are notified."""
+        """Close all parts at once and without events; the transports run until the peer has been notified."""
         self.methods.close()
         self.transceivers.close()
         self.context.close()

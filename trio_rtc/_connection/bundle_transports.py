@@ -1,7 +1,7 @@
-"""The transports of a peer connection: one for each bundle (RFC 9143), and for most connections one.
+"""The transports of a peer connection: one for each bundle (RFC 9143); most connections have one.
 
-All have the same ICE credentials, as in browsers. Peers rely on that: pion refuses an offer whose sections differ in
-them, and Firefox takes it for a restart of a part of the connection when a section moves from one transport to another.
+All have the same ICE credentials, as in browsers. Peers rely on that: pion rejects an offer whose media sections have
+different credentials, and Firefox handles a section that moves to another transport as an ICE restart.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,20 +16,20 @@ from .connection_states import ConnectionStates
 from .transport_events import TransportEvents
 
 MAX_TRANSPORTS = 16
-"""How many bundles a peer may have. Each costs sockets: the sections of further ones are refused."""
+"""Maximum number of bundles, since each needs sockets. The media sections of further ones are rejected."""
 
 
 @attrs.define(eq=False)
 class BundleTransport:
-    """The transport of one bundle, and where its negotiation stands.
+    """The transport of one bundle, and the state of its negotiation.
 
     Attributes:
-        stack: From ICE to the data channels.
+        stack: The layers from ICE to the data channels.
         events: Applies the events of its layers.
-        prepared: The credentials of the next ICE generation, if one was prepared.
-        generation_abandoned: Whether the ICE generation belongs to an offer that was rolled back: another one has to
-            begin.
-        role_settled: Whether an answer has settled the roles.
+        prepared: The credentials of the next ICE generation; ``None`` if none was prepared.
+        generation_abandoned: Whether the ICE generation belongs to an offer that was rolled back, so that another one
+            must begin.
+        role_settled: Whether an answer has determined the roles.
     """
 
     stack: TransportStack
@@ -45,13 +45,14 @@ class BundleTransport:
 
 
 class BundleTransports:
-    """The transports that there are, by number.
+    """The transports of a peer connection, by number.
 
-    The first is there from the beginning; it is where data channels wait, and what an offer of ours is written for.
-    Others come when an answer needs them, and any goes when an exchange has left it without a section.
+    The first one exists from the beginning: it has the data channels that are not open yet, and its ICE credentials are
+    those of the first offer. Others are created when an answer needs them. A transport is removed when a negotiation
+    has left it without a media section.
 
     Args:
-        open_stack: Makes a stack for its owner, with these ICE credentials or new ones.
+        open_stack: Creates a stack for a delegate, with the given ICE credentials or new ones.
         states: The states of the connection.
     """
 
@@ -67,17 +68,17 @@ class BundleTransports:
         self._open(0)
 
     def __iter__(self) -> Iterator[BundleTransport]:
-        """Iterate over those that there are."""
+        """Iterate over the present transports."""
         return iter(list(self._transports.values()))
 
     async def start(self, nursery: trio.Nursery) -> None:
-        """Start in the nursery that all tasks will live in."""
+        """Start all transports in the nursery of their tasks."""
         self._nursery = nursery
         for transport in self:
             await transport.stack.start(nursery)
 
     async def shutdown(self) -> None:
-        """End all layers of all transports, each with its goodbye on the wire."""
+        """Shut down all layers of all transports, which notify the peer (SCTP ABORT, DTLS close_notify)."""
         for transport in self:
             await transport.stack.shutdown()
 
@@ -87,11 +88,11 @@ class BundleTransports:
             transport.stack.ice.wake()
 
     def get(self, number: int) -> BundleTransport | None:
-        """Return a transport, ``None`` if there is none of this number."""
+        """Return the transport with a number, or ``None``."""
         return self._transports.get(number)
 
-    def provide(self, number: int) -> BundleTransport | None:
-        """Return a transport, a new one where there is none; ``None`` for a further one if there are too many."""
+    def get_or_open(self, number: int) -> BundleTransport | None:
+        """Return the transport with a number, or a new one; ``None`` if there are too many."""
         found = self._transports.get(number)
         if found is None and (number == 0 or len(self._transports) < MAX_TRANSPORTS):
             found = self._open(number)
@@ -99,12 +100,12 @@ class BundleTransports:
                 found.stack.start_soon(self._nursery)
         return found
 
-    def drop(self, number: int) -> None:
-        """End a transport that no section uses."""
+    def remove(self, number: int) -> None:
+        """End a transport without media sections."""
         transport = self._transports.pop(number)
         transport.events.close()
-        # Its stack may still report its end, of which nothing follows.
-        transport.events.forget()
+        # The stack may still report its end, which is then ignored.
+        transport.events.remove_w3c_objects()
         if self._nursery is not None:
             self._nursery.start_soon(transport.stack.end)
 

@@ -1,14 +1,14 @@
-"""The life of a peer connection: two nested nurseries, bounded goodbyes, plain exceptions.
+"""The lifetime of a peer connection: two nested nurseries, a bounded shutdown, unwrapped exceptions.
 
-The outer nursery holds the user's block and the asynchronous handlers, and is cancelled when the block ends. The
-inner one holds the transports and is shielded, so that an outer cancellation still lets the goodbyes (SCTP
-ABORT, DTLS close_notify) reach the wire; they may take as long as the close timeout, no longer.
+The outer nursery runs the user's block and the asynchronous handlers, and is cancelled when the block ends. The inner
+one runs the transports and is shielded, so that SCTP ABORT and DTLS close_notify are sent even after an outer
+cancellation; the shutdown is limited by the close timeout.
 
-An exception from the block leaves it plain, never wrapped in an exception group of ours. A bug in a transport
-cancels the block and surfaces as that exception. Once the block has begun to end, an error that says only that
-something is closed is logged instead (:mod:`.closed_errors`): :class:`.HandlerRunner` leaves out those of handlers;
-those of transforms of encoded frames, which run beside the transports, are left out here. So are those of handlers
-that ran while an exception was already on its way out of the block, for example through a nursery that ends slowly.
+An exception from the block is raised as it is, never wrapped in an additional exception group. A bug in a transport
+cancels the block, and its exception is raised. While the block ends, errors that only report the use of a closed
+object are logged instead (:mod:`trio_rtc._closed_errors`). :class:`.HandlerRunner` filters those of handlers. Those of
+transforms of encoded frames, which run in the inner nursery, are filtered here, and those of handlers that ran while
+an exception was already propagating out of the block.
 """
 
 import contextlib
@@ -45,7 +45,7 @@ class ConnectionScope:
         self._close_requested.set()
 
     async def wait_closed(self) -> None:
-        """Wait until the transports have ended. Returns at once where they have never run."""
+        """Wait until the transports have ended; return at once if they were never started."""
         if self.body is None:
             await trio.lowlevel.checkpoint()
             return
@@ -58,22 +58,22 @@ class ConnectionScope:
         """Run the transports around the user's block.
 
         Args:
-            start: Starts the transports in the nursery that it gets.
-            on_closing: Called when the block ends, before the goodbyes.
-            shutdown: Lets the transports end.
+            start: Starts the transports in a nursery.
+            on_closing: Called when the block ends, before ``shutdown``.
+            shutdown: Shuts the transports down.
         """
         block_error: BaseException | None = None
         errors: tuple[BaseException, ...] = ()
         try:
             async with trio.open_nursery() as body:
                 self.body = body
-                # Shielded: when start() is cancelled, trio waits for the task to end, which waits for the block.
+                # Shielded: if start() were cancelled, it would wait for its task, which waits for the end of the block.
                 with trio.CancelScope(shield=True):
                     await body.start(self._supervise, start, shutdown)
                 try:
                     yield
                 except BaseException as error:
-                    # Around the nursery: in it, a group that the block raises would become another one.
+                    # Raised outside the nursery, which would wrap it in another exception group.
                     block_error = error
                 finally:
                     on_closing()
@@ -89,9 +89,9 @@ class ConnectionScope:
             self.transports = None
         failure = None if block_error is None else _without_cancellations(block_error)
         if failure is not None and any(_without_cancellations(error) is not None for error in errors):
-            # A handler has failed and cancelled the block: the cancellations beside the block's exception are ours.
+            # A handler has failed and cancelled the block, so the cancellations in the block's group are internal.
             block_error, errors = failure, _without_closed_errors(errors)
-        _raise_what_happened(block_error, errors)
+        _raise_errors(block_error, errors)
 
     async def _supervise(
         self, start: Start, shutdown: Shutdown, *, task_status: trio.TaskStatus[None]
@@ -108,34 +108,32 @@ class ConnectionScope:
                     transports.cancel_scope.cancel()
         except BaseExceptionGroup as group:
             ending = self._close_requested.is_set()
-            _raise_what_happened(
-                None, _without_closed_errors(group.exceptions) if ending else group.exceptions
-            )
+            _raise_errors(None, _without_closed_errors(group.exceptions) if ending else group.exceptions)
         finally:
             self._closed.set()
 
 
 def _without_closed_errors(errors: Sequence[BaseException]) -> tuple[BaseException, ...]:
-    """Return the errors without those that say only that something is closed, which are logged."""
+    """Return the errors without those that only report the use of a closed object, which are logged."""
     remaining: list[BaseException] = []
     for error in errors:
         rest = without_closed_errors(error, ending=True)
         if rest is not error:
-            logger.info("a handler or a transform used something that is closed: %r", error)
+            logger.info("a handler or a transform used a closed object: %r", error)
         if rest is not None:
             remaining.append(rest)
     return tuple(remaining)
 
 
-def _raise_what_happened(block_error: BaseException | None, errors: Sequence[BaseException]) -> None:
-    """Raise the one exception that a nursery ended with as itself, several in a group.
+def _raise_errors(block_error: BaseException | None, errors: Sequence[BaseException]) -> None:
+    """Raise a single exception of a nursery as it is, several ones in a group.
 
-    Cancellations do not count beside others: they are how the nurseries ended, and trio delivers an outer one again.
-    What the application has raised stays as it is, be it a group or not.
+    Cancellations are ignored if there are other exceptions: the nurseries were cancelled here, and trio delivers an
+    outer cancellation again. An exception of the application is not changed, whether it is a group or not.
 
     Args:
-        block_error: What the user's block has raised.
-        errors: What the nursery's group has.
+        block_error: The exception of the user's block.
+        errors: The exceptions in the nursery's group.
     """
     failures = [failure for error in errors if (failure := _without_cancellations(error)) is not None]
     if failures and block_error is not None:
@@ -156,7 +154,7 @@ def _raise_what_happened(block_error: BaseException | None, errors: Sequence[Bas
 
 
 def _without_cancellations(error: BaseException) -> BaseException | None:
-    """Return an exception without the cancellations in it: itself, if there are none."""
+    """Return an exception without the cancellations in it; unchanged if there are none."""
     if not isinstance(error, BaseExceptionGroup):
         return None if isinstance(error, trio.Cancelled) else error
     return error.split(trio.Cancelled)[1] if error.subgroup(trio.Cancelled) is not None else error

@@ -1,8 +1,7 @@
-"""Events of the transports, applied to W3C's peer connection: states, events.
+"""The states and events of the peer connection, updated by the events of its transports.
 
-The monitor owns the view of SCTP (RTCSctpTransport), the monitors of the transports with the other views, and the
-states of the peer connection that are computed from them. Everything is synchronous: when a handler sees an event,
-every state already tells the same.
+This module has the states of the peer connection, which are computed from those of the transports, and the
+RTCSctpTransport. Everything is synchronous: when an event is fired, all states are already consistent with it.
 """
 
 from collections.abc import Callable
@@ -42,16 +41,18 @@ CAUSE_USER_INITIATED_ABORT = 12
 
 @attrs.define(eq=False)
 class ConnectionStates:
-    """Watches the transports of one peer connection.
+    """The states of one peer connection.
 
     Attributes:
         context: The connection.
         channels: The data channels.
-        candidate_gathered: Hears of every local candidate by mid, line and username fragment; the line is
-            ``None`` when there are no more.
-        media: Hears of the events of RTP.
-        sctp_transport: The view of SCTP, ``None`` until negotiated.
+        candidate_gathered: Called with the MID, line and username fragment of each local candidate; the line is
+            ``None`` at the end of candidates.
+        media: Handles the events of RTP.
+        sctp_transport: W3C's ``[[SctpTransport]]``; ``None`` until negotiated.
         departure: Whether the peer has left.
+        ice_gathering_state: W3C's ``[[IceGatheringState]]``.
+        ice_connection_state: W3C's ``[[IceConnectionState]]``.
     """
 
     context: ConnectionContext
@@ -72,12 +73,12 @@ class ConnectionStates:
 
     @property
     def ice_transports(self) -> list[RTCIceTransport]:
-        """W3C's objects for ICE."""
+        """W3C's ICE transports."""
         return [ice for ice, _ in self._transports.values()]
 
     @property
     def dtls_transports(self) -> list[RTCDtlsTransport]:
-        """W3C's objects for DTLS."""
+        """W3C's DTLS transports."""
         return [dtls for _, dtls in self._transports.values()]
 
     def add_transport(self, number: int, ice: RTCIceTransport, dtls: RTCDtlsTransport) -> None:
@@ -88,22 +89,22 @@ class ConnectionStates:
         """Exclude a transport from the states of the connection."""
         self._transports.pop(number, None)
 
-    def show_association(self, dtls: RTCDtlsTransport, max_message_size: int) -> None:
-        """Make the view of SCTP when an answer has negotiated it (W3C webrtc section 4.4.1.5)."""
+    def update_sctp_transport(self, dtls: RTCDtlsTransport, max_message_size: int) -> None:
+        """Create or update the SCTP transport after its negotiation (W3C webrtc section 4.4.1.5)."""
         if self.sctp_transport is None:
             self.sctp_transport = RTCSctpTransport(dtls, self.context.runner)
             self.channels.clear_failure()
             if self.connection_state is not RTCPeerConnectionState.FAILED and not self._dtls_has_closed:
-                # An association that the peer had ended was not the last one.
-                self.departure.revoke()
+                # The peer ended the previous association, but has negotiated another one.
+                self.departure.clear()
         self.sctp_transport._set_remote_max_message_size(max_message_size)
 
-    def forget_association(self) -> None:
-        """Drop the view of SCTP when an exchange has ended the association."""
+    def remove_sctp_transport(self) -> None:
+        """Remove the SCTP transport, because a negotiation has ended the association."""
         self._ended_association, self.sctp_transport = self.sctp_transport, None
 
     def description_applied(self) -> None:
-        """Fire what a description has changed, after the event of the signaling state."""
+        """Fire the events of an applied description that follow that of the signaling state."""
         ended, self._ended_association = self._ended_association, None
         if ended is not None:
             ended._become_closed()
@@ -111,12 +112,12 @@ class ConnectionStates:
         self.update_states()
 
     def max_message_size(self) -> float:
-        """Return the bytes of the largest message that the peer takes."""
+        """Return the maximum message size that the peer accepts, in bytes."""
         sctp = self.sctp_transport
         return DEFAULT_MAX_MESSAGE_SIZE if sctp is None else sctp.max_message_size
 
     def close(self) -> None:
-        """Close everything at once and silently (W3C webrtc section 4.4.1.10)."""
+        """Close all transports and channels at once and without events (W3C webrtc section 4.4.1.10)."""
         self.departure.close()
         if self.sctp_transport is not None:
             self.sctp_transport._close()
@@ -130,28 +131,28 @@ class ConnectionStates:
     # -- events of the transports --------------------------------------------------------------------------------
 
     def handle_sctp_event(self, event: SctpEvent) -> None:
-        """Handle an event of SCTP, on a later turn if a public method has caused it."""
+        """Handle an SCTP event, on a later turn if a public method caused it."""
         self.context.runner.run_task(partial(self._handle_sctp_event, event))
 
     def _handle_sctp_event(self, event: SctpEvent) -> None:
-        # Until the description that has ended an association is applied, what comes is of its end.
-        view = self._ended_association or self.sctp_transport
-        if self.context.is_closed or view is None:
+        # Until a description that has ended an association is applied, events belong to that association.
+        sctp = self._ended_association or self.sctp_transport
+        if self.context.is_closed or sctp is None:
             return
         if isinstance(event, AssociationEstablished):
-            view._become_connected(min(event.inbound_streams, event.outbound_streams))
+            sctp._become_connected(min(event.inbound_streams, event.outbound_streams))
         elif isinstance(event, AssociationClosed):
             error = event.error
-            # The peer's goodbye is an ABORT with this cause: an orderly end, not a failure.
+            # The peer closes the connection with an ABORT of this cause: not a failure.
             if error is not None and error.cause_code != CAUSE_USER_INITIATED_ABORT:
                 self.channels.set_failure(
                     RTCError(RTCErrorDetailType.SCTP_FAILURE, error.reason, sctp_cause_code=error.cause_code)
                 )
-            view._become_closed()
-            by_peer = view is self.sctp_transport and (error is None or error.by_peer)
+            sctp._become_closed()
+            by_peer = sctp is self.sctp_transport and (error is None or error.by_peer)
             if by_peer and not self.media.has_sections:
-                # Nothing else uses the connection.
-                self.departure.happen(final=True)
+                # The connection has no media sections, so the peer has left.
+                self.departure.record(final=True)
 
     def handle_channel_event(self, event: DataChannelEvent) -> None:
         """Handle a data channel event."""
@@ -168,18 +169,18 @@ class ConnectionStates:
         self.channels.set_failure(error)
 
     def handle_close_notify(self) -> None:
-        """Handle the peer's close_notify; the peer has left when all transports are closed."""
+        """Handle the peer's close_notify. The peer has left when all transports are closed."""
         if self._dtls_has_closed:
-            self.departure.happen(final=True)
+            self.departure.record(final=True)
 
     # -- inside ------------------------------------------------------------------------------------------------
 
     def update_states(self, *causes: Event | RTCErrorEvent) -> None:
-        """Compute the states of the peer connection anew, and fire what has changed.
+        """Update the states of the peer connection, and fire their events.
 
         Args:
-            causes: The events of the transport whose state has changed. They go first, and are fired when all
-                states are new already (W3C webrtc sections 5.5 and 5.6).
+            causes: The events of the transport whose state has changed, which are fired first, after all states have
+                been updated (W3C webrtc sections 5.5 and 5.6).
         """
         ice = [transport.state for transport in self.ice_transports]
         dtls = [transport.state for transport in self.dtls_transports]
@@ -202,7 +203,7 @@ class ConnectionStates:
             self.context.fire_simple("connection_state_change")
 
     def update_gathering_state(self) -> None:
-        """Compute the gathering state anew, and fire what has changed."""
+        """Update the gathering state, and fire its event."""
         new_state = gathering_state([transport.gathering_state for transport in self.ice_transports])
         if new_state is self.ice_gathering_state or self.context.is_closed:
             return
@@ -213,11 +214,11 @@ class ConnectionStates:
 
     @property
     def _dtls_has_closed(self) -> bool:
-        views = self.dtls_transports
-        return bool(views) and all(dtls.state is RTCDtlsTransportState.CLOSED for dtls in views)
+        transports = self.dtls_transports
+        return bool(transports) and all(each.state is RTCDtlsTransportState.CLOSED for each in transports)
 
     def _update_departure(self) -> None:
         if self.connection_state is RTCPeerConnectionState.FAILED:
-            self.departure.happen(final=False)
+            self.departure.record(final=False)
         elif not self.departure.final:
-            self.departure.revoke()
+            self.departure.clear()

@@ -1,7 +1,7 @@
-"""Between transceivers and RTP: one RTP session on each transport, configured for the negotiated sections.
+"""The RTP sessions of a peer connection: one on each transport, configured for the negotiated media sections.
 
-RTP starts when the first section of a transport is negotiated. Every event of a session goes to the transceiver of its
-section.
+RTP starts when the first media section of a transport is negotiated. The events of a session are dispatched to the
+transceivers of their media sections.
 """
 
 import importlib.util
@@ -34,12 +34,12 @@ def can_decode() -> bool:
 
 @attrs.frozen
 class BundleSections:
-    """The sections of one transport.
+    """The media sections of one transport.
 
     Attributes:
-        number: The transport's (``TransportPlan.number``).
-        stack: Its layers.
-        mids: The MIDs of all its sections.
+        number: The number of the transport (``TransportPlan.number``).
+        stack: The layers of the transport.
+        mids: The MIDs of its media sections.
     """
 
     number: int
@@ -52,7 +52,7 @@ class MediaEngine:
 
     Args:
         table: The transceivers.
-        cname: RTCP's canonical name, which joins our streams.
+        cname: RTCP's canonical name of our streams.
     """
 
     def __init__(self, table: TransceiverTable, cname: str) -> None:
@@ -66,7 +66,7 @@ class MediaEngine:
         return self._table.has_sections
 
     def configure(self, bundles: Sequence[BundleSections]) -> None:
-        """Start RTP where a transport carries its first section, and assign the sections to the transports."""
+        """Start RTP on transports with their first media section, and assign transports to the transceivers."""
         negotiated = {each.mid for each in self._table.records if each.plan is not None}
         if not self._transports and not negotiated:
             return
@@ -78,7 +78,7 @@ class MediaEngine:
             transceiver.update_demand()
 
     def update_sections(self) -> None:
-        """Configure all RTP sessions for the present sections, and the send pipelines with them."""
+        """Configure all RTP sessions and send pipelines for the present media sections."""
         sections: dict[RtpTransport, dict[str, Section]] = {rtp: {} for rtp in self._transports.values()}
         for transceiver in self._table.records:
             rtp, section = transceiver.rtp, transceiver.section()
@@ -95,7 +95,7 @@ class MediaEngine:
         """Dispatch an event of an RTP session to the transceivers of its sections.
 
         Args:
-            number: The transport of the session.
+            number: The number of the session's transport.
             event: The event.
         """
         match event:

@@ -1,10 +1,9 @@
-"""Offers and answers of one peer connection: between the session, which knows JSEP, and the transports.
+"""Offers and answers of one peer connection: applies the plans of the JSEP session to the transports.
 
-The session says what a description means (a plan); this carries the plan out. The transports follow what both sides
-have agreed on. So an offer of ours only begins to gather, with the ICE credentials that it names; an offer of the
-peer's does nothing at all; and what a rolled back offer had begun is taken back. ICE learns the peer's credentials,
-and DTLS and SCTP start, with an answer of either side. Candidates of the peer's that come before are in its
-description by then. All that is done for each transport, of which there are several where the peer does not bundle.
+The session computes a plan for each description. A local offer only starts gathering, with its ICE credentials; a
+remote offer changes no transport; a rollback undoes the effects of its offer. With an answer of either side, the peer's
+ICE credentials are set, and DTLS and SCTP start. Earlier candidates of the peer are in its description by then. Each of
+these steps is done for every transport; there are several if the peer does not bundle.
 """
 
 import copy
@@ -61,8 +60,15 @@ class Negotiation:
     """Creates and applies descriptions.
 
     Attributes:
-        session: JSEP's state.
-        can_trickle: Whether the peer can take candidates later than its description.
+        session: The state of JSEP.
+        settings: Settings that W3C does not have.
+        configuration: W3C's configuration.
+        certificate: The local certificate.
+        transports: The transports.
+        states: The states of the connection.
+        transceivers: The transceivers.
+        media: Configures RTP.
+        can_trickle: W3C's ``canTrickleIceCandidates``.
     """
 
     session: JsepSession
@@ -74,37 +80,40 @@ class Negotiation:
     transceivers: TransceiverTable
     media: MediaEngine
     can_trickle: bool | None = None
-    # The section that carried the data channels after the last exchange.
+    # The MID of the data channels' section after the last negotiation.
     _data_mid: str | None = None
     _data_closed: bool = False
     # W3C's [[LocalIceCredentialsToReplace]], as username fragments.
     _credentials_to_replace: frozenset[str] = frozenset()
-    _wrapped: WeakKeyDictionary[Description, RTCSessionDescription] = attrs.field(factory=WeakKeyDictionary)
+    _w3c_descriptions: WeakKeyDictionary[Description, RTCSessionDescription] = attrs.field(
+        factory=WeakKeyDictionary
+    )
 
     # -- creating ----------------------------------------------------------------------------------------------
 
     def create_offer(self, *, ice_restart: bool) -> RTCSessionDescription:
-        """Create an offer, with new ICE credentials where ICE is to be restarted."""
+        """Create an offer, with new ICE credentials for transports whose ICE restarts."""
         transceivers = self.transceivers.to_jsep()
         kinds: list[str] = [each.kind for each in transceivers if each.is_live]
         if self.states.channels.channels:
             kinds.append("application")
         for number in range(self.session.transports_to_offer(kinds, self.configuration.bundle_policy)):
-            self.transports.provide(number)
+            self.transports.get_or_open(number)
         described = self.session.local_description is not None
         restarting = {
             transport.number
             for transport in self.transports
-            if described and (ice_restart or _own_fragment(transport) in self._credentials_to_replace)
+            if described
+            and (ice_restart or _local_username_fragment(transport) in self._credentials_to_replace)
         }
         media = self._local_media(transceivers, restarting)
         return RTCSessionDescription(RTCSdpType.OFFER, self.session.create_offer(media))
 
     def create_answer(self) -> RTCSessionDescription:
-        """Create an answer, with new ICE credentials where the peer restarts ICE."""
+        """Create an answer, with new ICE credentials for transports whose ICE the peer restarts."""
         restarting = set()
         for plan in self.session.transports:
-            transport = self.transports.provide(plan.number)
+            transport = self.transports.get_or_open(plan.number)
             remote = None if transport is None else transport.stack.agent.remote_parameters
             if plan.ice_restart and remote is not None and remote.username_fragment != plan.remote_ufrag:
                 restarting.add(plan.number)
@@ -112,7 +121,7 @@ class Negotiation:
         return RTCSessionDescription(RTCSdpType.ANSWER, self.session.create_answer(media))
 
     def complete(self, type: RTCSdpType | None, sdp: str) -> RTCSessionDescription:
-        """Fill in what the argument of ``set_local_description`` leaves open (W3C webrtc section 4.4.2)."""
+        """Add missing members to the argument of ``set_local_description`` (W3C webrtc section 4.4.2)."""
         if type is None:
             offers = self.session.signaling_state in _OFFER_STATES
             type = RTCSdpType.OFFER if offers else RTCSdpType.ANSWER
@@ -124,17 +133,19 @@ class Negotiation:
     def _local_media(
         self, transceivers: tuple[LocalTransceiver, ...], restarting: Collection[int] = ()
     ) -> LocalMedia:
-        """Return what our side has: these transceivers, and the transports.
+        """Return the local state for JSEP: the transceivers and the transports.
 
         Args:
-            transceivers: As ``TransceiverTable.local`` returns them.
-            restarting: Numbers of the transports that get their next ICE generation.
+            transceivers: The result of ``TransceiverTable.to_jsep``.
+            restarting: The numbers of the transports whose ICE restarts.
         """
-        # The first may have ended because another one has all sections. New ones may need it again.
-        self.transports.provide(0)
+        # The first transport may have ended without media sections; new sections may need it again.
+        self.transports.get_or_open(0)
         renewed = self._prepare_generation(restarting)
-        ends = {each.number: self._local_transport(each, renewed=each in renewed) for each in self.transports}
-        first = ends.pop(0)
+        locals_by_number = {
+            each.number: self._local_transport(each, renewed=each in renewed) for each in self.transports
+        }
+        first = locals_by_number.pop(0)
         return LocalMedia(
             data_channels=bool(self.states.channels.channels),
             ice_parameters=(first.username_fragment, first.password),
@@ -144,30 +155,30 @@ class Negotiation:
             max_message_size=self.settings.max_message_size,
             transceivers=transceivers,
             bundle_policy=self.configuration.bundle_policy,
-            further=ends,
+            further=locals_by_number,
         )
 
     def _prepare_generation(self, restarting: Collection[int]) -> list[BundleTransport]:
-        """Prepare new ICE credentials, the same for all transports that need some; return these."""
+        """Prepare new ICE credentials, shared by all transports that need them; return these transports."""
         parameters: IceParameters | None = None
         renewed = [each for each in self.transports if each.number in restarting or each.generation_abandoned]
-        # One that has told nobody of its credentials goes with them.
-        fresh = [each for each in self.transports if renewed and not each.stack.gathering_started]
-        renewed = list(dict.fromkeys((*renewed, *fresh)))
+        # Transports whose credentials have not been signaled get the same ones.
+        unsignaled = [each for each in self.transports if renewed and not each.stack.gathering_started]
+        renewed = list(dict.fromkeys((*renewed, *unsignaled)))
         for transport in renewed:
             parameters = transport.prepared = transport.stack.agent.prepare_restart(parameters)
         return renewed
 
     def _local_transport(self, transport: BundleTransport, *, renewed: bool) -> LocalTransport:
-        agent, view = transport.stack.agent, transport.events.ice_transport
+        agent, ice = transport.stack.agent, transport.events.ice_transport
         parameters = agent.local_parameters
         candidates: list[str] = []
         complete = False
         if renewed and transport.prepared is not None:
             parameters = transport.prepared
-        elif view is not None:
-            candidates = [candidate.candidate for candidate in view.get_local_candidates()]
-            states = (agent.gathering_state, view.gathering_state)
+        elif ice is not None:
+            candidates = [candidate.candidate for candidate in ice.get_local_candidates()]
+            states = (agent.gathering_state, ice.gathering_state)
             complete = all(state is RTCIceGathererState.COMPLETE for state in states)
         return LocalTransport(
             parameters.username_fragment,
@@ -180,13 +191,13 @@ class Negotiation:
             candidates_complete=complete,
         )
 
-    def want_ice_restart(self) -> None:
-        """Replace the ICE credentials of our descriptions by the next exchange (W3C webrtc, restartIce)."""
+    def request_ice_restart(self) -> None:
+        """Replace the local ICE credentials in the next negotiation (W3C webrtc section 4.4.2, ``restartIce``)."""
         descriptions = (self.session.current_local, self.session.pending_local)
         self._credentials_to_replace = frozenset().union(*map(_username_fragments, descriptions))
 
     def is_needed(self) -> bool:
-        """Whether negotiation is needed (W3C webrtc section 4.7.3)."""
+        """Return whether negotiation is needed (W3C webrtc section 4.7.3)."""
         return self.session.negotiation_needed(
             self._local_media(self.transceivers.to_jsep()), bool(self._credentials_to_replace)
         )
@@ -194,28 +205,28 @@ class Negotiation:
     # -- applying ----------------------------------------------------------------------------------------------
 
     def apply_local(self, description: RTCSessionDescription) -> ApplyResult:
-        """Apply a description of ours and start what it asks for."""
+        """Apply a local description to the session, the transports and the transceivers."""
         applied = self.session.apply_local(description.type, description.sdp)
         if description.type is RTCSdpType.ROLLBACK:
             self._roll_back(applied)
         else:
             self._begin_prepared_generation()
-            self._carry_out(applied, gather=True)
-        self._carry_out_media(applied, remote=False)
+            self._apply_transports(applied, gather=True)
+        self._apply_media(applied, remote=False)
         return applied
 
     def collides(self, description: RTCSessionDescription) -> bool:
-        """Whether a description of the peer's is an offer that meets one of ours.
+        """Return whether a remote description is an offer that collides with a local offer.
 
         Raises:
-            RTCError: It is, and would be refused. Our offer still stands then.
-            InvalidAccessError: The same.
-            OperationError: The same.
+            RTCError: The colliding offer would be rejected, so the local offer is not rolled back.
+            InvalidAccessError: See ``RTCError``.
+            OperationError: See ``RTCError``.
         """
         in_glare = self.session.signaling_state is RTCSignalingState.HAVE_LOCAL_OFFER
         if description.type is not RTCSdpType.OFFER or not in_glare:
             return False
-        # A session holds immutable values only: this tries it on a copy.
+        # A session has only immutable values, so a copy can be used for validation.
         session = copy.copy(self.session)
         session.apply_local(RTCSdpType.ROLLBACK)
         transceivers = self.transceivers.to_jsep()
@@ -223,7 +234,7 @@ class Negotiation:
         return True
 
     def apply_remote(self, description: RTCSessionDescription) -> ApplyResult:
-        """Apply a description of the peer's and start what it asks for."""
+        """Apply a remote description to the session, the transports and the transceivers."""
         session = copy.copy(self.session)
         applied = session.apply_remote(description.type, description.sdp, self.transceivers.to_jsep())
         self._check_fingerprints(applied)
@@ -233,12 +244,12 @@ class Negotiation:
         if description.type is RTCSdpType.ROLLBACK:
             self._roll_back(applied)
         else:
-            self._carry_out(applied, gather=False)
-        self._carry_out_media(applied, remote=True)
+            self._apply_transports(applied, gather=False)
+        self._apply_media(applied, remote=True)
         return applied
 
     def finish(self, applied: ApplyResult) -> None:
-        """Do what a description asks for beyond the step in which it is applied."""
+        """Finish an applied description: data channels, SCTP, and the events after that of the signaling state."""
         if self._data_closed:
             self._data_closed = False
             self.states.channels.stack.end_channels()
@@ -247,18 +258,18 @@ class Negotiation:
         self.transceivers.fire_events()
 
     def candidate_gathered(self, mid: str, line: str | None, username_fragment: str | None) -> None:
-        """Take a candidate of ours into the descriptions, or, with no line, hear that there are no more."""
+        """Add a local candidate to the descriptions; ``None`` as ``line`` is the end of candidates."""
         if line is None:
             self.session.local_candidates_complete(mid, username_fragment)
         else:
             self.session.add_local_candidate(mid, line, username_fragment)
 
     def add_candidate(self, candidate: "CandidateInit") -> None:
-        """Take a candidate of the peer's, or hear that there are no more.
+        """Add a remote candidate, or the end of candidates.
 
         Raises:
             InvalidStateError: There is no remote description.
-            OperationError: It does not parse, or belongs to no known section or generation.
+            OperationError: The candidate does not parse, or has an unknown media section or ICE generation.
         """
         session = copy.copy(self.session)
         routes = session.add_remote_candidate(
@@ -268,21 +279,21 @@ class Negotiation:
             parsed = _parse_candidate(candidate.line) if candidate.line else None
         except UnusableCandidate as error:
             self.session = session
-            for transport in self._routed(routes):
+            for transport in self._current_transports(routes):
                 transport.stack.agent.ignore_remote_candidate(candidate.line, str(error))
             return
         self.session = session
-        for transport in self._routed(routes):
+        for transport in self._current_transports(routes):
             agent = transport.stack.agent
             if parsed is None:
                 agent.remote_candidates_complete(trio.current_time())
             elif agent.remote_parameters is not None:
                 _add_remote(transport, parsed, candidate.line, agent.remote_parameters.username_fragment)
 
-    def _routed(self, routes: Sequence[CandidateRoute]) -> Iterator[BundleTransport]:
-        """Yield the transports that a candidate is for now.
+    def _current_transports(self, routes: Sequence[CandidateRoute]) -> Iterator[BundleTransport]:
+        """Yield the transports for whose present ICE generation a candidate is.
 
-        One of the next ICE generation waits in the description.
+        A candidate of the next generation remains in the description until then.
         """
         for route in routes:
             transport = self.transports.get(route.number)
@@ -293,17 +304,17 @@ class Negotiation:
                 yield transport
 
     def description(self, description: Description | None) -> RTCSessionDescription | None:
-        """Return W3C's object for a description: the same one as long as it has not changed."""
+        """Return W3C's object of a description, the same one until the description changes."""
         if description is None:
             return None
-        if description not in self._wrapped:
-            self._wrapped[description] = RTCSessionDescription(description.type, description.sdp)
-        return self._wrapped[description]
+        if description not in self._w3c_descriptions:
+            self._w3c_descriptions[description] = RTCSessionDescription(description.type, description.sdp)
+        return self._w3c_descriptions[description]
 
     # -- inside ------------------------------------------------------------------------------------------------
 
     def _begin_prepared_generation(self) -> None:
-        """Restart ICE when the description that was applied names the credentials prepared for that."""
+        """Restart ICE if the applied description has the prepared credentials."""
         described = _username_fragments(self.session.local_description)
         for transport in self.transports:
             prepared = transport.prepared
@@ -316,33 +327,33 @@ class Negotiation:
         needed = {plan.number for plan in applied.transports}
         for transport in self.transports:
             transport.stack.agent.roll_back_restart(trio.current_time())
-            # Transports that an answer has settled stay, even while no section uses them.
+            # Transports whose roles an answer has determined remain, even without media sections.
             if transport.number in needed or transport.role_settled:
                 continue
             if transport.number:
-                self._drop(transport)
+                self._remove_transport(transport)
             else:
                 transport.generation_abandoned = transport.stack.gathering_started
-                transport.events.forget()
+                transport.events.remove_w3c_objects()
                 self.states.sctp_transport = None
 
-    def _carry_out(self, applied: ApplyResult, *, gather: bool) -> None:
+    def _apply_transports(self, applied: ApplyResult, *, gather: bool) -> None:
         if applied.negotiated:
-            self._settle(applied)
+            self._complete_negotiation(applied)
         if applied.signaling_state is RTCSignalingState.HAVE_REMOTE_OFFER:
             return
         for plan in applied.transports:
-            transport = self.transports.provide(plan.number)
+            transport = self.transports.get_or_open(plan.number)
             if transport is not None:
-                self._carry_out_transport(transport, plan, applied, gather=gather)
+                self._apply_transport(transport, plan, applied, gather=gather)
         if applied.negotiated and applied.transports:
-            self._drop_unused(applied)
+            self._remove_unused(applied)
 
-    def _carry_out_transport(
+    def _apply_transport(
         self, transport: BundleTransport, plan: TransportPlan, applied: ApplyResult, *, gather: bool
     ) -> None:
         stack = transport.stack
-        transport.events.show(stack.agent, plan.mid, plan.m_line_index)
+        transport.events.add_w3c_objects(stack.agent, plan.mid, plan.m_line_index)
         if not transport.role_settled:
             role = IceRole.CONTROLLING if plan.controlling else IceRole.CONTROLLED
             stack.agent.set_role(role, trio.current_time())
@@ -353,31 +364,31 @@ class Negotiation:
             _set_remote_ice(transport, plan)
             self._start_upper_layers(transport, plan)
 
-    def _drop_unused(self, applied: ApplyResult) -> None:
-        """End the transports that an exchange has left without a section, as long as another one has some."""
+    def _remove_unused(self, applied: ApplyResult) -> None:
+        """Remove transports without media sections after a negotiation in which another transport has some."""
         needed = {plan.number for plan in applied.transports}
         for transport in self.transports:
             if transport.number not in needed and (transport.number or transport.role_settled):
-                self._drop(transport)
+                self._remove_transport(transport)
 
-    def _drop(self, transport: BundleTransport) -> None:
+    def _remove_transport(self, transport: BundleTransport) -> None:
         channels = self.states.channels
         if channels.stack is transport.stack:
             remaining = [each for each in self.transports if each is not transport]
             channels.set_stack(remaining[0].stack)
-        self.transports.drop(transport.number)
+        self.transports.remove(transport.number)
 
-    def _settle(self, applied: ApplyResult) -> None:
-        """Draw the consequences of an exchange that has been completed."""
+    def _complete_negotiation(self, applied: ApplyResult) -> None:
+        """Update the state of ICE restarts and data channels after a completed negotiation."""
         if not self._credentials_to_replace & _username_fragments(self.session.current_local):
             self._credentials_to_replace = frozenset()
-        self._data_closed = self._closes_data(applied)
+        self._data_closed = self._closes_data_section(applied)
         self._data_mid = applied.data_mid
         if self._data_closed:
-            self.states.forget_association()
+            self.states.remove_sctp_transport()
 
-    def _closes_data(self, applied: ApplyResult) -> bool:
-        """Whether an exchange has closed or refused the section of the data channels."""
+    def _closes_data_section(self, applied: ApplyResult) -> bool:
+        """Return whether a negotiation has closed or rejected the media section of the data channels."""
         if self._data_mid in applied.closed_mids:
             return True
         current = self.session.current_local
@@ -386,16 +397,16 @@ class Negotiation:
             media.kind == "application" and media_mid(media) in applied.closed_mids for media in sections
         )
 
-    def _carry_out_media(self, applied: ApplyResult, *, remote: bool) -> None:
-        views: dict[str, RTCDtlsTransport] = {}
+    def _apply_media(self, applied: ApplyResult, *, remote: bool) -> None:
+        dtls_by_mid: dict[str, RTCDtlsTransport] = {}
         bundles = []
         for plan in applied.transports:
             transport = self.transports.get(plan.number)
             if transport is not None:
                 bundles.append(BundleSections(plan.number, transport.stack, frozenset(plan.mids)))
                 if transport.events.dtls_transport is not None:
-                    views.update(dict.fromkeys(plan.mids, transport.events.dtls_transport))
-        self.transceivers.apply(applied, views, remote=remote)
+                    dtls_by_mid.update(dict.fromkeys(plan.mids, transport.events.dtls_transport))
+        self.transceivers.apply(applied, dtls_by_mid, remote=remote)
         if bundles and applied.signaling_state not in _ONLY_OFFERED:
             self.media.configure(bundles)
         self.media.update_sections()
@@ -423,10 +434,10 @@ class Negotiation:
             stack.start_dtls(role, _fingerprints(plan))
         if plan.remote_max_message_size is not None:
             assert transport.events.dtls_transport is not None
-            self.states.show_association(transport.events.dtls_transport, plan.remote_max_message_size)
+            self.states.update_sctp_transport(transport.events.dtls_transport, plan.remote_max_message_size)
 
     def _start_association(self, applied: ApplyResult) -> None:
-        """Start SCTP, after the association of a section that was closed by the same answer has ended."""
+        """Start SCTP, after the end of an association whose media section the same answer has closed."""
         if not applied.transports or applied.signaling_state in _ONLY_OFFERED:
             return
         for plan in applied.transports:
@@ -443,7 +454,7 @@ def _set_remote_ice(transport: BundleTransport, plan: TransportPlan) -> None:
     agent, now = transport.stack.agent, trio.current_time()
     agent.set_remote_parameters(IceParameters(plan.remote_ufrag, plan.remote_pwd, plan.remote_ice_lite), now)
     for line in plan.remote_candidates:
-        # JSEP: a candidate in a description that does not parse is left out, the description stands.
+        # A candidate that does not parse is ignored; the description is valid (JSEP, RFC 9429).
         try:
             _add_remote(transport, _parse_candidate(line), line, plan.remote_ufrag)
         except (UnusableCandidate, OperationError) as error:
@@ -455,25 +466,25 @@ def _set_remote_ice(transport: BundleTransport, plan: TransportPlan) -> None:
 def _add_remote(transport: BundleTransport, candidate: Candidate, line: str, username_fragment: str) -> None:
     events = transport.events
     assert events.ice_transport is not None
-    told = RTCIceCandidate(line, events.mid, events.m_line_index, username_fragment)
-    if events.ice_transport._add_remote_candidate(told):
+    w3c_candidate = RTCIceCandidate(line, events.mid, events.m_line_index, username_fragment)
+    if events.ice_transport._add_remote_candidate(w3c_candidate):
         candidate = attrs.evolve(candidate, username_fragment=username_fragment)
         transport.stack.agent.add_remote_candidate(candidate, trio.current_time())
 
 
-def _own_fragment(transport: BundleTransport) -> str:
+def _local_username_fragment(transport: BundleTransport) -> str:
     return transport.stack.agent.local_parameters.username_fragment
 
 
 @attrs.frozen
 class CandidateInit:
-    """What ``add_ice_candidate`` takes (W3C webrtc, RTCIceCandidateInit).
+    """The argument of ``add_ice_candidate`` (W3C webrtc section 4.8.1, RTCIceCandidateInit).
 
     Attributes:
-        line: The candidate's line; ``""`` says that there are no more.
-        sdp_mid: Its media section.
-        sdp_m_line_index: The same by index. With neither, the end is that of all sections.
-        username_fragment: Its ICE generation.
+        line: The candidate line; ``""`` for the end of candidates.
+        sdp_mid: The MID of its media section.
+        sdp_m_line_index: The index of its media section. The end of candidates without both is that of all sections.
+        username_fragment: The username fragment of its ICE generation.
     """
 
     line: str = ""
@@ -493,8 +504,8 @@ def _username_fragments(description: Description | None) -> frozenset[str]:
 def _log_ignored_lines(description: Description | None) -> None:
     ignored = () if description is None else description.parsed.ignored
     if ignored:
-        shown = "; ".join(f"line {line.number}: {line.reason}" for line in ignored[:_MAX_LOGGED_LINES])
-        logger.debug("lines ignored in the peer's description: %d (%s)", len(ignored), shown)
+        details = "; ".join(f"line {line.number}: {line.reason}" for line in ignored[:_MAX_LOGGED_LINES])
+        logger.debug("lines ignored in the peer's description: %d (%s)", len(ignored), details)
 
 
 def _fingerprints(plan: TransportPlan) -> list[Fingerprint]:
@@ -503,7 +514,9 @@ def _fingerprints(plan: TransportPlan) -> list[Fingerprint]:
 
 def _parse_candidate(line: str) -> Candidate:
     if len(line) > _MAX_CANDIDATE_LENGTH:
-        raise OperationError("a candidate of impossible length")
+        raise OperationError(
+            f"the candidate has {len(line)} characters; at most {_MAX_CANDIDATE_LENGTH} are accepted"
+        )
     try:
         return Candidate.parse(line)
     except UnusableCandidate:
@@ -513,29 +526,29 @@ def _parse_candidate(line: str) -> Candidate:
 
 
 def as_description(description: RTCSessionDescription | Mapping[str, Any]) -> RTCSessionDescription:
-    """Take a description, or the dictionary that a browser's ``toJSON`` gives."""
+    """Return a description, converted if it is a dictionary as returned by a browser's ``toJSON``."""
     if isinstance(description, RTCSessionDescription):
         return description
     if isinstance(description, Mapping):
         return RTCSessionDescription.from_json(description)
-    raise TypeError(f"not a session description: {description!r}")
+    raise TypeError(f"description must be an RTCSessionDescription or a dictionary, not {description!r:.100}")
 
 
 def as_local_description(
     description: RTCSessionDescription | Mapping[str, Any] | None,
 ) -> tuple[RTCSdpType | None, str]:
-    """Take a description of ours, of which the type and the text may be left open."""
+    """Return the type and SDP of a local description, both of which may be missing."""
     if description is None or (isinstance(description, Mapping) and "type" not in description):
         sdp = (description or {}).get("sdp", "")
         if not isinstance(sdp, str):
-            raise TypeError("the 'sdp' of a session description is a string")
+            raise TypeError(f"the 'sdp' of a session description must be a str, not {sdp!r:.100}")
         return None, sdp
     known = as_description(description)
     return known.type, known.sdp
 
 
 def as_candidate(candidate: RTCIceCandidate | Mapping[str, Any] | None) -> CandidateInit:
-    """Take a candidate, or the dictionary that a browser's ``toJSON`` gives, or ``None``."""
+    """Return a candidate, converted if it is a dictionary as returned by a browser's ``toJSON`` or ``None``."""
     if candidate is None:
         return CandidateInit()
     if isinstance(candidate, Mapping):
@@ -545,7 +558,7 @@ def as_candidate(candidate: RTCIceCandidate | Mapping[str, Any] | None) -> Candi
             return CandidateInit(username_fragment=fragment)
         candidate = RTCIceCandidate.from_json(candidate)
     elif not isinstance(candidate, RTCIceCandidate):
-        raise TypeError(f"not a candidate: {candidate!r}")
+        raise TypeError(f"candidate must be an RTCIceCandidate, a dictionary or None, not {candidate!r:.100}")
     line = candidate.candidate
     return CandidateInit(
         "" if line in _END_OF_CANDIDATES else line,

@@ -1,4 +1,4 @@
-"""W3C's chained negotiation methods (webrtc section 4.4.1.2), and the updates of the signaling state."""
+"""W3C's chained negotiation methods (webrtc section 4.4.1.2) and the signaling state."""
 
 from trio_rtc.descriptions import RTCSessionDescription
 from trio_rtc.enums import RTCSdpType, RTCSignalingState
@@ -37,22 +37,22 @@ class NegotiationMethods:
         self.signaling_state = RTCSignalingState.CLOSED
 
     def restart_ice(self) -> None:
-        """Restart ICE with the next offer, which becomes necessary."""
-        self._negotiation.want_ice_restart()
+        """Restart ICE with the next offer, which is then needed."""
+        self._negotiation.request_ice_restart()
         self._context.negotiation_needed.update()
 
     async def create_offer(self, *, ice_restart: bool) -> RTCSessionDescription:
-        """Create an offer in its turn.
+        """Create an offer as a chained operation.
 
         Raises:
-            InvalidStateError: The connection is closed; so from the other operations.
-            trio.ClosedResourceError: It was closed meanwhile; so from the other operations.
+            InvalidStateError: The connection is closed; also for the other operations.
+            trio.ClosedResourceError: The connection was closed during the operation; also for the other operations.
         """
         async with self._chain.operation():
             return self._negotiation.create_offer(ice_restart=ice_restart)
 
     async def create_answer(self) -> RTCSessionDescription:
-        """Create an answer in its turn.
+        """Create an answer as a chained operation.
 
         Raises:
             InvalidStateError: There is no offer to answer.
@@ -61,14 +61,14 @@ class NegotiationMethods:
             return self._negotiation.create_answer()
 
     async def set_local_description(self, kind: RTCSdpType | None, sdp: str) -> None:
-        """Apply a local description in its turn; missing parts are created then."""
+        """Apply a local description as a chained operation; missing parts are created then."""
         async with self._chain.operation():
-            # No checkpoint from here to the caller: it has the description before any candidate event.
+            # No checkpoint from here to the caller, which gets the description before any candidate event.
             self._applied(self._negotiation.apply_local(self._negotiation.complete(kind, sdp)))
             self._negotiation.transports.wake()
 
     async def set_remote_description(self, description: RTCSessionDescription) -> None:
-        """Apply a remote description in its turn; a local offer that it collides with is rolled back."""
+        """Apply a remote description as a chained operation; a colliding local offer is rolled back."""
         async with self._chain.operation():
             if self._negotiation.collides(description):
                 rollback = RTCSessionDescription(RTCSdpType.ROLLBACK)
@@ -78,7 +78,7 @@ class NegotiationMethods:
             self._negotiation.transports.wake()
 
     async def add_ice_candidate(self, candidate: CandidateInit) -> None:
-        """Add a remote candidate in its turn."""
+        """Add a remote candidate as a chained operation."""
         async with self._chain.operation():
             self._negotiation.add_candidate(candidate)
             self._negotiation.transports.wake()

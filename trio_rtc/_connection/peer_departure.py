@@ -1,4 +1,4 @@
-"""When the peer has left: it has said so, or the connection has failed."""
+"""The departure of the peer: it has closed the connection, or the connection has failed."""
 
 import attrs
 import trio
@@ -8,13 +8,13 @@ from trio_rtc._closed_errors import mark_connection_ended
 
 @attrs.define(eq=False)
 class PeerDeparture:
-    """Whether the peer has left, and what waits for that.
+    """Whether the peer has left, with the tasks that wait for it.
 
-    A failure may pass, by an ICE restart. Then the next failure is another departure.
+    A failed connection may be restored by an ICE restart; its next failure is then another departure.
 
     Attributes:
         happened: Whether the peer has left.
-        final: Whether it has said so.
+        final: Whether the peer has closed the connection.
     """
 
     happened: bool = False
@@ -22,14 +22,14 @@ class PeerDeparture:
     _closed: bool = False
     _settled: trio.Event = attrs.field(factory=trio.Event)
 
-    def happen(self, *, final: bool) -> None:
+    def record(self, *, final: bool) -> None:
         """Record that the peer has left."""
         self.happened = True
         self.final |= final
         self._settled.set()
 
-    def revoke(self) -> None:
-        """Record that the peer is there after all."""
+    def clear(self) -> None:
+        """Record that the peer has not left, unless this side has closed the connection."""
         if self.happened and not self._closed:
             self.happened = self.final = False
             self._settled = trio.Event()
@@ -49,7 +49,7 @@ class PeerDeparture:
             await trio.lowlevel.checkpoint()
             return
         await self._settled.wait()
-        # What has failed may have recovered before this task's turn: only the end on this side is no departure.
+        # A failure counts even if the connection has recovered before this task runs; only a local close does not.
         if self._closed and not self.happened:
             error = trio.ClosedResourceError("the peer connection was closed on this side")
             raise mark_connection_ended(error)

@@ -1,6 +1,6 @@
-"""Events of the transport stack of one bundle, applied to W3C's objects for its transports.
+"""Events of the transport stack of one bundle, applied to its W3C objects.
 
-Everything is synchronous: when a handler sees an event, every state already tells the same.
+Everything is synchronous: when an event is fired, all states are already consistent with it.
 """
 
 from functools import partial
@@ -43,17 +43,17 @@ from .connection_states import ConnectionStates
 
 @attrs.define(eq=False)
 class TransportEvents:
-    """Watches the stack of one bundle (see ``StackDelegate``).
+    """Handler of the events of one bundle's stack (see ``StackDelegate``).
 
     Attributes:
-        number: The transport's (``TransportPlan.number``).
-        connection: What watches the whole connection.
-        mid: The media section of the transport, once negotiated.
-        m_line_index: The same by index.
-        ice_transport: The view of ICE, ``None`` until negotiated.
-        dtls_transport: The view of DTLS, ``None`` until negotiated.
-        handshake: What the DTLS handshake has brought.
-        traffic: Counts the traffic of each pair.
+        number: The number of the transport (``TransportPlan.number``).
+        connection: The states of the connection.
+        mid: The MID of the transport's media section; ``None`` until negotiated.
+        m_line_index: The index of that media section; ``None`` until negotiated.
+        ice_transport: W3C's ICE transport; ``None`` until negotiated.
+        dtls_transport: W3C's DTLS transport; ``None`` until negotiated.
+        handshake: The result of the DTLS handshake; ``None`` until completed.
+        traffic: Counts the traffic of each candidate pair.
     """
 
     number: int
@@ -65,8 +65,8 @@ class TransportEvents:
     handshake: HandshakeCompleted | None = None
     traffic: CandidatePairTraffic = attrs.field(factory=CandidatePairTraffic)
 
-    def show(self, agent: Agent, mid: str, m_line_index: int) -> None:
-        """Make the views when a description of ours first has a section for them."""
+    def add_w3c_objects(self, agent: Agent, mid: str, m_line_index: int) -> None:
+        """Create the W3C objects when a local description first has a media section for the transport."""
         self.mid, self.m_line_index = mid, m_line_index
         if self.ice_transport is None:
             runner = self.connection.context.runner
@@ -74,16 +74,16 @@ class TransportEvents:
             self.dtls_transport = RTCDtlsTransport(self.ice_transport, runner)
             self.connection.add_transport(self.number, self.ice_transport, self.dtls_transport)
 
-    def forget(self) -> None:
-        """Drop W3C's objects when the offer that had created them is rolled back, or the transport ends."""
+    def remove_w3c_objects(self) -> None:
+        """Remove the W3C objects when their offer is rolled back, or the transport ends."""
         self.connection.remove_transport(self.number)
         self.ice_transport = self.dtls_transport = None
 
     def close(self) -> None:
-        """Close the views at once and silently."""
-        for view in (self.dtls_transport, self.ice_transport):
-            if view is not None:
-                view._close()
+        """Close the W3C objects at once and without events."""
+        for transport in (self.dtls_transport, self.ice_transport):
+            if transport is not None:
+                transport._close()
 
     # -- events of the stack -----------------------------------------------------------------------------------
 
@@ -118,7 +118,7 @@ class TransportEvents:
             self.connection.update_states(Event("state_change", self.dtls_transport))
 
     def handle_dtls_event(self, event: DtlsEvent) -> None:
-        """Handle an event of DTLS, on a later turn if a public method has caused it."""
+        """Handle a DTLS event, on a later turn if a public method caused it."""
         self.connection.context.runner.run_task(partial(self._handle_dtls_event, event))
 
     def _handle_dtls_event(self, event: DtlsEvent) -> None:
@@ -155,7 +155,7 @@ class TransportEvents:
         w3c_candidate = RTCIceCandidate(
             line, self.mid, self.m_line_index, candidate.username_fragment, url=url
         )
-        # After a restart was rolled back, the candidates of before are told again.
+        # After the rollback of an ICE restart, the previous candidates are reported again.
         if ice._add_local_candidate(w3c_candidate):
             connection = self.connection
             connection.candidate_gathered(self.mid or "", line, candidate.username_fragment)
@@ -189,7 +189,7 @@ class TransportEvents:
 
     def _dtls_closed(self, dtls: RTCDtlsTransport, error: RTCError | None) -> None:
         if error is None:
-            # The peer's close_notify: our own end is not reported, since then everything is closed already.
+            # The peer's close_notify. The local one is not handled here, because the connection is closed already.
             dtls._state = RTCDtlsTransportState.CLOSED
             self.connection.handle_close_notify()
             self.connection.update_states(Event("state_change", dtls))

@@ -1,7 +1,7 @@
-"""Statistics: W3C's identifiers (webrtc-stats) for transports, candidates, channels and media.
+"""Statistics of transports, candidates, data channels and media (W3C webrtc-stats).
 
-A report is a mapping from an id to a frozen object with W3C's members in snake_case. Beyond W3C, the object
-``layers`` has the counters of our own layers: what was dropped where, and why.
+A report maps ids to frozen objects with W3C's members in snake_case. The object ``layers``, which is not W3C's, has the
+counters of the layers, such as the numbers of dropped packets by reason.
 """
 
 from .connection_stats import (

@@ -9,12 +9,12 @@ from trio_rtc.protocols.ice import CandidatePair
 _MAX_PAIRS = 64
 
 PairKey = tuple[tuple[str, int], tuple[str, int]]
-"""The local base and the remote address of a pair."""
+"""Local base and remote address of a pair."""
 
 
 @attrs.frozen
 class Traffic:
-    """Bytes and packets in both directions, of the layers above ICE."""
+    """Bytes and packets of the layers above ICE, in both directions."""
 
     bytes_sent: int = 0
     bytes_received: int = 0
@@ -22,7 +22,7 @@ class Traffic:
     packets_received: int = 0
 
     def plus(self, other: "Traffic", *, sign: int = 1) -> "Traffic":
-        """Return the sum with ``other``, or the difference."""
+        """Return the sum with ``other``, or the difference for ``sign=-1``."""
         mine, theirs = attrs.astuple(self), attrs.astuple(other)
         return Traffic(*(a + sign * b for a, b in zip(mine, theirs, strict=True)))
 
@@ -41,8 +41,8 @@ class CandidatePairTraffic:
     """The traffic of the last 64 selected pairs of a transport.
 
     Attributes:
-        counter: The counters of the transport; ``None`` before it has some.
-        changes: The number of selections, of no pair included.
+        counter: The counters of the transport; ``None`` before they exist.
+        changes: Number of selections, including those of no pair.
     """
 
     counter: TrafficCounter | None = None
@@ -52,7 +52,7 @@ class CandidatePairTraffic:
     changes: int = 0
 
     def select(self, pair: CandidatePair | None) -> None:
-        """Record that another pair, or none, is selected from now on."""
+        """Record the selection of another pair, or of none."""
         self.changes += 1
         if self._selected is not None:
             self._before[self._selected] = self.of(self._selected)

@@ -1,4 +1,4 @@
-"""W3C's dictionaries of statistics for the connection: transports, candidates, certificates, channels."""
+"""W3C's statistics dictionaries of transports, candidates, certificates and data channels."""
 
 import attrs
 
@@ -17,7 +17,7 @@ from trio_rtc.enums import (
 @strict_class
 @attrs.frozen(kw_only=True)
 class RTCPeerConnectionStats:
-    """The peer connection as a whole."""
+    """Statistics of the peer connection (RTCPeerConnectionStats)."""
 
     id: str
     timestamp: float
@@ -29,7 +29,10 @@ class RTCPeerConnectionStats:
 @strict_class
 @attrs.frozen(kw_only=True)
 class RTCTransportStats:
-    """ICE and DTLS together. Bytes and packets are those of DTLS, SRTP and SRTCP, without IP and UDP headers."""
+    """Statistics of an ICE and DTLS transport.
+
+    Bytes and packets are those of DTLS, SRTP and SRTCP, without IP and UDP headers.
+    """
 
     id: str
     timestamp: float
@@ -57,7 +60,7 @@ class RTCTransportStats:
 @strict_class
 @attrs.frozen(kw_only=True)
 class RTCIceCandidateStats:
-    """A candidate; ``type`` is ``local-candidate`` or ``remote-candidate``."""
+    """Statistics of an ICE candidate; ``type`` is ``local-candidate`` or ``remote-candidate``."""
 
     id: str
     timestamp: float
@@ -80,10 +83,10 @@ class RTCIceCandidateStats:
 @strict_class
 @attrs.frozen(kw_only=True)
 class RTCIceCandidatePairStats:
-    """A pair of candidates. Times in seconds.
+    """Statistics of a candidate pair. Times are in seconds.
 
-    Bytes and packets are those of the layers above while the pair was selected. ``available_outgoing_bitrate`` is what
-    bandwidth estimation allows on the selected pair, in bits a second; ``None`` before the peer has told what arrives.
+    Bytes and packets are those of the layers above ICE while the pair was selected. ``available_outgoing_bitrate`` is
+    the bandwidth estimate of the selected pair in bits per second; ``None`` before the peer has sent feedback.
     """
 
     id: str
@@ -111,7 +114,7 @@ class RTCIceCandidatePairStats:
 @strict_class
 @attrs.frozen(kw_only=True)
 class RTCCertificateStats:
-    """A certificate of either side."""
+    """Statistics of a certificate of either side."""
 
     id: str
     timestamp: float
@@ -124,7 +127,7 @@ class RTCCertificateStats:
 @strict_class
 @attrs.frozen(kw_only=True)
 class RTCDataChannelStats:
-    """A data channel. Bytes are those of the messages alone."""
+    """Statistics of a data channel. Bytes are those of message payloads."""
 
     id: str
     timestamp: float

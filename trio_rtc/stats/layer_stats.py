@@ -1,4 +1,4 @@
-"""Not W3C's: the counters of our own layers, what was dropped where, and why."""
+"""Counters of the layers, such as dropped packets by reason. Not W3C's."""
 
 from collections.abc import Mapping
 
@@ -10,10 +10,10 @@ from trio_rtc._strict_names.checks import strict_class
 @strict_class
 @attrs.frozen(kw_only=True)
 class LayerStats:
-    """Not W3C's: the counters of our layers, by their own names.
+    """Counters of the layers. Not W3C's.
 
     Attributes:
-        counters: Layer → counter → number, or reason → number for what was dropped.
+        counters: Layer → counter → number. Dropped packets are counted by reason.
     """
 
     id: str

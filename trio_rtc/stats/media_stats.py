@@ -1,7 +1,7 @@
-"""W3C's dictionaries of statistics for media: codecs, sources, and RTP streams seen from both ends.
+"""W3C's statistics dictionaries of codecs, media sources, and RTP streams at both ends.
 
-Times are in seconds, timestamps in milliseconds since 1970, bitrates in bits a second. ``None`` is what W3C leaves out:
-what there is not for the kind, is not known, or not known yet.
+Times are in seconds, timestamps in milliseconds since 1970, bitrates in bits per second. ``None`` stands for a member
+that W3C omits: it does not exist for the kind, or is unknown.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from trio_rtc.enums import RTCQualityLimitationReason
 @strict_class
 @attrs.frozen(kw_only=True)
 class RTCCodecStats:
-    """A codec that a stream uses, by the payload type that it has in that direction."""
+    """Statistics of a codec in use, with its payload type in one direction."""
 
     id: str
     timestamp: float
@@ -31,7 +31,7 @@ class RTCCodecStats:
 @strict_class
 @attrs.frozen(kw_only=True)
 class RTCAudioSourceStats:
-    """The source of a sender's track. Levels are known of frames that tell theirs."""
+    """Statistics of an audio source of a sender. Levels are those of frames that have an ``audio_level``."""
 
     id: str
     timestamp: float
@@ -46,7 +46,7 @@ class RTCAudioSourceStats:
 @strict_class
 @attrs.frozen(kw_only=True)
 class RTCVideoSourceStats:
-    """The source of a sender's track."""
+    """Statistics of a video source of a sender."""
 
     id: str
     timestamp: float
@@ -60,21 +60,21 @@ class RTCVideoSourceStats:
 
 
 RTCMediaSourceStats = RTCAudioSourceStats | RTCVideoSourceStats
-"""The source of a sender's track."""
+"""Statistics of a media source of a sender."""
 
 
 @strict_class
 @attrs.frozen(kw_only=True)
 class RTCOutboundRtpStreamStats:
-    """A stream that we send, its retransmissions included, and what repeats it to probe the path.
+    """Statistics of a sent RTP stream, including its retransmissions and padding that repeats packets as probes.
 
-    Frames that the application has encoded itself count as sent, not as encoded. What limits the quality is what makes
-    our encoder's pictures smaller or fewer; of a stream that the application encodes itself, whether the path has
-    less than the stream may use.
+    Frames that the application has encoded count as sent, not as encoded. The quality limitation is the reason for a
+    reduced resolution or frame rate of the encoder; for a stream that the application encodes, it is ``bandwidth``
+    while the available bitrate is less than the stream may use.
 
     Attributes:
-        fec_packets_sent: Repair packets (FlexFEC, ULPFEC); of ULPFEC also among the packets sent. Not W3C's.
-        fec_bytes_sent: Their payloads, likewise. Not W3C's.
+        fec_packets_sent: FEC packets (FlexFEC, ULPFEC); those of ULPFEC are also in ``packets_sent``. Not W3C's.
+        fec_bytes_sent: Their payload bytes; those of ULPFEC are also in ``bytes_sent``. Not W3C's.
     """
 
     id: str
@@ -121,7 +121,7 @@ class RTCOutboundRtpStreamStats:
 @strict_class
 @attrs.frozen(kw_only=True)
 class RTCRemoteInboundRtpStreamStats:
-    """How a stream of ours arrives, as the peer has last reported it; the timestamp is when that came."""
+    """Statistics of a sent stream at the peer; the timestamp is the arrival time of the peer's last report."""
 
     id: str
     timestamp: float
@@ -142,15 +142,15 @@ class RTCRemoteInboundRtpStreamStats:
 @strict_class
 @attrs.frozen(kw_only=True)
 class RTCInboundRtpStreamStats:
-    """A stream that we receive, its retransmissions and what else repeats it included.
+    """Statistics of a received RTP stream, including its retransmissions and padding that repeats packets.
 
-    Frames of a video count as soon as somebody wants frames, decoded or not; who forwards packets only has none. A
-    frame counts for rate, freezes and pauses when it is handed on to be decoded. Whether concealed sound is silent is
-    known where the peer has sent nothing on purpose. As in libwebrtc, a lost frame that the next one carries once more
-    (Opus in-band FEC) is not concealed.
+    Video frames are counted while the media has a consumer of decoded or encoded frames; with RTP packets only, there
+    are none. Frame rate, freezes and pauses are measured when a frame is passed to the decoder. Concealed audio counts
+    as silent if the peer sent nothing on purpose. As in libwebrtc, a lost frame that is restored by Opus in-band FEC is
+    not concealed.
 
     Attributes:
-        rid: The simulcast layer. Not W3C's.
+        rid: The RID of the simulcast layer. Not W3C's.
     """
 
     id: str
@@ -216,9 +216,9 @@ class RTCInboundRtpStreamStats:
 @strict_class
 @attrs.frozen(kw_only=True)
 class RTCRemoteOutboundRtpStreamStats:
-    """A stream of the peer's, as it has last reported it; the timestamp is when that came.
+    """Statistics of a received stream at the peer; the timestamp is the arrival time of the peer's last report.
 
-    Round-trip times are there if we send nothing ourselves, and the peer answers our reference times (RFC 3611).
+    Round-trip times are measured if nothing is sent to the peer, and it answers receiver reference times (RFC 3611).
     """
 
     id: str

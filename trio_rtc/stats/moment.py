@@ -1,20 +1,20 @@
-"""When statistics are taken, on both clocks."""
+"""The time of statistics, on the monotonic and the wall clock."""
 
 import attrs
 
 
 @attrs.frozen
 class Moment:
-    """One moment.
+    """One moment on two clocks.
 
     Attributes:
-        now: On the monotonic clock that the layers have, in seconds.
-        timestamp: The time of day, in milliseconds since 1970.
+        now: The time of the monotonic clock, which the layers use, in seconds.
+        timestamp: The time of the wall clock, in milliseconds since 1970.
     """
 
     now: float
     timestamp: float
 
     def time_of_day(self, at: float) -> float:
-        """Return the time of day of a moment of the monotonic clock, in milliseconds since 1970."""
+        """Return the wall clock time, in milliseconds since 1970, of a time of the monotonic clock."""
         return self.timestamp - (self.now - at) * 1000

@@ -1,4 +1,4 @@
-"""The report, and which part of it concerns a sender or a receiver."""
+"""The statistics report, and the selection of those of a sender or receiver."""
 
 from collections.abc import Iterator
 from typing import TypeAlias
@@ -40,28 +40,28 @@ RTCStats: TypeAlias = (
     | RTCRemoteOutboundRtpStreamStats
     | LayerStats
 )
-"""Any of the objects of a report."""
+"""Any object of a report."""
 
 RTCStatsReport: TypeAlias = dict[str, RTCStats]
-"""W3C's RTCStatsReport: statistics by their id."""
+"""W3C's RTCStatsReport: id → statistics."""
 
 
 def references(stats: RTCStats) -> Iterator[str]:
-    """Yield the ids of the objects that one object refers to: what its members whose names end in ``_id`` hold."""
+    """Yield the ids of the objects to which an object refers: the values of its members that end in ``_id``."""
     for field in attrs.fields(type(stats)):
         if field.name.endswith("_id") and (referred := getattr(stats, field.name)) is not None:
             yield referred
 
 
 def select_stats(report: RTCStatsReport, mid: str | None, *, sending: bool) -> RTCStatsReport:
-    """Return what concerns a sender or receiver (W3C webrtc section 8.4, the stats selection algorithm).
+    """Return the statistics of a sender or receiver (W3C webrtc section 8.4, "stats selection algorithm").
 
-    That is its streams, and everything that these refer to directly or indirectly.
+    These are its RTP streams, and all objects to which they refer directly or indirectly.
 
     Args:
-        report: Of the whole connection.
-        mid: The section of the sender or receiver; ``None`` before it has one.
-        sending: Whether it is a sender.
+        report: The report of the connection.
+        mid: The MID of the sender or receiver; ``None`` before it has one.
+        sending: Whether to select those of a sender.
     """
     kind = RTCOutboundRtpStreamStats if sending else RTCInboundRtpStreamStats
     waiting = [stats.id for stats in report.values() if isinstance(stats, kind) and stats.mid == mid]

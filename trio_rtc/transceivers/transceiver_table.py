@@ -219,12 +219,14 @@ class TransceiverTable:
 
     # -- descriptions --------------------------------------------------------------------------------------------
 
-    def apply(self, applied: ApplyResult, views: Mapping[str, RTCDtlsTransport], *, remote: bool) -> None:
+    def apply(
+        self, applied: ApplyResult, dtls_by_mid: Mapping[str, RTCDtlsTransport], *, remote: bool
+    ) -> None:
         """Apply a description to its sections; the events wait for ``fire_events``.
 
         Args:
             applied: The changes by the description.
-            views: The transport of each section, by MID.
+            dtls_by_mid: The DTLS transport of each media section, by MID.
             remote: Whether it is the peer's description.
         """
         self._disassociate(applied)
@@ -244,7 +246,7 @@ class TransceiverTable:
                 self._process_remote_track(transceiver, plan, reverse(plan.remote_direction))
             elif plan.direction is not None:
                 self._process_remote_track(transceiver, plan, plan.direction)
-            dtls = views.get(plan.mid)
+            dtls = dtls_by_mid.get(plan.mid)
             if plan.direction is not None:
                 transceiver.settle(plan, dtls, final=applied.negotiated)
             elif remote:

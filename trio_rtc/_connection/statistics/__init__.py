@@ -1,1 +1,1 @@
-"""Collection of a connection's statistics (W3C webrtc section 8); ``stats`` has W3C's dictionaries."""
+"""Collection of a connection's statistics (W3C webrtc section 8); :mod:`trio_rtc.stats` has the dictionaries."""

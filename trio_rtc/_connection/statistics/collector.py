@@ -1,4 +1,4 @@
-"""Collects the report of a peer connection."""
+"""Collection of the statistics report of a peer connection."""
 
 from collections.abc import Callable, Iterable, Iterator
 
@@ -23,7 +23,7 @@ class StatsCollector:
     Attributes:
         transports: The transports.
         channels: The data channels.
-        certificate: Our certificate.
+        certificate: The local certificate.
         table: The transceivers.
         wall_clock: Returns the Unix time in seconds.
         ignored_lines: Returns the number of ignored lines in the peer's descriptions.
@@ -37,13 +37,13 @@ class StatsCollector:
     ignored_lines: Callable[[], int]
 
     async def collect(self) -> RTCStatsReport:
-        """Return all statistics at this moment."""
+        """Return the present statistics."""
         await trio.lowlevel.checkpoint()
         moment = Moment(trio.current_time(), self.wall_clock() * 1000)
         return {stats.id: stats for stats in self._all(moment)}
 
     async def collect_section(self, mid: str | None, sending: bool) -> RTCStatsReport:
-        """Return the statistics of one section and direction; none for ``None``."""
+        """Return the statistics of one media section and direction; empty for ``None`` as ``mid``."""
         return select_stats(await self.collect(), mid, sending=sending)
 
     def _all(self, moment: Moment) -> Iterator[RTCStats]:

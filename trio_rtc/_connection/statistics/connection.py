@@ -1,4 +1,4 @@
-"""Collects the statistics of the connection: transports, candidates, certificates, channels."""
+"""Collection of the statistics of transports, candidates, certificates and data channels."""
 
 import base64
 from collections.abc import Iterable, Iterator
@@ -25,7 +25,7 @@ from trio_rtc.transports.stack import TransportStack
 
 
 def id_of_transport(number: int) -> str:
-    """Return the id of a transport, of which there are several where the peer does not bundle."""
+    """Return the id of a transport; there are several if the peer does not bundle."""
     return f"transport-{number}" if number else "transport"
 
 
@@ -48,10 +48,10 @@ def connection_stats(
     """Yield the statistics of everything but media.
 
     Args:
-        transports: One for each bundle.
+        transports: The transports, one for each bundle.
         channels: The data channels.
-        certificate: Our certificate.
-        timestamp: Milliseconds since 1970.
+        certificate: The local certificate.
+        timestamp: The time in milliseconds since 1970.
     """
     yield RTCPeerConnectionStats(
         id="peer-connection",
@@ -81,21 +81,21 @@ def connection_stats(
 def _transport_stats(
     stack: TransportStack, events: TransportEvents, certificate: RTCCertificate, timestamp: float
 ) -> Iterator[ConnectionStats]:
-    own_id = id_of_transport(events.number)
+    transport_id = id_of_transport(events.number)
     assert events.ice_transport is not None
     assert events.dtls_transport is not None
     local = _certificate_stats(core_certificate(certificate).der, timestamp)
     remote = [_certificate_stats(der, timestamp) for der in events.dtls_transport.get_remote_certificates()]
     yield local
     yield from remote
-    yield from _candidate_stats(stack.agent, events.ice_transport, own_id, timestamp)
+    yield from _candidate_stats(stack.agent, events.ice_transport, transport_id, timestamp)
     selected = stack.agent.selected_entry
     for pair in stack.agent.pairs:
         available = _available_bitrate(stack) if pair is selected else None
-        yield _pair_stats(pair, own_id, timestamp, events.traffic.of(pair.key), available)
+        yield _pair_stats(pair, transport_id, timestamp, events.traffic.of(pair.key), available)
     handshake, rtp = events.handshake, stack.rtp
     yield RTCTransportStats(
-        id=own_id,
+        id=transport_id,
         timestamp=timestamp,
         bytes_sent=stack.ice.bytes_sent,
         bytes_received=stack.ice.bytes_received,
@@ -136,31 +136,31 @@ def _candidate_id(kind: str, address: str | None, port: int | None, protocol: st
 
 
 def _candidate_stats(
-    agent: Agent, ice: RTCIceTransport, own_id: str, timestamp: float
+    agent: Agent, ice: RTCIceTransport, transport_id: str, timestamp: float
 ) -> Iterator[RTCIceCandidateStats]:
-    """Return the candidates that were told, and those that only checks have revealed but pairs speak of."""
+    """Yield the signaled candidates, and the peer-reflexive ones of candidate pairs."""
     known = set()
-    told = [("local-candidate", candidate) for candidate in ice.get_local_candidates()]
-    told += [("remote-candidate", candidate) for candidate in ice.get_remote_candidates()]
-    revealed: list[tuple[str, RTCIceCandidate | Candidate]] = []
+    signaled = [("local-candidate", candidate) for candidate in ice.get_local_candidates()]
+    signaled += [("remote-candidate", candidate) for candidate in ice.get_remote_candidates()]
+    paired: list[tuple[str, RTCIceCandidate | Candidate]] = []
     for pair in agent.pairs:
-        revealed.append(("local-candidate", pair.local.candidate))
-        revealed.append(("remote-candidate", pair.remote.candidate))
-    for kind, candidate in (*told, *revealed):
-        stats = _one_candidate(candidate, kind, own_id, timestamp)
+        paired.append(("local-candidate", pair.local.candidate))
+        paired.append(("remote-candidate", pair.remote.candidate))
+    for kind, candidate in (*signaled, *paired):
+        stats = _one_candidate(candidate, kind, transport_id, timestamp)
         if stats.id not in known:
             known.add(stats.id)
             yield stats
 
 
 def _one_candidate(
-    candidate: RTCIceCandidate | Candidate, kind: str, own_id: str, timestamp: float
+    candidate: RTCIceCandidate | Candidate, kind: str, transport_id: str, timestamp: float
 ) -> RTCIceCandidateStats:
     return RTCIceCandidateStats(
         id=_candidate_id(kind, candidate.address, candidate.port, candidate.protocol),
         timestamp=timestamp,
         type=kind,
-        transport_id=own_id,
+        transport_id=transport_id,
         address=candidate.address,
         port=candidate.port,
         protocol=candidate.protocol,
@@ -190,20 +190,20 @@ def _pair_id(pair: CheckedPair) -> str:
 
 
 def _available_bitrate(stack: TransportStack) -> float | None:
-    """Return what congestion control allows; ``None`` without media, or before the peer has told what arrives."""
+    """Return the estimated bitrate; ``None`` without media, or before the peer has sent feedback."""
     rtp = stack.rtp
     return None if rtp is None else rtp.session.bandwidth.statistics().available_outgoing_bitrate
 
 
 def _pair_stats(
-    pair: CheckedPair, own_id: str, timestamp: float, traffic: Traffic, available: float | None
+    pair: CheckedPair, transport_id: str, timestamp: float, traffic: Traffic, available: float | None
 ) -> RTCIceCandidatePairStats:
     local_id, remote_id = _ids_of_pair(pair)
     counters = pair.statistics
     return RTCIceCandidatePairStats(
         id=_pair_id(pair),
         timestamp=timestamp,
-        transport_id=own_id,
+        transport_id=transport_id,
         local_candidate_id=local_id,
         remote_candidate_id=remote_id,
         bytes_sent=traffic.bytes_sent,

@@ -1,4 +1,4 @@
-"""Statistics of the streams that we receive, and of what the peer reports of them."""
+"""Statistics of received RTP streams, and of the peer's reports of them."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -19,28 +19,28 @@ def _inbound_id(stream: "RtpReceiveStream") -> str:
 def inbound_stats(
     transceiver: Transceiver,
     stream: "RtpReceiveStream",
-    pump: ReceivePipeline | None,
+    pipeline: ReceivePipeline | None,
     *,
     transport_id: str,
     codec_id: str | None,
     remote_id: str | None,
     moment: Moment,
 ) -> RTCInboundRtpStreamStats:
-    """Return the statistics of a stream that we receive.
+    """Return the statistics of a received stream.
 
     Args:
-        transceiver: Whose stream it is.
+        transceiver: The transceiver of the stream.
         stream: The stream.
-        pump: What decodes it.
+        pipeline: The pipeline that decodes it.
         transport_id: Id of its transport.
         codec_id: Id of its codec.
-        remote_id: Id of what the peer reports of it.
-        moment: When this is.
+        remote_id: Id of the peer's report of it.
+        moment: The time of the statistics.
     """
     track = transceiver.receive.track
     counters, statistics = stream.counters, stream.statistics
-    repairs = stream.codec is not None and stream.codec.rtx_payload_type is not None
-    of_kind = _video_members(stream, pump, moment) if track.kind == "video" else _audio_members(stream)
+    uses_rtx = stream.codec is not None and stream.codec.rtx_payload_type is not None
+    of_kind = _video_members(stream, pipeline, moment) if track.kind == "video" else _audio_members(stream)
     return RTCInboundRtpStreamStats(
         id=_inbound_id(stream),
         timestamp=moment.timestamp,
@@ -59,14 +59,14 @@ def inbound_stats(
         bytes_received=statistics.bytes + counters.retransmitted_bytes,
         header_bytes_received=counters.header_bytes,
         last_packet_received_timestamp=moment.time_of_day(stream.last_received_at),
-        retransmitted_packets_received=counters.retransmitted_packets if repairs else None,
-        retransmitted_bytes_received=counters.retransmitted_bytes if repairs else None,
+        retransmitted_packets_received=counters.retransmitted_packets if uses_rtx else None,
+        retransmitted_bytes_received=counters.retransmitted_bytes if uses_rtx else None,
         fec_ssrc=stream.fec_ssrc,
         fec_packets_received=stream.fec_counters.packets,
         fec_bytes_received=stream.fec_counters.bytes,
         fec_packets_discarded=stream.fec_counters.discarded,
         nack_count=counters.nacks_sent,
-        decoder_implementation=None if pump is None else pump.implementation,
+        decoder_implementation=None if pipeline is None else pipeline.implementation,
         **of_kind,
     )
 
@@ -107,15 +107,15 @@ _AUDIO_ONLY = (
 
 
 def _video_members(
-    stream: "RtpReceiveStream", pump: ReceivePipeline | None, moment: Moment
+    stream: "RtpReceiveStream", pipeline: ReceivePipeline | None, moment: Moment
 ) -> dict[str, Any]:
     stats = stream.stats
     assembler, intervals = stats.assembler, stats.intervals
-    decoded = None if pump is None else pump.decoded.get(stream.ssrc)
-    dropped = 0 if pump is None else pump.dropped_of(stream.ssrc)
+    decoded = None if pipeline is None else pipeline.decoded.get(stream.ssrc)
+    dropped = 0 if pipeline is None else pipeline.dropped_of(stream.ssrc)
     return {
         **dict.fromkeys(_AUDIO_ONLY),
-        # Padding repeats what has come already, which W3C does not count; nor does what nobody waited for any more.
+        # W3C counts neither padding that repeats received packets, nor retransmissions that were not needed any more.
         "packets_discarded": max(0, assembler.late - stream.counters.repairs_unneeded),
         "fir_count": stream.counters.firs_sent,
         "pli_count": stream.counters.plis_sent,
@@ -171,7 +171,7 @@ def remote_outbound_stats(
     codec_id: str | None,
     moment: Moment,
 ) -> RTCRemoteOutboundRtpStreamStats | None:
-    """Return what the peer has last reported of a stream of its own, ``None`` before it has."""
+    """Return the peer's last report of a received stream; ``None`` before the first one."""
     last = stream.last_report
     if last is None:
         return None

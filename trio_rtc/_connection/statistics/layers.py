@@ -1,4 +1,4 @@
-"""Collects the counters of our own layers, which W3C does not have."""
+"""Collection of the layers' counters, which are not W3C's."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -14,7 +14,7 @@ from trio_rtc.transports.stack import TransportStack
 def layer_counters(
     transports: Iterable[BundleTransport], transceivers: Iterable[Transceiver]
 ) -> dict[str, Mapping[str, float]]:
-    """Return the counters of all layers: layer → counter → number, of several transports the sum."""
+    """Return layer → counter → number, summed over the transports."""
     totals: dict[str, Counter[str]] = {}
     for transport in transports:
         for layer, counters in _stack_counters(transport.stack).items():
@@ -61,7 +61,7 @@ def _stack_counters(stack: TransportStack) -> dict[str, Mapping[str, float]]:
 
 
 def _media_counters(transceivers: Iterable[Transceiver]) -> dict[str, float]:
-    """Return what the ends of RTP have counted: tracks, encoders, decoders, and queues of the application."""
+    """Return the counters of tracks, encoders, decoders and the application's queues."""
     totals: Counter[str] = Counter()
     for transceiver in transceivers:
         send, receive = transceiver.send, transceiver.receive
@@ -85,7 +85,7 @@ def _media_counters(transceivers: Iterable[Transceiver]) -> dict[str, float]:
 
 
 def _numbers(counters: Any) -> dict[str, float]:
-    """Return the numbers among the fields of an attrs object, mappings of reasons flattened."""
+    """Return the numeric fields of an attrs object and of its mappings."""
     numbers: dict[str, float] = {}
     for name, value in attrs.asdict(counters, recurse=False).items():
         if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""Collects the statistics of media: what the transceivers send and receive, and what the peer reports of it."""
+"""Collection of the statistics of media sources, codecs and RTP streams."""
 
 from collections.abc import Iterable, Iterator
 from hashlib import sha256
@@ -44,8 +44,8 @@ def media_stats(
 ) -> Iterator[MediaStats]:
     """Yield the statistics of media.
 
-    A stream is there from its first packet on, and as long as its section and its source are. Of the codecs, those are
-    told that a stream uses.
+    A stream has statistics from its first packet on, until its media section or its SSRC is removed. Codecs have
+    statistics while a stream uses them.
     """
     for transceiver in table.records:
         if (track := transceiver.send.track) is not None:
@@ -53,11 +53,11 @@ def media_stats(
     for transport in transports:
         if (rtp := transport.stack.rtp) is not None:
             transport_id = id_of_transport(transport.number)
-            yield from _sent(rtp.session, transport_id, table, moment)
-            yield from _received(rtp.session, transport_id, table, moment)
+            yield from _sent_streams(rtp.session, transport_id, table, moment)
+            yield from _received_streams(rtp.session, transport_id, table, moment)
 
 
-def _sent(
+def _sent_streams(
     session: "RtpSession", transport_id: str, table: TransceiverTable, moment: Moment
 ) -> Iterator[MediaStats]:
     for stream, report in session.sender.streams:
@@ -87,7 +87,7 @@ def _sent(
         )
 
 
-def _received(
+def _received_streams(
     session: "RtpSession", transport_id: str, table: TransceiverTable, moment: Moment
 ) -> Iterator[MediaStats]:
     for stream in session.receiver.streams:
@@ -120,11 +120,11 @@ def _codec_stats(
     kind = transceiver.receive.track.kind
     mime_type, channels = f"{kind}/{codec.name}", codec.channels if kind == "audio" else None
     fmtp = format_parameters(codec.parameters) or None
-    # One payload type may mean another codec in the other direction, or after the next negotiation.
-    meaning = sha256(f"{mime_type} {codec.clock_rate} {channels} {fmtp}".encode()).hexdigest()
-    place = transport_id.removeprefix("transport")
+    # A payload type may have another codec in the other direction, or after another negotiation.
+    digest = sha256(f"{mime_type} {codec.clock_rate} {channels} {fmtp}".encode()).hexdigest()
+    suffix = transport_id.removeprefix("transport")
     return RTCCodecStats(
-        id=f"codec-{direction}-{codec.payload_type}-{meaning[:8]}{place}",
+        id=f"codec-{direction}-{codec.payload_type}-{digest[:8]}{suffix}",
         timestamp=moment.timestamp,
         payload_type=codec.payload_type,
         transport_id=transport_id,
@@ -141,9 +141,9 @@ def _source_id(track: MediaStreamTrack) -> str:
 
 def _source_stats(track: MediaStreamTrack, moment: Moment) -> RTCMediaSourceStats:
     source = track._state.source
-    meters = source.stats
+    stats = source.stats
     if track.kind == "audio":
-        level = meters.audio_level
+        level = stats.audio_level
         return RTCAudioSourceStats(
             id=_source_id(track),
             timestamp=moment.timestamp,
@@ -151,15 +151,15 @@ def _source_stats(track: MediaStreamTrack, moment: Moment) -> RTCMediaSourceStat
             kind=track.kind,
             audio_level=level.level,
             total_audio_energy=None if level.level is None else level.energy,
-            total_samples_duration=meters.seconds,
+            total_samples_duration=stats.seconds,
         )
     return RTCVideoSourceStats(
         id=_source_id(track),
         timestamp=moment.timestamp,
         track_identifier=track.id,
         kind=track.kind,
-        width=meters.width,
-        height=meters.height,
+        width=stats.width,
+        height=stats.height,
         frames=source.frames,
-        frames_per_second=meters.rate.in_last_second(moment.now),
+        frames_per_second=stats.rate.in_last_second(moment.now),
     )

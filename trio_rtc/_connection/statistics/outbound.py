@@ -1,4 +1,4 @@
-"""Statistics of the streams that we send, and of what the peer reports of them."""
+"""Statistics of sent RTP streams, and of the peer's reports of them."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -30,18 +30,18 @@ def outbound_stats(
     remote_id: str | None,
     moment: Moment,
 ) -> RTCOutboundRtpStreamStats:
-    """Return the statistics of a stream that we send.
+    """Return the statistics of a sent stream.
 
     Args:
-        transceiver: Whose stream it is.
+        transceiver: The transceiver of the stream.
         stream: The stream.
-        parameters: What was negotiated for it.
-        encoding: What encoding it has cost; ``None`` if the application has encoded it, or nothing was encoded yet.
+        parameters: Its negotiated parameters.
+        encoding: Its encoding statistics; ``None`` if the application encodes it, or before the first frame.
         transport_id: Id of its transport.
         codec_id: Id of its codec.
         media_source_id: Id of its source.
-        remote_id: Id of what the peer reports of it.
-        moment: When this is.
+        remote_id: Id of the peer's report of it.
+        moment: The time of the statistics.
     """
     kind = transceiver.receive.track.kind
     counters = stream.counters
@@ -96,9 +96,9 @@ _VIDEO_ONLY = (
 
 
 def _video_members(stream: "RtpSendStream", encoding: EncodingStats | None, moment: Moment) -> dict[str, Any]:
-    meters = encoding or EncodingStats()
+    stats = encoding or EncodingStats()
     limitation = stream.limitation if encoding is None else encoding.limitation
-    counters, encoded = stream.counters, meters.counters
+    counters, encoded = stream.counters, stats.counters
     width, height = stream.size or (None, None)
     return {
         "fir_count": counters.firs_received,
@@ -115,7 +115,7 @@ def _video_members(stream: "RtpSendStream", encoding: EncodingStats | None, mome
         "encoder_implementation": encoded.implementation,
         "quality_limitation_reason": RTCQualityLimitationReason(limitation.reason.value),
         "quality_limitation_durations": limitation.durations(moment.now),
-        "quality_limitation_resolution_changes": meters.resolution_changes,
+        "quality_limitation_resolution_changes": stats.resolution_changes,
     }
 
 
@@ -128,7 +128,7 @@ def remote_inbound_stats(
     codec_id: str | None,
     moment: Moment,
 ) -> RTCRemoteInboundRtpStreamStats | None:
-    """Return what the peer has last reported of a stream, ``None`` before it has."""
+    """Return the peer's last report of a sent stream; ``None`` before the first one."""
     if report.highest is None:
         return None
     return RTCRemoteInboundRtpStreamStats(
