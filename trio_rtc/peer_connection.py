@@ -544,17 +544,17 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
     def get_transceivers(self) -> list[RTCRtpTransceiver]:
         """Return the transceivers in the order of their creation, without those whose stop was negotiated."""
         table = self._parts.transceivers
-        return [table.face(each) for each in table.records]
+        return [table.w3c_object(each) for each in table.records]
 
     def get_senders(self) -> list[RTCRtpSender]:
         """Return the senders of the transceivers."""
         table = self._parts.transceivers
-        return [table.face(each).sender for each in table.live]
+        return [table.w3c_object(each).sender for each in table.live]
 
     def get_receivers(self) -> list[RTCRtpReceiver]:
         """Return the receivers of the transceivers."""
         table = self._parts.transceivers
-        return [table.face(each).receiver for each in table.live]
+        return [table.w3c_object(each).receiver for each in table.live]
 
     def add_stream(self, stream: MediaStream) -> None:
         """Obsolete: add every track of a stream that is not being sent yet.

@@ -92,7 +92,7 @@ class Negotiation:
     # -- creating ----------------------------------------------------------------------------------------------
 
     def create_offer(self, *, ice_restart: bool) -> RTCSessionDescription:
-        """Create an offer, with new ICE credentials for transports whose ICE restarts."""
+        """Create an offer, with new ICE credentials for transports that restart ICE."""
         transceivers = self.transceivers.to_jsep()
         kinds: list[str] = [each.kind for each in transceivers if each.is_live]
         if self.states.channels.channels:
@@ -110,7 +110,7 @@ class Negotiation:
         return RTCSessionDescription(RTCSdpType.OFFER, self.session.create_offer(media))
 
     def create_answer(self) -> RTCSessionDescription:
-        """Create an answer, with new ICE credentials for transports whose ICE the peer restarts."""
+        """Create an answer, with new ICE credentials for transports on which the peer restarts ICE."""
         restarting = set()
         for plan in self.session.transports:
             transport = self.transports.get_or_open(plan.number)
@@ -137,7 +137,7 @@ class Negotiation:
 
         Args:
             transceivers: The result of ``TransceiverTable.to_jsep``.
-            restarting: The numbers of the transports whose ICE restarts.
+            restarting: The numbers of the transports that restart ICE.
         """
         # The first transport may have ended without media sections; new sections may need it again.
         self.transports.get_or_open(0)
@@ -291,7 +291,7 @@ class Negotiation:
                 _add_remote(transport, parsed, candidate.line, agent.remote_parameters.username_fragment)
 
     def _current_transports(self, routes: Sequence[CandidateRoute]) -> Iterator[BundleTransport]:
-        """Yield the transports for whose present ICE generation a candidate is.
+        """Yield the transports whose present ICE generation a candidate belongs to.
 
         A candidate of the next generation remains in the description until then.
         """

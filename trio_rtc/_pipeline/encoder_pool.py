@@ -45,7 +45,7 @@ class EncoderConfig:
         fmtp: The peer's format parameters that affect encoding.
         scale_down_by: Divisor of width and height.
         max_framerate: Maximum video frames per second; ``None`` for no limit.
-        enabled: Whether the track is enabled; a disabled one gives black frames or silence.
+        enabled: Whether the track is enabled; otherwise its frames are black or silent.
     """
 
     kind: str

@@ -31,11 +31,11 @@ class ReceivePipeline:
         on_encoded: Called with each encoded frame after the transform; returns whether its queues need a keyframe.
         request_keyframe: Requests a keyframe of a layer. The media section may move from one transport to another, so
             this is not a method of one RTP session.
-        decode: Whether the track gives decoded frames.
+        decode: Whether the track provides decoded frames.
         video_decoder: Options of video decoders; ``None`` for the defaults.
 
     Attributes:
-        decode: Whether the track gives decoded frames.
+        decode: Whether the track provides decoded frames.
         layer: The RID of the simulcast layer to select; ``None`` for the layer of the first frame.
         transform: The application's transform of encoded frames.
         decoded: Counters of the decoders by SSRC, for the last 16 SSRCs.
@@ -97,7 +97,7 @@ class ReceivePipeline:
     def push_frame(self, rid: str | None, frame: Any) -> None:
         """Process a frame of the RTP session, or its ``Concealment`` for a missing one."""
         if self.transform is None and self._transforming is None:
-            self._deliver(rid, frame)
+            self._push_transformed(rid, frame)
             return
         if self._transforming is None:
             assert self._nursery is not None
@@ -119,9 +119,9 @@ class ReceivePipeline:
                 else:
                     frame = attrs.evolve(frame, following=None)
             if frame is not None:
-                self._deliver(rid, frame)
+                self._push_transformed(rid, frame)
 
-    def _deliver(self, rid: str | None, frame: Any) -> None:
+    def _push_transformed(self, rid: str | None, frame: Any) -> None:
         if isinstance(frame, EncodedFrame) and self._on_encoded(frame):
             self._request_keyframe(frame.rid)
         if not self._source.has_consumers or not self._is_selected(rid, frame):

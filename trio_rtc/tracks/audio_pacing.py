@@ -37,7 +37,7 @@ class AudioTimeline:
 
     end: float | None = None
     _expected_pts: float | None = None
-    _begins: deque[float] = attrs.Factory(deque)
+    _start_times: deque[float] = attrs.Factory(deque)
 
     def begin(self, frame: Any, now: float) -> float:
         """Return the start time of a frame that is sent now."""
@@ -55,9 +55,9 @@ class AudioTimeline:
         duration = duration_of(piece)
         begin = self.begin(piece, now)
         self.end = begin + duration
-        while self._begins and self._begins[0] < now:
-            self._begins.popleft()
-        self._begins.append(begin)
+        while self._start_times and self._start_times[0] < now:
+            self._start_times.popleft()
+        self._start_times.append(begin)
         pts = _seconds_of(piece)
         self._expected_pts = None if pts is None else pts + duration
         return begin
@@ -68,8 +68,8 @@ class AudioTimeline:
 
     def drop(self, now: float) -> float | None:
         """Remove the pieces that have not begun, and return the start time of the first of them."""
-        first = next((begin for begin in self._begins if begin >= now), None)
-        self._begins.clear()
+        first = next((begin for begin in self._start_times if begin >= now), None)
+        self._start_times.clear()
         if first is not None:
             self.end = first
         return first

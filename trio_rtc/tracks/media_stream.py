@@ -45,7 +45,7 @@ class MediaStream(EventTarget):
     ) -> None:
         super().__init__(runner or HandlerRunner())
         self._id = id or new_id()
-        # A set that keeps its order.
+        # An ordered set.
         self._tracks = dict.fromkeys(tracks.get_tracks() if isinstance(tracks, MediaStream) else tracks)
 
     @property

@@ -58,7 +58,7 @@ class ConnectionContext:
     negotiation_needed: NegotiationNeeded = attrs.field(init=False)
     collect_stats: Callable[[str | None, bool], Awaitable[RTCStatsReport]] = attrs.field(init=False)
     # Local tracks run their handlers in the block of the first connection that sends them.
-    _lent: list[HandlerRunner] = attrs.field(factory=list)
+    _track_runners: list[HandlerRunner] = attrs.field(factory=list)
 
     def __attrs_post_init__(self) -> None:
         self.chain = OperationsChain(lambda: self.is_closed)
@@ -77,15 +77,15 @@ class ConnectionContext:
         if self.is_closed:
             raise mark_connection_ended(InvalidStateError("the peer connection is closed"))
 
-    def lend_handlers(self, track: TrackState) -> None:
+    def open_handlers(self, track: TrackState) -> None:
         """Run the asynchronous handlers of a local track in this connection's block, if they have no nursery yet."""
         nursery = self.runner.nursery
         if nursery is not None and track.runner.nursery is None:
             track.runner.open(nursery, self.runner)
-            self._lent.append(track.runner)
+            self._track_runners.append(track.runner)
 
     def close(self) -> None:
         """Stop running the handlers of local tracks."""
-        for runner in self._lent:
+        for runner in self._track_runners:
             runner.leave()
-        self._lent.clear()
+        self._track_runners.clear()

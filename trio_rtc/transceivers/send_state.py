@@ -148,7 +148,7 @@ class SendState:
         if len(self.encodings) == 1 and not kept:
             self.encodings[0].rid = None
 
-    def settle(self, negotiated: NegotiatedSending, transport: RTCDtlsTransport | None) -> None:
+    def set_negotiated(self, negotiated: NegotiatedSending, transport: RTCDtlsTransport | None) -> None:
         """Record the result of a negotiation."""
         self.negotiated = negotiated
         self.last_returned = None

@@ -205,7 +205,7 @@ class Transceiver:
 
     # -- negotiation -------------------------------------------------------------------------------------------------
 
-    def prepare(self, plan: MediaPlan, dtls: RTCDtlsTransport | None) -> None:
+    def apply_local_offer(self, plan: MediaPlan, dtls: RTCDtlsTransport | None) -> None:
         """Apply the local offer: its transport, and the codecs that may be received before the answer."""
         self.send.transport = self.send.transport or dtls
         receive = self.receive
@@ -214,7 +214,7 @@ class Transceiver:
         )
         receive.transport = receive.transport or dtls
 
-    def settle(self, plan: MediaPlan, dtls: RTCDtlsTransport | None, *, final: bool) -> None:
+    def apply_answer(self, plan: MediaPlan, dtls: RTCDtlsTransport | None, *, final: bool) -> None:
         """Apply the plan of an answer or a provisional answer.
 
         Args:
@@ -236,7 +236,7 @@ class Transceiver:
             extension_parameters(plan),
             RTCRtcpParameters(self.context.cname, plan.rtcp_reduced_size),
         )
-        send.settle(negotiated, dtls)
+        send.set_negotiated(negotiated, dtls)
         self.receive.parameters, self.receive.transport = w3c_receive_parameters(plan), dtls
         send.has_sent |= plan.direction.sends
 
@@ -306,7 +306,7 @@ class Transceiver:
         codec = _chosen_codec(plan.send_codecs, self.send.encodings[0])
         if codec is None:
             return None
-        self.context.lend_handlers(track)
+        self.context.open_handlers(track)
         return SendPlan(
             plan.mid,
             plan.kind,

@@ -56,7 +56,7 @@ class TransceiverTable:
         self._context = context
         self._by_key: dict[int, Transceiver] = {}
         self._by_mid: dict[str, Transceiver] = {}
-        self._faces: dict[Transceiver, RTCRtpTransceiver] = {}
+        self._w3c_objects: dict[Transceiver, RTCRtpTransceiver] = {}
         # Senders of removed transceivers are still those of this connection for remove_track().
         self._senders: WeakKeyDictionary[RTCRtpSender, Transceiver] = WeakKeyDictionary()
         # A stream that is signaled again is the same object, if the application has retained it.
@@ -88,9 +88,9 @@ class TransceiverTable:
         """Legacy: the streams of received tracks."""
         return list(dict.fromkeys(stream for each in self._by_key.values() for stream in each.remote_streams))
 
-    def face(self, transceiver: Transceiver) -> RTCRtpTransceiver:
+    def w3c_object(self, transceiver: Transceiver) -> RTCRtpTransceiver:
         """Return W3C's object of a record."""
-        return self._faces[transceiver]
+        return self._w3c_objects[transceiver]
 
     def by_mid(self, mid: str) -> Transceiver | None:
         """Return the transceiver of a section."""
@@ -115,12 +115,12 @@ class TransceiverTable:
             created = self._create(
                 track.kind, track, [RTCRtpEncodingParameters()], streams, _SENDRECV, by_add_track=True
             )
-            return self.face(created).sender
+            return self.w3c_object(created).sender
         free.reused_by_add_track = True
         free.include_sending()
         free.send.set_streams(streams)
         free.set_track(track)
-        return self.face(free).sender
+        return self.w3c_object(free).sender
 
     def remove_track(self, sender: RTCRtpSender) -> bool:
         """Stop sending a track (W3C ``removeTrack``); return whether negotiation is needed.
@@ -161,7 +161,7 @@ class TransceiverTable:
                 "direction must be 'sendrecv', 'sendonly', 'recvonly' or 'inactive', not 'stopped'"
             )
         initial = initial_encodings(kind, encodings, capabilities.codecs)
-        return self.face(self._create(kind, track, initial, streams, direction))
+        return self.w3c_object(self._create(kind, track, initial, streams, direction))
 
     def offer_to_receive(self, kind: str, *, receive: bool) -> None:
         """Obsolete: include or exclude receiving of a kind in the next offer (W3C webrtc section 4.4.3.2)."""
@@ -184,7 +184,7 @@ class TransceiverTable:
         self._changes.ended.append(transceiver)
 
     def _remove(self, transceiver: Transceiver) -> None:
-        del self._by_key[transceiver.key], self._faces[transceiver]
+        del self._by_key[transceiver.key], self._w3c_objects[transceiver]
         if transceiver.mid is not None and self._by_mid.get(transceiver.mid) is transceiver:
             del self._by_mid[transceiver.mid]
         transceiver.close_pipelines()
@@ -213,8 +213,8 @@ class TransceiverTable:
         transceiver.send.set_track(track)
         self._next_key += 1
         self._by_key[transceiver.key] = transceiver
-        face = self._faces[transceiver] = RTCRtpTransceiver(transceiver)
-        self._senders[face.sender] = transceiver
+        w3c_object = self._w3c_objects[transceiver] = RTCRtpTransceiver(transceiver)
+        self._senders[w3c_object.sender] = transceiver
         return transceiver
 
     # -- descriptions --------------------------------------------------------------------------------------------
@@ -248,11 +248,11 @@ class TransceiverTable:
                 self._process_remote_track(transceiver, plan, plan.direction)
             dtls = dtls_by_mid.get(plan.mid)
             if plan.direction is not None:
-                transceiver.settle(plan, dtls, final=applied.negotiated)
+                transceiver.apply_answer(plan, dtls, final=applied.negotiated)
             elif remote:
                 transceiver.send.propose_simulcast(_proposed_layers(plan))
             else:
-                transceiver.prepare(plan, dtls)
+                transceiver.apply_local_offer(plan, dtls)
         if applied.negotiated:
             self._remove_stopped()
 
@@ -280,8 +280,12 @@ class TransceiverTable:
         for stream, track in changes.added:
             stream._add_remote(track)
         fire, target = self._context.fire, self._context.target
-        for face, streams in changes.tracks:
-            fire(RTCTrackEvent("track", target, face.receiver, face.receiver.track, streams, face))
+        for w3c_object, streams in changes.tracks:
+            fire(
+                RTCTrackEvent(
+                    "track", target, w3c_object.receiver, w3c_object.receiver.track, streams, w3c_object
+                )
+            )
         for stream in changes.new_streams:
             fire(MediaStreamEvent("add_stream", target, stream))
         for stream in dict.fromkeys(stream for stream, _ in changes.removed):
@@ -336,7 +340,7 @@ class TransceiverTable:
         if not direction.receives:
             self._remove_remote_track(transceiver)
         elif self._set_remote_streams(transceiver, stream_ids) or not transceiver.fired_receiving:
-            self._changes.tracks.append((self.face(transceiver), transceiver.remote_streams))
+            self._changes.tracks.append((self.w3c_object(transceiver), transceiver.remote_streams))
         transceiver.fired_direction = direction
 
     def _remove_remote_track(self, transceiver: Transceiver) -> None:
