@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("trio_rtc.media")
 
 _KIND_ATTRIBUTES = {"audio": "samples", "video": "width"}
-"""By kind: the attribute that only its frames have."""
+"""Attribute that only frames of a kind have, by kind."""
 
 
 @attrs.define

@@ -375,8 +375,8 @@ def check_frame(kind: str, frame: Any) -> None:
     """Check a frame that an application sends into a track.
 
     Raises:
-        TypeError: It is not a frame of this kind.
-        ValueError: It is empty or too large for every codec, or has a codec of another kind.
+        TypeError: The object is not a frame of this kind.
+        ValueError: The frame is empty or too large for every codec, or has a codec of another kind.
     """
     if isinstance(frame, EncodedFrame):
         _check_encoded(frame.payload, frame.timestamp, frame.capture_time)

@@ -22,7 +22,7 @@ def initial_encodings(
     """Return the encodings of a new sender (W3C webrtc section 5.1, ``addTransceiver``).
 
     Raises:
-        TypeError: Of several encodings, one has no RID, the same RID as another one, or an invalid RID.
+        TypeError: A RID is invalid, or one of several encodings has no RID or that of another one.
         ValueError: A number is out of range.
         OperationError: A codec cannot be sent.
     """
