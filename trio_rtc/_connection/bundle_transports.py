@@ -47,9 +47,9 @@ class BundleTransport:
 class BundleTransports:
     """The transports of a peer connection, by number.
 
-    The first one exists from the beginning: it has the data channels that are not open yet, and its ICE credentials are
-    those of the first offer. Others are created when an answer needs them. A transport is removed when a negotiation
-    has left it without a media section.
+    The first one exists from the beginning: it has the data channels that are not open yet, and is the default of local
+    offers. Others are created when they are needed. A transport is removed when a negotiation has left it without a
+    media section.
 
     Args:
         open_stack: Creates a stack for a delegate, with the given ICE credentials or new ones.

@@ -548,7 +548,7 @@ def as_local_description(
 
 
 def as_candidate(candidate: RTCIceCandidate | Mapping[str, Any] | None) -> CandidateInit:
-    """Return a candidate, converted if it is a dictionary as returned by a browser's ``toJSON`` or ``None``."""
+    """Return a candidate for an object, a dictionary as returned by a browser's ``toJSON``, or ``None``."""
     if candidate is None:
         return CandidateInit()
     if isinstance(candidate, Mapping):

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _KEYFRAME_INTERVAL: Final = 0.3
 """Seconds between two requested keyframes: a peer that requests many must not degrade the video of others."""
-_RESULTS_KEPT: Final = 8
+_MAX_RESULTS: Final = 8
 """Results retained for senders that are slightly late."""
 _SLICE_SIZE: Final = 1_000
 """Maximum bytes of an H.264 slice in packetization mode 0 (RFC 6184 section 5.6): one NAL unit per packet."""
@@ -63,7 +63,7 @@ class Encoded:
     Attributes:
         index: Index of the encoder's input frame.
         frames: The encoded frames.
-        seconds: Duration of encoding.
+        seconds: Duration of encoding, in seconds.
     """
 
     index: int
@@ -178,7 +178,7 @@ class SharedEncoder:
             encoded = Encoded(self._count, *await self._encode(frame, captured, repeated_after))
             self._count += 1
             self._results[number] = encoded
-            if len(self._results) > _RESULTS_KEPT:
+            if len(self._results) > _MAX_RESULTS:
                 self._results.popitem(last=False)
             return encoded
 

@@ -1,4 +1,4 @@
-"""The receive pipeline: from encoded frames to a track, which are decoded in worker threads while it has a consumer."""
+"""The receive pipeline, which decodes frames for a track in worker threads while the track has a consumer."""
 
 import logging
 from collections import Counter

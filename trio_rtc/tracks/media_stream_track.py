@@ -35,9 +35,9 @@ class MediaStreamTrack(EventTarget, trio.abc.ReceiveChannel[Any]):
     """A track of audio or video (W3C mediacapture-main section 4.3), read with ``async for frame in track``.
 
     Iteration begins with the first frame after its start. Frames that are not read in time are dropped, the oldest
-    first, and counted in ``frames_dropped``. The first two seconds of received video are retained until the track has a
-    consumer, because not every peer sends another keyframe. Tracks are created by :func:`open_media_track`, by a peer
-    connection, or by ``clone``.
+    first, and counted in ``frames_dropped``. The beginning of received video is retained for up to two seconds, until
+    the track has a consumer, because not every peer sends another keyframe. Tracks are created by
+    :func:`open_media_track`, by a peer connection, or by ``clone``.
 
     Asynchronous handlers of its events run in the nursery of its peer connection, or in the one that was passed to
     :func:`open_media_track`; synchronous handlers and subscriptions need none.

@@ -25,7 +25,7 @@ from .rtp_parameters import (
     RTCRtpSendParameters,
 )
 
-_KEYFRAME_REQUESTS_KEPT: Final = 16
+_MAX_KEYFRAME_REQUESTS: Final = 16
 
 
 @attrs.frozen
@@ -179,7 +179,7 @@ class SendState:
 
     def new_keyframe_queue(self) -> FrameQueue[str | None]:
         """Return a registered queue for keyframe requests; the oldest is dropped when it is full."""
-        queue: FrameQueue[str | None] = FrameQueue(_KEYFRAME_REQUESTS_KEPT)
+        queue: FrameQueue[str | None] = FrameQueue(_MAX_KEYFRAME_REQUESTS)
         self.keyframe_requests[queue] = None
         return queue
 
