@@ -1,4 +1,4 @@
-"""The data channels of a peer connection: creating them, and dispatching the events of the core."""
+"""The data channels of a peer connection: their creation, and the dispatch of the core's events."""
 
 import weakref
 from collections import deque

@@ -312,7 +312,7 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
     async def aclose(self) -> None:
         """Close, and wait until all messages have been delivered and the peer has closed too.
 
-        If the call is cancelled, the channel is closed nevertheless.
+        If the call is cancelled, or the connection is lost, the channel is closed nevertheless.
         """
         require_trio("RTCDataChannel.aclose")
         self.close()

@@ -121,7 +121,7 @@ class RTCOutboundRtpStreamStats:
 @strict_class
 @attrs.frozen(kw_only=True)
 class RTCRemoteInboundRtpStreamStats:
-    """Statistics of a sent stream at the peer; the timestamp is the arrival time of the peer's last report."""
+    """Statistics of a sent stream at its receiver; the timestamp is the arrival time of the peer's last report."""
 
     id: str
     timestamp: float
@@ -216,7 +216,7 @@ class RTCInboundRtpStreamStats:
 @strict_class
 @attrs.frozen(kw_only=True)
 class RTCRemoteOutboundRtpStreamStats:
-    """Statistics of a received stream at the peer; the timestamp is the arrival time of the peer's last report.
+    """Statistics of a received stream at its sender; the timestamp is the arrival time of the peer's last report.
 
     Round-trip times are measured if nothing is sent to the peer, and it answers receiver reference times (RFC 3611).
     """
