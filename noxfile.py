@@ -30,6 +30,9 @@ TYPED_TESTS = [
     *(f"tests/protocols/{core}" for core in ("rtcp", "sctp", "sdp", "stun")),
 ]
 
+# The measures of tests/lint/structure.py that lint checks, by a word of their names.
+STRUCTURE = ("modules", "circle", "private", "Protocols", "attach", "meanings", "docstrings")
+
 # Debian's package and the names that the program has on other systems.
 BROWSERS = {
     "chromium": ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome"),
@@ -81,12 +84,14 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style (ruff), types (mypy --strict) and the direction of imports (import-linter)."""
+    """Check style (ruff), types (mypy --strict), imports (import-linter), language and structure (tests/lint)."""
     install(session, "lint", extras="cli")
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
     session.run("mypy", "--strict", "trio_rtc", "benchmarks", "examples", "noxfile.py", *TYPED_TESTS)
     session.run("lint-imports", "--no-logo")
+    session.run("python", "-m", "tests.lint.language")
+    session.run("python", "-m", "tests.lint.structure", *STRUCTURE)
 
 
 @nox.session

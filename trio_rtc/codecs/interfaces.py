@@ -12,7 +12,10 @@ from trio_rtc.protocols.rtp.packet.frame import EncodedFrame
 
 
 class VideoEncoder(Protocol):
-    """Encodes video frames."""
+    """Encodes video frames.
+
+    This package has one implementer; applications can use their own with :class:`.CodecThread`.
+    """
 
     codec: str
 

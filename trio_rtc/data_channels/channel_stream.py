@@ -11,7 +11,7 @@ _MAX_MESSAGE_SIZE = 65536
 
 
 class MessageChannel(Protocol):
-    """The interface of ``RTCDataChannel``, which is above this module because it creates the stream."""
+    """The interface of ``RTCDataChannel``, its one implementer, which is above this module: it creates the stream."""
 
     async def send(self, data: str | bytes | bytearray | memoryview) -> None:
         """Send a message."""
