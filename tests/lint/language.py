@@ -56,7 +56,7 @@ FIRST_WORDS: Final = frozenset(
 """A docstring begins with what a method does to its object, or with a noun."""
 
 _FIELDS_TERMS: Final = "id|loss|header|parameter|start|description|order|number"
-"""What stands behind "picture" in RFC 4585, RFC 6184 and RFC 7741."""
+"""The words after "picture" in RFC 4585, RFC 6184 and RFC 7741."""
 _LINKS: Final = "and|as|at|by|for|from|in|is|of|or|that|to|was|which|with"
 """Words behind a double possessive, as in "a packet of the peer's that"."""
 _OBJECTS: Final = "an?|the|each|all|any|this|it|them|us|one"

@@ -478,4 +478,4 @@ async def my_call():
     return "done"
 """
 }
-"""What precedes the tests that a page shows."""
+"""The imports and helpers before the tests of a page."""
