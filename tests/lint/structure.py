@@ -18,6 +18,7 @@ import attrs
 from .language import FIRST_WORDS
 from .package import Package, SourceModule
 from .receive_paths import FRAME, MESSAGE
+from .unit_tests import untested_modules
 
 ROOT: Final = Path(__file__).parents[2]
 PACKAGE: Final = "trio_rtc"
@@ -161,6 +162,12 @@ def ambiguous_class_names(package: Package) -> Result:
     return Result(len(places), places)
 
 
+def modules_without_unit_tests(package: Package) -> Result:
+    """Count the modules of substance without a test file of their name."""
+    places = list(untested_modules(package))
+    return Result(len(places), places)
+
+
 def lines(package: Package) -> Result:
     """Count the lines of the package."""
     folders: defaultdict[str, int] = defaultdict(int)
@@ -214,6 +221,7 @@ MEASURES: Final = (
     Measure("attach definitions", 0, attach_definitions),
     Measure("public class names with two meanings in a package", 0, ambiguous_class_names),
     Measure("docstrings that begin with a banned word", 0, docstring_verbs),
+    Measure("modules without a test file of their name", 183, modules_without_unit_tests),
     Measure("lines", 52_000, lines),
     Measure("CPU seconds of the import", 0.25, import_seconds),
     Measure("CPU seconds of the import with all public names", 0.7, first_use_seconds),

@@ -8,6 +8,7 @@ from tests.lint import structure
 from tests.lint.package import Package
 from tests.lint.receive_paths import Tracer, shortest_path, trace_frames, trace_messages
 from tests.lint.structure import Measure, Result
+from tests.lint.unit_tests import untested_modules
 
 
 @pytest.fixture
@@ -178,6 +179,99 @@ def test_docstrings_that_begin_with_a_banned_word(package: Callable[..., Package
     assert structure.docstring_verbs(tree) == Result(
         2, ["made_up/a.py:1: Whose turn it is.", "made_up/a.py:3: Take, then drop."]
     )
+
+
+CODE = "def f():\n    x = 1\n    return x"
+
+
+@pytest.fixture
+def write_tests(tmp_path: Path) -> Callable[..., None]:
+    """Create empty test files below ``tests``."""
+
+    def write(*files: str) -> None:
+        for file in files:
+            path = tmp_path / "tests" / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("module", "file"),
+    [
+        ("a", "api/test_a.py"),
+        ("_private__a", "api/test_a.py"),
+        ("_private__a", "private/test_a.py"),
+        ("b__c__d__a", "b/c/d/test_a.py"),
+        ("b__c__d__a", "b/test_d_a.py"),
+        ("b__c__d__a", "b/c/test_c_a.py"),
+        ("b__c__d___a", "b/c/test_b_c_d_a.py"),
+    ],
+)
+def test_module_with_unit_tests(
+    package: Callable[..., Package], write_tests: Callable[..., None], module: str, file: str
+) -> None:
+    write_tests(file)
+    assert structure.modules_without_unit_tests(package(**{module: CODE})).value == 0
+
+
+@pytest.mark.parametrize(
+    ("module", "file"),
+    [
+        ("a", "test_a.py"),
+        ("a", "b/test_a.py"),
+        ("b__a", "api/test_a.py"),
+        ("b__a", "b/test_a_more.py"),
+        ("b__a", "b/test_c_a.py"),
+        ("b__a", "b/c/test_a.py"),
+        ("b__a", "b/a.py"),
+        ("b__c__a", "b/test_c_b_a.py"),
+    ],
+)
+def test_module_without_unit_tests(
+    package: Callable[..., Package], write_tests: Callable[..., None], module: str, file: str
+) -> None:
+    write_tests(file)
+    places = [f"{module.replace('__', '/')}.py"]
+    assert structure.modules_without_unit_tests(package(**{module: CODE})) == Result(1, places)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import os\nLIMIT = 1\nclass A:\n    x = 1\n    y = 2",
+        'def f():\n    """Return 1."""\n    return 1\nclass A:\n    def f(self): return 1\n    def g(self): ...',
+    ],
+)
+def test_modules_of_plain_values_need_no_unit_tests(package: Callable[..., Package], source: str) -> None:
+    assert structure.modules_without_unit_tests(package(init=CODE, a=source)).value == 0
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["def f():\n    if x:\n        return 1", "class A:\n    async def f(self):\n        a()\n        b()"],
+)
+def test_modules_with_two_statements_need_unit_tests(package: Callable[..., Package], source: str) -> None:
+    assert structure.modules_without_unit_tests(package(a=source)) == Result(1, ["a.py"])
+
+
+def test_subject_tests(package: Callable[..., Package], write_tests: Callable[..., None]) -> None:
+    write_tests("b/test_subject.py", "b/test_named.py")
+    tree = package(b__a=CODE, b__c=CODE, b__named=CODE, b__plain="x = 1")
+    listed = {
+        "b/a.py": "b/test_subject.py",
+        "b/c.py": "b/test_gone.py",
+        "b/named.py": "b/test_subject.py",
+        "b/plain.py": "b/test_subject.py",
+        "b/gone.py": "b/test_subject.py",
+    }
+    assert list(untested_modules(tree, listed)) == [
+        "b/c.py: there is no tests/b/test_gone.py",
+        "b/named.py: need not be listed",
+        "b/plain.py: need not be listed",
+        "b/gone.py: is listed, but there is no such module",
+    ]
 
 
 def test_lines(package: Callable[..., Package]) -> None:
