@@ -17,6 +17,7 @@ import attrs
 
 from .language import FIRST_WORDS
 from .package import Package, SourceModule
+from .public_names import undocumented
 from .receive_paths import FRAME, MESSAGE
 from .unit_tests import untested_modules
 
@@ -128,6 +129,12 @@ def docstring_verbs(package: Package) -> Result:
     return _places(package, find)
 
 
+def missing_docstrings(package: Package) -> Result:
+    """Count the modules and the public names without a docstring; other names need none."""
+    places = undocumented(package)
+    return Result(len(places), places)
+
+
 def _places(package: Package, find: Callable[[SourceModule], Iterator[tuple[int, str]]]) -> Result:
     places = [
         f"{module.path}:{line}: {text}" for module in package.modules.values() for line, text in find(module)
@@ -222,6 +229,7 @@ MEASURES: Final = (
     Measure("public class names with two meanings in a package", 0, ambiguous_class_names),
     Measure("docstrings that begin with a banned word", 0, docstring_verbs),
     Measure("modules without a test file of their name", 183, modules_without_unit_tests),
+    Measure("modules and public names without docstrings", 0, missing_docstrings),
     Measure("lines", 52_000, lines),
     Measure("CPU seconds of the import", 0.25, import_seconds),
     Measure("CPU seconds of the import with all public names", 0.7, first_use_seconds),

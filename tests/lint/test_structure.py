@@ -1,4 +1,3 @@
-import textwrap
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -9,25 +8,6 @@ from tests.lint.package import Package
 from tests.lint.receive_paths import Tracer, shortest_path, trace_frames, trace_messages
 from tests.lint.structure import Measure, Result
 from tests.lint.unit_tests import untested_modules
-
-
-@pytest.fixture
-def package(tmp_path: Path) -> Callable[..., Package]:
-    """Write modules into the package ``made_up``: a keyword ``a__b`` is the module ``made_up.a.b``."""
-
-    def write(**modules: str) -> Package:
-        root = tmp_path / "made_up"
-        root.mkdir()
-        (root / "__init__.py").write_text(modules.pop("init", ""), encoding="utf-8")
-        for name, source in modules.items():
-            path = root.joinpath(*name.split("__")).with_suffix(".py")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            for folder in path.relative_to(root).parents[:-1]:
-                (root / folder / "__init__.py").touch()
-            path.write_text(textwrap.dedent(source), encoding="utf-8")
-        return Package(tmp_path, "made_up")
-
-    return write
 
 
 def test_modules_are_counted_by_folder(package: Callable[..., Package]) -> None:
