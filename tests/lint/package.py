@@ -1,6 +1,8 @@
 """The modules, imports and classes of a package, read from its source."""
 
 import ast
+import io
+import tokenize
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +13,7 @@ import attrs
 _PUBLIC_NAMES: Final = frozenset(["_replace", "_asdict", "_fields", "_make", "_field_defaults"])
 """Names of :class:`typing.NamedTuple` that begin with an underscore but are public."""
 _MAX_HOPS: Final = 8
+_NO_CODE: Final = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT)
 
 
 def dotted_name(node: ast.expr) -> str:
@@ -73,6 +76,18 @@ class SourceModule:
                 docstring = ast.get_docstring(node)
                 if docstring:
                     yield node.body[0].lineno, docstring
+
+    def lines_of_code(self) -> int:
+        """Return the number of lines that are neither blank nor only of a comment or a docstring."""
+        lines: set[int] = set()
+        for token in tokenize.generate_tokens(io.StringIO(self.source).readline):
+            if token.type not in _NO_CODE and token.string:
+                lines.update(range(token.start[0], token.end[0] + 1))
+        texts = (node.value for node in self.nodes if isinstance(node, ast.Expr))
+        for node in texts:
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                lines.difference_update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+        return len(lines)
 
     @cached_property
     def bindings(self) -> Mapping[str, str]:

@@ -38,10 +38,10 @@ class Result:
 
 @attrs.frozen
 class Measure:
-    """A figure that is measured, and its upper bound."""
+    """A figure that is measured, and its upper bound, if it has one."""
 
     name: str
-    bound: float
+    bound: float | None
     measure: Callable[[Package], Result]
 
 
@@ -177,10 +177,19 @@ def modules_without_unit_tests(package: Package) -> Result:
 
 def lines(package: Package) -> Result:
     """Count the lines of the package."""
+    return _lines_by_folder(package, lambda module: module.source.count("\n"))
+
+
+def lines_of_code(package: Package) -> Result:
+    """Count the lines that are neither blank nor only of a comment or a docstring."""
+    return _lines_by_folder(package, SourceModule.lines_of_code)
+
+
+def _lines_by_folder(package: Package, count: Callable[[SourceModule], int]) -> Result:
     folders: defaultdict[str, int] = defaultdict(int)
     for module in package.modules.values():
-        folders[module.folder] += module.source.count("\n")
-    return Result(sum(folders.values()), [f"{count} {folder}" for folder, count in sorted(folders.items())])
+        folders[module.folder] += count(module)
+    return Result(sum(folders.values()), [f"{lines} {folder}" for folder, lines in sorted(folders.items())])
 
 
 def import_seconds(package: Package) -> Result:
@@ -231,6 +240,7 @@ MEASURES: Final = (
     Measure("modules without a test file of their name", 183, modules_without_unit_tests),
     Measure("modules and public names without docstrings", 0, missing_docstrings),
     Measure("lines", 52_000, lines),
+    Measure("lines of code", None, lines_of_code),
     Measure("CPU seconds of the import", 0.25, import_seconds),
     Measure("CPU seconds of the import with all public names", 0.7, first_use_seconds),
     Measure("files from an RTP packet to a decoded frame", 25, _receive_path(FRAME)),
@@ -244,9 +254,12 @@ def report(package: Package, measures: Sequence[Measure], *, with_places: bool =
     rows, kept = [], True
     for each in measures:
         result = each.measure(package)
-        fits = result.value <= each.bound
-        kept = kept and fits
-        rows.append(f"{each.name:{width}} {result.value:>8,} {'<=' if fits else '> '} {each.bound:>6,}")
+        row = f"{each.name:{width}} {result.value:>8,}"
+        if each.bound is not None:
+            fits = result.value <= each.bound
+            kept = kept and fits
+            row += f" {'<=' if fits else '> '} {each.bound:>6,}"
+        rows.append(row)
         rows += [f"    {place}" for place in result.places if with_places]
     return "\n".join(rows), kept
 

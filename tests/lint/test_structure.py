@@ -258,6 +258,29 @@ def test_lines(package: Callable[..., Package]) -> None:
     assert structure.lines(package(a="1\n2\n", b__c="1\n")) == Result(3, ["2 made_up", "1 made_up.b"])
 
 
+def test_lines_of_code(package: Callable[..., Package]) -> None:
+    tree = package(
+        a="""
+        '''Module.
+
+        Prose.
+        '''
+        # A comment.
+        LIMIT = '''one
+
+        two'''  # and another
+        '''A string behind a value.'''
+        def f(
+            x,
+        ):
+            '''Return it.'''
+            return x
+        """,
+        b__c="1\n",
+    )
+    assert structure.lines_of_code(tree) == Result(8, ["7 made_up", "1 made_up.b"])
+
+
 def test_import_seconds(package: Callable[..., Package]) -> None:
     busy = "import time\nwhile time.process_time() < 0.2: pass"
     result = structure.import_seconds(package(init=busy))
@@ -291,6 +314,11 @@ def test_report(package: Callable[..., Package], bound: float, kept: bool, sign:
     assert structure.report(tree, [measure]) == (f"figure        2 {sign}      {bound}", kept)
     text, _ = structure.report(tree, [measure], with_places=True)
     assert text.splitlines()[1:] == ["    here", "    there"]
+
+
+def test_report_without_a_bound(package: Callable[..., Package]) -> None:
+    measure = Measure("figure", None, lambda _: Result(2000, []))
+    assert structure.report(package(), [measure]) == ("figure    2,000", True)
 
 
 def test_unknown_measure(capsys: pytest.CaptureFixture[str]) -> None:
