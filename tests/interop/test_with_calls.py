@@ -1,6 +1,10 @@
 """The benchmark of calls, with a short call over a lossy network."""
 
+import pytest
+
 from benchmarks.calls.__main__ import chosen_rows, make_parser, run
+
+pytestmark = pytest.mark.timed
 
 
 async def test_a_call_over_a_lossy_network_is_measured() -> None:

@@ -12,6 +12,8 @@ from tests.interop.negotiation import connect
 from tests.interop.opening import Peers
 from trio_rtc import MediaStream, MediaStreamTrack, RTCOutboundRtpStreamStats, RTCTrackEvent
 
+pytestmark = pytest.mark.timed
+
 FRAMERATE = 30
 LEAST_FRAMERATE = 25
 """Frames per second that a busy machine can make."""

@@ -22,6 +22,8 @@ from tests.interop.opening import Peers
 from trio_rtc import MediaStreamTrack, Settings
 from trio_rtc.transports.udp import SystemNetwork
 
+pytestmark = pytest.mark.timed
+
 WIDTH, HEIGHT, FRAMERATE = 640, 360, 30
 SETTLE, MEASURE, MEASURE_RARE = 1.5, 4.0, 10.0
 """Seconds from the first frame until counting begins, and of counting: longer where few events decide."""

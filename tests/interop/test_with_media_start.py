@@ -4,6 +4,7 @@ import statistics
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
 import trio
 
 from tests.interop.calling import CALL_SECONDS
@@ -14,6 +15,8 @@ from tests.interop.own_media import OwnMedia
 from tests.interop.remote_peer import RemotePeer
 from trio_rtc import open_media_track
 from trio_rtc.media import draw_pattern
+
+pytestmark = pytest.mark.timed
 
 CALLS = 5
 WIDTH, HEIGHT, FRAMERATE = 640, 360, 30

@@ -11,6 +11,8 @@ from tests.interop.opening import Peers
 from tests.interop.own_media import wait_for_tone
 from trio_rtc import EncodedFrame, OpusParameters, RTCRtpReceiver, Settings
 
+pytestmark = pytest.mark.timed
+
 SKIPPED, COUNT = 25, 50
 """Number of skipped packets at the beginning, and of those examined then."""
 

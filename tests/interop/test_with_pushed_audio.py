@@ -15,6 +15,8 @@ from trio_rtc import MediaStream, open_media_track
 from trio_rtc.codecs.samples import frame_of, samples_of
 from trio_rtc.media import ToneSource
 
+pytestmark = pytest.mark.timed
+
 RATE = 24_000
 SAMPLE_RATES = {"opus": 48_000, "PCMU": 8_000, "G722": 16_000}
 """Sample rate of the decoder."""

@@ -1,5 +1,6 @@
 """Our video at Chromium: freezes under packet loss, and its delay after a concurrent bulk transfer."""
 
+import pytest
 import trio
 
 from tests.interop.calling import CALL_SECONDS, OUR_TONE, Call
@@ -9,6 +10,8 @@ from tests.interop.long_path import LongPath, RandomLoss
 from tests.interop.opening import Peers
 from trio_rtc import MediaStream, Settings
 from trio_rtc.transports.udp import SystemNetwork
+
+pytestmark = pytest.mark.timed
 
 WIDTH, HEIGHT, FRAMERATE = 640, 360, 30
 ROUND_TRIP, LOSS = 0.05, 0.1
