@@ -25,7 +25,7 @@ from trio_rtc.testing import SimulatedHost, SimulatedNetwork, run
 
 FRAME: Final = "frame"
 MESSAGE: Final = "message"
-COUNT: Final = 20
+COUNT: Final = 50
 INTERVAL: Final = 0.1
 _PACKAGE: Final = str(Path(sys.modules["trio_rtc"].__file__ or "").parent)
 _receiving: contextvars.ContextVar[bool] = contextvars.ContextVar("receiving", default=False)

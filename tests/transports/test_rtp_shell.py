@@ -86,7 +86,7 @@ async def test_packets_of_a_called_method_are_sent_by_the_task() -> None:
         assert side.wire.packets == [b"said"]
 
 
-async def test_each_flush_reports_the_bitrate_left_for_data() -> None:
+async def test_a_change_of_the_bitrate_left_for_data_is_reported() -> None:
     async with running_rtp() as side:
         side.shared.clear()
         for left in (1e6, None, 2e6):

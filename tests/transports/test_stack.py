@@ -443,13 +443,22 @@ async def test_an_interrupted_path_is_restored(restorations: list[tuple[str, flo
     assert sorted(notified for notified, _ in restorations) == ["rtp", "rtp", "sctp", "sctp"]
 
 
-async def test_media_reports_the_bitrate_left_for_data(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Here unlimited: no media is sent."""
-    notified: set[float | None] = set()
-    monkeypatch.setattr(SctpTransport, "share_path", lambda _, max_bitrate: notified.add(max_bitrate))
-    async with two_stacks() as sides:
-        await connect_all_layers(*sides)
-    assert notified == {None}
+@pytest.mark.parametrize("sctp_first", [True, False])
+async def test_data_is_limited_to_the_bitrate_that_media_leaves(
+    monkeypatch: pytest.MonkeyPatch, sctp_first: bool
+) -> None:
+    notified: list[float | None] = []
+    monkeypatch.setattr(RtpSession, "left_for_data", lambda *_: 1e6)
+    monkeypatch.setattr(SctpTransport, "share_path", lambda _, max_bitrate: notified.append(max_bitrate))
+    async with two_stacks() as (side, _):
+        side.start_dtls()
+        if sctp_first:
+            side.stack.start_sctp(5000)
+        rtp = side.stack.start_rtp("name")
+        for _ in range(2):
+            rtp.flush_nowait(trio.current_time())
+        side.stack.start_sctp(5000)
+    assert notified == [1e6]
 
 
 async def test_media_begins_immediately_with_keys(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
 """The RTP sessions of a peer connection: one on each transport, configured for the negotiated media sections.
 
 RTP starts when the first media section of a transport is negotiated. The events of a session are dispatched to the
-transceivers of their media sections.
+transceivers of their media sections; received media goes from the transport to its receive pipeline directly.
 """
 
 import importlib.util
@@ -11,10 +11,7 @@ import attrs
 
 from trio_rtc.protocols.rtp import (
     BitratesChanged,
-    FramesReceived,
     KeyframeRequested,
-    PacketsReceived,
-    RtpClosed,
     RtpEvent,
     RtpOpened,
     StreamEnded,
@@ -74,8 +71,7 @@ class MediaEngine:
         self._transports = {bundle.number: bundle.stack.start_rtp(self._cname) for bundle in used}
         by_mid = {mid: self._transports[bundle.number] for bundle in used for mid in bundle.mids}
         for transceiver in self._table.records:
-            transceiver.rtp = by_mid.get(transceiver.mid or "")
-            transceiver.update_demand()
+            transceiver.set_rtp(by_mid.get(transceiver.mid or ""))
 
     def update_sections(self) -> None:
         """Configure all RTP sessions and send pipelines for the present media sections."""
@@ -106,12 +102,12 @@ class MediaEngine:
             case BitratesChanged():
                 for transceiver in self._transceivers_on(number):
                     transceiver.send.handle_bitrates(event.bitrates)
-            case RtpClosed():
-                pass
-            case _:
+            case StreamStarted() | StreamEnded() | KeyframeRequested() | TelephoneEventReceived():
                 section = self._table.by_mid(event.mid)
                 if section is not None:
                     _handle_section_event(section, event)
+            case _:
+                pass
 
     def _transceivers_on(self, number: int) -> list[Transceiver]:
         rtp = self._transports.get(number)
@@ -120,18 +116,9 @@ class MediaEngine:
 
 def _handle_section_event(
     transceiver: Transceiver,
-    event: FramesReceived
-    | PacketsReceived
-    | StreamStarted
-    | StreamEnded
-    | KeyframeRequested
-    | TelephoneEventReceived,
+    event: StreamStarted | StreamEnded | KeyframeRequested | TelephoneEventReceived,
 ) -> None:
     match event:
-        case FramesReceived():
-            transceiver.push_frames(event.rid, event.frames)
-        case PacketsReceived():
-            transceiver.receive.push_packets(event.rid, event.packets)
         case TelephoneEventReceived():
             transceiver.receive.push_telephone_event(event.event)
         case KeyframeRequested():

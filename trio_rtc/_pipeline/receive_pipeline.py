@@ -1,14 +1,18 @@
-"""The receive pipeline, which decodes frames for a track in worker threads while the track has a consumer."""
+"""The receive pipeline: the media of one section, from the RTP session to the application.
+
+Packets go to the application's queues. Frames pass the application's transform, go to its queues for encoded frames,
+and are decoded for the track in worker threads while the track has a consumer.
+"""
 
 import logging
 from collections import Counter
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import attrs
 import trio
 
-from trio_rtc.protocols.rtp import EncodedFrame
+from trio_rtc.protocols.rtp import Concealment, EncodedFrame, RtpPacket
 from trio_rtc.tracks.frame_queue import FrameQueue, at_keyframe, payload_size
 from trio_rtc.tracks.frame_source import FrameSource, FrameTransform, apply_transform
 
@@ -21,14 +25,29 @@ logger = logging.getLogger("trio_rtc.media")
 _TRANSFORMS_WAITING = 64
 """Maximum number of frames that wait for the application's transform; the oldest is dropped beyond."""
 _MAX_SOURCES = 16
+_MAX_PLAYED = 64
+"""SSRCs, and CSRCs, whose last playout is recorded."""
+
+
+class PlayedSource(NamedTuple):
+    """The last playout of a source.
+
+    Attributes:
+        at: Its time on trio's clock, in seconds.
+        audio_level: The audio level in -dBov (RFC 6464); ``None`` if it was not signaled.
+        timestamp: The RTP timestamp, 32 bits.
+    """
+
+    at: float
+    audio_level: int | None
+    timestamp: int
 
 
 class ReceivePipeline:
-    """Processes received frames for a track: the application's transform, encoded-frame queues, decoder, source.
+    """Processes the frames and packets of one media section.
 
     Args:
         source: The source of the track.
-        on_encoded: Called with each encoded frame after the transform; returns whether its queues need a keyframe.
         request_keyframe: Requests a keyframe of a layer. The media section may move from one transport to another, so
             this is not a method of one RTP session.
         decode: Whether the track provides decoded frames.
@@ -40,19 +59,21 @@ class ReceivePipeline:
         transform: The application's transform of encoded frames.
         decoded: Counters of the decoders by SSRC, for the last 16 SSRCs.
         dropped: Frames dropped before the decoder by SSRC, for the last 16 SSRCs.
+        packet_queues: Queues of the application for RTP packets, each with its RID; ``None`` for all layers.
+        encoded_queues: The same for encoded frames.
+        played: The last playout of each SSRC, the latest last; at most 64.
+        contributing: The same for CSRCs.
     """
 
     def __init__(
         self,
         source: FrameSource,
-        on_encoded: Callable[[EncodedFrame], bool],
         request_keyframe: Callable[[str | None], None],
         *,
         decode: bool,
         video_decoder: "VideoDecoderOptions | None" = None,
     ) -> None:
         self._source = source
-        self._on_encoded = on_encoded
         self._request_keyframe = request_keyframe
         self._video_decoder = video_decoder
         self._nursery: trio.Nursery | None = None
@@ -68,10 +89,28 @@ class ReceivePipeline:
         self.transform: FrameTransform | None = None
         self.decoded: dict[int, DecodeCounters] = {}
         self.dropped: Counter[int] = Counter()
+        self.packet_queues: dict[FrameQueue[RtpPacket], str | None] = {}
+        self.encoded_queues: dict[FrameQueue[EncodedFrame], str | None] = {}
+        self.played: dict[int, PlayedSource] = {}
+        self.contributing: dict[int, PlayedSource] = {}
 
     def open(self, nursery: trio.Nursery) -> None:
         """Set the nursery of decoders and transforms, when the connection's block begins."""
         self._nursery = nursery
+
+    def close(self) -> None:
+        """Ignore all further media."""
+        self._nursery = None
+
+    @property
+    def wants_frames(self) -> bool:
+        """Whether the track or encoded frames have a consumer."""
+        return self._source.has_consumers or bool(self.encoded_queues)
+
+    @property
+    def wants_packets(self) -> bool:
+        """Whether RTP packets have a consumer."""
+        return bool(self.packet_queues)
 
     @property
     def transforms_dropped(self) -> int:
@@ -94,15 +133,30 @@ class ReceivePipeline:
         present = self._worker if ssrc == self._ssrc else None
         return self.dropped[ssrc] + (0 if present is None else present.dropped)
 
-    def push_frame(self, rid: str | None, frame: Any) -> None:
-        """Process a frame of the RTP session, or its ``Concealment`` for a missing one."""
-        if self.transform is None and self._transforming is None:
-            self._push_transformed(rid, frame)
+    def push_packets(self, rid: str | None, packets: list[RtpPacket]) -> None:
+        """Add received packets to the queues of their layer."""
+        if self._nursery is None:
             return
+        for queue, queue_rid in self.packet_queues.items():
+            if queue_rid is None or queue_rid == rid:
+                queue.put_all(packets)
+
+    def push_frames(self, rid: str | None, frames: Sequence[EncodedFrame | Concealment]) -> None:
+        """Process frames of the RTP session."""
+        if self._nursery is None:
+            return
+        for frame in frames:
+            if self.transform is None and self._transforming is None:
+                self._push_transformed(rid, frame)
+            else:
+                self._push_to_transform(self._nursery, rid, frame)
+
+    def _push_to_transform(
+        self, nursery: trio.Nursery, rid: str | None, frame: EncodedFrame | Concealment
+    ) -> None:
         if self._transforming is None:
-            assert self._nursery is not None
             self._transforming = FrameQueue(_TRANSFORMS_WAITING, _may_begin, size_of=_size_of)
-            self._nursery.start_soon(self._transform, self._transforming)
+            nursery.start_soon(self._transform, self._transforming)
         self._transforming.put((rid, frame))
         if self._transforming.needs_keyframe:
             self._request_keyframe(rid)
@@ -122,8 +176,8 @@ class ReceivePipeline:
                 self._push_transformed(rid, frame)
 
     def _push_transformed(self, rid: str | None, frame: Any) -> None:
-        if isinstance(frame, EncodedFrame) and self._on_encoded(frame):
-            self._request_keyframe(frame.rid)
+        if isinstance(frame, EncodedFrame):
+            self._push_encoded(frame)
         if not self._source.has_consumers or not self._is_selected(rid, frame):
             return
         if not self.decode:
@@ -139,6 +193,22 @@ class ReceivePipeline:
                 worker.put(frame)
         elif self._worker is not None:
             self._worker.conceal(frame.duration / self._clock_rate, frame.following)
+
+    def _push_encoded(self, frame: EncodedFrame) -> None:
+        """Record the sources of a frame, and add it to the queues of its layer."""
+        played = PlayedSource(trio.current_time(), frame.audio_level, frame.timestamp & 0xFFFFFFFF)
+        if frame.ssrc is not None:
+            _record_last(self.played, frame.ssrc, played)
+        for csrc in frame.contributing_sources:
+            # Levels of contributing sources (RFC 6465) are not received.
+            _record_last(self.contributing, csrc, played._replace(audio_level=None))
+        needs_keyframe = False
+        for queue, rid in self.encoded_queues.items():
+            if rid is None or rid == frame.rid:
+                queue.put(frame)
+                needs_keyframe |= queue.needs_keyframe
+        if needs_keyframe:
+            self._request_keyframe(frame.rid)
 
     def pause(self) -> None:
         """Stop decoding, because the track has no consumer."""
@@ -204,6 +274,13 @@ class ReceivePipeline:
         while True:
             await worker.keyframe_needed()
             self._request_keyframe(self._rid)
+
+
+def _record_last(sources: dict[int, PlayedSource], number: int, played: PlayedSource) -> None:
+    sources.pop(number, None)
+    sources[number] = played
+    if len(sources) > _MAX_PLAYED:
+        del sources[next(iter(sources))]
 
 
 def _may_begin(item: tuple[str | None, Any]) -> bool:

@@ -11,14 +11,13 @@ import trio
 from trio_rtc._pipeline.receive_pipeline import ReceivePipeline
 from trio_rtc.enums import MediaStreamTrackState
 from trio_rtc.event_target import HandlerRunner
-from trio_rtc.protocols.rtp import EncodedFrame, ReceivedTelephoneEvent, RtpPacket
+from trio_rtc.protocols.rtp import ReceivedTelephoneEvent
 from trio_rtc.tracks.frame_queue import FrameQueue, always
 from trio_rtc.tracks.frame_source import FrameSource
 from trio_rtc.tracks.media_stream_track import MediaStreamTrack
 from trio_rtc.transports.rtc_transports import RTCDtlsTransport
 
 from .rtp_parameters import RTCRtpReceiveParameters
-from .source_tracker import SourceTracker
 
 ItemT = TypeVar("ItemT")
 
@@ -34,38 +33,22 @@ class ReceiveState:
         runner: Runs event handlers.
         source: The source of the track's frames.
         track: W3C's ``[[ReceiverTrack]]``.
-        sources: The contributing and synchronization sources of the last frames.
-        pipeline: Decodes frames for the track.
+        pipeline: Receives frames and packets.
         transport: W3C's ``[[ReceiverTransport]]``.
         parameters: The result of the last negotiation.
         jitter_buffer_target: Milliseconds; ``None`` for automatic adaptation.
-        packet_queues: Queues of the application for RTP packets, each with its RID; ``None`` for all layers.
-        encoded_queues: The same for encoded frames.
-        event_queues: The same for telephone events.
+        event_queues: Queues of the application for telephone events.
     """
 
     runner: HandlerRunner
     source: FrameSource
     track: MediaStreamTrack
-    sources: SourceTracker
     pipeline: ReceivePipeline
     transport: RTCDtlsTransport | None = None
     parameters: RTCRtpReceiveParameters = attrs.field(factory=RTCRtpReceiveParameters)
     jitter_buffer_target: float | None = None
-    packet_queues: dict[FrameQueue[RtpPacket], str | None] = attrs.field(factory=dict)
-    encoded_queues: dict[FrameQueue[EncodedFrame], str | None] = attrs.field(factory=dict)
     event_queues: dict[FrameQueue[ReceivedTelephoneEvent], str | None] = attrs.field(factory=dict)
     _dropped_before: int = 0
-
-    @property
-    def wants_frames(self) -> bool:
-        """Whether the track or encoded frames have a consumer."""
-        return self.source.has_consumers or bool(self.encoded_queues)
-
-    @property
-    def wants_packets(self) -> bool:
-        """Whether RTP packets have a consumer."""
-        return bool(self.packet_queues)
 
     @property
     def dropped(self) -> int:
@@ -74,7 +57,7 @@ class ReceiveState:
 
     @property
     def _queues(self) -> tuple[FrameQueue[Any], ...]:
-        return (*self.packet_queues, *self.encoded_queues, *self.event_queues)
+        return (*self.pipeline.packet_queues, *self.pipeline.encoded_queues, *self.event_queues)
 
     @asynccontextmanager
     async def subscribe(
@@ -87,7 +70,7 @@ class ReceiveState:
         """Register a queue of the application for the duration of a block.
 
         Args:
-            queues: ``packet_queues``, ``encoded_queues`` or ``event_queues``.
+            queues: ``event_queues``, or ``packet_queues`` or ``encoded_queues`` of the pipeline.
             rid: The RID of a simulcast layer; ``None`` for all.
             on_change: Called when a queue was added or removed.
             may_begin: Returns whether an item may be the first after a gap.
@@ -106,30 +89,10 @@ class ReceiveState:
             queue.close()
             on_change()
 
-    def push_packets(self, rid: str | None, packets: list[RtpPacket]) -> None:
-        """Add received packets to the queues of their layer."""
-        for queue, queue_rid in self.packet_queues.items():
-            if queue_rid is None or queue_rid == rid:
-                queue.put_all(packets)
-
     def push_telephone_event(self, event: ReceivedTelephoneEvent) -> None:
         """Add a telephone event to all queues for telephone events."""
         for queue in self.event_queues:
             queue.put(event)
-
-    def push_encoded(self, frame: EncodedFrame) -> bool:
-        """Add an encoded frame to the queues of its layer, and record its sources.
-
-        Returns:
-            Whether a queue needs a keyframe.
-        """
-        self.sources.record(frame)
-        needs_keyframe = False
-        for queue, rid in self.encoded_queues.items():
-            if rid is None or rid == frame.rid:
-                queue.put(frame)
-                needs_keyframe |= queue.needs_keyframe
-        return needs_keyframe
 
     def end(self) -> None:
         """End the track and all queues of the application."""
@@ -142,6 +105,7 @@ class ReceiveState:
 
         This includes the end of tracks by closing the connection (W3C webrtc section 4.4.1.10).
         """
+        self.pipeline.close()
         self.runner.queue_task(self.end, after_end=True)
 
     def mute(self, muted: bool) -> None:

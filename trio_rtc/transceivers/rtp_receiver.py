@@ -112,14 +112,14 @@ class RTCRtpReceiver:
 
         While the media has no consumer, the sources of the received media.
         """
-        return self._state.sources.contributing(self._transceiver.received_sources())
+        return self._transceiver.media_sources().contributing()
 
     def get_synchronization_sources(self) -> list[RTCRtpSynchronizationSource]:
         """Return the sources (SSRC) of the media played in the last ten seconds, the newest first.
 
         While the media has no consumer, the sources of the received media.
         """
-        return self._state.sources.synchronizing(self._transceiver.received_sources())
+        return self._transceiver.media_sources().synchronizing()
 
     async def get_stats(self) -> RTCStatsReport:
         """Return the statistics of this receiver."""
@@ -144,7 +144,7 @@ class RTCRtpReceiver:
         """
         require_trio("RTCRtpReceiver.rtp_packets")
         state, update = self._state, self._transceiver.update_demand
-        async with state.subscribe(state.packet_queues, rid, update) as queue:
+        async with state.subscribe(state.pipeline.packet_queues, rid, update) as queue:
             yield RtpPacketChannel(queue)
 
     @asynccontextmanager
@@ -164,7 +164,7 @@ class RTCRtpReceiver:
         """
         require_trio("RTCRtpReceiver.encoded_frames")
         state, update = self._state, self._transceiver.update_demand
-        async with state.subscribe(state.encoded_queues, rid, update, at_keyframe) as queue:
+        async with state.subscribe(state.pipeline.encoded_queues, rid, update, at_keyframe) as queue:
             yield queue
 
     @asynccontextmanager

@@ -7,6 +7,7 @@ section; the media engine configures all sections after a negotiation.
 
 import functools
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import attrs
 import trio
@@ -20,7 +21,7 @@ from trio_rtc.jsep.codecs import NegotiatedCodec, fits_encoders
 from trio_rtc.jsep.extensions import HeaderExtension
 from trio_rtc.jsep.media_plan import MediaPlan
 from trio_rtc.jsep.transceivers import LocalTransceiver, SendEncoding
-from trio_rtc.protocols.rtp import Concealment, EncodedFrame, RtpPacket
+from trio_rtc.protocols.rtp import RtpPacket
 from trio_rtc.stats import RTCStatsReport
 from trio_rtc.tracks.frame_source import FrameSource
 from trio_rtc.tracks.media_stream import MediaStream
@@ -37,10 +38,13 @@ from .media_plans import (
     send_parameters,
     w3c_receive_parameters,
 )
+from .media_sources import MediaSources
 from .receive_state import ReceiveState
 from .rtp_parameters import RTCRtcpParameters, RTCRtpCodec, RTCRtpEncodingParameters, RTCRtpReceiveParameters
 from .send_state import NegotiatedSending, initial_sending
-from .source_tracker import ReceivedSources, SourceTracker, received_sources
+
+if TYPE_CHECKING:
+    from trio_rtc.protocols.rtp.receive.stream import RtpReceiveStream
 
 _SENDRECV = RTCRtpTransceiverDirection.SENDRECV
 _SENDONLY = RTCRtpTransceiverDirection.SENDONLY
@@ -120,19 +124,10 @@ class Transceiver:
         context = self.context
         source = FrameSource(self.kind, self.update_demand)
         pipeline = ReceivePipeline(
-            source,
-            self._push_encoded,
-            self.request_keyframe,
-            decode=context.decode,
-            video_decoder=context.video_decoder,
+            source, self.request_keyframe, decode=context.decode, video_decoder=context.video_decoder
         )
         track = MediaStreamTrack(source, runner=context.runner, id=track_id, muted=True)
-        return ReceiveState(
-            context.runner, source, track, SourceTracker(lambda: context.wall_clock() * 1000), pipeline
-        )
-
-    def _push_encoded(self, frame: EncodedFrame) -> bool:
-        return self.receive.push_encoded(frame)
+        return ReceiveState(context.runner, source, track, pipeline)
 
     @property
     def opus_parameters(self) -> OpusParameters:
@@ -267,9 +262,15 @@ class Transceiver:
         plan = self.plan
         if plan is None or plan.direction is None or self.stopping:
             return None
-        return send_parameters(
-            plan, self.send.streams(self.context.rng), self.send.encodings
-        ), receive_parameters(plan)
+        sending = send_parameters(plan, self.send.streams(self.context.rng), self.send.encodings)
+        return Section(sending, receive_parameters(plan), self.receive.pipeline)
+
+    def set_rtp(self, rtp: RtpTransport | None) -> None:
+        """Set the RTP transport of the section."""
+        self.rtp = rtp
+        if self.context.nursery is not None:
+            self.receive.pipeline.open(self.context.nursery)
+        self.update_demand()
 
     def update_section(self) -> None:
         """Configure RTP for a change of the track or the parameters of this transceiver alone."""
@@ -324,21 +325,13 @@ class Transceiver:
             return
         self.rtp.session.set_demand(
             self.mid,
-            frames=receive.wants_frames,
-            packets=receive.wants_packets,
+            frames=receive.pipeline.wants_frames,
+            packets=receive.pipeline.wants_packets,
             min_delay=(receive.jitter_buffer_target or 0.0) / 1000,
         )
         self.rtp.wake()
         if not receive.source.has_consumers:
             receive.pipeline.pause()
-
-    def push_frames(self, rid: str | None, frames: Sequence[EncodedFrame | Concealment]) -> None:
-        """Pass received frames to the receive pipeline."""
-        nursery, pipeline = self.context.nursery, self.receive.pipeline
-        if nursery is not None:
-            pipeline.open(nursery)
-            for frame in frames:
-                pipeline.push_frame(rid, frame)
 
     def request_keyframe(self, rid: str | None) -> None:
         """Request a keyframe of a received layer from the peer."""
@@ -367,14 +360,12 @@ class Transceiver:
             await self.rtp.send_packets(self.mid, packets, rid)
         await trio.lowlevel.checkpoint()
 
-    def received_sources(self) -> list[ReceivedSources]:
-        """Return the sources of received packets while their media has no consumer."""
-        if self.receive.wants_frames or self.rtp is None:
-            return []
-        now, wall_clock = trio.current_time(), self.context.wall_clock()
-        streams = [each for each in self.rtp.session.receiver.streams if each.mid == self.mid]
-        sources = [received_sources(each, lambda at: (wall_clock - (now - at)) * 1000) for each in streams]
-        return [each for each in sources if each is not None]
+    def media_sources(self) -> MediaSources:
+        """Return the sources of played media, and while the media has no consumer, of received packets."""
+        streams: list[RtpReceiveStream] = []
+        if not self.receive.pipeline.wants_frames and self.rtp is not None:
+            streams = [each for each in self.rtp.session.receiver.streams if each.mid == self.mid]
+        return MediaSources(self.receive.pipeline, streams, self.context.wall_clock)
 
     def mute_without_streams(self) -> None:
         """Mute the received track when its last RTP stream has ended (W3C webrtc section 5.3)."""

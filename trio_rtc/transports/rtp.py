@@ -1,17 +1,20 @@
 """The RTP transport: SRTP and SRTCP packets to and from ICE. DTLS provides the keys only.
 
-Received media is passed on by a synchronous call, into the bounded queues of tracks and forwarders; a full queue drops
-its oldest item.
+Received media is passed by a synchronous call to the receiver of its section, into the bounded queues of tracks and
+forwarders; a full queue drops its oldest item. All other events are reported.
 """
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import trio
 
 from trio_rtc.protocols.rtp import (
+    Concealment,
     EncodedFrame,
+    FramesReceived,
+    PacketsReceived,
     ReceiveParameters,
     RtpEvent,
     RtpPacket,
@@ -26,15 +29,38 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("trio_rtc.rtp")
 
-Section: TypeAlias = tuple[SendParameters, ReceiveParameters]
-"""Both directions of a media section."""
+
+class MediaReceiver(Protocol):
+    """Receiver of the media of a section. A Protocol, because its one implementer is in a higher layer."""
+
+    def push_frames(self, rid: str | None, frames: Sequence[EncodedFrame | Concealment]) -> None:
+        """Process received frames of a layer."""
+
+    def push_packets(self, rid: str | None, packets: list[RtpPacket]) -> None:
+        """Process received packets of a layer."""
+
+
+class Section(NamedTuple):
+    """A media section: the parameters of both directions, and the receiver of its media."""
+
+    send: SendParameters
+    receive: ReceiveParameters
+    receiver: MediaReceiver
 
 
 class RtpTransport(Transport[ReceivedRtp, bytes, RtpEvent]):
     """Drives the RTP session of a bundle.
 
+    Args:
+        session: The core.
+        inbox: Received packets.
+        lower: ICE.
+        report: Called with each event except received frames and packets.
+        share_path: Called when the bitrate that media leaves for data has changed.
+
     Attributes:
         session: The core.
+        left_for_data: The bits per second that media leaves for data; ``None`` without a limit.
     """
 
     def __init__(
@@ -51,13 +77,15 @@ class RtpTransport(Transport[ReceivedRtp, bytes, RtpEvent]):
         self._report = report
         self._share_path = share_path
         self._sections: dict[str, Section] = {}
+        self.left_for_data: float | None = None
 
     def set_sections(self, sections: Mapping[str, Section]) -> None:
         """Replace all sections, by MID."""
         self._sections = dict(sections)
         values = self._sections.values()
-        sending, receiving = [section[0] for section in values], [section[1] for section in values]
-        self.call(self.session.set_sections, sending, receiving)
+        self.call(
+            self.session.set_sections, [each.send for each in values], [each.receive for each in values]
+        )
 
     def replace_section(self, mid: str, section: Section | None) -> None:
         """Replace one section, or remove it."""
@@ -96,9 +124,12 @@ class RtpTransport(Transport[ReceivedRtp, bytes, RtpEvent]):
         return result
 
     def flush_nowait(self, now: float) -> bool:
-        """Flush the session, and report the bitrate that it leaves for data."""
+        """Flush the session, and report a change of the bitrate that it leaves for data."""
         all_sent = super().flush_nowait(now)
-        self._share_path(self.session.left_for_data(now))
+        left = self.session.left_for_data(now)
+        if left != self.left_for_data:
+            self.left_for_data = left
+            self._share_path(left)
         return all_sent
 
     def _receive(self, item: ReceivedRtp, now: float) -> None:
@@ -106,7 +137,17 @@ class RtpTransport(Transport[ReceivedRtp, bytes, RtpEvent]):
         self.session.receive(packets, now, arrivals)
 
     def _handle(self, event: RtpEvent, now: float) -> None:
-        self._report(event)
+        match event:
+            case FramesReceived():
+                section = self._sections.get(event.mid)
+                if section is not None:
+                    section.receiver.push_frames(event.rid, event.frames)
+            case PacketsReceived():
+                section = self._sections.get(event.mid)
+                if section is not None:
+                    section.receiver.push_packets(event.rid, event.packets)
+            case _:
+                self._report(event)
 
     def _send_down(self, datagrams: list[bytes], now: float) -> bool:
         return self._lower.send_nowait(datagrams, now)

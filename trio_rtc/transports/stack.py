@@ -83,7 +83,7 @@ class StackDelegate(Protocol):
         """Handle a data channel event."""
 
     def handle_rtp_event(self, event: RtpEvent) -> None:
-        """Handle an RTP event."""
+        """Handle an RTP event other than received frames and packets."""
 
 
 class TransportStack:
@@ -310,6 +310,8 @@ class TransportStack:
             report=self._delegate.handle_sctp_event,
             report_channel_event=self._delegate.handle_channel_event,
         )
+        if self.rtp is not None:
+            self._share_path(self.rtp.left_for_data)
         self._nursery.start_soon(self.sctp.run)
         self._connect_if_secure()
 
