@@ -239,8 +239,6 @@ OBJECTS = (
 ELSEWHERE = {
     # W3C dispatches this event in the call; adding a handler is tested below.
     *("add_event_listener", "remove_event_listener", "dispatch_event", "subscribe"),
-    # Called by the transport.
-    *("messages_available", "buffered_amount_low"),
     # These are asynchronous.
     *("rtp_packets", "encoded_frames", "telephone_events", "keyframe_requests", "bitrate_changes"),
 }

@@ -12,6 +12,7 @@ from tests.strategies.peers import Peers, connect, two_peers
 from trio_rtc import RTCDataChannel
 from trio_rtc.data_channels.data_channel import RTCDataChannelEvent
 from trio_rtc.events import Event, MessageEvent
+from trio_rtc.transports.sctp import SctpTransport, StreamReader
 
 COUNT = 300
 CLOSED_AT_ONCE = 32
@@ -149,8 +150,16 @@ async def test_a_channel_created_while_others_close_closes_after_them(
 
 
 async def test_closing_the_connection_closes_all_channels_at_once_and_silently(
-    autojump_clock: trio.testing.MockClock,
+    autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    readers: list[StreamReader] = []
+    set_reader = SctpTransport.set_reader
+
+    def record_reader(transport: SctpTransport, stream_id: int, reader: StreamReader) -> None:
+        readers.append(reader)
+        set_reader(transport, stream_id, reader)
+
+    monkeypatch.setattr(SctpTransport, "set_reader", record_reader)
     async with many_channels() as (peers, ends):
         last = ends.channels[-1]
         messages: list[MessageEvent] = []
@@ -173,7 +182,8 @@ async def test_closing_the_connection_closes_all_channels_at_once_and_silently(
                 last.send_nowait("x")
             last.close()
             last.dispatch_event(Event("close", last))
-            ends.channels[-2].messages_available()
+            for reader in readers:
+                reader.messages_available()
         assert len(woken) == COUNT - 1
         assert ends.closed == []
         assert messages == []

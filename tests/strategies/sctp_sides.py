@@ -19,12 +19,12 @@ from trio_rtc.protocols.datachannel import (
 from trio_rtc.protocols.datachannel.messages import PPID_BINARY
 from trio_rtc.protocols.sctp import Association, SctpEvent, SctpOptions
 from trio_rtc.transports.base import Inbox
-from trio_rtc.transports.sctp import SctpTransport
+from trio_rtc.transports.sctp import SctpTransport, StreamReader
 
 from .wires import DeliveryTask, Wire
 
 
-class StreamReader:
+class RecordingReader:
     """Receives the messages of a stream as they arrive if ``eager``, otherwise on request."""
 
     def __init__(self, sctp: SctpTransport, stream_id: int, *, eager: bool = True) -> None:
@@ -98,9 +98,9 @@ class SctpSide:
             for event in self.channel_events
         )
 
-    def read(self, stream_id: int, *, eager: bool = True) -> StreamReader:
-        reader = StreamReader(self.sctp, stream_id, eager=eager)
-        self.sctp.set_reader(stream_id, reader)
+    def read(self, stream_id: int, *, eager: bool = True) -> RecordingReader:
+        reader = RecordingReader(self.sctp, stream_id, eager=eager)
+        self.sctp.set_reader(stream_id, StreamReader(reader.messages_available, reader.buffered_amount_low))
         return reader
 
     def send(self, stream_id: int, data: bytes) -> None:

@@ -17,6 +17,7 @@ from trio_rtc.protocols.datachannel import (
 )
 from trio_rtc.protocols.datachannel.messages import PPID_BINARY
 from trio_rtc.protocols.sctp import Association, AssociationClosed, AssociationEstablished, SctpOptions
+from trio_rtc.transports.sctp import StreamReader
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 
@@ -102,6 +103,10 @@ class Echo:
     answered: int = 0
     again: int = 0
 
+    @property
+    def reader(self) -> StreamReader:
+        return StreamReader(self.messages_available, self.buffered_amount_low)
+
     def messages_available(self) -> None:
         while (message := self.side.sctp.receive_message(self.stream_id)) is not None:
             self.answered += 1
@@ -122,7 +127,7 @@ async def test_a_reply_from_a_handler_is_sent_in_the_same_step(again: int) -> No
     async with two_sctp_sides() as [client, server]:
         *_, stream = await open_pair(client, server)
         echo = Echo(server, stream, again=again)
-        server.sctp.set_reader(stream, echo)
+        server.sctp.set_reader(stream, echo.reader)
         heard = client.read(stream)
         await settle()
         now = trio.current_time()
@@ -139,23 +144,10 @@ async def test_a_reply_from_a_handler_is_sent_in_the_same_step(again: int) -> No
         assert echo.again == 0
 
 
-@attrs.define
-class FlushingReader:
-    """A reader that schedules a flush without queueing a message."""
-
-    side: SctpSide
-
-    def messages_available(self) -> None:
-        self.side.sctp.schedule_flush()
-
-    def buffered_amount_low(self) -> None:
-        pass
-
-
 async def test_a_full_wire_is_reported_although_the_reply_did_not_fill_it() -> None:
     async with two_sctp_sides() as [client, server]:
         *_, stream = await open_pair(client, server)
-        server.sctp.set_reader(stream, FlushingReader(server))
+        server.sctp.set_reader(stream, StreamReader(server.sctp.schedule_flush, lambda: None))
         await settle()
         now = trio.current_time()
         client.sctp.association.send(stream, PPID_BINARY, b"ping", now)
@@ -178,7 +170,7 @@ async def test_only_a_flush_with_a_reply_from_a_handler_flushes_twice(
 
     async with two_sctp_sides() as [client, server]:
         *_, stream = await open_pair(client, server)
-        server.sctp.set_reader(stream, Echo(server, stream))
+        server.sctp.set_reader(stream, Echo(server, stream).reader)
         await settle()
         monkeypatch.setattr(Association, "datagrams_to_send", count)
         now = trio.current_time()

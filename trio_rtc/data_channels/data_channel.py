@@ -13,7 +13,7 @@ from trio_rtc.errors import InvalidStateError, RTCError
 from trio_rtc.event_target import AnyEvent, EventHandler, EventTarget, HandlerRunner
 from trio_rtc.events import Event, MessageEvent, RTCErrorEvent
 from trio_rtc.protocols.datachannel import ChannelParameters
-from trio_rtc.transports.sctp import SctpTransport
+from trio_rtc.transports.sctp import SctpTransport, StreamReader
 
 from .channel_init import priority_from_number
 from .channel_stream import ChannelStream
@@ -407,11 +407,10 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
         self._counters.bytes_received += size
         return message
 
-    def messages_available(self) -> None:
-        """Handle the arrival of messages on the transport."""
+    def _messages_available(self) -> None:
         if self._closed_locally:
             self._discard_messages()
-        elif self._has_handler("message"):
+        elif self._listeners.get("message"):
             if self._runner.in_call:
                 self._runner.queue_task(self._drain_to_handlers)
             else:
@@ -419,8 +418,7 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
         elif self._readable:
             self._readable.unpark_all()
 
-    def buffered_amount_low(self) -> None:
-        """Handle the fall of the buffered amount to the threshold."""
+    def _buffered_amount_low(self) -> None:
         # With the default threshold of 0, this happens whenever the queue empties, mostly without handlers.
         # The DATA_CHANNEL_OPEN message is not the application's, so it alone does not fire the event.
         if self._counters.messages_sent and self._is_heard("buffered_amount_low"):
@@ -489,7 +487,8 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
         if self._state is RTCDataChannelState.OPEN:
             self._fire(Event("open", self))
         if self._sctp is not None and self._stream_id is not None:
-            self._sctp.set_reader(self._stream_id, self)
+            reader = StreamReader(self._messages_available, self._buffered_amount_low)
+            self._sctp.set_reader(self._stream_id, reader)
 
     def _become_closing(self) -> None:
         if self._state in (RTCDataChannelState.CONNECTING, RTCDataChannelState.OPEN):

@@ -6,8 +6,8 @@ window. Messages that the application sends are queued in the association, too; 
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
 
+import attrs
 import trio
 
 from trio_rtc.errors import InvalidStateError, OperationError
@@ -37,14 +37,17 @@ logger = logging.getLogger("trio_rtc.sctp")
 _FLUSH_TIMEOUT = 1.0
 
 
-class StreamReader(Protocol):
-    """Receiver of a stream's messages. A Protocol: its one implementer, RTCDataChannel, is in a higher layer."""
+@attrs.frozen
+class StreamReader:
+    """Receiver of a stream's messages.
 
-    def messages_available(self) -> None:
-        """Handle available messages, which ``receive_message`` returns."""
+    Attributes:
+        messages_available: Called when ``receive_message`` returns messages.
+        buffered_amount_low: Called when the buffered amount has fallen to its threshold.
+    """
 
-    def buffered_amount_low(self) -> None:
-        """Handle the fall of the buffered amount to its threshold."""
+    messages_available: Callable[[], None]
+    buffered_amount_low: Callable[[], None]
 
 
 class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):

@@ -32,7 +32,7 @@ from .packet.data import DATA, DATA_HEADER_SIZE
 from .packet.header import HEADER_SIZE
 from .packet.parameters import Parameter
 from .packet_builder import PacketBuilder
-from .packet_validation import find_drop_reason, matches_fast_path
+from .packet_validation import SPECIAL_CHUNKS, find_drop_reason, matches_with_checksum
 from .state import ControlBlock
 from .statistics import AssociationStatistics, build_statistics
 from .tx.path_share import PathShare
@@ -276,14 +276,21 @@ class Association:
             return
         self.counters.packets_received += len(batch)
         self._builder.wake()
-        accepts_zero_checksum = self._options.zero_checksum
+        zero_checksum, special = self._options.zero_checksum, SPECIAL_CHUNKS
         for packet in batch:
             block = lifecycle.data_block
             try:
-                if block is not None and matches_fast_path(
-                    packet, block.inbound_header, accepts_zero_checksum
+                if (
+                    block is not None
+                    and len(packet) > HEADER_SIZE
+                    and not len(packet) & 3
+                    and packet[HEADER_SIZE] not in special
+                    and (
+                        (zero_checksum and packet[:HEADER_SIZE] == block.inbound_header)
+                        or matches_with_checksum(packet, block.inbound_header)
+                    )
                 ):
-                    # Valid, in a state that receives data.
+                    # Nearly all packets: valid, in a state that receives data.
                     offset = HEADER_SIZE
                     if packet[HEADER_SIZE] == DATA:
                         offset = block.receiver.receive_data(packet, HEADER_SIZE)
@@ -302,7 +309,7 @@ class Association:
         self._builder.handle_timer(now)
         self._lifecycle.handle_timer(now)
         block = self._lifecycle.block
-        if block is None or now < block.next_timer():
+        if block is None or now < self.next_timer():
             return
         self._builder.wake()
         block.receiver.handle_timer(now)
@@ -321,7 +328,15 @@ class Association:
         if lifecycle.timer is not None:
             deadline = min(deadline, lifecycle.timer.deadline)
         block = lifecycle.block
-        return deadline if block is None else min(deadline, block.next_timer())
+        if block is None:
+            return deadline
+        return min(
+            deadline,
+            block.receiver.ack_deadline,
+            block.transmitter.t3_deadline,
+            block.path.deadline,
+            block.resets.deadline,
+        )
 
     def datagrams_to_send(self, now: float) -> list[bytes]:
         """Return and remove the packets to send, at most ``max_burst`` with data; the rest follows by timer."""
@@ -332,7 +347,7 @@ class Association:
         lifecycle = self._lifecycle
         block = lifecycle.block
         if block is not None:
-            if block.resets.is_busy:
+            if block.resets.is_active:
                 self._events += block.resets.prepare(self._queue, block.transmitter)
             if not lifecycle.accepts_messages:
                 lifecycle.advance_shutdown(now)
@@ -445,6 +460,7 @@ class Association:
         if receiver.reports:
             for report in receiver.take_error_causes():
                 self._builder.queue_control(chunks.Error((report,)).encode())
-        self._events += block.resets.perform_deferred(receiver)
-        if has_new_data:
+        if block.resets.is_active:
+            self._events += block.resets.perform_deferred(receiver)
+        if has_new_data and not self._lifecycle.sends_data:
             self._lifecycle.handle_data_after_shutdown()

@@ -10,18 +10,11 @@ _T_BIT: Final = 1
 # Packets with these chunks must have a checksum (RFC 9653 section 5.3).
 _ALWAYS_CHECKED: Final = (Init.kind, InitAck.kind, CookieEcho.kind)
 # Chunks with special rules for the checksum or the verification tag of their packet.
-_SPECIAL: Final = frozenset((*_ALWAYS_CHECKED, Abort.kind, ShutdownComplete.kind))
+SPECIAL_CHUNKS: Final = frozenset((*_ALWAYS_CHECKED, Abort.kind, ShutdownComplete.kind))
 
 
-def matches_fast_path(packet: bytes, header: bytes, accepts_zero_checksum: bool) -> bool:
-    """Return whether a packet has exactly this header, apart from a valid checksum.
-
-    The fast test for nearly all packets; ``find_drop_reason`` examines those that fail it.
-    """
-    if len(packet) <= HEADER_SIZE or len(packet) & 3 or packet[HEADER_SIZE] in _SPECIAL:
-        return False
-    if accepts_zero_checksum and packet[:HEADER_SIZE] == header:
-        return True
+def matches_with_checksum(packet: bytes, header: bytes) -> bool:
+    """Return whether a packet has this header with a valid checksum."""
     return packet[:8] == header[:8] and has_valid_checksum(packet)
 
 

@@ -45,12 +45,6 @@ class ControlBlock:
         """The association's error counter (RFC 9260 section 8.1), compared with ``max_retransmissions``."""
         return max(self.transmitter.errors, self.path.errors, self.resets.errors)
 
-    def next_timer(self) -> float:
-        """Return the earliest deadline."""
-        return min(
-            self.receiver.ack_deadline, self.transmitter.t3_deadline, self.path.deadline, self.resets.deadline
-        )
-
 
 @attrs.define
 class Listening:

@@ -14,8 +14,7 @@ import attrs
 from trio_rtc.protocols.dtls.counters import DtlsCounters
 
 from .codec import Record
-from .protection import EpochReader, EpochWriter, NullProtection, Protection
-from .replay import ReplayWindow
+from .protection import EpochReader, EpochWriter, NullProtection, Protection, ReplayWindow
 
 
 @attrs.frozen

@@ -1,4 +1,4 @@
-"""Protection of records, and the reader and the writer of one epoch.
+"""Protection of records, and the reader with its anti-replay window and the writer of one epoch.
 
 This is the hot path: each packet of user data passes ``Protection.seal_batch`` and ``EpochReader.open_run`` once.
 """
@@ -13,7 +13,6 @@ from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols.dtls.counters import DtlsCounters
 
 from .codec import HEADER, HEADER_LENGTH, MAX_PLAINTEXT, MAX_SEQUENCE, VERSION_1_2, ContentType, Record
-from .replay import ReplayWindow
 
 _APPLICATION_DATA = int(
     ContentType.APPLICATION_DATA
@@ -103,6 +102,37 @@ class EpochWriter:
     def seal(self, content_type: int, plaintext: bytes) -> bytes:
         """Return one record."""
         return self.seal_batch(content_type, (plaintext,))[0]
+
+
+class ReplayWindow:
+    """Anti-replay window (RFC 6347 section 4.1.2.6, after RFC 4303 section 3.4.3): the sequence numbers received.
+
+    ``is_fresh`` is called before a record is opened, ``mark`` only when it has proved authentic: otherwise a forged
+    record could move the window past genuine ones.
+    """
+
+    __slots__ = ("_bitmap", "_mask", "_size", "highest")
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._mask = (1 << size) - 1
+        self._bitmap = 0  # bit i stands for the record number ``highest - i``
+        self.highest = -1
+
+    def is_fresh(self, sequence: int) -> bool:
+        """Return whether ``sequence`` is new: neither received before nor older than the window."""
+        behind = self.highest - sequence
+        return behind < 0 or (behind < self._size and not self._bitmap >> behind & 1)
+
+    def mark(self, sequence: int) -> None:
+        """Record a fresh sequence number as received."""
+        ahead = sequence - self.highest
+        if ahead <= 0:
+            self._bitmap |= 1 << -ahead
+            return
+        # A jump beyond the window clears it; shifting by the distance would cost memory that a peer controls.
+        self._bitmap = (self._bitmap << ahead | 1) & self._mask if ahead < self._size else 1
+        self.highest = sequence
 
 
 class EpochReader:
