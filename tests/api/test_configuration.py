@@ -1,10 +1,9 @@
-"""RTCConfiguration, RTCIceServer, setting them on a connection, certificates, and Settings."""
+"""RTCConfiguration, RTCIceServer, setting them on a connection, and Settings."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Literal
 
 import pytest
-import trio
 
 from tests.strategies.peers import open_channel
 from tests.strategies.scenarios import messages_pass
@@ -149,69 +148,6 @@ async def test_the_candidate_pool_cannot_change_once_used() -> None:
         await pc.set_local_description()
         with pytest.raises(InvalidModificationError, match="pool"):
             pc.set_configuration(RTCConfiguration(ice_candidate_pool_size=2))
-
-
-@pytest.mark.parametrize(
-    "algorithm",
-    [
-        "ECDSA",
-        "ecdsa",
-        {"name": "ECDSA", "namedCurve": "P-256"},
-        {"name": "ECDSA", "named_curve": "P-256"},
-        {
-            "name": "RSASSA-PKCS1-v1_5",
-            "modulusLength": 2048,
-            "publicExponent": b"\x01\x00\x01",
-            "hash": {"name": "SHA-256"},
-        },
-    ],
-    ids=str,
-)
-async def test_algorithms_of_certificates(algorithm: str | Mapping[str, Any]) -> None:
-    certificate = await RTCPeerConnection.generate_certificate(algorithm)
-    (fingerprint,) = certificate.get_fingerprints()
-    assert fingerprint.algorithm == "sha-256"
-    assert len(fingerprint.value.split(":")) == 32
-    assert fingerprint.value == fingerprint.value.lower()
-    assert (await RTCPeerConnection.generate_certificate("ECDSA")).get_fingerprints() != [fingerprint]
-
-
-@pytest.mark.parametrize(
-    "algorithm",
-    [
-        "RSA-OAEP",
-        {"name": "ECDSA", "namedCurve": "P-384"},
-        {"name": "RSASSA-PKCS1-v1_5", "modulusLength": 1024},
-        {"name": "RSASSA-PKCS1-v1_5", "hash": "SHA-1"},
-        {"name": "RSASSA-PKCS1-v1_5", "publicExponent": [3]},
-        {"name": "HMAC"},
-    ],
-    ids=str,
-)
-async def test_unsupported_algorithms(algorithm: str | Mapping[str, Any]) -> None:
-    with pytest.raises(NotSupportedError):
-        await RTCPeerConnection.generate_certificate(algorithm)
-
-
-@pytest.mark.parametrize(
-    "algorithm",
-    [{}, {"name": 5}, {"name": "ECDSA", "expires": -1}, {"name": "ECDSA", "expires": "1"}],
-    ids=str,
-)
-async def test_invalid_algorithms(algorithm: Mapping[str, Any]) -> None:
-    with pytest.raises(TypeError):
-        await RTCPeerConnection.generate_certificate(algorithm)
-
-
-@pytest.mark.parametrize(("wanted", "expected"), [(None, 30 * DAY), (DAY, DAY), (10_000 * DAY, 365 * DAY)])
-async def test_expiry_of_certificates(wanted: float | None, expected: float) -> None:
-    algorithm = {"name": "ECDSA"} if wanted is None else {"name": "ECDSA", "expires": wanted}
-    reference = await RTCPeerConnection.generate_certificate({"name": "ECDSA", "expires": 0})
-    certificate = await RTCPeerConnection.generate_certificate(algorithm)
-    assert abs(certificate.expires - reference.expires - expected) <= 60_000
-    with pytest.raises(InvalidAccessError):
-        RTCPeerConnection(RTCConfiguration(certificates=[reference]))
-    await trio.lowlevel.checkpoint()
 
 
 # -- settings ----

@@ -107,25 +107,6 @@ def test_every_event_handler_of_the_webidl_is_in_the_table() -> None:
     assert handlers == set(EVENT_NAMES)
 
 
-@pytest.mark.parametrize(
-    ("idl_name", "expected"),
-    [
-        ("createDataChannel", "create_data_channel"),
-        ("sdpMLineIndex", "sdp_m_line_index"),
-        ("toJSON", "to_json"),
-        ("canInsertDTMF", "can_insert_dtmf"),
-        ("maxPacketLifeTime", "max_packet_life_time"),
-        ("oniceconnectionstatechange", "on_ice_connection_state_change"),
-        ("onopen", "on_open"),
-        ("ordered", "ordered"),
-        ("only", "only"),
-        ("from", "from_"),
-    ],
-)
-def test_the_naming_rule(idl_name: str, expected: str) -> None:
-    assert python_name(idl_name) == expected
-
-
 def test_parser_merges_partial_definitions_and_overloads() -> None:
     parsed = parse(
         """
