@@ -2,7 +2,6 @@
 
 import attrs
 import pytest
-from cryptography.hazmat.bindings import _rust
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -21,7 +20,7 @@ from trio_rtc.codecs import (
     decodes_in_band_fec,
     registry,
 )
-from trio_rtc.codecs.libopus import MAX_SAMPLES, find_libopus, first_libopus
+from trio_rtc.codecs.libopus import MAX_SAMPLES
 from trio_rtc.codecs.samples import as_array, samples_of
 from trio_rtc.protocols.rtp.packet.frame import EncodedFrame
 from trio_rtc.protocols.rtp.payload import has_in_band_fec
@@ -116,15 +115,6 @@ def test_packets_without_in_band_fec_recover_nothing():
     assert error_between(with_following, without) < 0.01 * error_between(without, clean)
 
 
-def test_decodes_in_band_fec_depends_on_libopus():
-    assert decodes_in_band_fec() == (find_libopus() is not None)
-    if decodes_in_band_fec():
-        assert opus_decoder("require").implementation == "libopus"
-    else:
-        with pytest.raises(CodecError, match="libopus is not found"):
-            opus_decoder("require")
-
-
 def test_ffmpeg_decodes_without_libopus_unless_fec_is_required(frames, monkeypatch):
     monkeypatch.setattr(registry, "find_libopus", lambda: None)
     assert not decodes_in_band_fec()
@@ -132,15 +122,6 @@ def test_ffmpeg_decodes_without_libopus_unless_fec_is_required(frames, monkeypat
     with pytest.raises(CodecError, match="libopus is not found"):
         opus_decoder("require")
     assert create_audio_decoder("PCMU", AudioDecoderOptions(in_band_fec="require")).codec == "PCMU"
-
-
-@pytest.mark.parametrize("names", [(), ("no such library",), ("no such library", "/nor/this/one.so")])
-def test_libopus_may_be_missing(names):
-    assert first_libopus(names) is None
-
-
-def test_other_libraries_are_rejected():
-    assert first_libopus([__file__, _rust.__file__]) is None
 
 
 def test_recovered_and_concealed_audio_have_pts(frames):
