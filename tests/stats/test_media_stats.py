@@ -176,6 +176,27 @@ async def test_freezes_and_pauses_of_video() -> None:
     assert inbound.total_squared_inter_frame_delay == pytest.approx(1 + 49, abs=2)
 
 
+@pytest.mark.parametrize(("target", "of_audio"), [(500, 0.5), (1500, 1.5), (2500, 1.5), (4000, 1.5)])
+async def test_delay_of_the_jitter_buffer_follows_its_target(target: float, of_audio: float) -> None:
+    """Audio is delayed for as long as its buffer has room, and is not silent where the target is longer."""
+    async with call(link=CLEAN) as running:
+        for receiver in running.peers.bob.get_receivers():
+            receiver.jitter_buffer_target = target
+        await running.send_audio_and_video(10)
+        report = await running.peers.bob.get_stats()
+    audio = one(report, RTCInboundRtpStreamStats, "audio")
+    video = one(report, RTCInboundRtpStreamStats, "video")
+    for inbound, delay in ((audio, of_audio), (video, target / 1000)):
+        assert inbound.jitter_buffer_delay / inbound.jitter_buffer_emitted_count == pytest.approx(
+            delay, abs=0.05
+        )
+        assert inbound.packets_discarded == 0
+    assert audio.jitter_buffer_emitted_count == pytest.approx((10.5 - of_audio) * 48_000, rel=0.02)
+    assert audio.concealed_samples == 0
+    assert video.jitter_buffer_emitted_count == pytest.approx((10.5 - target / 1000) * FRAME_RATE, abs=2)
+    assert video.freeze_count == 0
+
+
 async def test_audio_and_its_level() -> None:
     async with call(link=CLEAN) as running:
         await running.send_audio(4)

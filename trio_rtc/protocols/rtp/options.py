@@ -101,7 +101,8 @@ class AudioPlayoutOptions:
 
     Attributes:
         jitter: The estimate of the target delay.
-        max_frames: The maximum of buffered frames; the oldest is dropped.
+        max_frames: The maximum of buffered frames; the oldest is dropped. The target delay is at most the duration of
+            three quarters of them: 1.5 s with frames of 20 ms.
         tolerance: The delay above the target at which frames are skipped; at least a frame's duration.
         adjustment_interval: The minimum time between two skipped or inserted frames.
         max_excess: A delay this much above the target is corrected at once.

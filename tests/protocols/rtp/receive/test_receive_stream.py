@@ -298,6 +298,43 @@ def test_the_sender_limits_the_delay_of_video(
         assert not stream.frames(20 / 30 + delay - 0.02)
 
 
+@pytest.mark.parametrize("min_delay", [0.0, 0.5, 1.5, 4.0])
+@pytest.mark.parametrize("consumed_at", [0.0, 1.0])
+def test_time_until_a_frame_is_released_is_counted(min_delay: float, consumed_at: float) -> None:
+    """The time for which the first frames were kept, for want of a consumer, is not counted."""
+    stream = make(packets=False)
+    released = 0
+    for number in range(60):
+        now = number / 30
+        if now == consumed_at:
+            stream.set_demand(frames=True, packets=False, min_delay=min_delay)
+        while (due := stream.next_timer()) <= now:
+            released += len(stream.frames(due))
+        receive_packet(stream, video_packet(number, keyframe=not number), now)
+        released += len(stream.frames(now))
+    stats = stream.stats
+    assert stats.emitted == released
+    while released < 60:
+        due = stream.next_timer()
+        released += len(stream.frames(due))
+        assert stats.rate.in_last_second(due) == pytest.approx(min(released, 30), abs=1)
+    assert stats.emitted == 60
+    assert stats.delay / stats.emitted == pytest.approx(min_delay)
+    assert stats.intervals.total == pytest.approx(59 / 30)
+    assert stats.intervals.freezes == 0
+
+
+def test_frames_dropped_before_their_release_are_not_counted() -> None:
+    stream = make(packets=False)
+    stream.set_demand(frames=True, packets=False, min_delay=0.5)
+    for number in range(10):
+        receive_packet(stream, video_packet(number, keyframe=not number), number / 30)
+        assert stream.frames(number / 30) == []
+    stream.set_demand(frames=False, packets=False)
+    assert (stream.stats.emitted, stream.stats.delay) == (0, 0)
+    assert stream.stats.rate.in_last_second(0.3) == 0
+
+
 def test_video_waits_for_its_audio_no_longer_than_the_sender_allows() -> None:
     due = []
     for longest in (0.1, 1.0):

@@ -3,7 +3,7 @@
 import itertools
 import math
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import pytest
 from hypothesis import given
@@ -277,6 +277,86 @@ def test_extra_delay_is_reached_gradually() -> None:
     assert ConcealmentKind.INSERTED in kinds(output for _, output in played)
     assert playout.counters.inserted == 10 * DURATION
     assert playout.timestamp_offset == 10 * DURATION
+
+
+def play_evenly(
+    playout: AudioPlayout, milliseconds: float, seconds: float
+) -> list[tuple[float, EncodedFrame]]:
+    """Insert frames of a duration without jitter; return the played ones, each with the time of its playout."""
+    duration = round(milliseconds * CLOCK / 1000)
+    played: list[tuple[float, EncodedFrame]] = []
+    for index in range(round(seconds * 1000 / milliseconds)):
+        arrival, timestamp = index * milliseconds / 1000, index * duration
+        while (now := playout.next_timer()) <= arrival:
+            outputs = pull_all(playout, now)
+            played += [(now, output) for output in outputs if isinstance(output, EncodedFrame)]
+        playout.insert(timestamp, duration, frame(timestamp), arrival, sequence_number=index)
+    return played
+
+
+def raise_by_application(playout: AudioPlayout) -> None:
+    playout.set_min_delay(4.0)
+
+
+def raise_by_synchronization(playout: AudioPlayout) -> None:
+    playout.set_extra_delay(4.0)
+
+
+def raise_by_both(playout: AudioPlayout) -> None:
+    playout.set_min_delay(2.0)
+    playout.set_extra_delay(2.0)
+
+
+@pytest.mark.parametrize("raise_delay", [raise_by_application, raise_by_synchronization, raise_by_both])
+@pytest.mark.parametrize(
+    ("milliseconds", "longest"),
+    [(2.5, 0.1875), (5, 0.375), (10, 0.75), (20, 1.5), (40, 3.0), (60, 4.0), (120, 4.0)],
+)
+def test_target_delay_is_at_most_three_quarters_of_the_buffer(
+    raise_delay: Callable[[AudioPlayout], None], milliseconds: float, longest: float
+) -> None:
+    playout = AudioPlayout()
+    raise_delay(playout)
+    played = play_evenly(playout, milliseconds, 12.0)
+    expected = pytest.approx(longest, abs=milliseconds / 1000 + 0.01)
+    assert playout.target_delay == expected
+    assert {now - int(output.payload) / CLOCK == expected for now, output in played} == {True}
+    assert len(played) == pytest.approx((12.0 - longest) * 1000 / milliseconds, abs=2)
+    counters = playout.counters
+    assert (counters.overflows, counters.concealed, counters.late) == (0, 0, 0)
+    assert counters.delay / counters.played == expected
+
+
+def test_jitter_raises_the_target_delay_to_three_quarters_of_the_buffer_at_most() -> None:
+    playout = AudioPlayout(AudioPlayoutOptions(max_frames=10))
+    rng = random.Random(1)
+    run(playout, [(i * STEP + rng.uniform(0, 0.4), i) for i in range(1000)], 20.0)
+    assert playout.target_delay == pytest.approx(0.15)
+    assert playout.counters.frames > 300
+
+
+def test_target_delay_leaves_room_for_an_excess_before_a_restart() -> None:
+    playout = AudioPlayout(AudioPlayoutOptions(max_gap=1.0, max_excess=0.3))
+    playout.set_min_delay(4.0)
+    played = play_evenly(playout, 20, 5.0)
+    assert playout.target_delay == pytest.approx(0.7)
+    assert playout.counters.restarts == 0
+    assert len(played) == pytest.approx(215, abs=2)
+
+
+def test_target_delay_follows_the_duration_of_frames() -> None:
+    playout = AudioPlayout()
+    playout.set_min_delay(4.0)
+    targets = []
+    timestamp, number = 0, 0
+    for milliseconds in (20, 10, 60):
+        for _ in range(3000 // milliseconds):
+            arrival = timestamp / CLOCK
+            pull_all(playout, arrival)
+            playout.insert(timestamp, milliseconds * 48, frame(timestamp), arrival, sequence_number=number)
+            timestamp, number = timestamp + milliseconds * 48, number + 1
+        targets.append(playout.target_delay)
+    assert targets == pytest.approx([1.5, 0.75, 4.0])
 
 
 def test_a_stream_that_stops_is_silent_after_a_while_and_restarts() -> None:

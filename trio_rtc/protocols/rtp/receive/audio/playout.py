@@ -10,7 +10,9 @@ shortened:
   after all and everything after it so much later; so the buffer grows at once when it must.
 * The target delay is that of the fastest frame, plus the target of :class:`.JitterEstimator`, plus the extra delay of
   synchronization. While frames are lost that the next ones carry again (Opus in-band FEC), it is a frame longer:
-  without jitter the next one would always arrive too late to be of use.
+  without jitter the next one would always arrive too late to be of use. Whatever has raised it, it is at most three
+  quarters of what the buffer holds, as in libwebrtc's NetEq: a longer one would never be reached, because the buffer
+  would drop each frame before it is due.
 * When the delay is off the target, a frame is skipped or a concealment inserted, not too often. It increases as soon as
   a quarter of a frame is missing. It decreases when it is a frame too long, and all frames of the last few seconds
   would still have been in time: else the next ones of a burst would be late again. Silence is shortened first, for that
@@ -40,6 +42,8 @@ _MIN_CONCEALMENT: Final = 0.01
 _MAX_OBSERVED: Final = 256
 _PAUSE_OBSERVATION: Final = 0.25
 """Seconds for which frames behind a late one are observed: longer than a burst of delayed frames takes."""
+_MAX_FILL: Final = 0.75
+"""The part of the buffer that the target delay may fill; bursts need the rest."""
 
 
 @attrs.frozen
@@ -118,6 +122,9 @@ class AudioPlayout:
         self._output: int | None = None
         self._extra_delay = 0.0
         self._min_delay = 0.0
+        # The duration of the last frame, and the target delay for which the buffer has room with such frames.
+        self._duration = 0
+        self._max_delay = math.inf
         # The delay by which frames wait for the next ones, and until when they do.
         self._repeat_delay = 0.0
         self._repeats_wanted_until = -math.inf
@@ -134,7 +141,7 @@ class AudioPlayout:
     @property
     def target_delay(self) -> float:
         """The delay of playout after the arrival of the fastest frames, in seconds."""
-        return self._needed_delay + self._extra_delay
+        return min(self._needed_delay + self._extra_delay, self._max_delay)
 
     @property
     def timestamp_offset(self) -> int:
@@ -188,6 +195,9 @@ class AudioPlayout:
             raise ValueError(f"duration must be more than 0 clock units, not {duration}")
         if frame.clock_rate != self._clock_rate:
             self._change_clock(frame.clock_rate)
+        if duration != self._duration:
+            self._duration = duration
+            self._max_delay = self._find_max_delay(duration)
         playing = self._playing
         if not recovered:
             self._observe(playing, timestamp, duration, now)
@@ -387,6 +397,7 @@ class AudioPlayout:
         if self._output is not None:
             self._output = self._output * clock_rate // self._clock_rate
         self._clock_rate = clock_rate
+        self._duration = 0
         self._entries.clear()
         self._timestamps.clear()
         self._jitter.reset()
@@ -418,7 +429,13 @@ class AudioPlayout:
     @property
     def _needed_delay(self) -> float:
         """The delay that the network and its losses require, in seconds."""
-        return max(self._jitter.target_delay + self._repeat_delay, self._min_delay)
+        return min(max(self._jitter.target_delay + self._repeat_delay, self._min_delay), self._max_delay)
+
+    def _find_max_delay(self, duration: int) -> float:
+        """Return the maximum target delay with frames of a duration; a gap as long as ``max_gap`` is a restart."""
+        options = self._options
+        held = options.max_frames * duration / self._clock_rate
+        return max(0.0, min(_MAX_FILL * held, options.max_gap - options.max_excess))
 
     def _adjust(self, playing: _Playing, now: float) -> bool:
         """Skip audio if the delay is too long; return whether to insert a concealment because it is too short."""

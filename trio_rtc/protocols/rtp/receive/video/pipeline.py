@@ -8,6 +8,8 @@ delay: then they are held until they are due.
 import math
 from collections import deque
 
+import attrs
+
 from trio_rtc.protocols.rtp.buffer_budget import ReceiveBudgets
 from trio_rtc.protocols.rtp.options import JitterOptions, RtpOptions
 from trio_rtc.protocols.rtp.packet.extensions import HeaderValues
@@ -35,6 +37,23 @@ _FEC_WAIT = 0.15
 """Seconds to wait for error correction, whose packets protect a few frames together and follow them."""
 _MIN_EXTRA_DELAY = 0.01
 _LATENESS_SMOOTHING = 1 / 64
+
+
+@attrs.define
+class _HeldFrame:
+    """A complete frame that is not released yet.
+
+    Attributes:
+        frame: The frame.
+        due: When to release it.
+        began_at: When its first packet arrived.
+        kept_until: When a frame that was kept for want of a consumer could have been released; otherwise infinite.
+    """
+
+    frame: EncodedFrame
+    due: float
+    began_at: float
+    kept_until: float
 
 
 class VideoReceivePipeline:
@@ -91,7 +110,7 @@ class VideoReceivePipeline:
         # The limits that the sender has set (extension playout-delay).
         self._sender_min_delay = 0.0
         self._sender_max_delay = math.inf
-        self._held: deque[tuple[float, EncodedFrame]] = deque()
+        self._held: deque[_HeldFrame] = deque()
         self._lateness = 0.0
         self._kept_through = -math.inf
 
@@ -142,30 +161,28 @@ class VideoReceivePipeline:
     def frames(self, now: float) -> list[PlayedFrame]:
         """Return the complete frames that are due."""
         held, budget = self._held, self._held_budget
-        for frame, ready_at in self._complete_frames(now):
-            held.append((self._due_time(frame, ready_at, now), frame))
-            budget.size += len(frame.payload)
+        self._hold_complete_frames(now)
         frames: list[PlayedFrame] = []
-        while held and (held[0][0] <= now or len(held) > _MAX_HELD or budget.is_exceeded):
-            _, frame = held.popleft()
-            budget.size -= len(frame.payload)
-            frames.append(frame)
+        while held and (held[0].due <= now or len(held) > _MAX_HELD or budget.is_exceeded):
+            released = held.popleft()
+            budget.size -= len(released.frame.payload)
+            self._record_released(released, now)
+            frames.append(released.frame)
         return frames
 
     def end(self) -> None:
         """Drop all packets and frames."""
         self._assembler.end()
-        self._held_budget.size -= sum(len(frame.payload) for _, frame in self._held)
+        self._held_budget.size -= sum(len(each.frame.payload) for each in self._held)
         self._held.clear()
 
     def _due_time(self, frame: EncodedFrame, ready_at: float, now: float) -> float:
         base = self._jitter.base_delay
-        if base is None:
-            return now
+        assert base is not None
         captured = frame.timestamp / frame.clock_rate
         self._lateness += _LATENESS_SMOOTHING * (max(ready_at - captured - base, 0.0) - self._lateness)
         if not (self._extra_delay or self._min_delay or self._sender_min_delay):
-            return now
+            return ready_at
         # The application's minimum takes precedence over the sender's maximum.
         delay = max(min(self._own_delay() + self._extra_delay, self._sender_max_delay), self._min_delay)
         return min(captured + base + delay, now + _MAX_HOLD)
@@ -178,20 +195,27 @@ class VideoReceivePipeline:
         minimum = max(self._min_delay, self._sender_min_delay)
         return max(self._jitter.target_delay, minimum) if minimum else self._lateness
 
-    def _complete_frames(self, now: float) -> list[tuple[EncodedFrame, float]]:
-        """Return the complete frames, each with the time since when it is ready for its consumer."""
-        frames: list[tuple[EncodedFrame, float]] = []
-        for completed in self._assembler.frames(now):
+    def _hold_complete_frames(self, now: float) -> None:
+        """Hold each complete frame until it is due."""
+        completed_frames = self._assembler.frames(now)
+        if not completed_frames:
+            return
+        for completed in completed_frames:
+            self._jitter.update(completed.timestamp / self._codec.clock_rate, completed.completed_at)
+        for completed in completed_frames:
             # The network did not delay a frame that was kept until the application consumed it.
             was_kept = completed.first_sequence_number <= self._kept_through
             ready_at = completed.completed_at if was_kept else now
-            self._jitter.update(completed.timestamp / self._codec.clock_rate, completed.completed_at)
-            self._record_stats(completed, ready_at)
-            frames.append((self._make_frame(completed), ready_at))
-            self._last = completed.timestamp
-        if frames:
-            self._assembler.set_delay(max(self._jitter.target_delay, self._min_reordering_wait))
-        return frames
+            frame = self._make_frame(completed)
+            due = self._due_time(frame, ready_at, now)
+            kept_until = max(ready_at, due) if was_kept else math.inf
+            self._held.append(_HeldFrame(frame, due, completed.began_at, kept_until))
+            self._held_budget.size += len(frame.payload)
+            if completed.last_sequence_number > completed.first_sequence_number:
+                self._stats.assembled += 1
+                self._stats.assembly_time += completed.completed_at - completed.began_at
+        self._last = completed_frames[-1].timestamp
+        self._assembler.set_delay(max(self._jitter.target_delay, self._min_reordering_wait))
 
     def _make_frame(self, completed: CompletedFrame) -> EncodedFrame:
         values = self._values.pop(completed.timestamp, None)
@@ -255,18 +279,15 @@ class VideoReceivePipeline:
     def next_timer(self) -> float:
         """Return when to call ``frames`` without a new packet."""
         deadline = self._assembler.next_timer()
-        return min(deadline, self._held[0][0]) if self._held else deadline
+        return min(deadline, self._held[0].due) if self._held else deadline
 
-    def _record_stats(self, completed: CompletedFrame, ready_at: float) -> None:
-        stats = self._stats
+    def _record_released(self, released: _HeldFrame, now: float) -> None:
+        stats, frame = self._stats, released.frame
+        left_at = min(now, released.kept_until)
         stats.emitted += 1
-        stats.delay += ready_at - completed.began_at
-        if completed.last_sequence_number > completed.first_sequence_number:
-            stats.assembled += 1
-            stats.assembly_time += completed.completed_at - completed.began_at
-        stats.rate.record(ready_at)
-        stats.intervals.record(ready_at)
-        frame = completed.frame
+        stats.delay += left_at - released.began_at
+        stats.rate.record(left_at)
+        stats.intervals.record(left_at)
         if frame.width and frame.height:
             stats.width, stats.height = frame.width, frame.height
 
