@@ -12,7 +12,7 @@ OPTIONS = BandwidthEstimationOptions()
 
 def test_sending_little_starts_a_region_and_sending_enough_ends_it() -> None:
     limited = AlrDetector(OPTIONS)
-    limited.set_target(1e6)
+    limited.target = 1e6
     for step in range(100):
         limited.sent(125, step / 100)  # 100 kbit/s
     assert limited.since == pytest.approx(0.5, abs=0.2)

@@ -39,7 +39,6 @@ class AcknowledgedBitrateEstimator:
         self.sample: float | None = None
 
     def received(self, packets: Sequence[ReceivedPacket]) -> None:
-        """Record packets in order of arrival."""
         # Hot path: called for every packet sent.
         started, last, total, count = self._started, self._last, self._bytes, self._packets
         window = self._first_window if self.bitrate is None else self._window

@@ -24,9 +24,7 @@ class AimdRateControl:
     """Additive and multiplicative increase, multiplicative decrease.
 
     Attributes:
-        bitrate: The rate, in bits a second.
-        state: The current state.
-        capacity: The link capacity estimate.
+        bitrate: In bits a second.
         decreased_at: Time of the last decrease; ``-inf`` before.
     """
 
@@ -40,7 +38,6 @@ class AimdRateControl:
         self._changed_at: float | None = None
 
     def set_bitrate(self, bitrate: float, now: float) -> None:
-        """Set the rate to the result of a probe."""
         self.bitrate = bitrate
         self._changed_at = now
 

@@ -7,26 +7,23 @@ class AlrDetector:
     """A budget that grows by a part of the target and is reduced by bytes sent (goog_cc's ``AlrDetector``).
 
     Attributes:
+        target: In bits a second.
         since: Start of the current region; ``None`` outside of one.
         ended_at: End of the last region; ``None`` before.
     """
 
     def __init__(self, options: BandwidthEstimationOptions) -> None:
         self._options = options
-        self._target = options.start_bitrate
+        self.target = options.start_bitrate
         self._budget = 0.0
         self._updated_at: float | None = None
         self.since: float | None = None
         self.ended_at: float | None = None
 
-    def set_target(self, bitrate: float) -> None:
-        """Set the target, in bits a second."""
-        self._target = bitrate
-
     def sent(self, size: int, now: float) -> None:
         """Record ``size`` bytes sent; 0 only updates the budget."""
         options = self._options
-        rate = options.alr_usage * self._target / 8
+        rate = options.alr_usage * self.target / 8
         maximum = rate * options.alr_window
         if self._updated_at is not None:
             elapsed = min(max(now - self._updated_at, 0.0), options.alr_window)

@@ -24,6 +24,7 @@ class DelayBasedEstimator:
 
     Attributes:
         rate: The rate control.
+        queue_delay: Queueing delay in seconds; a lower bound.
     """
 
     def __init__(self, options: BandwidthEstimationOptions) -> None:
@@ -37,26 +38,19 @@ class DelayBasedEstimator:
         self._groups = InterArrival(self._options)
         self._trendline = TrendlineEstimator(self._options)
         self._detector = OveruseDetector(self._options)
-        self._queue_delay = QueueDelay(self._options)
-        self._queue = 0.0
+        self._queue = QueueDelay(self._options)
+        self.queue_delay = 0.0
 
     @property
     def overuse(self) -> OveruseState:
-        """State of the overuse detector."""
         return self._detector.state
 
     @property
     def congested(self) -> bool:
         """Whether the queue is growing or still long."""
-        return self.overuse is OveruseState.OVERUSING or self._queue > self._options.drain_threshold / 2
-
-    @property
-    def queue_delay(self) -> float:
-        """Queueing delay in seconds; a lower bound."""
-        return self._queue
+        return self.overuse is OveruseState.OVERUSING or self.queue_delay > self._options.drain_threshold / 2
 
     def probe_sent(self, now: float) -> None:
-        """Record that a packet of a probe is sent now."""
         until = now + self._options.probe_guard
         times = self._probe_times
         if times and now <= times[-1][1]:
@@ -65,13 +59,9 @@ class DelayBasedEstimator:
             times.append((now, until))
 
     def draining_bitrate(self, unseen: float = 0.0) -> float:
-        """Return the rate, reduced while a queue must drain.
-
-        Args:
-            unseen: Seconds of queueing delay that feedback cannot show yet.
-        """
+        """Return the rate, reduced while a queue must drain, of which feedback cannot show ``unseen`` seconds yet."""
         options, rate = self._options, self.rate.bitrate
-        excess = (max(self._queue, unseen) - options.drain_threshold) / options.drain_time
+        excess = (max(self.queue_delay, unseen) - options.drain_threshold) / options.drain_time
         least = max(options.drain_least * rate, options.drain_floor)
         return min(max((1 - excess) * rate, least), rate)
 
@@ -95,13 +85,13 @@ class DelayBasedEstimator:
         if self._feedback_at is not None and now - self._feedback_at > _STREAM_TIMEOUT:
             self._reset()
         self._feedback_at = now
-        before = self._queue
+        before = self.queue_delay
         overused = self._detect(received)
         state = OveruseState.OVERUSING if overused else self._detector.state
-        if state is OveruseState.NORMAL and self._queue > max(self._options.queue_limit, before):
+        if state is OveruseState.NORMAL and self.queue_delay > max(self._options.queue_limit, before):
             # Jitter has raised the threshold of the detector, but does not cause such a queue.
             state = OveruseState.OVERUSING
-        if state is OveruseState.NORMAL and self._queue > self._options.drain_threshold:
+        if state is OveruseState.NORMAL and self.queue_delay > self._options.drain_threshold:
             # Hold until the queue has drained.
             state = OveruseState.UNDERUSING
         return self._control(state, acknowledged, probe, application_limited, now)
@@ -113,13 +103,13 @@ class DelayBasedEstimator:
             delta = add(send_time, arrival_time)
             if delta is None:
                 continue
-            self._queue = self._queue_delay.add(delta.delay, delta.arrival_time)
+            self.queue_delay = self._queue.add(delta.delay, delta.arrival_time)
             if self._belongs_to_probe(delta.send_time):
                 # The probe has caused this queue; a queue of another cause keeps growing after the probe.
                 continue
             trend = self._trendline.add(delta.send_delta, delta.arrival_delta, delta.arrival_time)
             state = self._detector.update(
-                trend, self._trendline.deltas, delta.send_delta, self._queue, delta.arrival_time
+                trend, self._trendline.deltas, delta.send_delta, self.queue_delay, delta.arrival_time
             )
             overused = overused or state is OveruseState.OVERUSING
         return overused and self._detector.state is not OveruseState.UNDERUSING

@@ -138,7 +138,7 @@ class BandwidthEstimator:
             return
         if feedback.received:
             self._feedback_missing_since = None
-            self._update_round_trip(now - feedback.newest if round_trip is None else round_trip)
+            self.update_round_trip(now - feedback.newest if round_trip is None else round_trip)
         self._feedback_seen = True
         self._alr.sent(0, now)
         self._estimate(feedback, now)
@@ -150,10 +150,6 @@ class BandwidthEstimator:
         fraction = min(max(fraction, 0.0), 1.0) if math.isfinite(fraction) else 0.0
         self._reports.reported(fraction, self._round_trip or _INITIAL_ROUND_TRIP, now)
         self._combine(now)
-
-    def update_round_trip(self, round_trip: float) -> None:
-        """Update the round-trip time, in seconds, from sender and receiver reports."""
-        self._update_round_trip(round_trip)
 
     def handle_remb(self, bitrate: float, now: float) -> None:
         """Apply the bitrate of a REMB message, in bits a second (draft-alvestrand-rmcat-remb-03)."""
@@ -317,7 +313,7 @@ class BandwidthEstimator:
         self._available = available
         self._target = min(max(available, self._min), self._max)
         self._limited_by = limited_by if self._target == available else LimitedBy.BOUNDS
-        self._alr.set_target(self._target)
+        self._alr.target = self._target
         self._probes.estimate_changed(self._target, now)
 
     def _unseen_queue(self) -> float:
@@ -376,10 +372,11 @@ class BandwidthEstimator:
             rate = self._delay.rate
             rate.set_bitrate(max(min(rate.bitrate, self._target) * options.feedback_decay, self._min), now)
 
-    def _update_round_trip(self, measured: float) -> None:
-        if not math.isfinite(measured):
+    def update_round_trip(self, round_trip: float) -> None:
+        """Update the round-trip time, in seconds, from feedback or from sender and receiver reports."""
+        if not math.isfinite(round_trip):
             return
-        measured = self._latest_round_trip = min(max(measured, 0.0), _MAX_ROUND_TRIP)
+        measured = self._latest_round_trip = min(max(round_trip, 0.0), _MAX_ROUND_TRIP)
         longer = max(measured - self._least_round_trip, 0.0)
         self._least_round_trip = min(measured, self._least_round_trip + _LEAST_FORGOTTEN * longer)
         if self._round_trip is None:

@@ -10,11 +10,7 @@ _BOUND_DEVIATIONS = 3.0
 
 
 class LinkCapacityEstimator:
-    """Estimates the link capacity from the acknowledged bitrates at which overuse was detected.
-
-    Attributes:
-        estimate: In bits a second; ``None`` if unknown.
-    """
+    """Estimates the link capacity, in bits a second, from the acknowledged bitrates at which overuse was detected."""
 
     def __init__(self) -> None:
         self.estimate: float | None = None
@@ -35,7 +31,6 @@ class LinkCapacityEstimator:
         return 0.0 if self.estimate is None else max(0.0, self.estimate - _BOUND_DEVIATIONS * self._spread())
 
     def overuse_at(self, acknowledged: float) -> None:
-        """Update the estimate with the acknowledged bitrate at an overuse."""
         if self.estimate is None:
             self.estimate = acknowledged
         else:

@@ -70,7 +70,6 @@ class LossBasedEstimator:
         self.loss = 0.0
 
     def raise_to(self, bitrate: float) -> None:
-        """Raise the limit to the result of a probe."""
         if bitrate > self._limit:
             self._limit = bitrate
             self.bitrate = max(self.bitrate, bitrate)
@@ -225,7 +224,6 @@ class _LossModel:
         return cls(free_lost, free_received, full)
 
     def likelihood(self, inherent: float) -> float:
-        """Return the log-likelihood of an inherent loss."""
         total = self.free_lost * math.log(inherent) + self.free_received * math.log(1 - inherent)
         for lost, received, part in self.full:
             loss = inherent + (1 - inherent) * part
@@ -233,7 +231,6 @@ class _LossModel:
         return total
 
     def slope(self, inherent: float) -> float:
-        """Return the derivative of the log-likelihood by the inherent loss."""
         passed = 1 - inherent
         total = self.free_lost / inherent - self.free_received / passed
         for lost, received, part in self.full:

@@ -1,46 +1,16 @@
 """Options of send-side bandwidth estimation, of pacing and of feedback."""
 
 import attrs
+from attrs import validators
 
-
-def _positive(instance: object, attribute: "attrs.Attribute[float]", value: float) -> None:
-    if not value > 0:
-        raise ValueError(f"{attribute.name} must be positive, not {value}")
-
-
-def _not_negative(instance: object, attribute: "attrs.Attribute[float]", value: float) -> None:
-    if not value >= 0:
-        raise ValueError(f"{attribute.name} must not be negative, not {value}")
-
-
-def _fraction(instance: object, attribute: "attrs.Attribute[float]", value: float) -> None:
-    if not 0 <= value <= 1:
-        raise ValueError(f"{attribute.name} must be between 0 and 1, not {value}")
-
-
-def _positive_fraction(instance: object, attribute: "attrs.Attribute[float]", value: float) -> None:
-    if not 0 < value <= 1:
-        raise ValueError(f"{attribute.name} must be above 0 and at most 1, not {value}")
-
-
-def _above_one(instance: object, attribute: "attrs.Attribute[float]", value: float) -> None:
-    if not value > 1:
-        raise ValueError(f"{attribute.name} must be above 1, not {value}")
-
-
-def _half_of_sequence_numbers(instance: object, attribute: "attrs.Attribute[int]", value: int) -> None:
-    if not 1 <= value <= 1 << 15:
-        raise ValueError(f"{attribute.name} must be from 1 to 32768, not {value}")
-
-
-def _at_least_one(instance: object, attribute: "attrs.Attribute[int]", value: int) -> None:
-    if value < 1:
-        raise ValueError(f"{attribute.name} must be at least 1, not {value}")
-
-
-def _at_least_three(instance: object, attribute: "attrs.Attribute[int]", value: int) -> None:
-    if value < 3:
-        raise ValueError(f"{attribute.name} must be at least 3, not {value}")
+_positive = validators.gt(0.0)
+_not_negative = validators.ge(0.0)
+_fraction = (validators.ge(0.0), validators.le(1.0))
+_positive_fraction = (validators.gt(0.0), validators.le(1.0))
+_above_one = validators.gt(1.0)
+_at_least_one = validators.ge(1)
+_at_least_three = validators.ge(3)
+_half_of_sequence_numbers = (validators.ge(1), validators.le(1 << 15))
 
 
 @attrs.frozen

@@ -17,10 +17,6 @@ class OveruseDetector:
     """Compares the trend, weighted by the number of deltas, with the threshold.
 
     The threshold follows the trend slowly, so that a loss-based flow in the same queue does not starve media.
-
-    Attributes:
-        state: The current state.
-        threshold: The current threshold.
     """
 
     def __init__(self, options: BandwidthEstimationOptions) -> None:

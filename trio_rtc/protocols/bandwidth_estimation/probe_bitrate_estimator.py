@@ -44,7 +44,6 @@ class ProbeBitrateEstimator:
         self.error = 0.0
 
     def expect(self, cluster: ProbeCluster) -> None:
-        """Add a cluster that will be sent."""
         self._clusters[cluster.id] = _Cluster(cluster)
         while len(self._clusters) > _MAX_CLUSTERS:
             self._clusters.popitem(last=False)
@@ -79,10 +78,7 @@ class ProbeBitrateEstimator:
 
 
 def _measure(packets: list[ReceivedPacket]) -> tuple[float, float] | None:
-    """Return the arrival rate of packets, in order of sending, and its relative standard error.
-
-    ``None`` if it cannot be measured.
-    """
+    """Return the arrival rate of packets, in order of sending, and its relative standard error; ``None`` if unknown."""
     send_interval = packets[-1].send_time - packets[0].send_time
     total = sum(packet.size for packet in packets)
     if not 0 < send_interval < _MAX_INTERVAL:

@@ -42,11 +42,7 @@ class ProbeConditions:
 
 
 class ProbeController:
-    """Creates probe clusters, which ``take_clusters`` returns.
-
-    Attributes:
-        created: Number of clusters created.
-    """
+    """Creates probe clusters, which ``take_clusters`` returns."""
 
     def __init__(self, options: BandwidthEstimationOptions) -> None:
         self._options = options
@@ -64,12 +60,10 @@ class ProbeController:
         self.created = 0
 
     def take_clusters(self) -> list[ProbeCluster]:
-        """Return and remove the new clusters."""
         pending, self._pending = self._pending, []
         return pending
 
     def start(self, start_bitrate: float, max_bitrate: float, now: float) -> None:
-        """Create the initial probes."""
         self._started = True
         self._probe([start_bitrate * factor for factor in self._options.probe_factors], max_bitrate, now)
 

@@ -420,11 +420,10 @@ class Agent:
         """Return the time of the next timer."""
         if self.closed:
             return math.inf
-        nomination = self._connectivity.nomination_due()
         return min(
             self._transactions.client.next_timer(),
             self._next_transaction if self._has_transaction else math.inf,
-            math.inf if nomination is None else nomination,
+            self._connectivity.nomination_due,
             self._path.next_timer,
             self._failure_due,
         )

@@ -64,7 +64,6 @@ class BackupPairs:
         self._search(selected, backups, now)
 
     def record_answer(self, pair: CheckedPair, consent: Consent, now: float) -> None:
-        """Record a response on a pair other than the selected one."""
         if consent.unanswered_since == math.inf:
             return
         answers = self._answers.get(pair)

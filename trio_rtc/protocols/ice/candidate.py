@@ -136,12 +136,10 @@ def compute_foundation(candidate_type: RTCIceCandidateType, base_host: str, serv
 
 
 def is_ipv6(host: str) -> bool:
-    """Return whether a numeric address is IPv6."""
     return ":" in host
 
 
 def is_link_local(host: str) -> bool:
-    """Return whether a numeric address is an IPv6 link-local one."""
     return host.lower().startswith(("fe8", "fe9", "fea", "feb")) and is_ipv6(host)
 
 

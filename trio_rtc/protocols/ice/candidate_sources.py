@@ -36,13 +36,7 @@ import attrs
 from trio_rtc.enums import RTCIceCandidateType, RTCIceGathererState, RTCIceProtocol, RTCIceTransportPolicy
 from trio_rtc.protocols._contract import Address
 
-from .candidate import (
-    Candidate,
-    compute_foundation,
-    compute_priority,
-    is_ipv6,
-    is_link_local,
-)
+from .candidate import Candidate, compute_foundation, compute_priority, is_ipv6, is_link_local
 from .destinations import is_loopback
 from .events import CandidateErrorOccurred, GatheringCompleted, GatheringStateChanged, LocalCandidateGathered
 from .options import IceOptions
@@ -67,7 +61,6 @@ class LocalSocket:
     Attributes:
         address: Local address; of a relayed socket, the relayed transport address.
         local_preference: From 0 to 65535, unique among all sockets (RFC 8445 section 5.1.2.1).
-        extensions: Extension attributes of its candidates.
         server: TURN server of a relayed socket, ``None`` for a host socket.
         mapped_address: The client's address as the TURN server sees it, ``None`` for a host socket.
     """
@@ -80,7 +73,6 @@ class LocalSocket:
 
     @property
     def candidate_type(self) -> RTCIceCandidateType:
-        """Type of the candidate whose base is the socket itself."""
         return RTCIceCandidateType.HOST if self.server is None else RTCIceCandidateType.RELAY
 
 
@@ -93,7 +85,6 @@ class StunServer:
 
     @property
     def url(self) -> str:
-        """URL of the server."""
         return self.server.url
 
 
@@ -140,12 +131,10 @@ class CandidateSources:
 
     @property
     def candidates(self) -> Sequence[LocalCandidate]:
-        """All local candidates of this generation."""
         return self._candidates
 
     @property
     def has_query(self) -> bool:
-        """Whether ``pop_query`` would return a query."""
         return bool(self._queries)
 
     @property
@@ -155,7 +144,6 @@ class CandidateSources:
 
     @property
     def complete(self) -> bool:
-        """Whether gathering is complete."""
         return self.state is RTCIceGathererState.COMPLETE
 
     @property
@@ -164,7 +152,6 @@ class CandidateSources:
         return len(self._queries) + len(self._in_flight)
 
     def events(self) -> list[GatheringEvent]:
-        """Return and clear the queued events."""
         events, self._events = self._events, []
         return events
 
@@ -190,12 +177,7 @@ class CandidateSources:
         return None
 
     def add_socket(self, local_socket: LocalSocket) -> LocalCandidate | None:
-        """Gather from a socket.
-
-        Returns:
-            Its candidate; ``None`` if the address is known, there are ``max_local_addresses``, or the policy does not
-            permit it.
-        """
+        """Gather from a socket; ``None`` if it is known, one too many, or the policy does not permit its candidate."""
         if local_socket.address in self._sockets or len(self._sockets) >= self._options.max_local_addresses:
             return None
         self._sockets[local_socket.address] = local_socket
@@ -203,7 +185,6 @@ class CandidateSources:
         return self._gather_from(local_socket)
 
     def remove_address(self, address: Address) -> None:
-        """Remove a socket with its candidates and queries."""
         self._sockets.pop(address, None)
         self._bases.pop(address, None)
         self._candidates = [local for local in self._candidates if local.base != address]
@@ -228,7 +209,6 @@ class CandidateSources:
             self._add_query(stun_server, base)
 
     def fail_server(self, server: IceServer, error_code: int, error_text: str) -> None:
-        """Report a server that cannot be contacted."""
         progress = self._progress.setdefault(server.url, _UrlProgress())
         if not progress.resolved:
             progress.resolved = True
@@ -247,8 +227,8 @@ class CandidateSources:
         """Mark the sockets and servers as complete: gathering ends with the last query."""
         self._sources_complete = True
 
-    def restart(self, username_fragment: str) -> list[LocalCandidate]:
-        """Gather for a new generation from the known sockets and servers; return the candidates of the sockets."""
+    def restart(self, username_fragment: str) -> None:
+        """Gather for a new generation from the known sockets and servers."""
         self._username_fragment = username_fragment
         self._policy = self._next_policy
         self._candidates, self._bases = [], {}
@@ -263,10 +243,8 @@ class CandidateSources:
             self.state = RTCIceGathererState.NEW
         for local_socket in self._sockets.values():
             self._gather_from(local_socket)
-        return list(self._bases.values())
 
     def pop_query(self) -> Query | None:
-        """Remove and return the query to send next."""
         if not self._queries:
             return None
         query = self._queries.popleft()

@@ -31,7 +31,7 @@ def can_be_paired(local: LocalCandidate, remote: RemoteCandidate) -> bool:
     """Return whether two candidates are compatible (RFC 8445 section 6.1.2.2)."""
     return (
         local.is_base
-        and local.candidate.protocol == remote.protocol
+        and local.candidate.protocol == remote.candidate.protocol
         and remote.candidate.tcp_type is None
         and remote.address.port != 0
         and is_ipv6(local.base.host) == is_ipv6(remote.address.host)
@@ -56,19 +56,15 @@ class CheckList:
         return len(self._pairs)
 
     def find(self, base: Address, remote: Address) -> CheckedPair | None:
-        """Return the pair between two addresses."""
         return self._pairs.get((base, remote))
 
     def add(
         self, local: LocalCandidate, remote: RemoteCandidate, role: IceRole, *, checked_by_peer: bool = False
     ) -> CheckedPair | None:
-        """Add a pair.
+        """Add a pair; return ``None`` if it is in the list already, or the list is full of better ones.
 
         A full list drops its pair of lowest priority that is neither valid nor being checked. A pair on which a check
         of the peer has arrived replaces a pair of any priority: one direction is known to work.
-
-        Returns:
-            The pair; ``None`` if it is in the list already, or the list is full of better ones.
         """
         priority = compute_pair_priority(role, local.candidate.priority, remote.candidate.priority)
         pair = CheckedPair(local, remote, priority)
@@ -98,7 +94,6 @@ class CheckList:
             )
 
     def remove_base(self, base: Address) -> list[CheckedPair]:
-        """Remove and return the pairs of a local address."""
         removed = [pair for pair in self if pair.local.base == base]
         for pair in removed:
             del self._pairs[pair.key]
@@ -128,7 +123,6 @@ class CheckList:
 
     @property
     def has_next_check(self) -> bool:
-        """Whether ``pop_next_check`` would return a pair."""
         if self._triggered:
             return True
         return not self.concluded and any(
@@ -167,13 +161,11 @@ class CheckList:
 
     @property
     def best_valid(self) -> CheckedPair | None:
-        """The valid pair of the highest priority."""
         valid = (pair for pair in self if pair.state is CheckState.SUCCEEDED)
         return max(valid, key=lambda pair: pair.priority, default=None)
 
     @property
     def nominated(self) -> CheckedPair | None:
-        """The nominated pair."""
         return next((pair for pair in self if pair.nominated), None)
 
     def _is_foundation_busy(self, pair: CheckedPair) -> bool:

@@ -10,6 +10,7 @@ Expired consent removes a path, and fails its pair until an ICE restart.
 """
 
 import logging
+import math
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Sequence
 
@@ -78,18 +79,15 @@ class Connectivity:
         self.dropped: Counter[str] = Counter()
 
     def events(self) -> list[ConnectivityEvent]:
-        """Return and clear the queued events."""
         events, self._events = self._events, []
         return events
 
     @property
     def accepted_paths(self) -> Collection[tuple[Address, Address]]:
-        """Live view of the local and remote addresses between which an authentic check has passed."""
         return self._accepted
 
     @property
     def generations(self) -> Sequence[Generation]:
-        """Generations whose credentials are valid."""
         return (self.generation,) if self.previous is None else (self.generation, self.previous)
 
     def generations_at(self, base: Address) -> Sequence[Generation]:
@@ -216,7 +214,6 @@ class Connectivity:
             self._add_remote(remote, now)
 
     def permits(self, remote: Address) -> bool:
-        """Return whether the application's filter permits sending to an address of the peer."""
         return self._remote_candidate_filter is None or self._remote_candidate_filter(*remote)
 
     def refuse_loopback(self) -> None:
@@ -270,11 +267,7 @@ class Connectivity:
     # -- checks of the peer ----------------------------------------------------------------------------------
 
     def respond_to_check(self, check: PeerCheck, base: Address, remote: Address, now: float) -> bytes:
-        """Process an authentic check and return the response.
-
-        Raises:
-            ProtocolError: The role attribute is malformed.
-        """
+        """Process an authentic check and return the response; a malformed role attribute is a ``ProtocolError``."""
         match self._roles.resolve(check.request):
             case ConflictOutcome.SEND_487:
                 return check.refuse(ROLE_CONFLICT)
@@ -395,22 +388,22 @@ class Connectivity:
 
     @property
     def has_next_check(self) -> bool:
-        """Whether a check is due to be sent."""
         return not self.failed and self.generation.check_list.has_next_check
 
     def send_next_check(self, now: float) -> None:
-        """Send the next ordinary or triggered check."""
         pair = self.generation.check_list.pop_next_check()
         if pair is not None:
             pair.state = CheckState.IN_PROGRESS
             self._transactions.send_check(self.generation, pair, nominates=False, now=now)
 
-    def nomination_due(self) -> float | None:
-        """Return the time of the next nomination, ``None`` if there is none."""
-        if self._roles.role is not IceRole.CONTROLLING:
-            return None
-        choice = choose_nominee(self.generation, self._options)
-        return None if choice is None else choice[1]
+    def _choose_nominee(self) -> tuple[CheckedPair | None, float]:
+        choice = choose_nominee(self.generation, self._options) if self.is_controlling else None
+        return choice or (None, math.inf)
+
+    @property
+    def nomination_due(self) -> float:
+        """Time of the next nomination, infinite if there is none."""
+        return self._choose_nominee()[1]
 
     def nominate_if_due(self, now: float) -> None:
         """Send the nominating check if it is due.
@@ -418,17 +411,13 @@ class Connectivity:
         It is not paced: it follows a response, so that the network has carried the check before it, and there is one
         per generation.
         """
-        if self._roles.role is not IceRole.CONTROLLING:
-            return
-        choice = choose_nominee(self.generation, self._options)
-        if choice is not None and now >= choice[1]:
-            pair = choice[0]
+        pair, due = self._choose_nominee()
+        if pair is not None and now >= due:
             self.generation.nominating = pair
             self._transactions.send_check(self.generation, pair, nominates=True, now=now)
 
     @property
     def is_controlling(self) -> bool:
-        """Whether this agent is controlling."""
         return self._roles.role is IceRole.CONTROLLING
 
     def renominate(self, pair: CheckedPair, now: float) -> None:
@@ -442,8 +431,7 @@ class Connectivity:
             self._transactions.send_check(self.generation, pair, nominates=True, now=now)
 
     def is_nominee(self, generation: Generation, pair: CheckedPair) -> bool:
-        """Return whether this agent is controlling and has nominated the pair."""
-        return generation is self.generation and pair.nominated and self._roles.role is IceRole.CONTROLLING
+        return generation is self.generation and pair.nominated and self.is_controlling
 
     def handle_check_result(
         self, check: ConnectivityCheck, event: ResponseReceived | TransactionFailed, now: float
@@ -548,7 +536,6 @@ class Connectivity:
         generation.check_list.concluded = False
 
     def has_expired_consent(self, generation: Generation, base: Address, remote: Address) -> bool:
-        """Return whether consent for the pair between two addresses has expired in a generation."""
         pair = generation.check_list.find(base, remote)
         return pair is not None and pair.consent_expired
 

@@ -28,7 +28,6 @@ class Consent:
     Attributes:
         unanswered_since: Time of the first unanswered check, infinite if there is none.
         missed: Whether the pair is disconnected: checks were unanswered for ``disconnected_patience``.
-        expires: Time at which consent expires.
     """
 
     def __init__(
@@ -63,7 +62,6 @@ class Consent:
 
     @property
     def check_due(self) -> float:
-        """Time of the next check."""
         if self.unanswered_since != math.inf:
             return self._next_check
         quiet_for = self._options.disconnected_timeout - self._options.disconnected_patience
@@ -72,7 +70,6 @@ class Consent:
         )
 
     def check_sent(self, now: float) -> None:
-        """Record a sent check."""
         self.unanswered_since = min(self.unanswered_since, now)
         self._next_check = now + self._options.consent_retry_interval
 
@@ -83,7 +80,6 @@ class Consent:
 
     @property
     def next_timer(self) -> float:
-        """Time of the next timer."""
         miss = math.inf if self.missed else self._miss_deadline
         return min(self.check_due, miss, self.expires)
 

@@ -48,13 +48,9 @@ def refuse_destination(address: Address) -> str | None:
 
 
 def refuse_source(base: Address, source: Address) -> str | None:
-    """Return the reason not to answer a request from a source address; ``None`` if it is permitted.
+    """Return the reason not to answer a request to a local address from a source; ``None`` if it is permitted.
 
     A NAT may map a peer to any port of its public address, so that ports are refused in private networks only.
-
-    Args:
-        base: Local address to which the request was sent.
-        source: Source address of the request.
     """
     ip = _reached_address(source.host)
     reason = _refuse_host(ip)

@@ -18,10 +18,6 @@ class Generation:
     """State between two ICE restarts.
 
     Attributes:
-        local: Local parameters.
-        remote: The peer's parameters, ``None`` until known.
-        remote_candidates: The peer's candidates.
-        check_list: Candidate pairs.
         checking_since: Start of the time until failure; ``None`` before there is a pair or end-of-candidates.
         nominating: Pair whose nomination is in progress (controlling).
     """

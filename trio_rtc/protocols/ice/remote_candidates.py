@@ -40,15 +40,12 @@ class RemoteCandidates:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names that are being resolved."""
         return tuple(self._by_name)
 
     def find(self, address: Address) -> RemoteCandidate | None:
-        """Return the candidate at an address."""
         return self._by_address.get(address)
 
     def has_room(self) -> bool:
-        """Return whether another signaled candidate can be stored."""
         return self._signaled_count < self._max_candidates
 
     def add_unpaired(self, candidate: Candidate) -> None:
@@ -116,15 +113,7 @@ class RemoteCandidates:
 
 @attrs.frozen
 class EarlyCheck:
-    """A check that arrived before the peer's parameters (RFC 8445 section 7.3): answered, and stored.
-
-    Attributes:
-        base: Local address.
-        remote: Source address.
-        username_fragment: The peer's username fragment in the check.
-        priority: PRIORITY, for a peer-reflexive candidate.
-        use_candidate: Whether it has USE-CANDIDATE.
-    """
+    """A check that arrived before the peer's parameters (RFC 8445 section 7.3): answered, and stored."""
 
     base: Address
     remote: Address

@@ -21,7 +21,6 @@ class ErrorResponse:
     """Error response to an invalid check.
 
     Attributes:
-        error: The error.
         response: The encoded response.
         is_authentic: Whether the request has valid message integrity.
     """
@@ -33,15 +32,7 @@ class ErrorResponse:
 
 @attrs.frozen
 class PeerCheck:
-    """An authentic check of the peer.
-
-    Attributes:
-        request: The request.
-        generation: Generation whose credentials it has.
-        remote_username_fragment: The peer's part of USERNAME.
-        priority: PRIORITY.
-        use_candidate: Whether it has USE-CANDIDATE.
-    """
+    """An authentic check of the peer, with the generation whose credentials it has."""
 
     request: Message
     generation: Generation
@@ -58,7 +49,6 @@ class PeerCheck:
         return success_response(self.request, remote).encode(key=self._key)
 
     def refuse(self, error: ErrorCode) -> bytes:
-        """Return an authenticated error response."""
         return error_response(self.request, error).encode(key=self._key)
 
 

@@ -11,8 +11,6 @@ _TIE_BREAKER_BITS = 64
 
 
 class ConflictOutcome(Enum):
-    """Effect of a request on the roles."""
-
     NO_CONFLICT = auto()
     SWITCH_ROLE = auto()
     SEND_487 = auto()
@@ -45,11 +43,7 @@ class RoleConflictResolver:
         self._tie_breaker = self._rng.getrandbits(_TIE_BREAKER_BITS)
 
     def resolve(self, request: Message) -> ConflictOutcome:
-        """Compare the role in the peer's request with ours; the agent with the larger tie-breaker is controlling.
-
-        Raises:
-            ProtocolError: The attribute is malformed.
-        """
+        """Compare the role in the peer's request with ours; the agent with the larger tie-breaker is controlling."""
         controlling = self.role is IceRole.CONTROLLING
         theirs = request.ice_controlling if controlling else request.ice_controlled
         if theirs is None:

@@ -29,13 +29,7 @@ _logger = logging.getLogger("trio_rtc.ice")
 
 @attrs.frozen(eq=False)
 class Selection:
-    """A selected pair.
-
-    Attributes:
-        pair: The pair.
-        generation: Generation whose credentials its consent checks have; after a restart the previous one.
-        consent: Consent timers.
-    """
+    """A selected pair. After a restart, its consent checks have the credentials of the previous generation."""
 
     pair: CheckedPair
     generation: Generation
@@ -47,7 +41,6 @@ class Failover:
     """A pair on which a controlled agent sends in place of the nominated one.
 
     Attributes:
-        pair: The pair.
         nominated: The nominated pair, whose checks were unanswered; ``None`` if none was nominated.
         since: Time of the failover.
     """
@@ -85,13 +78,11 @@ class SelectedPath:
         self.lost = False
 
     def events(self) -> list[SelectedPairChanged]:
-        """Return and clear the queued events."""
         events, self._events = self._events, []
         return events
 
     @property
     def next_timer(self) -> float:
-        """Time of the next timer."""
         current = self.current
         if current is None:
             return math.inf
@@ -230,7 +221,6 @@ class SelectedPath:
     def handle_consent_result(
         self, check: ConsentCheck, event: ResponseReceived | TransactionFailed, now: float
     ) -> None:
-        """Renew consent if the check has succeeded."""
         if isinstance(event, TransactionFailed):
             return
         if event.response.message_class is MessageClass.SUCCESS_RESPONSE:
@@ -240,7 +230,6 @@ class SelectedPath:
             self.renew(check.pair, now)
 
     def renew(self, pair: CheckedPair, now: float) -> None:
-        """Record a response on a pair."""
         if self.current is None:
             return
         if self.current.pair is pair:
@@ -249,7 +238,6 @@ class SelectedPath:
             self._backups.record_answer(pair, self.current.consent, now)
 
     def record_peer_check(self, base: Address, remote: Address, now: float) -> None:
-        """Record an authentic check of the peer."""
         if self.current is not None and self.current.pair.key == (base, remote):
             self.current.consent.record_peer_check(now)
 

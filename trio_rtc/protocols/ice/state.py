@@ -5,7 +5,6 @@ from enum import StrEnum
 
 import attrs
 
-from trio_rtc.enums import RTCIceProtocol
 from trio_rtc.protocols._contract import Address
 
 from .candidate import Candidate
@@ -64,11 +63,6 @@ class RemoteCandidate:
 
     candidate: Candidate
     address: Address
-
-    @property
-    def protocol(self) -> RTCIceProtocol:
-        """The transport protocol."""
-        return self.candidate.protocol
 
 
 @attrs.frozen

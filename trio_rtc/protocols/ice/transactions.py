@@ -36,7 +36,6 @@ class ConnectivityCheck:
 
     Attributes:
         generation: Generation whose credentials the request has.
-        pair: The pair.
         role: Role of this agent when it was sent.
         nominates: Whether the request has USE-CANDIDATE.
     """
@@ -49,13 +48,7 @@ class ConnectivityCheck:
 
 @attrs.frozen(eq=False)
 class ConsentCheck:
-    """A check that renews consent on a pair.
-
-    Attributes:
-        generation: Generation whose credentials the request has.
-        pair: The pair.
-        nominates: Whether the request has USE-CANDIDATE.
-    """
+    """A check that renews consent on a pair; attributes as in ``ConnectivityCheck``."""
 
     generation: Generation
     pair: CheckedPair
@@ -118,7 +111,6 @@ class TransactionManager:
         pair.statistics.consent_requests_sent += 1
 
     def send_query(self, query: Query, query_count: int, now: float) -> None:
-        """Send a Binding request to a STUN server."""
         request = binding_request(self._rng.randbytes(_TRANSACTION_ID_SIZE))
         self._purposes[request.transaction_id] = query
         self.client.start(
@@ -151,18 +143,17 @@ class TransactionManager:
 
     def cancel_checks(self) -> None:
         """Cancel the connectivity checks, which belong to one generation; consent checks continue."""
-        for transaction_id, purpose in list(self._purposes.items()):
-            if isinstance(purpose, ConnectivityCheck):
-                self._cancel(transaction_id)
+        self._cancel_all(ConnectivityCheck)
 
     def cancel_queries(self) -> None:
-        """Cancel the queries to STUN servers."""
+        self._cancel_all(Query)
+
+    def _cancel_all(self, kind: type[Purpose]) -> None:
         for transaction_id, purpose in list(self._purposes.items()):
-            if isinstance(purpose, Query):
+            if isinstance(purpose, kind):
                 self._cancel(transaction_id)
 
     def cancel_from(self, base: Address) -> None:
-        """Cancel all transactions of a local address."""
         self.client.cancel_from(base)
         for transaction_id, purpose in list(self._purposes.items()):
             source = purpose.base if isinstance(purpose, Query) else purpose.pair.local.base
@@ -170,12 +161,10 @@ class TransactionManager:
                 del self._purposes[transaction_id]
 
     def close(self, now: float) -> None:
-        """Cancel all transactions."""
         self.client.close(now)
         self._purposes.clear()
 
     def datagrams_to_send(self, now: float) -> list[Datagram]:
-        """Return and clear the queued datagrams."""
         return self.client.datagrams_to_send(now)
 
     def _cancel(self, transaction_id: bytes) -> None:

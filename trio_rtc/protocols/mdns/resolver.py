@@ -22,19 +22,34 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
+import attrs
+
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols.timer import Timer
 
 from .events import MdnsClosed, MdnsEvent, NameResolved, ResolutionFailed
 from .message import DnsMessage, Name, Question, RecordType, name_from_text
 from .options import ResolverOptions
-from .state import Lookup
 
 _logger = logging.getLogger("trio_rtc.mdns")
 
 # Safari's last group may have more than 12 digits.
 _UUID_NAME = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12,27}\.local\.?", re.IGNORECASE | re.ASCII)
 _RETRANSMISSION_SPREAD = 1.1
+
+
+@attrs.define
+class _Lookup:
+    """A name that is being resolved.
+
+    Attributes:
+        text: The name passed by the caller.
+        timer: Time of the next query or of the failure.
+    """
+
+    text: str
+    timer: Timer
+    queries: int = 0
 
 
 class Resolver:
@@ -48,7 +63,7 @@ class Resolver:
     def __init__(self, options: ResolverOptions, *, rng: random.Random) -> None:
         self._options = options
         self._rng = rng
-        self._lookups: dict[Name, Lookup] = {}
+        self._lookups: dict[Name, _Lookup] = {}
         self._outgoing: list[bytes] = []
         self._events: list[MdnsEvent] = []
         self._dropped: Counter[str] = Counter()
@@ -83,7 +98,7 @@ class Resolver:
         if len(self._lookups) >= self._options.max_names:
             self._events.append(ResolutionFailed(name))
             return
-        lookup = self._lookups[key] = Lookup(name, Timer(self._options.first_interval))
+        lookup = self._lookups[key] = _Lookup(name, Timer(self._options.first_interval))
         self._send_queries(key, lookup, now)
 
     def receive(self, batch: Sequence[bytes], now: float) -> None:
@@ -146,7 +161,7 @@ class Resolver:
             raise ProtocolError(f"{name!r} is not a UUID under .local")
         return key
 
-    def _send_queries(self, key: Name, lookup: Lookup, now: float) -> None:
+    def _send_queries(self, key: Name, lookup: _Lookup, now: float) -> None:
         unicast_response = self._options.unicast_response and lookup.queries == 0
         for record_type in (RecordType.A, RecordType.AAAA):
             question = Question(key, record_type, unicast_response)

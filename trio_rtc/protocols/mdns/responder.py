@@ -14,12 +14,27 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
+import attrs
+
 from trio_rtc.errors import ProtocolError
 
 from .events import MdnsClosed
 from .message import AddressRecord, DnsMessage, Name, Question, RecordType, name_from_text
 from .options import ResponderOptions
-from .state import Publication
+
+
+@attrs.define
+class _Publication:
+    """A published name.
+
+    Attributes:
+        due: Time of the next response; ``math.inf`` without a query.
+    """
+
+    name: Name
+    hosts: tuple[str, ...]
+    answered_at: float = -math.inf
+    due: float = math.inf
 
 
 class Responder:
@@ -31,7 +46,7 @@ class Responder:
 
     def __init__(self, options: ResponderOptions) -> None:
         self._options = options
-        self._publications: dict[Name, Publication] = {}
+        self._publications: dict[Name, _Publication] = {}
         self._outgoing: list[bytes] = []
         self._events: list[MdnsClosed] = []
         self._dropped: Counter[str] = Counter()
@@ -67,7 +82,7 @@ class Responder:
         canonical = tuple(dict.fromkeys(str(ipaddress.ip_address(host)) for host in hosts))
         if len(canonical) > self._options.max_hosts:
             raise ValueError(f"a name has at most {self._options.max_hosts} addresses, not {len(canonical)}")
-        self._publications[key] = Publication(key, canonical)
+        self._publications[key] = _Publication(key, canonical)
 
     def withdraw(self, name: str, now: float) -> None:
         """Withdraw a name and send a packet with TTL 0. No effect if it is not published."""
@@ -149,7 +164,7 @@ class Responder:
         if versions & requested.get(question.type, set()):
             publication.due = max(now, publication.answered_at + self._options.min_interval)
 
-    def _send(self, publication: Publication, ttl: int) -> None:
+    def _send(self, publication: _Publication, ttl: int) -> None:
         records = tuple(AddressRecord(publication.name, host, ttl) for host in publication.hosts)
         if records:
             self._outgoing.append(DnsMessage(is_response=True, addresses=records).encode())

@@ -219,7 +219,6 @@ class ReceiverEstimatedMaximumBitrate:
 
 
 def parse_ssrcs(body: bytes) -> tuple[int, int]:
-    """Return the sender's SSRC and the media source's SSRC of a feedback message."""
     if len(body) < SSRCS.size:
         raise ProtocolError(f"RTCP feedback message has {len(body)} bytes, fewer than {SSRCS.size}")
     sender_ssrc, media_ssrc = SSRCS.unpack_from(body)

@@ -27,13 +27,7 @@ class PacketType(IntEnum):
 
 
 def add_header(packet_type: int, count: int, body: bytes) -> bytes:
-    """Return a packet: the common header and a body.
-
-    Args:
-        packet_type: The packet type.
-        count: The five-bit count or feedback format (FMT).
-        body: The bytes after the header, a whole number of 32-bit words.
-    """
+    """Return a packet: the common header, with a count or feedback format (FMT) of five bits, and a body."""
     if len(body) % 4 or not 0 <= count <= MAX_COUNT:
         raise ValueError(
             f"an RTCP packet must have whole 32-bit words and a count of 0 to {MAX_COUNT},"
@@ -43,11 +37,7 @@ def add_header(packet_type: int, count: int, body: bytes) -> bytes:
 
 
 def split_packets(data: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """Yield the packet type, count and body (without padding) of each packet of a datagram.
-
-    Raises:
-        ProtocolError: A header is malformed, or a length exceeds the datagram.
-    """
+    """Yield the packet type, count and body (without padding) of each packet of a datagram."""
     offset, end = 0, len(data)
     while offset < end:
         if end - offset < HEADER_SIZE:

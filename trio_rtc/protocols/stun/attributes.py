@@ -1,4 +1,7 @@
-"""STUN attributes: types (RFC 8489 section 18.3, RFC 8445 section 20.2) and encoding of their values."""
+"""STUN attributes: types (RFC 8489 section 18.3, RFC 8445 section 20.2) and codec of their values.
+
+Decoders raise ``ProtocolError``.
+"""
 
 import ipaddress
 import struct
@@ -75,11 +78,6 @@ def encode_address(address: Address) -> bytes:
 
 
 def decode_address(value: bytes) -> Address:
-    """Decode the value of MAPPED-ADDRESS.
-
-    Raises:
-        ProtocolError: The family is unknown or does not match the length.
-    """
     if len(value) < 4:
         raise ProtocolError(f"an address attribute of {len(value)} bytes")
     family, port = _ADDRESS_HEADER.unpack_from(value)
@@ -108,11 +106,6 @@ def encode_error_code(error: ErrorCode) -> bytes:
 
 
 def decode_error_code(value: bytes) -> ErrorCode:
-    """Decode the value of ERROR-CODE.
-
-    Raises:
-        ProtocolError: The value is too short or the number is out of range.
-    """
     if len(value) < 4:
         raise ProtocolError(f"an ERROR-CODE of {len(value)} bytes")
     error_class = value[2] & 7
@@ -127,33 +120,19 @@ def encode_unknown_attributes(types: tuple[int, ...]) -> bytes:
 
 
 def decode_unknown_attributes(value: bytes) -> tuple[int, ...]:
-    """Decode the value of UNKNOWN-ATTRIBUTES.
-
-    Raises:
-        ProtocolError: The length is odd.
-    """
     if len(value) % 2:
         raise ProtocolError(f"UNKNOWN-ATTRIBUTES of {len(value)} bytes")
     return struct.unpack(f"!{len(value) // 2}H", value)
 
 
 def decode_integer(value: bytes, length: int) -> int:
-    """Decode an unsigned integer of exactly ``length`` bytes.
-
-    Raises:
-        ProtocolError: The value has another length.
-    """
+    """Decode an unsigned integer of exactly ``length`` bytes."""
     if len(value) != length:
         raise ProtocolError(f"an attribute of {len(value)} bytes instead of {length}")
     return int.from_bytes(value, "big")
 
 
 def decode_text(value: bytes) -> str:
-    """Decode UTF-8.
-
-    Raises:
-        ProtocolError: The value is not UTF-8.
-    """
     try:
         return value.decode()
     except UnicodeDecodeError as error:

@@ -14,6 +14,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
+import attrs
+
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols._contract import Address, Datagram
 from trio_rtc.protocols.timer import Timer
@@ -22,10 +24,38 @@ from .attributes import COMPREHENDED
 from .events import FailureReason, ResponseReceived, StunEvent, TransactionFailed
 from .message import Message, MessageClass
 from .options import TransactionOptions
-from .state import Transaction
 
 _logger = logging.getLogger("trio_rtc.stun")
 _RESPONSES = (MessageClass.SUCCESS_RESPONSE, MessageClass.ERROR_RESPONSE)
+
+
+@attrs.define
+class _Transaction:
+    """A request without a response yet.
+
+    Attributes:
+        request: Encoded request, retransmitted unchanged.
+        key: Key of the response's integrity; ``None`` accepts a response without integrity.
+        timer: Time of the next retransmission, or of the end after the last one.
+        final_wait: Seconds to wait after the last transmission.
+        expires: Time of the end regardless of retransmissions.
+    """
+
+    request: bytes = attrs.field(repr=False)
+    local: Address
+    remote: Address
+    key: bytes | None = attrs.field(repr=False)
+    method: int
+    timer: Timer
+    max_transmissions: int
+    final_wait: float
+    started: float
+    expires: float
+    transmissions: int = 1
+
+    @property
+    def deadline(self) -> float:
+        return min(self.timer.deadline, self.expires)
 
 
 class Client:
@@ -33,7 +63,7 @@ class Client:
 
     def __init__(self, options: TransactionOptions) -> None:
         self._options = options
-        self._transactions: dict[bytes, Transaction] = {}
+        self._transactions: dict[bytes, _Transaction] = {}
         self._outgoing: list[Datagram] = []
         self._events: list[StunEvent] = []
         self._dropped: Counter[str] = Counter()
@@ -79,7 +109,7 @@ class Client:
             self._events.append(TransactionFailed(request.transaction_id, FailureReason.TOO_MANY))
             return
         first_rto = self._options.rto if rto is None else rto
-        transaction = Transaction(
+        transaction = _Transaction(
             request=request.encode(key=key),
             local=local,
             remote=remote,
@@ -190,7 +220,7 @@ class Client:
         """Close without sending, because the layer below is closed."""
         self.close(now)
 
-    def _send(self, transaction: Transaction, now: float) -> None:
+    def _send(self, transaction: _Transaction, now: float) -> None:
         self._outgoing.append(Datagram(transaction.request, transaction.local, transaction.remote))
         if transaction.transmissions >= transaction.max_transmissions:
             # After the last transmission, the timer runs for Rm times the initial RTO.
