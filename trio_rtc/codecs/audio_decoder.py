@@ -44,16 +44,7 @@ def is_opus_dtx(payload: bytes) -> bool:
 
 
 class FFmpegAudioDecoder:
-    """Decodes audio to interleaved 16-bit samples; see :class:`.AudioDecoder`.
-
-    Args:
-        codec: The SDP name.
-        implementation: FFmpeg's implementation.
-        options: Settings.
-
-    Raises:
-        CodecError: FFmpeg was built without the decoder.
-    """
+    """Decodes audio to interleaved 16-bit samples; see :class:`.AudioDecoder`."""
 
     def __init__(self, codec: str, implementation: AudioImplementation, options: AudioDecoderOptions) -> None:
         self.codec = codec
@@ -70,11 +61,9 @@ class FFmpegAudioDecoder:
 
     @property
     def implementation(self) -> str:
-        """FFmpeg's name of the decoder."""
         return self._implementation.name
 
     def decode(self, frame: EncodedFrame) -> list[av.AudioFrame]:
-        """Decode one packet; see :meth:`.AudioDecoder.decode`."""
         self._end = frame.timestamp * self._rate // self._implementation.clock_rate
         decoded = self._decode(frame.payload)
         if decoded:
@@ -89,7 +78,7 @@ class FFmpegAudioDecoder:
         return decoded
 
     def conceal(self, duration: float, following: bytes | None = None) -> list[av.AudioFrame]:
-        """Return concealed audio; see :meth:`.AudioDecoder.conceal`. ``following`` is not used.
+        """Return concealed audio; ``following`` is not used.
 
         For Opus, the duration is rounded up to a multiple of the last frame's. At most one second is returned per call,
         and nothing before the first decoded packet.
@@ -100,7 +89,6 @@ class FFmpegAudioDecoder:
         return self._conceal_by_repetition(duration)
 
     def close(self) -> None:
-        """Release the decoder."""
         self._context = None
 
     def _conceal_opus(self, duration: float) -> list[av.AudioFrame]:
@@ -117,7 +105,6 @@ class FFmpegAudioDecoder:
         return [self._replaced(frame, self._fade.conceal(samples_of(frame))) for frame in frames]
 
     def _replaced(self, frame: av.AudioFrame, samples: bytes) -> av.AudioFrame:
-        """Return a frame with other samples and the same ``pts``."""
         return frame_of(samples, self._channels, self._rate, frame.pts)
 
     def _conceal_by_repetition(self, duration: float) -> list[av.AudioFrame]:

@@ -31,14 +31,6 @@ class FFmpegAudioEncoder:
 
     FFmpeg's interface to libopus has no DTX. With ``dtx``, packets of silence (-90 dBov or less) are dropped here after
     the first ten, except for one every 400 ms, the interval of libopus.
-
-    Args:
-        codec: The SDP name.
-        implementation: FFmpeg's implementation.
-        options: Settings.
-
-    Raises:
-        CodecError: FFmpeg was built without the encoder.
     """
 
     def __init__(self, codec: str, implementation: AudioImplementation, options: AudioEncoderOptions) -> None:
@@ -62,13 +54,11 @@ class FFmpegAudioEncoder:
 
     @property
     def implementation(self) -> str:
-        """FFmpeg's name of the encoder."""
         return self._implementation.name
 
     def encode(
         self, frame: av.AudioFrame, *, bitrate: int | None = None, captured: float | None = None
     ) -> list[EncodedFrame]:
-        """Encode audio; see :meth:`.AudioEncoder.encode`."""
         if self._context is None:
             raise CodecError("encoder is closed")
         if (
@@ -88,7 +78,6 @@ class FFmpegAudioEncoder:
             raise CodecError(f"{self.codec}: {error}") from error
 
     def flush(self) -> list[EncodedFrame]:
-        """Encode pending audio; see :meth:`.AudioEncoder.flush`."""
         if self._context is None:
             raise CodecError("encoder is closed")
         try:
@@ -106,7 +95,6 @@ class FFmpegAudioEncoder:
             raise CodecError(f"{self.codec}: {error}") from error
 
     def close(self) -> None:
-        """Release the encoder."""
         self._context = None
 
     @property
@@ -122,7 +110,6 @@ class FFmpegAudioEncoder:
         return round(_TAIL * self._rate) * self._sample_size
 
     def _fill(self, frame: av.AudioFrame, captured: float | None) -> list[tuple[int, bytes]]:
-        """Append a frame to the pending audio, and return its whole packets."""
         popped = self._synchronize(frame, captured)
         is_fresh = self._resampler is None
         before = len(self._pending)
@@ -150,7 +137,6 @@ class FFmpegAudioEncoder:
             self._position += self._packet_samples
 
     def _pop_padded_packet(self) -> list[tuple[int, bytes]]:
-        """Remove the pending audio and return it as a packet padded with silence."""
         if not self._pending:
             return []
         missing = self._packet_samples - len(self._pending) // self._sample_size

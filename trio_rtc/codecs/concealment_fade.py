@@ -18,19 +18,13 @@ _FADE_IN = 0.005
 
 @attrs.define
 class ConcealmentFade:
-    """Fades interleaved 16-bit samples out during continuous concealment, and in after it.
-
-    Attributes:
-        sample_rate: Samples per second of each channel.
-        channels: 1 or 2.
-    """
+    """Fades interleaved 16-bit samples out during continuous concealment, and in after it."""
 
     sample_rate: int
     channels: int
     _concealed: float = 0.0  # seconds since audio was decoded
 
     def conceal(self, samples: bytes) -> bytes:
-        """Return concealed samples, faded."""
         faded_in_parts = b""
         for end in (_HOLD, _HOLD + _FADE_OUT):
             count = round((end - self._concealed) * self.sample_rate)

@@ -30,7 +30,6 @@ class FrameConverter:
         self._graph_input: tuple[int, int, str] | None = None
 
     def convert(self, frame: av.VideoFrame, width: int, height: int, pixel_format: str) -> av.VideoFrame:
-        """Return the frame in this size and format."""
         if (frame.width, frame.height, frame.format.name) == (width, height, pixel_format):
             return self._reference(frame)
         return frame.reformat(width, height, pixel_format, interpolation="BILINEAR")

@@ -22,16 +22,7 @@ of the bits.
 
 @attrs.frozen
 class EncoderSetup:
-    """The parameters with which an encoder is opened.
-
-    Attributes:
-        width: Pixels.
-        height: Pixels.
-        bitrate: Bits per second.
-        ceiling: The bitrate with which the context is opened.
-        threads: Maximum threads.
-        options: The application's options.
-    """
+    """The parameters of an encoder; its context is opened with the bitrate ``ceiling``."""
 
     width: int
     height: int
@@ -42,7 +33,6 @@ class EncoderSetup:
 
     @property
     def pixels(self) -> int:
-        """Pixels in a frame."""
         return self.width * self.height
 
 
@@ -128,11 +118,8 @@ class VideoEncoderImplementation:
     """One of FFmpeg's video encoders.
 
     Attributes:
-        name: FFmpeg's name.
         settings: Returns the options with which it is opened.
-        rate_control: Creates its rate control.
         pixel_format: Its input format.
-        hardware: Whether it is a hardware encoder.
         max_threads: Maximum threads unless the application sets them. The threads of VP8 busy-wait for each other: with
             two, 720p takes up to ten times the CPU time of one.
     """
@@ -153,31 +140,23 @@ def _baseline(
 
 
 def _hardware_encoders(codec: str) -> tuple[VideoEncoderImplementation, ...]:
+    def make(
+        name: str,
+        settings: Callable[[EncoderSetup], dict[str, str]],
+        rate_control: Callable[[], RateControl],
+        pixel_format: str = "yuv420p",
+    ) -> VideoEncoderImplementation:
+        return VideoEncoderImplementation(
+            f"{codec}_{name}", settings, rate_control, pixel_format, hardware=True
+        )
+
     is_h264 = codec == "h264"
     return (
-        VideoEncoderImplementation(
-            f"{codec}_nvenc", _baseline(_nvenc) if is_h264 else _nvenc, DynamicRateControl, hardware=True
-        ),
-        VideoEncoderImplementation(
-            f"{codec}_qsv",
-            _baseline(_quick_sync) if is_h264 else _quick_sync,
-            DynamicRateControl,
-            "nv12",
-            hardware=True,
-        ),
-        VideoEncoderImplementation(
-            f"{codec}_amf",
-            _baseline(_amf, "constrained_baseline") if is_h264 else _amf,
-            ReopeningRateControl,
-            hardware=True,
-        ),
-        VideoEncoderImplementation(
-            f"{codec}_videotoolbox",
-            _baseline(_videotoolbox) if is_h264 else _videotoolbox,
-            ReopeningRateControl,
-            hardware=True,
-        ),
-        VideoEncoderImplementation(f"{codec}_v4l2m2m", _no_settings, ReopeningRateControl, hardware=True),
+        make("nvenc", _baseline(_nvenc) if is_h264 else _nvenc, DynamicRateControl),
+        make("qsv", _baseline(_quick_sync) if is_h264 else _quick_sync, DynamicRateControl, "nv12"),
+        make("amf", _baseline(_amf, "constrained_baseline") if is_h264 else _amf, ReopeningRateControl),
+        make("videotoolbox", _baseline(_videotoolbox) if is_h264 else _videotoolbox, ReopeningRateControl),
+        make("v4l2m2m", _no_settings, ReopeningRateControl),
     )
 
 
@@ -210,11 +189,8 @@ class AudioImplementation:
     """The parameters of an audio codec in RTP and in FFmpeg.
 
     Attributes:
-        name: FFmpeg's name of encoder and decoder.
-        sample_rate: Input and output samples per second.
         clock_rate: The RTP clock rate. G.722's is 8000 although it samples at 16000, an error that RFC 3551 section
             4.5.2 retains.
-        max_channels: Maximum channels.
     """
 
     name: str
@@ -229,4 +205,3 @@ AUDIO_CODECS: dict[str, AudioImplementation] = {
     "PCMA": AudioImplementation("pcm_alaw", 8_000, 8_000, 1),
     "G722": AudioImplementation("g722", 16_000, 8_000, 1),
 }
-"""Implementations by codec."""

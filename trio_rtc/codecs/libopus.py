@@ -36,10 +36,7 @@ _BROKEN = b"\xff\x30\x00"
 
 
 class Libopus:
-    """The decoding functions of libopus, from a library that has passed the self-test.
-
-    Args:
-        name: Path or name of the library.
+    """The decoding functions of libopus.
 
     Raises:
         OSError: The library does not exist, or the self-test failed.
@@ -65,11 +62,7 @@ class Libopus:
         self._self_test(name)
 
     def open(self, channels: int) -> "OpusState":
-        """Return the state of a new decoder.
-
-        Raises:
-            CodecError: libopus reports an error.
-        """
+        """Return the state of a new decoder."""
         return OpusState(self, channels)
 
     def new_state(self, channels: int) -> "ctypes.Array[ctypes.c_int64]":
@@ -83,11 +76,7 @@ class Libopus:
         return memory
 
     def duration(self, packet: bytes) -> int:
-        """Return the samples per channel of a packet, at most :data:`MAX_SAMPLES`.
-
-        Raises:
-            CodecError: The packet is malformed.
-        """
+        """Return the samples per channel of a packet, at most :data:`MAX_SAMPLES`."""
         if not packet:
             raise CodecError("opus: packet is empty")
         if len(packet) > _MAX_PACKET:
@@ -110,7 +99,6 @@ class Libopus:
         return self.check_result(self._decode(state, packet, size, output, samples, recover))
 
     def check_result(self, result: int) -> int:
-        """Return the result of a call; raise ``CodecError`` if it is an error code."""
         if result < 0:
             raise CodecError(f"opus: {self._describe(result).decode('ascii', 'replace')}")
         return result
@@ -131,15 +119,7 @@ class Libopus:
 
 
 class OpusState:
-    """A decoder of libopus. Its methods return interleaved 16-bit samples.
-
-    Args:
-        library: The library.
-        channels: 1 or 2.
-
-    Raises:
-        CodecError: libopus reports an error; every method also raises it for a malformed packet.
-    """
+    """A decoder of libopus. Its methods return interleaved 16-bit samples, and raise ``CodecError``."""
 
     def __init__(self, library: Libopus, channels: int) -> None:
         self._library = library
@@ -148,7 +128,6 @@ class OpusState:
         self._sample_size = 2 * channels
 
     def decode(self, packet: bytes) -> bytes:
-        """Return the audio of a packet."""
         return self._call(packet, self._library.duration(packet), recover=False)
 
     def conceal(self, samples: int) -> bytes:
@@ -172,7 +151,7 @@ class OpusState:
 
 @functools.cache
 def find_libopus() -> Libopus | None:
-    """Return libopus, ``None`` if it is not found; the result is cached."""
+    """Return libopus, ``None`` if it is not found."""
     return first_libopus(_candidates())
 
 

@@ -25,15 +25,7 @@ from .samples import frame_of
 
 
 class LibopusDecoder:
-    """Decodes Opus to interleaved 16-bit samples; see :class:`.AudioDecoder`.
-
-    Args:
-        library: libopus.
-        options: Settings.
-
-    Raises:
-        CodecError: libopus reports an error.
-    """
+    """Decodes Opus to interleaved 16-bit samples; see :class:`.AudioDecoder`."""
 
     codec = "opus"
     implementation = "libopus"
@@ -47,7 +39,6 @@ class LibopusDecoder:
         self._fade = ConcealmentFade(SAMPLE_RATE, options.channels)
 
     def decode(self, frame: EncodedFrame) -> list[av.AudioFrame]:
-        """Decode one packet; see :meth:`.AudioDecoder.decode`."""
         self._end = frame.timestamp  # the RTP clock rate is always 48,000 (RFC 7587 section 4.1)
         decoded = self._opened().decode(frame.payload)
         self._has_decoded = True
@@ -55,10 +46,9 @@ class LibopusDecoder:
         return [self._frame(self._fade.resume(decoded))]
 
     def conceal(self, duration: float, following: bytes | None = None) -> list[av.AudioFrame]:
-        """Return concealed audio; see :meth:`.AudioDecoder.conceal`.
+        """Return concealed audio, rounded up to a multiple of 2.5 ms.
 
-        The duration is rounded up to a multiple of 2.5 ms. At most one second is returned per call, and nothing before
-        the first decoded packet.
+        At most one second is returned per call, and nothing before the first decoded packet.
         """
         state = self._opened()
         if not self._has_decoded or not duration > 0:
@@ -74,7 +64,6 @@ class LibopusDecoder:
         return frames
 
     def close(self) -> None:
-        """Release the decoder."""
         self._state = None
 
     def _opened(self) -> OpusState:

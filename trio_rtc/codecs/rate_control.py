@@ -32,13 +32,7 @@ class RateControl(Protocol):
         """Record the target and time with which the context was opened."""
 
     def apply(self, context: av.VideoCodecContext, target: int, interval: float) -> None:
-        """Set the bitrate before a frame is encoded.
-
-        Args:
-            context: The encoder.
-            target: Bits per second.
-            interval: The present interval between frames, relative to the frame rate of the context.
-        """
+        """Set the bitrate before a frame; ``interval`` between frames is relative to the frame rate of the context."""
 
     def stretch(self, ticks: int, target: int) -> int:
         """Return the interval of encoder timestamps between two frames ``ticks`` apart."""
@@ -56,27 +50,19 @@ class DynamicRateControl:
     _ceiling: int = 0
 
     def bitrate_to_open(self, target: int) -> int:
-        """Return a multiple of the target."""
         return target * self.headroom
 
     def must_reopen(self, target: int, timestamp: int, *, keyframe: bool) -> bool:
-        """Return whether the target exceeds the ceiling."""
         return target > self._ceiling
 
     def opened(self, target: int, timestamp: int) -> None:
-        """Record the ceiling."""
         self._ceiling = self.bitrate_to_open(target)
 
     def apply(self, context: av.VideoCodecContext, target: int, interval: float) -> None:
-        """Set the bitrate of the context.
-
-        Tuned for low latency, these encoders assume evenly spaced frames, and divide the bitrate by the frame rate with
-        which they were opened.
-        """
+        """Tuned for low latency, these encoders divide the bitrate by the frame rate with which they were opened."""
         context.bit_rate = round(min(target * interval, self._ceiling or math.inf))
 
     def stretch(self, ticks: int, target: int) -> int:
-        """Return the interval unchanged."""
         return ticks
 
 
@@ -93,18 +79,15 @@ class TimestampRateControl:
     _opened_with: int = 1
 
     def bitrate_to_open(self, target: int) -> int:
-        """Return the target."""
         return target
 
     def must_reopen(self, target: int, timestamp: int, *, keyframe: bool) -> bool:
-        """Return whether the scaling would exceed its bounds."""
         ratio = target / self._opened_with
         if keyframe:
             return not 0.8 <= ratio <= 1.25
         return not 1 / self.range <= ratio <= self.range
 
     def opened(self, target: int, timestamp: int) -> None:
-        """Reset the scaling."""
         self._opened_with = target
 
     def apply(self, context: av.VideoCodecContext, target: int, interval: float) -> None:
@@ -134,11 +117,9 @@ class ReopeningRateControl:
     _opened_at: int = 0
 
     def bitrate_to_open(self, target: int) -> int:
-        """Return the target."""
         return target
 
     def must_reopen(self, target: int, timestamp: int, *, keyframe: bool) -> bool:
-        """Return whether the change justifies a keyframe."""
         ratio = target / self._opened_with
         if keyframe:
             return not 0.95 <= ratio <= 1.05
@@ -148,7 +129,6 @@ class ReopeningRateControl:
         return ratio > self.increase and age >= self.increase_interval
 
     def opened(self, target: int, timestamp: int) -> None:
-        """Record the target and time."""
         self._opened_with = target
         self._opened_at = timestamp
 
@@ -156,5 +136,4 @@ class ReopeningRateControl:
         """Do nothing: the encoder does not read the bitrate again."""
 
     def stretch(self, ticks: int, target: int) -> int:
-        """Return the interval unchanged."""
         return ticks

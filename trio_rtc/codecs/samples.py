@@ -14,7 +14,6 @@ _LEVEL_STRIDE = 3  # every third sample gives a sufficient audio level in a thir
 
 
 def layout(channels: int) -> str:
-    """Return FFmpeg's name of the layout with one or two channels."""
     return _LAYOUTS[channels]
 
 

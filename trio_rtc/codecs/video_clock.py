@@ -24,13 +24,7 @@ class VideoClock:
     def timestamp(
         self, frame: av.VideoFrame, captured: float | None = None, repeated_after: float = 0.0
     ) -> int:
-        """Return the timestamp of the next frame.
-
-        Args:
-            frame: The frame.
-            captured: Capture time in seconds, for a frame without ``pts``.
-            repeated_after: Seconds that have passed since the time of its ``pts``.
-        """
+        """Return the timestamp of the next frame; see :meth:`.VideoEncoder.encode`."""
         following = 0 if self._last is None else self._last + self.interval
         if frame.pts is not None and frame.time_base is not None:
             shown_at = frame.pts * frame.time_base * VIDEO_CLOCK_RATE + repeated_after * VIDEO_CLOCK_RATE
@@ -53,7 +47,6 @@ class FramerateLimiter:
     _due: float | None = None
 
     def admit(self, timestamp: int, framerate: float | None) -> bool:
-        """Return whether the frame should be encoded."""
         if framerate is None:
             self._due = None
             return True

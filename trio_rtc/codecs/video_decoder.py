@@ -14,18 +14,10 @@ from .options import VideoDecoderOptions
 
 
 class FFmpegVideoDecoder:
-    """Decodes video; see :class:`.VideoDecoder`.
+    """Decodes video; see :class:`.VideoDecoder`. The first available implementation is used.
 
     After a corrupt frame, and before the first keyframe, delta frames are ignored, since FFmpeg would return grey or
     torn images. ``needs_keyframe`` is then true.
-
-    Args:
-        codec: The SDP name.
-        implementations: FFmpeg's decoders and their options; the first available one is used.
-        options: Settings.
-
-    Raises:
-        CodecError: FFmpeg was built without any of them.
     """
 
     def __init__(
@@ -35,23 +27,17 @@ class FFmpegVideoDecoder:
         self._implementations = tuple(implementations)
         self._options = options
         self._context: av.VideoCodecContext | None = self._open()
-        self._needs_keyframe = True
+        self.needs_keyframe = True
 
     @property
     def implementation(self) -> str | None:
         """FFmpeg's name of the decoder (``decoderImplementation`` of W3C's statistics)."""
         return None if self._context is None else self._context.name
 
-    @property
-    def needs_keyframe(self) -> bool:
-        """Whether decoding can only continue with a keyframe."""
-        return self._needs_keyframe
-
     def decode(self, frame: EncodedFrame) -> list[av.VideoFrame]:
-        """Decode one frame; see :meth:`.VideoDecoder.decode`."""
         if self._context is None:
             raise CodecError("decoder is closed")
-        if self._needs_keyframe and not frame.keyframe:
+        if self.needs_keyframe and not frame.keyframe:
             return []
         packet = av.Packet(frame.payload)
         packet.pts = packet.dts = frame.timestamp
@@ -63,19 +49,18 @@ class FFmpegVideoDecoder:
             raise self._reset(str(error)) from error
         if any(image.is_corrupt for image in images):
             raise self._reset("frame is incomplete")
-        if self._needs_keyframe and not images:
+        if self.needs_keyframe and not images:
             raise self._reset("keyframe has no image")
-        self._needs_keyframe = False
+        self.needs_keyframe = False
         return images
 
     def close(self) -> None:
-        """Release the decoder."""
         self._context = None
 
     def _reset(self, reason: str) -> CodecError:
         # The old context may have stored parameter sets and frames of the corrupt stream.
         self._context = self._open()
-        self._needs_keyframe = True
+        self.needs_keyframe = True
         return CodecError(f"{self.codec}: {reason}")
 
     def _open(self) -> av.VideoCodecContext:

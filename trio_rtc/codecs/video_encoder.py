@@ -47,21 +47,15 @@ class _OpenEncoder:
     in_flight: dict[int, tuple[int, int]] = attrs.field(factory=dict)
 
     def update_interval(self, interval: float) -> None:
-        """Update the average interval between frames."""
         interval = min(max(interval, 1 / _MAX_INTERVAL), _MAX_INTERVAL)
         self.interval += (interval - self.interval) * _INTERVAL_WEIGHT
 
 
 class FFmpegVideoEncoder:
-    """Encodes video; see :class:`.VideoEncoder`.
+    """Encodes video; see :class:`.VideoEncoder`. The implementations are tried in order.
 
     The encoder is opened with the first frame. It is reopened, beginning with a keyframe, when the size changes, after
     an error, and where :mod:`.rate_control` requires it for a bitrate.
-
-    Args:
-        codec: The SDP name.
-        implementations: FFmpeg's encoders in the order in which they are tried.
-        options: Settings.
     """
 
     def __init__(
@@ -95,7 +89,6 @@ class FFmpegVideoEncoder:
         captured: float | None = None,
         repeated_after: float = 0.0,
     ) -> list[EncodedFrame]:
-        """Encode a video frame; see :meth:`.VideoEncoder.encode`."""
         if self._closed:
             raise CodecError("encoder is closed")
         if scale_down_by < 1.0:
@@ -113,7 +106,6 @@ class FFmpegVideoEncoder:
             raise CodecError(f"{self.codec}: {error}") from error
 
     def close(self) -> None:
-        """Release the encoder."""
         self._release()
         self._closed = True
 

@@ -44,8 +44,7 @@ def codec_limiter() -> trio.CapacityLimiter:
 class Closeable(Protocol):
     """An object that must be released."""
 
-    def close(self) -> None:
-        """Release the object."""
+    def close(self) -> None: ...
 
 
 class CodecThread:
@@ -120,8 +119,6 @@ class DecodeCounters:
     """Statistics of a decoder.
 
     Attributes:
-        decoded: Frames decoded.
-        keyframes: Keyframes decoded.
         quantizers: Sum of the known quantizers of decoded frames.
         quantized: Count of these quantizers.
         broken: Frames that failed to decode.

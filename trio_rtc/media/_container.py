@@ -35,12 +35,7 @@ def is_local(path_or_url: str) -> bool:
 async def open_container(
     function: Callable[[], ContainerT], name: str, *, local: bool
 ) -> "ThreadedContainer[ContainerT]":
-    """Open a container in a thread.
-
-    Args:
-        function: Opens the container.
-        name: Path or URL, for error messages.
-        local: Whether the container is a local file, so that the thread is not abandoned.
+    """Open a container in a thread, which is not abandoned if the container is a local file.
 
     Raises:
         OSError: It does not exist, must not be opened, or does not answer.
@@ -72,11 +67,7 @@ def translate_error(error: Exception, name: str) -> Exception:
 
 
 class ThreadedContainer(Generic[ContainerT]):
-    """A container that at most one thread at a time uses.
-
-    Attributes:
-        container: FFmpeg's container.
-    """
+    """A container that at most one thread at a time uses."""
 
     def __init__(self, container: ContainerT, local: bool) -> None:
         self.container = container
@@ -88,10 +79,7 @@ class ThreadedContainer(Generic[ContainerT]):
     async def call(self, function: Callable[[], T], *, abandon: bool = False) -> T:
         """Call a function that uses the container in a thread, and return its result.
 
-        Args:
-            function: Called without arguments.
-            abandon: Whether to abandon the thread on cancellation even if the container is local. Only ``close`` may be
-                called after that.
+        With ``abandon``, a cancellation abandons the thread even if the container is local; then only close.
         """
         call = functools.partial(self._run, function)
         return await _call(call, local=self._local, abandon=abandon or not self._local)
@@ -109,7 +97,6 @@ class ThreadedContainer(Generic[ContainerT]):
         self.container.close()
 
     def _run(self, function: Callable[[], T]) -> T:
-        """Call a function; runs in a thread."""
         with self._mutex:
             if self._closed:
                 raise ValueError("container is closed")

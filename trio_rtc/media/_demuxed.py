@@ -30,13 +30,7 @@ _TELEPHONE_PACKET = 160  # bytes, 20 ms
 
 @attrs.frozen
 class TimedFrame:
-    """A frame and its presentation time.
-
-    Attributes:
-        frame: The frame.
-        due: Seconds after the beginning of the container.
-        end: Seconds after the beginning at which the next frame is expected.
-    """
+    """A frame, its presentation time ``due`` and that of the next one, in seconds after the beginning."""
 
     frame: MediaFrame
     due: float
@@ -80,16 +74,7 @@ class StreamDecoder:
 
 
 class StreamCopier:
-    """Converts the packets of a stream to encoded frames as in RTP.
-
-    Args:
-        stream: A stream of an open container.
-        start: The container's own timestamp at its beginning, in seconds.
-        offset: Added to timestamps, in seconds.
-
-    Raises:
-        ValueError: The stream's codec has no supported RTP payload format.
-    """
+    """Converts the packets of a stream to encoded frames as in RTP; arguments as for :class:`StreamDecoder`."""
 
     def __init__(self, stream: av.AudioStream | av.VideoStream, start: Fraction, offset: Fraction) -> None:
         name = stream.codec_context.codec.canonical_name

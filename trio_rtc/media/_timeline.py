@@ -21,9 +21,6 @@ def track_origins(starts: Sequence[TrackStart]) -> list[Fraction]:
     distances of their timestamps. A track is assumed to share the first track's clock if the distances of their
     timestamps and of their arrivals differ by less than a second. Other tracks (RTP timestamps begin anywhere) are
     aligned by arrival.
-
-    Args:
-        starts: The first frames of the tracks.
     """
     origins = [_origin_beside(starts[0], start) for start in starts]
     # Any track may be the earliest.

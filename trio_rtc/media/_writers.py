@@ -69,11 +69,7 @@ def frame_time(frame: MediaFrame) -> Fraction | None:
 
 
 def make_writer(container: av.container.OutputContainer, format_name: str, first: MediaFrame) -> Writer:
-    """Return a writer for a track that begins with this frame.
-
-    Raises:
-        ValueError: The container does not support the track.
-    """
+    """Return a writer for a track that begins with this frame; ``ValueError`` if the container does not support it."""
     if isinstance(first, EncodedFrame):
         if first.codec in _COPIED[format_name]:
             return CopyingWriter(container, first)
@@ -145,7 +141,6 @@ class VideoEncodingWriter:
         self._last = -1
 
     def write(self, frame: MediaFrame, time: Fraction) -> None:
-        """Encode and write a video frame."""
         if not isinstance(frame, av.VideoFrame):
             return
         image = self._converter.convert(frame, self._context.width, self._context.height, "yuv420p")
@@ -156,7 +151,6 @@ class VideoEncodingWriter:
         self._container.mux(self._stream.encode(image))
 
     def finish(self) -> None:
-        """Write the frames that the encoder has buffered."""
         self._container.mux(self._stream.encode(None))
 
 
@@ -181,7 +175,6 @@ class AudioEncodingWriter:
         self._position = 0
 
     def write(self, frame: MediaFrame, time: Fraction) -> None:
-        """Encode and write audio."""
         if not isinstance(frame, av.AudioFrame):
             return
         late = self._position - round(time * self._rate)
@@ -198,7 +191,6 @@ class AudioEncodingWriter:
             self._encode(samples_of(resampled))
 
     def finish(self) -> None:
-        """Write the audio that the encoder has buffered."""
         self._container.mux(self._stream.encode(None))
 
     def _encode(self, samples: bytes) -> None:
@@ -209,11 +201,7 @@ class AudioEncodingWriter:
 
 
 class TranscodingWriter:
-    """Decodes and encodes frames of a codec that the container does not support.
-
-    Raises:
-        ValueError: The first frame cannot be decoded.
-    """
+    """Decodes and encodes frames of a codec that the container does not support; ignores corrupt ones."""
 
     def __init__(
         self, container: av.container.OutputContainer, format_name: str, first: EncodedFrame
@@ -229,7 +217,6 @@ class TranscodingWriter:
         self._writer = make_writer(container, format_name, decoded[0])
 
     def write(self, frame: MediaFrame, time: Fraction) -> None:
-        """Decode, encode and write a frame; ignore a corrupt one."""
         if not isinstance(frame, EncodedFrame):
             return
         with contextlib.suppress(CodecError):
@@ -238,7 +225,6 @@ class TranscodingWriter:
                 self._writer.write(decoded, time + (frame_time(decoded) or ahead) - ahead)
 
     def finish(self) -> None:
-        """Write the frames that the encoder has buffered."""
         self._writer.finish()
         self._decoder.close()
 

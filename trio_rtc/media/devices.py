@@ -191,7 +191,6 @@ def _default(kind: DeviceKind, format_name: str) -> str:
 
 
 def _list_devices() -> list[Device]:
-    """List the devices; runs in a thread."""
     found: list[Device] = []
     kinds: tuple[DeviceKind, ...] = ("camera", "microphone")
     for kind in kinds:

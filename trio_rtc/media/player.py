@@ -61,11 +61,9 @@ class Source:
     Attributes:
         path: A file, URL or device name.
         format: FFmpeg's name of the format; ``None`` detects it.
-        options: FFmpeg's options of the format.
         timeout: Seconds without an answer after which a network or device has failed.
         pacing: ``"realtime"`` waits until frames are due; ``"fast"`` waits until they are received; ``"live"`` does not
             wait, since the source has its own pace.
-        decode: Whether frames are decoded.
     """
 
     path: str
@@ -76,7 +74,6 @@ class Source:
     decode: bool = True
 
     async def open(self) -> ThreadedContainer[av.container.InputContainer]:
-        """Open the container."""
         local = self.pacing != "live" and is_local(self.path)
 
         def open_input() -> av.container.InputContainer:
@@ -149,7 +146,6 @@ async def play(source: Source, *, loop: bool = False) -> AsyncIterator[Player]:
 async def _play(
     source: Source, current: "_Pass", queues: dict[Kind, FrameQueue[MediaFrame]], loop: bool
 ) -> None:
-    """Play passes until the end."""
     cause: Exception | None = None
     begun = trio.current_time()
     try:
@@ -202,12 +198,7 @@ class _Pass:
         self._error: Exception | None = None
 
     async def run(self, queues: dict[Kind, FrameQueue[MediaFrame]], begun: float) -> Fraction:
-        """Play the container, and return its end in seconds since playback began.
-
-        Args:
-            queues: Receive the frames.
-            begun: When playback began, by trio's clock.
-        """
+        """Play the container, and return its end in seconds since playback began."""
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._read)

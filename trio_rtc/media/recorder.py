@@ -57,9 +57,7 @@ class _Track:
 
     Attributes:
         held: Frames that arrived before the file's header was written.
-        writer: The writer, once the header is written.
         origin: The track's own timestamp at the beginning of the file, in seconds.
-        done: Whether the channel has ended.
     """
 
     channel: trio.abc.ReceiveChannel[MediaFrame]
@@ -264,7 +262,6 @@ def _check_writable(path: Path) -> None:
 
 
 def _finish(writers: list[Writer]) -> None:
-    """Finish the writers; runs in a thread."""
     for writer in writers:
         try:
             writer.finish()
