@@ -8,8 +8,12 @@ logged and not raised when it escapes a handler
 - of a connection whose block ends with an exception of its own, which the error must not hide, or
 - of any connection, if it is marked: raised by an object of this package because its connection is closed, or because
   the peer has left or has closed the channel.
+
+Errors of nurseries: :func:`ungrouped_errors`.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import trio
@@ -46,3 +50,23 @@ def without_closed_errors(error: BaseException, *, ending: bool) -> BaseExceptio
         # A new group only if something is left out: the application's errors stay unchanged.
         return error if error.subgroup(only_says_closed) is None else error.split(only_says_closed)[1]
     return None if only_says_closed(error) else error
+
+
+@contextmanager
+def ungrouped_errors() -> Iterator[None]:
+    """Raise a single exception from a nursery as it is, not in a group.
+
+    Cancellations of the other tasks are ignored. Several exceptions remain a group.
+    """
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        errors = [error for error in group.exceptions if not isinstance(error, trio.Cancelled)]
+        if len(errors) != 1:
+            raise
+        error, context = errors[0], errors[0].__context__
+        try:
+            raise error
+        finally:
+            error.__context__ = context
+            del error, errors, group

@@ -28,9 +28,6 @@ class ConnectionRateLimiter:
 
     A rejected connection consumes no token, so that an address that keeps trying is still admitted at the allowed rate.
     When the table is full, the least recently used bucket is removed; a flooding address keeps its own in use.
-
-    Args:
-        options: The allowed rate.
     """
 
     def __init__(self, options: ServerOptions) -> None:
@@ -41,9 +38,7 @@ class ConnectionRateLimiter:
     def admit(self, source: str | None, now: float) -> bool:
         """Record a new connection at time ``now`` in seconds; return whether its address may connect.
 
-        Args:
-            source: The result of ``source_of``. Connections without an address are always admitted.
-            now: The current time.
+        ``source`` is the result of ``source_of``. Connections without an address are always admitted.
         """
         if source is None:
             return True
@@ -56,7 +51,6 @@ class ConnectionRateLimiter:
         return bucket.admit(now)
 
     def __len__(self) -> int:
-        """Return the number of addresses whose rate is recorded."""
         return len(self._buckets)
 
 
@@ -76,11 +70,7 @@ class TrackedConnection:
 
 
 class ConnectionTable:
-    """All connections of a server.
-
-    Args:
-        options: The maximum numbers of connections.
-    """
+    """All connections of a server."""
 
     def __init__(self, options: ServerOptions) -> None:
         self._options = options
@@ -91,12 +81,7 @@ class ConnectionTable:
         self._open_count = 0
 
     def add(self, source: str | None, displace: Callable[[], None]) -> TrackedConnection:
-        """Record a new connection, and displace another one if there is no room.
-
-        Args:
-            source: The result of ``source_of``.
-            displace: Closes the new connection when it is displaced.
-        """
+        """Record a new connection of a ``source_of``, and displace another one if there is no room."""
         own = self._pending.get(source, {})
         if source is not None and len(own) >= self._options.max_handshakes_per_address:
             self._displace_oldest(source)

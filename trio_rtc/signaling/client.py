@@ -12,6 +12,7 @@ from urllib.parse import quote, urlsplit
 import attrs
 import trio
 
+from trio_rtc._closed_errors import ungrouped_errors
 from trio_rtc._environment import require_trio
 
 from .client_room import Room
@@ -19,7 +20,6 @@ from .connection_end import closing, keep_alive
 from .messages import Welcome, parse_server_message
 from .opening_handshake import HandshakeError
 from .options import ClientOptions
-from .ungrouped_errors import ungrouped_errors
 from .websocket import WebSocket, WebSocketClosed
 
 _KEPT_IN_PATH = "/%:@!$&'()*+,;="
@@ -107,14 +107,7 @@ async def _joined_room(
 
 @attrs.frozen
 class Endpoint:
-    """The location of a room: a server and a resource on it.
-
-    Attributes:
-        host: Host name or address.
-        port: TCP port.
-        secure: Whether to use TLS.
-        resource: Path and query, with the room.
-    """
+    """The location of a room: a server, and a resource on it, path and query."""
 
     host: str
     port: int
@@ -123,11 +116,7 @@ class Endpoint:
 
     @classmethod
     def parse(cls, url: str, room: str) -> "Endpoint":
-        """Parse a URL.
-
-        Raises:
-            ValueError: ``url`` is not a WebSocket URL.
-        """
+        """Parse a URL; ``ValueError`` if it is not that of a WebSocket."""
         parts = urlsplit(url)
         if parts.scheme not in ("ws", "wss") or not parts.hostname:
             raise ValueError(f"url must be that of a signaling server, such as ws://host:port/, not {url!r}")
@@ -147,12 +136,7 @@ class Endpoint:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     async def open_stream(self, ssl_context: ssl.SSLContext | None) -> trio.abc.Stream:
-        """Connect, with TLS if the URL requires it.
-
-        Raises:
-            OSError: The connection failed.
-            trio.BrokenResourceError: The TLS handshake failed.
-        """
+        """Connect, with TLS if the URL requires it; raises ``OSError`` or ``trio.BrokenResourceError``."""
         if not self.secure:
             return await trio.open_tcp_stream(self.host, self.port)
         stream = await trio.open_ssl_over_tcp_stream(
@@ -204,14 +188,12 @@ async def _receive_welcome(
 
 
 async def _receive_all(stream: trio.abc.Stream, websocket: WebSocket, room: Room) -> None:
-    """Pass the server's messages to the room until the connection ends."""
     room.disconnect(await _receive_until_disconnected(websocket, room))
     # Wakes blocked senders.
     await trio.aclose_forcefully(stream)
 
 
 async def _receive_until_disconnected(websocket: WebSocket, room: Room) -> str:
-    """Receive until the connection ends, and return the reason."""
     try:
         while True:
             room.handle_message(parse_server_message(await websocket.receive()))

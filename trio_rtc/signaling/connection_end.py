@@ -9,11 +9,10 @@ from .websocket import WebSocket
 
 
 async def keep_alive(websocket: WebSocket, interval: float, timeout: float) -> None:
-    """Ping every ``interval`` seconds.
+    """Ping every ``interval`` seconds until the connection has ended (``WebSocketClosed``).
 
     Raises:
         trio.TooSlowError: A ping was not answered within ``timeout`` seconds.
-        WebSocketClosed: The connection has ended.
     """
     while True:
         await trio.sleep(interval)

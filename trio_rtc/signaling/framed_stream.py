@@ -30,8 +30,6 @@ class FramedStream(trio.abc.Stream):
         frames: Limits the rate of received frames: messages, fragments, pings and pongs. ``None`` for no limit.
 
     Attributes:
-        close_sent: Whether a close frame was sent.
-        close_received: Whether a close frame was received.
         close_payload: The received close frame's code and reason; masked if sent by a client.
         failed: Whether the sent close frame reports a failure of the connection.
     """
@@ -80,9 +78,8 @@ class FramedStream(trio.abc.Stream):
     def start(self, make_close_frame: Callable[[], bytes]) -> None:
         """Start to return frames.
 
-        Args:
-            make_close_frame: Returns the close frame to send before closing, or ``b""``; trio-websocket sends none
-                when it fails a connection.
+        ``make_close_frame`` returns the close frame to send before closing, or ``b""``; trio-websocket sends none when
+        it fails a connection.
         """
         self._make_close_frame = make_close_frame
         self._started.set()
@@ -121,11 +118,9 @@ class FramedStream(trio.abc.Stream):
                 await self._stream.send_all(data)
 
     async def wait_send_all_might_not_block(self) -> None:
-        """Wait until the stream can send."""
         await self._stream.wait_send_all_might_not_block()
 
     async def aclose(self) -> None:
-        """Send the pending close frame and close the stream."""
         await self.send_close_frame()
         await self._stream.aclose()
 
@@ -157,18 +152,13 @@ class ClientFramedStream(FramedStream):
         self._ended = trio.Event()
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        """Send through the stream, beginning with the handshake request."""
         if not self._has_requested:
             self._has_requested = True
             self._check = ResponseCheck.of_request(bytes(data))
         await super().send_all(data)
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
-        """Receive as the server's stream does, beginning with the handshake response.
-
-        Raises:
-            HandshakeError: The server rejected the handshake.
-        """
+        """Receive as the server's stream does, beginning with the handshake response."""
         try:
             if (check := self._check) is not None:
                 self._check = None

@@ -38,7 +38,6 @@ class RequestHead:
     """A parsed request line with its header fields.
 
     Attributes:
-        method: The method, such as ``GET``.
         path: The path of the target without the query.
         query: The first value of each query parameter.
         headers: Header fields with names in lower case; repeated values are joined by commas (RFC 9110 section 5.2).
@@ -62,7 +61,6 @@ async def read_request_head(stream: trio.abc.Stream) -> RequestHead:
 
     Raises:
         ProtocolError: The request is not HTTP/1.1, too large, or truncated.
-        trio.BrokenResourceError: The connection broke.
     """
     received = bytearray()
     while (end := received.find(b"\r\n\r\n")) < 0:
@@ -104,7 +102,6 @@ def _parse_head(received: bytes, size: int) -> RequestHead:
 
 
 async def send_page(stream: trio.abc.Stream, head: RequestHead, pages: Mapping[str, Page]) -> None:
-    """Answer a request from the table of pages."""
     if head.method not in ("GET", "HEAD"):
         await send_response(stream, HTTPStatus.METHOD_NOT_ALLOWED, _plain("Only GET and HEAD."))
     elif (page := pages.get(head.path)) is None:

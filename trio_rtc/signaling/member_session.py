@@ -24,14 +24,7 @@ class Dismissal:
 
 
 class MemberSession:
-    """Serves one member until the connection ends or the server closes it.
-
-    Args:
-        websocket: The connection.
-        member: The member.
-        options: Limits.
-        relay: Relays the member's messages. May raise ``ProtocolError``.
-    """
+    """Serves one member until the connection ends or the server closes it. ``relay`` may raise ``ProtocolError``."""
 
     def __init__(
         self,

@@ -83,11 +83,6 @@ def encode_client_message(message: ClientMessage) -> str:
 
 
 def parse_client_message(text: str) -> ClientMessage:
-    """Parse a client's message.
-
-    Raises:
-        ProtocolError: The text is not a client's message.
-    """
     fields = _load(text)
     data, to = fields.get("data"), fields.get("to")
     if not isinstance(data, dict):
@@ -98,11 +93,7 @@ def parse_client_message(text: str) -> ClientMessage:
 
 
 def encode_server_message(message: ServerMessage) -> str:
-    """Return the text of a server's message.
-
-    Raises:
-        ProtocolError: The relayed data was parsed, but cannot be encoded.
-    """
+    """Return the text of a server's message; ``ProtocolError`` if relayed data was parsed, but cannot be encoded."""
     match message:
         case Welcome(id=own_id, members=members):
             return _dump({"type": "welcome", "id": own_id, "members": list(members)})
@@ -119,11 +110,6 @@ def encode_server_message(message: ServerMessage) -> str:
 
 
 def parse_server_message(text: str) -> ServerMessage:
-    """Parse a server's message.
-
-    Raises:
-        ProtocolError: The text is not a server's message.
-    """
     match _load(text):
         case {"type": "welcome", "id": str(own_id), "members": list(members)}:
             if not all(isinstance(member, str) for member in members):

@@ -32,11 +32,11 @@ from trio_rtc import (
     RTCSessionDescription,
     RTCSignalingState,
 )
+from trio_rtc._closed_errors import ungrouped_errors
 from trio_rtc._environment import require_trio
 
 from .client_room import Peer
 from .messages import JsonObject
-from .ungrouped_errors import ungrouped_errors
 
 logger = logging.getLogger("trio_rtc.signaling")
 
@@ -120,7 +120,6 @@ class _Negotiator:
                 nursery.cancel_scope.cancel()
 
     async def _handle_earlier_changes(self) -> None:
-        """Handle the changes before the event listener was added."""
         connection = self._peer_connection
         if connection.signaling_state is RTCSignalingState.HAVE_LOCAL_OFFER:
             await self._send_description()

@@ -24,12 +24,7 @@ _MAX_RESPONSE_SIZE = 65_536
 
 
 class HandshakeError(ProtocolError):
-    """The opening handshake failed.
-
-    Attributes:
-        status: The status of the server's answer.
-        headers: Header fields of that answer.
-    """
+    """The opening handshake failed; ``status`` and ``headers`` are for the server's answer."""
 
     def __init__(
         self,
@@ -46,9 +41,6 @@ def clean_request(head: RequestHead) -> bytes:
     """Check a client's opening handshake (section 4.2), and return it reduced to the required fields.
 
     The parsers after this one thus never receive arbitrary bytes of a client.
-
-    Raises:
-        HandshakeError: The request is not a valid handshake.
     """
     if "upgrade" not in _tokens(head.headers.get("connection", "")):
         raise HandshakeError("Connection: Upgrade is missing in the request.")
@@ -79,11 +71,7 @@ def clean_request(head: RequestHead) -> bytes:
 
 @attrs.define
 class ResponseCheck:
-    """The client's check of a server's handshake response (section 4.1).
-
-    Attributes:
-        key: The Sec-WebSocket-Key of the request.
-    """
+    """The client's check of a server's handshake response (section 4.1); ``key`` is the request's Sec-WebSocket-Key."""
 
     key: bytes
     _http: h11.Connection
@@ -109,13 +97,9 @@ class ResponseCheck:
         return b"\r\n".join(lines) + b"\r\n\r\n"
 
     def receive(self, data: bytes) -> bytes | None:
-        """Receive bytes of the response. Return the bytes after it, or ``None`` while it is incomplete.
+        """Receive bytes of the response, none when the server has closed the connection.
 
-        Args:
-            data: The received bytes; empty when the server has closed the connection.
-
-        Raises:
-            HandshakeError: The server rejected the handshake.
+        Return the bytes after the response, or ``None`` while it is incomplete.
         """
         if not data:
             raise HandshakeError("server closed the connection during the handshake")

@@ -19,23 +19,15 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 @attrs.frozen
 class OriginPolicy:
-    """The origins that may connect.
-
-    Attributes:
-        origins: The allowed origins; ``None`` for those of this host.
-        hosts: Names of this host in lower case.
-    """
+    """The origins that may connect, ``None`` for those of this host, and the names of this host in lower case."""
 
     origins: frozenset[str] | None
     hosts: frozenset[str]
 
     def allows(self, origin: str | None, host: str, *, secure: bool) -> bool:
-        """Return whether a handshake is allowed.
+        """Return whether a handshake with these ``Origin`` and ``Host`` fields is allowed.
 
-        Args:
-            origin: The ``Origin`` field; ``None`` for programs, to which the rule does not apply.
-            host: The ``Host`` field.
-            secure: Whether the connection uses the server's own TLS.
+        Programs, which have no ``origin``, are. ``secure``: the connection uses the server's own TLS.
         """
         if origin is None:
             return True

@@ -16,11 +16,6 @@ class RateLimitedStream(trio.abc.Stream):
 
     Not reading fills the other side's TCP window, which slows down only that sender. Both bytes and reads are counted,
     because each segment of one byte costs a system call.
-
-    Args:
-        stream: The transport.
-        received_bytes: Limits the rate of bytes.
-        reads: Limits the rate of reads.
     """
 
     def __init__(self, stream: trio.abc.Stream, received_bytes: TokenBucket, reads: TokenBucket) -> None:
@@ -40,13 +35,10 @@ class RateLimitedStream(trio.abc.Stream):
         return data
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        """Send through the stream."""
         await self._stream.send_all(data)
 
     async def wait_send_all_might_not_block(self) -> None:
-        """Wait until the stream can send."""
         await self._stream.wait_send_all_might_not_block()
 
     async def aclose(self) -> None:
-        """Close the stream."""
         await self._stream.aclose()

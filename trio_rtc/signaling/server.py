@@ -152,10 +152,7 @@ class SignalingServer:
         async with closing(stream, self._options.close_timeout):
             with trio.move_on_after(self._options.close_timeout):
                 await send_error(
-                    stream,
-                    HTTPStatus.TOO_MANY_REQUESTS,
-                    "Too many new connections.",
-                    _NO_HEADERS,
+                    stream, HTTPStatus.TOO_MANY_REQUESTS, "Too many new connections.", _NO_HEADERS
                 )
 
     async def _serve_admitted(self, stream: trio.abc.Stream, source: str | None) -> None:

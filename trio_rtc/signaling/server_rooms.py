@@ -26,11 +26,7 @@ MAX_ROOM_NAME_LENGTH = 128
 
 
 class RoomUnavailable(Exception):
-    """A room cannot be entered.
-
-    Attributes:
-        code: The code with which to close the connection.
-    """
+    """A room cannot be entered; ``code`` closes the connection."""
 
     def __init__(self, code: CloseCode, reason: str) -> None:
         super().__init__(reason)
@@ -63,8 +59,6 @@ class Member:
 
     Attributes:
         id: The id, unique in the server's lifetime.
-        room: The name of the room.
-        limits: Bounds of the queue.
         overflowed: Whether messages were lost because the member was too slow.
     """
 
@@ -88,7 +82,6 @@ class Member:
             self._queued_characters += len(text)
 
     def dequeue(self) -> str | None:
-        """Return the next message to send, or ``None``."""
         if not self._queue:
             return None
         text = self._queue.popleft()
@@ -109,15 +102,10 @@ class Rooms:
         self._ids: Iterator[int] = itertools.count(1)
 
     def occupancy(self) -> Mapping[str, tuple[str, ...]]:
-        """Return the ids of the members of each room, in order of arrival."""
         return {name: tuple(members) for name, members in self._rooms.items()}
 
     def join(self, name: str) -> tuple[Member, list[Member]]:
-        """Enter a room, created if needed: the new member is sent a welcome, the others are notified.
-
-        Raises:
-            RoomUnavailable: The name is invalid, or a limit is reached.
-        """
+        """Enter a room, created if needed: the new member is sent a welcome, the others are notified."""
         if not 1 <= len(name) <= MAX_ROOM_NAME_LENGTH:
             raise RoomUnavailable(
                 CloseCode.BAD_ROOM, f"room must have 1 to {MAX_ROOM_NAME_LENGTH} characters"
@@ -148,10 +136,9 @@ class Rooms:
         return others
 
     def relay(self, sender: Member, message: ClientMessage) -> list[Member]:
-        """Relay a message. A message to a member that has left is dropped: the sender is about to be notified.
+        """Relay a message, or raise ``ProtocolError``.
 
-        Raises:
-            ProtocolError: The message cannot be relayed.
+        A message to a member that has left is dropped: the sender is about to be notified.
         """
         members = self._rooms.get(sender.room, {})
         if message.to is None:

@@ -5,12 +5,7 @@ import attrs
 
 @attrs.define
 class TokenBucket:
-    """Allows an amount of ``burst`` at once and ``rate`` per second in the long run.
-
-    Attributes:
-        rate: Amount per second.
-        burst: Amount allowed at once after a long silence.
-    """
+    """Allows an amount of ``burst`` at once, after a long silence, and ``rate`` per second in the long run."""
 
     rate: float
     burst: float

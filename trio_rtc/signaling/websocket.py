@@ -29,12 +29,7 @@ _NOT_SENT = (1005, 1006, 1015)
 
 
 class WebSocketClosed(Exception):
-    """The connection has ended.
-
-    Attributes:
-        code: The received close code; 1006 if the connection ended without one.
-        reason: The received reason, possibly empty.
-    """
+    """The connection has ended; ``code`` is the received close code, or 1006 without one."""
 
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(f"{reason or CloseReason(code, None).name} ({code})")
@@ -43,11 +38,7 @@ class WebSocketClosed(Exception):
 
 
 class WebSocketViolation(ProtocolError):
-    """The other side violated RFC 6455 or a limit, and was sent a close frame.
-
-    Attributes:
-        code: The close code that was sent.
-    """
+    """The other side violated RFC 6455 or a limit, and was sent a close frame with ``code``."""
 
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(reason)
@@ -57,7 +48,8 @@ class WebSocketViolation(ProtocolError):
 class WebSocket:
     """One end of a WebSocket. The caller must close the stream.
 
-    Created by ``accept`` and ``open``. A task in the caller's nursery reads.
+    A task in the caller's nursery reads. It may raise any exception for hostile bytes, and ``HandshakeError`` if the
+    server rejects the handshake. All methods raise ``WebSocketClosed`` when the connection has ended.
     """
 
     def __init__(self, connection: WebSocketConnection, stream: FramedStream) -> None:
@@ -77,16 +69,7 @@ class WebSocket:
         max_message_size: int,
         frames: TokenBucket,
     ) -> "WebSocket":
-        """Answer a client's opening handshake.
-
-        Args:
-            nursery: Runs the reading task. The task may raise any exception for hostile bytes.
-            stream: The client's connection.
-            request: The checked handshake.
-            received: Bytes received after the handshake.
-            max_message_size: Maximum characters of a received message.
-            frames: Limits the rate of received frames.
-        """
+        """Answer a client's checked opening handshake; ``received`` are the bytes after it."""
         framed = FramedStream(stream, request, received, frames)
         handshake = await wrap_server_stream(nursery, framed, 0, max_message_size)
         return cls(await handshake.accept(), framed)
@@ -101,15 +84,7 @@ class WebSocket:
         *,
         max_message_size: int,
     ) -> "WebSocket":
-        """Perform a client's opening handshake.
-
-        Args:
-            nursery: Runs the reading task. It raises ``HandshakeError`` if the server rejects the handshake.
-            stream: The connection to the server.
-            host: The ``Host`` field.
-            resource: Path and query.
-            max_message_size: Maximum characters of a received message.
-        """
+        """Perform a client's opening handshake."""
         framed = ClientFramedStream(stream)
         # The parameter is annotated as a SocketStream, but documented and implemented for any stream.
         any_stream: trio.SocketStream = framed  # type: ignore[assignment]
@@ -127,7 +102,6 @@ class WebSocket:
         """Return the next message.
 
         Raises:
-            WebSocketClosed: The other side closed the connection, or it broke.
             WebSocketViolation: The other side violated RFC 6455 or a limit.
             ProtocolError: The message is not text.
         """
@@ -144,22 +118,13 @@ class WebSocket:
         return message
 
     async def send(self, text: str) -> None:
-        """Send a message.
-
-        Raises:
-            WebSocketClosed: The connection has ended.
-        """
         try:
             await self._connection.send_message(text)
         except ConnectionClosed as error:
             raise self._closed(error) from None
 
     async def ping(self) -> None:
-        """Send a ping and wait for its pong.
-
-        Raises:
-            WebSocketClosed: The connection has ended.
-        """
+        """Send a ping and wait for its pong."""
         try:
             await self._connection.ping(next(self._pings).to_bytes(8, "big"))
         except ConnectionClosed as error:

@@ -23,7 +23,6 @@ class AutojumpGuard(trio.abc.Instrument):
         self._token = trio.lowlevel.current_trio_token()
 
     def before_io_wait(self, timeout: float) -> None:
-        """Disable the clock's autojump while threads run."""
         busy = any(limiter.borrowed_tokens for limiter in thread_limiters())
         if busy == self._held:
             return

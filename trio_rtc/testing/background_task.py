@@ -15,7 +15,6 @@ class BackgroundTask:
         self._nursery: trio.Nursery
 
     async def enter(self) -> None:
-        """Start the task and wait until it has started."""
         self._manager = trio.open_nursery()
         self._nursery = await self._manager.__aenter__()
         try:

@@ -11,12 +11,7 @@ _ALL = "*"
 
 @attrs.define
 class NetworkConditions:
-    """Links and partitions, by the names of hosts.
-
-    Attributes:
-        seed: The source of all randomness on the network.
-        default: The link between hosts for which no other is set.
-    """
+    """Links and partitions, by the names of hosts. All randomness on the network is from ``seed``."""
 
     seed: int
     default: Link
@@ -29,7 +24,6 @@ class NetworkConditions:
         return random.Random(f"{self.seed}/{purpose}")  # noqa: S311 - a simulation
 
     def set_link(self, source: str, destination: str, link: Link) -> None:
-        """Set the link of one direction."""
         self._links[source, destination] = link
         if (source, destination) in self._states:
             self._states[source, destination].link = link
@@ -41,7 +35,6 @@ class NetworkConditions:
             state.link = self._link(source, destination)
 
     def link_state(self, source: str, destination: str) -> LinkState:
-        """Return the state of the link of one direction."""
         state = self._states.get((source, destination))
         if state is None:
             state = LinkState(self._link(source, destination), self.rng(f"{source}>{destination}"))
@@ -58,11 +51,9 @@ class NetworkConditions:
         self._partitions -= {(first, other), (other, first)}
 
     def heal_all(self) -> None:
-        """Remove all partitions."""
         self._partitions.clear()
 
     def is_partitioned(self, source: str, destination: str) -> bool:
-        """Return whether packets from one host to another are lost."""
         return bool(self._partitions) and not self._partitions.isdisjoint(
             ((source, destination), (source, _ALL), (_ALL, destination))
         )

@@ -66,11 +66,8 @@ LOOPBACK = Link(delay=0.0, mtu=65_535)
 class LinkState:
     """The state of a link: its bottleneck and its random number generator.
 
-    Every direction has its own generator, so that packets in one direction do not influence the other.
-
-    Attributes:
-        link: The properties, which may be replaced at any time; packets in flight are not affected.
-        rng: The random number generator.
+    Every direction has its own generator, so that packets in one direction do not influence the other. ``link`` may be
+    replaced at any time; packets in flight are not affected.
     """
 
     link: Link
@@ -79,13 +76,7 @@ class LinkState:
     _last_arrival: float = attrs.field(default=0.0, init=False)
 
     def arrivals(self, size: int, headers: int, now: float) -> list[float] | DropReason:
-        """Return the arrival times of a packet's copies, or the reason if it is dropped.
-
-        Args:
-            size: Bytes of the payload.
-            headers: Bytes of the IP and UDP headers.
-            now: The time of sending in seconds.
-        """
+        """Return the arrival times of a packet's copies, or the reason if it is dropped; sizes are in bytes."""
         link = self.link
         size += headers
         if size > link.mtu:
@@ -113,7 +104,6 @@ class LinkState:
         return arrivals
 
     def queueing_delay(self, now: float) -> float:
-        """Return the queueing delay in seconds of a packet sent now."""
         return max(self._free_at - now, 0.0)
 
     def corrupted(self, data: bytes) -> bytes:

@@ -62,17 +62,12 @@ class Segment:
                     raise ValueError(f"address {address} is already used by {segment.owners[address].name}")
 
     def claim(self, address: str, owner: "Endpoint | Nat") -> None:
-        """Assign an address to a host or NAT.
-
-        Raises:
-            ValueError: The address is in use.
-        """
+        """Assign an address to a host or NAT; ``ValueError`` if it is in use."""
         self.require_free([address])
         for segment in self._reached_by(address):
             segment.owners[address] = owner
 
     def release(self, address: str) -> None:
-        """Remove an address."""
         for segment in self._reached_by(address):
             del segment.owners[address]
 

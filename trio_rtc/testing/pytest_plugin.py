@@ -21,7 +21,6 @@ from . import run
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add ``--trio-rtc-seed``."""
     parser.getgroup("trio_rtc").addoption(
         "--trio-rtc-seed",
         type=int,
@@ -31,7 +30,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker."""
     config.addinivalue_line(
         "markers",
         "trio_rtc(seed=0, timeout=3600, check_sockets=True): run the async test with trio_rtc.testing.run",

@@ -32,11 +32,7 @@ class _Flight(NamedTuple):
 
 @functools.lru_cache(maxsize=4096)
 def canonical(host: str) -> str:
-    """Return the canonical spelling of a numeric address.
-
-    Raises:
-        ValueError: ``host`` is not a numeric address.
-    """
+    """Return the canonical spelling of a numeric address, or raise ``ValueError``."""
     return str(ipaddress.ip_address(host))
 
 
@@ -44,7 +40,6 @@ class Router:
     """The packets in flight on a network.
 
     Attributes:
-        trace: The record of events, and counters.
         filters: The packet filters in the order in which they are called.
         started: Whether the network has ever run.
     """
@@ -62,15 +57,10 @@ class Router:
 
     @property
     def running(self) -> bool:
-        """Whether packets are being routed."""
         return self._alarm is not None
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Route packets until cancelled.
-
-        Raises:
-            RuntimeError: The network is already running.
-        """
+        """Route packets until cancelled; ``RuntimeError`` if the network is already running."""
         if self._alarm is not None:
             raise RuntimeError(
                 "simulated network is already running; run() and 'async with' must not be combined"
@@ -97,16 +87,7 @@ class Router:
         *,
         reachable: bool = True,
     ) -> None:
-        """Send datagrams from a host.
-
-        Args:
-            sender: The host's name.
-            segment: The host's segment.
-            batch: The datagrams.
-            source: The source address.
-            destination: The destination address.
-            reachable: Whether the interface of the source address is up.
-        """
+        """Send datagrams from a host, unless the interface of the source address is not ``reachable``."""
         now = trio.current_time()
         destination = Address(canonical(destination.host), destination.port)
         for data in batch:

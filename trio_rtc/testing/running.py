@@ -121,11 +121,7 @@ def _deterministic_scheduling(seed: int) -> Iterator[None]:
 
 
 def _trio_scheduler() -> Any:
-    """Return trio's module that schedules tasks.
-
-    Raises:
-        RuntimeError: The module lacks the variables that make it deterministic.
-    """
+    """Return trio's module that schedules tasks; ``RuntimeError`` if it cannot be made deterministic."""
     try:
         from trio._core import _run as scheduler  # noqa: PLC0415 - private, may be missing in other versions
     except ImportError:
@@ -151,14 +147,12 @@ def _living_tasks() -> Iterator[trio.lowlevel.Task]:
 
 
 def _check_tasks(before: Iterable[trio.lowlevel.Task]) -> None:
-    """Raise ``AssertionError`` if there are tasks that did not exist before."""
     left = sorted(task.name for task in set(_living_tasks()).difference(before))
     if left:
         raise AssertionError(f"{len(left)} tasks left running: {', '.join(left)}")
 
 
 def _check_simulated_sockets() -> None:
-    """Raise ``AssertionError`` if a socket on a simulated network is open."""
     sockets = [
         f"{socket.host.name} {socket.local_address.host} port {socket.local_address.port}"
         for network in networks_of_run()

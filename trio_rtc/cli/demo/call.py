@@ -29,8 +29,8 @@ from trio_rtc import (
     RTCTrackEvent,
     open_media_track,
 )
+from trio_rtc._closed_errors import ungrouped_errors
 from trio_rtc.media import dominant_frequency, read_counter, test_pattern, tone
-from trio_rtc.signaling.ungrouped_errors import ungrouped_errors
 
 from .services import parse
 
@@ -46,11 +46,7 @@ _AUDIO_FRAMES = 6  # of 20 ms, from which the frequency is measured
 
 
 class SyntheticMedia:
-    """A test pattern and a tone, encoded once for all receivers.
-
-    Attributes:
-        stream: The stream of both tracks.
-    """
+    """A test pattern and a tone in one ``stream``, encoded once for all receivers."""
 
     def __init__(self) -> None:
         self._video_source, video = open_media_track("video", label="test pattern")
@@ -58,13 +54,11 @@ class SyntheticMedia:
         self.stream = MediaStream([video, audio])
 
     async def run(self) -> None:
-        """Generate frames until cancelled."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_feed, self._video_source, test_pattern(WIDTH, HEIGHT, FRAMES_PER_SECOND))
             nursery.start_soon(_feed, self._audio_source, tone(FREQUENCY))
 
     def add_to(self, pc: RTCPeerConnection) -> list[RTCRtpSender]:
-        """Send both tracks to a peer."""
         return [pc.add_track(track, self.stream) for track in self.stream.get_tracks()]
 
 
@@ -95,11 +89,9 @@ def answer_call(pc: RTCPeerConnection, nursery: trio.Nursery) -> None:
 
 @attrs.frozen
 class ReceivedMedia:
-    """Media received since the last collection.
+    """Media received in the ``seconds`` since the last collection.
 
     Attributes:
-        seconds: The time since then.
-        frames: Decoded video frames.
         readable_frames: Frames with a readable counter of the test pattern.
         width: Pixels of the last frame, 0 without one.
         height: Pixels of the last frame, 0 without one.
@@ -119,17 +111,14 @@ class ReceivedMedia:
 
     @property
     def frames_per_second(self) -> float:
-        """Video frames per second."""
         return self.frames / self.seconds
 
     @property
     def bitrate(self) -> float:
-        """Bits per second of video and audio."""
         return (self.video_bits + self.audio_bits) / self.seconds
 
     @property
     def video_fault(self) -> str | None:
-        """The fault of a test call's video, ``None`` without one."""
         if not self.video_bits:
             return "no video arrived"
         if not self.frames:
@@ -140,7 +129,6 @@ class ReceivedMedia:
 
     @property
     def audio_fault(self) -> str | None:
-        """The fault of a test call's audio, ``None`` without one."""
         if not self.audio_bits:
             return "no audio arrived"
         if not self.frequency:
@@ -150,7 +138,6 @@ class ReceivedMedia:
         return None
 
     def describe(self) -> str:
-        """Return a one-line description."""
         audio = f", audio around {self.frequency:.0f} Hz" if self.frequency else ""
         return (
             f"{self.width} x {self.height}, {self.frames_per_second:.0f} frames/s, "
@@ -159,11 +146,7 @@ class ReceivedMedia:
 
 
 class MediaCounter:
-    """Counts the media of receivers.
-
-    Attributes:
-        started: Set with the first video frame.
-    """
+    """Counts the media of receivers; ``started`` is set with the first video frame."""
 
     def __init__(self) -> None:
         self.started = trio.Event()
@@ -176,7 +159,6 @@ class MediaCounter:
 
     @property
     def is_used(self) -> bool:
-        """Whether any media is being received."""
         return bool(self._receivers)
 
     async def count(self, receiver: RTCRtpReceiver) -> None:
@@ -192,7 +174,6 @@ class MediaCounter:
             nursery.cancel_scope.cancel()
 
     async def count_all(self, tracks: trio.abc.ReceiveChannel[RTCTrackEvent]) -> None:
-        """Decode and count the media of every track."""
         async with trio.open_nursery() as nursery:
             async for event in tracks:
                 nursery.start_soon(self.count, event.receiver)
@@ -258,13 +239,7 @@ async def measure_call(pc: RTCPeerConnection, seconds: float) -> ReceivedMedia:
 
 
 class Call:
-    """The call with one page.
-
-    Args:
-        pc: The connection to the page.
-        media: The media for the page.
-        report: Called once a second with the page's media.
-    """
+    """The call with one page; ``report`` is called once a second with the page's media."""
 
     def __init__(
         self, pc: RTCPeerConnection, media: SyntheticMedia, report: Callable[[ReceivedMedia], None]
@@ -276,11 +251,7 @@ class Call:
         self._counter = MediaCounter()
 
     async def serve(self, channel: RTCDataChannel) -> None:
-        """Handle the page's requests until its channel ends.
-
-        Raises:
-            ProtocolError: A message is invalid.
-        """
+        """Handle the page's requests until its channel ends."""
         with ungrouped_errors():
             async with self._pc.subscribe("track") as tracks, trio.open_nursery() as nursery:
                 nursery.start_soon(self._counter.count_all, tracks)

@@ -14,22 +14,13 @@ MAX_TEXT = 2000
 
 
 class Chat:
-    """The pages in the chat.
-
-    Args:
-        on_message: Called with the page's name and the text of each message.
-    """
+    """The pages in the chat; ``on_message`` is called with the page's name and the text of each message."""
 
     def __init__(self, on_message: Callable[[str, str], None]) -> None:
         self._on_message = on_message
         self._channels: dict[RTCDataChannel, str] = {}
 
     async def serve(self, channel: RTCDataChannel, name: str) -> None:
-        """Serve a page until its channel ends.
-
-        Raises:
-            ProtocolError: A message is invalid.
-        """
         self._channels[channel] = name
         try:
             await _send_text(

@@ -23,7 +23,6 @@ class Display:
         self._console = console
 
     def heading(self, text: str) -> None:
-        """Show the heading of a part."""
         self._console.print()
         self._console.print(text, style="bold")
 
@@ -32,29 +31,24 @@ class Display:
         self._figure(name, f"{seconds * 1000:8.1f} ms")
 
     def round_trips(self, round_trips: RoundTrips) -> None:
-        """Show round-trip times."""
         count = len(round_trips.times)
         self._figure("round trip, median", f"{round_trips.median * 1e6:8.0f} µs", f"of {count}")
         self._figure("round trip, 99 of 100", f"{round_trips.p99 * 1e6:8.0f} µs")
 
     def throughput(self, name: str, throughput: Throughput) -> None:
-        """Show the throughput in one direction."""
         amount = f"{throughput.transferred / 1e6:.0f} MB in {throughput.seconds:.1f} s, every byte arrived"
         self._figure(name, f"{throughput.megabits_per_second:8.0f} Mbit/s", amount)
 
     def video(self, received: "ReceivedMedia") -> None:
-        """Show the received video of a call."""
         megabits = received.video_bits / received.seconds / 1e6
         details = f"{received.width} x {received.height}, {megabits:.2f} Mbit/s"
         self._figure("video in", f"{received.frames_per_second:8.1f} frames/s", details)
 
     def audio(self, received: "ReceivedMedia") -> None:
-        """Show the received audio of a call."""
         kilobits = received.audio_bits / received.seconds / 1e3
         self._figure("audio in", f"{kilobits:8.0f} kbit/s", f"a tone of {received.frequency:.0f} Hz")
 
     def failure(self, name: str, reason: str) -> None:
-        """Show that a part has failed."""
         text = _printable(f"  {name:{_WIDTH}}FAILED: {reason}")
         self._console.print(text, style="red", markup=False)
 
@@ -90,7 +84,7 @@ class Display:
 
 
 def _printable(text: str) -> str:
-    """Return the text with control characters and unencodable characters replaced."""
+    """Replace control characters and unencodable characters."""
     return "".join(
         each if each.isprintable() or each == "\n" else "\N{REPLACEMENT CHARACTER}" for each in text
     )

@@ -20,12 +20,7 @@ ANSWER_TIMEOUT = 20.0
 
 
 class StageTimer:
-    """Records when a peer connection reaches each stage.
-
-    Args:
-        peer_connection: The connection; time is measured from now.
-        reached: Called with the name of each stage and the seconds since the start.
-    """
+    """Records when a peer connection reaches each stage, in seconds from now."""
 
     def __init__(self, peer_connection: RTCPeerConnection, reached: Callable[[str, float], None]) -> None:
         self._peer_connection = peer_connection
@@ -59,21 +54,15 @@ class RoundTrips:
 
     @property
     def median(self) -> float:
-        """The median."""
         return statistics.median(self.times)
 
     @property
     def p99(self) -> float:
-        """The 99th percentile."""
         return sorted(self.times)[min(len(self.times) - 1, int(len(self.times) * 0.99))]
 
 
 async def measure_round_trips(channel: RTCDataChannel, count: int) -> RoundTrips:
-    """Send messages one at a time and wait for each to be returned.
-
-    Raises:
-        ProtocolError: No message was returned.
-    """
+    """Send messages one at a time and wait for each to be returned; ``ProtocolError`` if none was."""
     times = []
     for number in range(count):
         started = trio.current_time()
@@ -92,8 +81,6 @@ async def measure_round_trips(channel: RTCDataChannel, count: int) -> RoundTrips
 
 @attrs.frozen
 class Throughput:
-    """The transfer in one direction."""
-
     transferred: int
     seconds: float
 
@@ -106,11 +93,7 @@ class Throughput:
 async def measure_sending(
     channel: RTCDataChannel, seconds: float, progress: Callable[[int], None]
 ) -> Throughput:
-    """Send for ``seconds`` seconds, then wait until the peer has received everything.
-
-    Raises:
-        ProtocolError: The peer did not receive everything, or did not answer.
-    """
+    """Send for ``seconds`` seconds; ``ProtocolError`` unless the peer answers that it has received everything."""
     started = trio.current_time()
     with _answer_within(seconds):
         sent = await send_for(channel, seconds, progress)
@@ -124,11 +107,7 @@ async def measure_sending(
 async def measure_receiving(
     channel: RTCDataChannel, seconds: float, progress: Callable[[int], None]
 ) -> Throughput:
-    """Request data for ``seconds`` seconds, and wait until everything has arrived.
-
-    Raises:
-        ProtocolError: Not everything arrived, or nothing.
-    """
+    """Request data for ``seconds`` seconds; ``ProtocolError`` unless everything has arrived."""
     started = trio.current_time()
     received = 0
     with _answer_within(seconds):

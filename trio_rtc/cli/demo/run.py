@@ -14,8 +14,8 @@ import trio
 from rich.console import Console
 
 from trio_rtc import ProtocolError, RTCDataChannel, RTCPeerConnection, RTCTransportStats
+from trio_rtc._closed_errors import ungrouped_errors
 from trio_rtc.signaling import Peer, ServerOptions, SignalingServer, connect, negotiate, serve
-from trio_rtc.signaling.ungrouped_errors import ungrouped_errors
 
 from .chat import Chat
 from .display import Display
@@ -49,15 +49,7 @@ class DemoFailed(Exception):
 
 @attrs.frozen
 class DemoOptions:
-    """Options of the command line.
-
-    Attributes:
-        host: The address of the page.
-        port: The port of the page; 0 chooses a free one.
-        seconds: Seconds of the throughput measurement in each direction.
-        once: Whether to end after the figures.
-        open_browser: Whether to open the page in a browser.
-    """
+    """Options of the command line; with ``once``, the demo ends after the figures."""
 
     host: str = "127.0.0.1"
     port: int = 0
@@ -67,11 +59,7 @@ class DemoOptions:
 
 
 async def run_demo(options: DemoOptions, console: Console) -> None:
-    """Run the demo.
-
-    Raises:
-        DemoFailed: The address is in use, the second process ended, the two could not be connected, or a part failed.
-    """
+    """Run the demo, or raise ``DemoFailed``."""
     display = Display(console)
     with ungrouped_errors():
         async with trio.open_nursery() as nursery:
@@ -90,7 +78,6 @@ async def run_demo(options: DemoOptions, console: Console) -> None:
 
 
 def local_url(server: SignalingServer) -> str:
-    """Return the server's URL for this machine."""
     host = server.addresses[0][0]
     return f"ws://{_bracketed(_LOOPBACK_OF_WILDCARD.get(host, host))}:{server.port}/"
 
@@ -127,11 +114,7 @@ async def show_figures(display: Display, url: str, seconds: float) -> None:
 
 @asynccontextmanager
 async def second_process(url: str) -> AsyncGenerator[None, None]:
-    """Run the second process during the block.
-
-    Raises:
-        DemoFailed: The process ended before the block.
-    """
+    """Run the second process during the block; ``DemoFailed`` if it ends before."""
 
     async def watch() -> None:
         result = await trio.run_process(
@@ -150,7 +133,6 @@ async def second_process(url: str) -> AsyncGenerator[None, None]:
 
 
 async def measure(display: Display, peer: Peer, seconds: float) -> None:
-    """Connect to a peer with the demo's services, and show the figures."""
     async with RTCPeerConnection() as pc, trio.open_nursery() as nursery:
         timer = StageTimer(pc, display.stage)
         pings = pc.create_data_channel("ping", ordered=False, max_retransmits=0)
@@ -198,7 +180,6 @@ async def measure_parts(
 async def show_call(
     display: Display, pc: RTCPeerConnection, seconds: float, fail: Callable[[str, object], None]
 ) -> None:
-    """Call the peer, and show the received video and audio."""
     from .call import measure_call  # noqa: PLC0415 - may be unavailable
 
     received = await measure_call(pc, seconds)
@@ -213,7 +194,6 @@ async def show_call(
 
 
 async def _describe_path(pc: RTCPeerConnection) -> str:
-    """Return the addresses and the cipher of the connection."""
     sctp = pc.sctp
     pair = None if sctp is None else sctp.transport.ice_transport.get_selected_candidate_pair()
     addresses = (

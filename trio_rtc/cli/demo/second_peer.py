@@ -23,7 +23,6 @@ def answer_to_calls() -> Answer:
 
 
 async def run(url: str, room_name: str) -> None:
-    """Connect to the first member of the room and serve it."""
     answer = answer_to_calls()
     async with connect(url, room=room_name) as room:
         peer = await room.receive()

@@ -37,7 +37,6 @@ Service = Callable[[RTCDataChannel], Awaitable[None]]
 
 
 def media_is_installed() -> bool:
-    """Return whether the codecs that :mod:`.call` requires are installed."""
     return importlib.util.find_spec("av") is not None
 
 
@@ -71,13 +70,11 @@ async def _serve(channel: RTCDataChannel, services: Mapping[str, Service]) -> No
 
 
 async def echo(channel: RTCDataChannel) -> None:
-    """Return every message unchanged."""
     async for message in channel:
         await channel.send(message)
 
 
 async def reject_call(channel: RTCDataChannel) -> None:
-    """Send the reason why there is no video and audio."""
     await channel.send(json.dumps({"missing": NO_MEDIA}))
     async for _ in channel:
         pass
@@ -144,11 +141,7 @@ async def _digest(channel: RTCDataChannel, size: int) -> str:
 
 
 def parse(message: str | bytes) -> dict[str, Any]:
-    """Return the JSON object in a message.
-
-    Raises:
-        ProtocolError: The message is not a JSON object.
-    """
+    """Return the JSON object in a message, or raise ``ProtocolError``."""
     try:
         value = json.loads(message)
     except Exception as error:
