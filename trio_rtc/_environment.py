@@ -38,7 +38,6 @@ class DeterministicEnvironment:
         return random.Random(f"{self.seed}/{self._generators}")  # noqa: S311 - for tests only
 
     def wall_clock(self) -> float:
-        """Return the Unix time in seconds."""
         return self.epoch + trio.current_time()
 
 
@@ -51,11 +50,7 @@ _limiters: "trio.lowlevel.RunVar[dict[str, trio.CapacityLimiter] | None]" = trio
 
 
 def require_trio(called: str) -> None:
-    """Raise ``RuntimeError`` outside of trio, where obscure errors would follow.
-
-    Args:
-        called: Name of the called function, for the message.
-    """
+    """Raise ``RuntimeError`` outside of trio, where obscure errors would follow; ``called`` is the function."""
     if not trio.lowlevel.in_trio_run():
         raise RuntimeError(
             f"{called} needs trio, and no trio run is active here: start the program with trio.run(main), "
@@ -64,7 +59,6 @@ def require_trio(called: str) -> None:
 
 
 def use(environment: DeterministicEnvironment) -> None:
-    """Use an environment for the rest of this trio run."""
     _deterministic.set(environment)
 
 

@@ -20,11 +20,7 @@ ResultT = TypeVar("ResultT")
 
 
 class OperationsChain:
-    """Runs one negotiation method at a time, in the order of the calls.
-
-    Args:
-        is_closed: Returns whether the connection is closed.
-    """
+    """Runs one negotiation method at a time, in the order of the calls."""
 
     def __init__(self, is_closed: Callable[[], bool]) -> None:
         self._is_closed = is_closed
@@ -33,7 +29,6 @@ class OperationsChain:
 
     @property
     def is_empty(self) -> bool:
-        """Whether no operation runs or waits."""
         return not self._lock.locked()
 
     @asynccontextmanager
@@ -68,12 +63,7 @@ class NegotiationNeeded:
     ``update`` queues a check, which waits while operations are chained. The check itself (``on_check``) and the event
     are those of the negotiation, which has the descriptions.
 
-    Args:
-        runner: Runs the check in a task of its own, which waits for the block.
-        chain: The operations that delay the check.
-
     Attributes:
-        is_set: The flag.
         on_check: Returns whether negotiation is needed; ``None`` outside the signaling state ``stable``.
         on_set: Fires ``negotiation_needed``.
     """

@@ -72,8 +72,7 @@ def choose_certificate(
 ) -> RTCCertificate:
     """Return the certificate of a new connection: the first of its configuration, or else a new one.
 
-    Raises:
-        InvalidAccessError: A certificate of the configuration has expired.
+    ``InvalidAccessError`` if one of the configuration has expired.
     """
     if any(certificate.expires <= wall_now * 1000 for certificate in configured):
         raise InvalidAccessError("a certificate of the configuration has expired")
@@ -86,7 +85,6 @@ def needs_thread(key_generation_algorithm: str | Mapping[str, Any]) -> bool:
 
 
 def core_certificate(certificate: RTCCertificate) -> Certificate:
-    """Return the certificate in the form of the DTLS core."""
     return certificate._certificate
 
 

@@ -7,11 +7,7 @@ MemberT = TypeVar("MemberT", bound=StrEnum)
 
 
 def member_of(enumeration: type[MemberT], value: str) -> MemberT:
-    """Return the member with a W3C spelling.
-
-    Raises:
-        TypeError: There is none. (WebIDL's error; Python's own would be ``ValueError``.)
-    """
+    """Return the member with a W3C spelling, or raise ``TypeError``, WebIDL's error for ``ValueError``."""
     try:
         return enumeration(value)
     except ValueError:

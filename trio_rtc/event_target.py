@@ -40,12 +40,9 @@ class AnyEvent(Protocol):
     """The common members of events: W3C's ``type`` (in snake_case) and ``target``."""
 
     @property
-    def type(self) -> str:
-        """Name of the event."""
-
+    def type(self) -> str: ...
     @property
-    def target(self) -> object:
-        """The object that fired it."""
+    def target(self) -> object: ...
 
 
 @attrs.define(eq=False)
@@ -72,11 +69,9 @@ class HandlerRunner:
     _calls: int = 0
 
     def open(self, nursery: trio.Nursery, lender: "HandlerRunner | None" = None) -> None:
-        """Start the functions and tasks that waited for the block.
+        """Start what waited for the block.
 
-        Args:
-            nursery: Nursery of asynchronous handlers from now on.
-            lender: The runner of the connection that lends its nursery to a track created by the application.
+        ``lender`` is the runner of the connection that lends its nursery to a track created by the application.
         """
         self.nursery = nursery
         self._lender = lender
@@ -111,16 +106,10 @@ class HandlerRunner:
         self._calls += 1
 
     def __exit__(self, *_: object) -> None:
-        """End the synchronous part."""
         self._calls -= 1
 
     def queue_task(self, task: Callable[[], None], *, after_end: bool = False) -> None:
-        """Queue a task of a public method.
-
-        Args:
-            task: Changes a state and fires its events.
-            after_end: Whether the task runs even if the connection is closed.
-        """
+        """Queue a task that changes a state and fires its events; ``after_end``: even if the connection is closed."""
         if after_end or not self.ending:
             self._tasks.append(task)
             self._schedule()

@@ -38,12 +38,7 @@ _SHORT.maxstring, _SHORT.maxother = 60, 90
 
 @attrs.frozen
 class Expected:
-    """The values that an argument may have.
-
-    Attributes:
-        allows: Returns whether a value is right.
-        text: Description of the right values.
-    """
+    """The values that an argument may have, and their description."""
 
     allows: Check
     text: str
@@ -82,7 +77,6 @@ def _is_raised_here(error: Exception) -> bool:
 
 
 def has_expected_types(expected: Mapping[str, Expected], arguments: Mapping[str, object]) -> bool:
-    """Return whether all arguments are of their types."""
     for name, value in arguments.items():
         wanted = expected.get(name)
         if wanted is not None and not wanted.allows(value):
@@ -184,7 +178,6 @@ def _collection(origin: Any, arguments: tuple[Any, ...]) -> Expected:
 
 
 def _bare(text: str) -> str:
-    """Return the text without its article."""
     return text.removeprefix("an ").removeprefix("a ")
 
 

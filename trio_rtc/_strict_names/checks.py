@@ -65,11 +65,7 @@ def _check_attribute_names(cls: type) -> None:
 
 
 class _Signature:
-    """The parameters of a function, read at its first call, when all modules have been imported.
-
-    Attributes:
-        called: The function's name in messages.
-    """
+    """The parameters of a function, read at its first call, when all modules have been imported."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.called = function.__qualname__.removesuffix(".__init__")
@@ -147,12 +143,9 @@ def strict_arguments(function: FunctionT) -> FunctionT:
 
 
 def check_public_arguments(module: dict[str, Any]) -> None:
-    """Check names and types of the arguments of a module's public functions and classes.
+    """Check names and types of the arguments of the functions and classes in a module's ``__all__``.
 
     Calls inside the package use the functions unchecked and cost nothing more.
-
-    Args:
-        module: The module's names, with ``__all__``.
     """
     for name in module["__all__"]:
         public = module[name]

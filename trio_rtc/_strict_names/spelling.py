@@ -61,12 +61,8 @@ EVENT_NAMES: Final[Mapping[str, str]] = MappingProxyType(
 def python_name(idl_name: str) -> str:
     """Return the Python name of a WebIDL attribute, operation, dictionary member or event handler.
 
-    Args:
-        idl_name: The member's name in WebIDL: ``"createOffer"``, ``"sdpMLineIndex"``, ``"ondatachannel"``.
-
-    Returns:
-        ``"create_offer"``, ``"sdp_m_line_index"``, ``"on_data_channel"``. A name that is a keyword of
-        Python gets an underscore at its end, as PEP 8 recommends.
+    ``"sdpMLineIndex"`` → ``"sdp_m_line_index"``, ``"ondatachannel"`` → ``"on_data_channel"``. A name that is a
+    keyword of Python gets an underscore at its end, as PEP 8 recommends.
     """
     event = EVENT_NAMES.get(idl_name.removeprefix("on")) if idl_name.startswith("on") else None
     if event is not None:

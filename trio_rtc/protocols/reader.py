@@ -15,12 +15,10 @@ class Reader:
 
     @property
     def position(self) -> int:
-        """Offset of the next byte."""
         return self._position
 
     @property
     def remaining(self) -> int:
-        """Number of bytes left."""
         return self._end - self._position
 
     def read(self, length: int) -> bytes:
@@ -40,7 +38,6 @@ class Reader:
         return self.read(self.read_integer(length_size))
 
     def rest(self) -> bytes:
-        """Return the remaining bytes."""
         return self.read(self._end - self._position)
 
     def expect_end(self, what: str) -> None:

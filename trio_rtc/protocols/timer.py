@@ -29,7 +29,6 @@ class Timer:
 
     @property
     def running(self) -> bool:
-        """Whether a deadline is set."""
         return self.deadline != math.inf
 
     def start(self, now: float, duration: float | None = None) -> None:

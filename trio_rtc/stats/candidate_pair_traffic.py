@@ -52,7 +52,6 @@ class CandidatePairTraffic:
     changes: int = 0
 
     def select(self, pair: CandidatePair | None) -> None:
-        """Record the selection of another pair, or of none."""
         self.changes += 1
         if self._selected is not None:
             self._before[self._selected] = self.of(self._selected)
