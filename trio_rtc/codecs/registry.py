@@ -23,13 +23,9 @@ from .video_encoder import FFmpegVideoEncoder
 
 
 def create_video_encoder(codec: str, options: VideoEncoderOptions | None = None) -> FFmpegVideoEncoder:
-    """Return an encoder for a codec.
+    """Return an encoder for ``VP8``, ``VP9``, ``H264`` or ``AV1``: SDP names, case-insensitive.
 
     It is opened with the first frame, so that a failing hardware encoder is only detected there.
-
-    Args:
-        codec: The SDP name, case-insensitive: ``VP8``, ``VP9``, ``H264``, ``AV1``.
-        options: Settings.
 
     Raises:
         CodecError: FFmpeg was built without such an encoder.
@@ -47,10 +43,6 @@ def create_video_encoder(codec: str, options: VideoEncoderOptions | None = None)
 def create_video_decoder(codec: str, options: VideoDecoderOptions | None = None) -> FFmpegVideoDecoder:
     """Return a decoder for ``VP8``, ``VP9``, ``H264``, ``H265`` or ``AV1``.
 
-    Args:
-        codec: The SDP name, case-insensitive.
-        options: Settings.
-
     Raises:
         CodecError: FFmpeg was built without such a decoder.
     """
@@ -60,10 +52,6 @@ def create_video_decoder(codec: str, options: VideoDecoderOptions | None = None)
 
 def create_audio_encoder(codec: str, options: AudioEncoderOptions | None = None) -> FFmpegAudioEncoder:
     """Return an encoder for ``opus``, ``PCMU``, ``PCMA`` or ``G722``.
-
-    Args:
-        codec: The SDP name, case-insensitive.
-        options: Settings.
 
     Raises:
         CodecError: FFmpeg was built without such an encoder.
@@ -76,10 +64,6 @@ def create_audio_decoder(
     codec: str, options: AudioDecoderOptions | None = None
 ) -> FFmpegAudioDecoder | LibopusDecoder:
     """Return a decoder for ``opus``, ``PCMU``, ``PCMA`` or ``G722``.
-
-    Args:
-        codec: The SDP name, case-insensitive.
-        options: Settings.
 
     Raises:
         CodecError: FFmpeg was built without such a decoder, or in-band FEC is required for Opus and libopus is not

@@ -60,9 +60,6 @@ async def list_devices() -> list[Device]:
     """Return this machine's cameras, microphones and screens that FFmpeg finds.
 
     Devices of a type that FFmpeg cannot list are omitted; the log ``trio_rtc.media`` names the type and the reason.
-
-    Returns:
-        The devices.
     """
     require_trio("media.list_devices")
     return await trio.to_thread.run_sync(_list_devices)
@@ -76,7 +73,7 @@ def open_camera(
     framerate: float | None = None,
     options: Mapping[str, str] | None = None,
 ) -> AbstractAsyncContextManager[Player]:
-    """Open a camera; its frames are in the player's ``video``.
+    """Open a camera while the block runs; its frames are in the player's ``video``.
 
     Args:
         name: A name from :func:`list_devices`; ``None`` is the default device.
@@ -84,9 +81,6 @@ def open_camera(
         height: Pixels; ``None`` is the camera's default.
         framerate: Frames per second; ``None`` is the camera's default.
         options: Further options of FFmpeg's device.
-
-    Returns:
-        An async context manager; the camera is open while its block runs.
 
     Raises:
         OSError: The camera does not exist or is in use, or FFmpeg was built without camera support.
@@ -97,14 +91,11 @@ def open_camera(
 def open_microphone(
     name: str | None = None, *, options: Mapping[str, str] | None = None
 ) -> AbstractAsyncContextManager[Player]:
-    """Open a microphone; its frames are in the player's ``audio``.
+    """Open a microphone while the block runs; its frames are in the player's ``audio``.
 
     Args:
         name: A name from :func:`list_devices`; ``None`` is the default device.
         options: Options of FFmpeg's device.
-
-    Returns:
-        An async context manager; the microphone is open while its block runs.
 
     Raises:
         OSError: The microphone does not exist or is in use, or FFmpeg was built without microphone support.
@@ -120,7 +111,7 @@ def open_screen(
     framerate: float = 15.0,
     options: Mapping[str, str] | None = None,
 ) -> AbstractAsyncContextManager[Player]:
-    """Capture a screen; its frames are in the player's ``video``.
+    """Capture a screen while the block runs; its frames are in the player's ``video``.
 
     Args:
         name: The screen, on Linux an X display such as ``":0.0"``; ``None`` is the default.
@@ -128,9 +119,6 @@ def open_screen(
         height: Pixels of the captured area; ``None`` is the whole screen.
         framerate: Frames per second.
         options: Further options of FFmpeg's device.
-
-    Returns:
-        An async context manager; the screen is captured while its block runs.
 
     Raises:
         OSError: The screen does not exist, or FFmpeg was built without screen capture.

@@ -106,9 +106,6 @@ async def open_player(
         options: FFmpeg's options of the format.
         timeout: Seconds without an answer after which a network stream has failed.
 
-    Yields:
-        The player.
-
     Raises:
         OSError: The file or stream does not exist or cannot be read.
         ValueError: FFmpeg does not know the format, there is neither audio nor video, or, with ``decode=False``, the

@@ -100,9 +100,6 @@ class Recorder:
 
         Encoded frames are copied if the container supports their codec, and transcoded otherwise.
 
-        Args:
-            channel: The frames.
-
         Raises:
             RuntimeError: The header has been written, or the file is finished.
         """
@@ -228,9 +225,6 @@ async def open_recorder(
         format: ``"mp4"``, ``"webm"``, ``"matroska"``, ``"ogg"`` or ``"wav"``; ``None`` chooses by the suffix.
         start_timeout: Seconds after the first frame to wait for tracks without any.
         finish_timeout: Maximum seconds for finishing the file after a cancellation.
-
-    Yields:
-        The recorder.
 
     Raises:
         OSError: The file cannot be written.

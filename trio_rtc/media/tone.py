@@ -81,9 +81,6 @@ def dominant_frequency(frames: Iterable[av.AudioFrame]) -> float:
 
     At most 4096 samples from the middle are used.
 
-    Args:
-        frames: The audio.
-
     Raises:
         ValueError: There are fewer than 256 samples, or frames of different sample rates.
     """

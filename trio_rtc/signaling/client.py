@@ -46,9 +46,6 @@ async def connect(
         options: Bounds and timeouts.
         ssl_context: For ``wss``; ``None`` uses the default context.
 
-    Yields:
-        The room.
-
     Raises:
         SignalingError: The server could not be reached, or rejected the connection (for example because the room is
             full).

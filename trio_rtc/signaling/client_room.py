@@ -52,9 +52,6 @@ class Peer(trio.abc.Channel[JsonObject]):
     async def send(self, value: JsonObject) -> None:
         """Send a JSON object.
 
-        Args:
-            value: The object.
-
         Raises:
             TypeError: It contains a value that JSON cannot represent.
             ValueError: It contains a number that is not finite.
@@ -137,9 +134,6 @@ class Room(trio.abc.ReceiveChannel[Peer]):
 
     async def receive(self) -> Peer:
         """Wait for another member.
-
-        Returns:
-            The member.
 
         Raises:
             trio.ClosedResourceError: The room was left.

@@ -85,10 +85,6 @@ class SimulatedSocket:
     def send_nowait(self, batch: Sequence[bytes], remote: Address) -> bool:
         """Send datagrams. Those that cannot reach ``remote`` are lost silently, as are all after ``close``.
 
-        Args:
-            batch: The datagrams.
-            remote: The destination.
-
         Returns:
             ``True``: a simulated socket always has room.
         """
@@ -104,10 +100,6 @@ class SimulatedSocket:
 
     async def send_batch(self, batch: Sequence[bytes], remote: Address) -> None:
         """Send datagrams as ``send_nowait`` does, with a checkpoint, for tests that use the socket directly.
-
-        Args:
-            batch: The datagrams.
-            remote: The destination.
 
         Raises:
             trio.ClosedResourceError: The socket is closed.
@@ -136,12 +128,7 @@ class SimulatedSocket:
         return self._host.deliver_multicast(self, packet)
 
     def push(self, data: bytes, source: Address) -> bool:
-        """Put a datagram into the receive buffer; return whether there was room.
-
-        Args:
-            data: The datagram.
-            source: The sender's address.
-        """
+        """Put a datagram into the receive buffer; return whether there was room."""
         if self._queued_bytes + len(data) > self._receive_buffer:
             return False
         self._queued_bytes += len(data)
@@ -203,9 +190,6 @@ class SimulatedHost:
             interface: The address, one of :meth:`interface_addresses`.
             port: The port; 0 chooses a free one.
 
-        Returns:
-            The socket.
-
         Raises:
             OSError: The host does not have the address, the port is in use, or the network has ended.
             RuntimeError: The network has never run.
@@ -227,9 +211,6 @@ class SimulatedHost:
             interface: The address, one of :meth:`interface_addresses`.
             group: The address and port of the group.
 
-        Returns:
-            The socket.
-
         Raises:
             OSError: The host does not have the address, or the network has ended.
             RuntimeError: The network has never run.
@@ -245,13 +226,6 @@ class SimulatedHost:
 
     async def resolve(self, host: str, port: int) -> Sequence[Address]:
         """Resolve a name that was added by ``SimulatedNetwork.add_name``.
-
-        Args:
-            host: A name or numeric address.
-            port: The port of the returned addresses.
-
-        Returns:
-            The addresses.
 
         Raises:
             OSError: The name is unknown.
@@ -271,10 +245,6 @@ class SimulatedHost:
     def set_interface(self, name: str, *, up: bool) -> None:
         """Set an interface up or down. When it is down, sockets on it stay open, but send and receive nothing.
 
-        Args:
-            name: The interface.
-            up: Whether it is up.
-
         Raises:
             ValueError: The interface does not exist.
         """
@@ -289,10 +259,6 @@ class SimulatedHost:
     def add_address(self, interface: str, host: str) -> None:
         """Add an address to the host.
 
-        Args:
-            interface: The name of the address's interface.
-            host: The numeric address.
-
         Raises:
             ValueError: The address is not numeric, or is in use.
         """
@@ -302,9 +268,6 @@ class SimulatedHost:
 
     def remove_address(self, host: str) -> None:
         """Remove an address from the host. Sockets on it stay open, but send and receive nothing.
-
-        Args:
-            host: The numeric address.
 
         Raises:
             ValueError: The host does not have the address.
@@ -317,10 +280,6 @@ class SimulatedHost:
     def add_service(self, port: int, service: Service) -> None:
         """Answer all datagrams to a port on every address by a function instead of a socket.
 
-        Args:
-            port: The port.
-            service: The function that answers.
-
         Raises:
             OSError: The port is in use.
         """
@@ -329,26 +288,13 @@ class SimulatedHost:
         self._services[port] = service
 
     def send(self, batch: Sequence[bytes], source: Address, destination: Address) -> None:
-        """Send datagrams into the network; called by the host's sockets.
-
-        Args:
-            batch: The datagrams.
-            source: The source address.
-            destination: The destination address.
-        """
+        """Send datagrams into the network; called by the host's sockets."""
         self._router.send(
             self.name, self.segment, batch, source, destination, reachable=self._is_up(source.host)
         )
 
     def deliver(self, packet: Packet) -> DropReason | None:
-        """Deliver a packet to a socket or service; called by the network.
-
-        Args:
-            packet: The packet.
-
-        Returns:
-            The reason if the packet was dropped, else ``None``.
-        """
+        """Deliver a packet to a socket or service; return the reason if it was dropped. Called by the network."""
         if not self._is_up(packet.destination.host):
             return DropReason.INTERFACE_DOWN
         receiver = self._sockets.get(packet.destination)
@@ -363,15 +309,7 @@ class SimulatedHost:
         return None
 
     def deliver_multicast(self, member: SimulatedSocket, packet: Packet) -> DropReason | None:
-        """Deliver a packet to a member of a multicast group; called by the network.
-
-        Args:
-            member: The socket.
-            packet: The packet.
-
-        Returns:
-            The reason if the packet was dropped, else ``None``.
-        """
+        """Deliver a packet to a member of a multicast group, as ``deliver`` does."""
         if member not in self._memberships:
             return DropReason.PORT_UNREACHABLE
         if not self._is_up(member.local_address.host):
@@ -379,11 +317,7 @@ class SimulatedHost:
         return None if member.push(packet.data, packet.source) else DropReason.RECEIVE_BUFFER_FULL
 
     def release(self, closed: SimulatedSocket) -> None:
-        """Release a closed socket; called by the socket.
-
-        Args:
-            closed: The socket.
-        """
+        """Release a closed socket; called by the socket."""
         if self._sockets.get(closed.local_address) is closed:
             del self._sockets[closed.local_address]
         group = self._memberships.pop(closed, None)

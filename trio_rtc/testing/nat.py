@@ -129,10 +129,6 @@ class Nat:
     def translate_outbound(self, packet: Packet, now: float) -> Packet | DropReason:
         """Translate a packet from inside, creating or refreshing its mapping.
 
-        Args:
-            packet: The packet.
-            now: The time in seconds.
-
         Returns:
             The packet with the public source address, or the reason if it is dropped.
         """
@@ -152,10 +148,6 @@ class Nat:
 
     def translate_inbound(self, packet: Packet, now: float) -> Packet | DropReason:
         """Translate a packet from outside.
-
-        Args:
-            packet: The packet.
-            now: The time in seconds.
 
         Returns:
             The packet with the inside destination address, or the reason if it is dropped.

@@ -63,9 +63,6 @@ class SimulatedNetwork:
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Route packets until cancelled: the alternative to ``async with`` for callers with their own nursery.
 
-        Args:
-            task_status: Started when packets are routed.
-
         Raises:
             RuntimeError: The network is already running.
         """
@@ -106,9 +103,6 @@ class SimulatedNetwork:
             behind: The NAT in front of the host.
             receive_buffer: Maximum bytes in a socket's receive buffer; further datagrams are dropped.
 
-        Returns:
-            The host.
-
         Raises:
             ValueError: The name or an address is in use, or an address is not numeric.
         """
@@ -143,9 +137,6 @@ class SimulatedNetwork:
             hairpin: Whether hosts behind the NAT reach each other by the public address.
             mapping_lifetime: Seconds until a mapping expires after the last packet from inside.
 
-        Returns:
-            The NAT.
-
         Raises:
             ValueError: The name or the address is in use, or the kind is unknown.
         """
@@ -176,9 +167,6 @@ class SimulatedNetwork:
             addresses: Numeric addresses.
             port: The server's port.
             behind: The NAT in front of the host.
-
-        Returns:
-            The host.
 
         Raises:
             ValueError: The name or an address is in use, or an address is not numeric.
@@ -215,19 +203,11 @@ class SimulatedNetwork:
         self._conditions.set_link(source, destination, link)
 
     def set_default_link(self, link: Link) -> None:
-        """Set the link between all hosts for which no other is set, from now on.
-
-        Args:
-            link: The link.
-        """
+        """Set the link between all hosts for which no other is set, from now on."""
         self._conditions.set_default_link(link)
 
     def queueing_delay(self, source: str, destination: str) -> float:
-        """Return the queueing delay in seconds of a packet sent now in one direction.
-
-        Args:
-            source: Name of the sending host or NAT.
-            destination: Name of the receiving host or NAT.
+        """Return the queueing delay in seconds of a packet sent now from one host or NAT to another.
 
         Raises:
             ValueError: A name is unknown.
@@ -264,25 +244,16 @@ class SimulatedNetwork:
             self._conditions.heal(first, second)
 
     def add_filter(self, packet_filter: PacketFilter) -> PacketFilter:
-        """Add a filter, which is called with every packet that a host sends.
+        """Add a filter, which is called with every packet that a host sends, and return it.
 
         It is called before any NAT. Filters are called in the order in which they were added, until one returns
         something else than ``Pass()``.
-
-        Args:
-            packet_filter: The filter.
-
-        Returns:
-            The filter, for ``remove_filter``.
         """
         self._router.filters.append(packet_filter)
         return packet_filter
 
     def remove_filter(self, packet_filter: PacketFilter) -> None:
         """Remove a filter.
-
-        Args:
-            packet_filter: The filter.
 
         Raises:
             ValueError: The filter was not added.
@@ -292,11 +263,7 @@ class SimulatedNetwork:
     def drop_next(
         self, matches: Callable[[Packet], bool] = lambda _: True, *, count: int = 1
     ) -> list[Packet]:
-        """Drop the next matching packets.
-
-        Args:
-            matches: Returns whether a packet should be dropped.
-            count: Maximum packets to drop.
+        """Drop the next matching packets, at most ``count``.
 
         Returns:
             A list that is filled with the dropped packets.

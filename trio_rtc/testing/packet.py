@@ -53,33 +53,21 @@ class Drop:
 
 @attrs.frozen
 class Delay:
-    """A filter's verdict: the packet is delayed in addition to its link's delay.
-
-    Attributes:
-        seconds: The additional delay.
-    """
+    """A filter's verdict: the packet is delayed by these seconds in addition to its link's delay."""
 
     seconds: float
 
 
 @attrs.frozen
 class Replace:
-    """A filter's verdict: the packet's payload is replaced.
-
-    Attributes:
-        data: The new payload.
-    """
+    """A filter's verdict: the packet's payload is replaced."""
 
     data: bytes
 
 
 @attrs.frozen
 class Copies:
-    """A filter's verdict: the packet is delivered several times.
-
-    Attributes:
-        count: The number of copies, 2 for a duplicate.
-    """
+    """A filter's verdict: the packet is delivered several times, twice for a duplicate."""
 
     count: int
 
@@ -153,12 +141,7 @@ class Trace:
         return len(self._entries)
 
     def packets(self, kind: TraceKind, *, sender: str | None = None) -> list[Packet]:
-        """Return the recorded packets of one kind, oldest first.
-
-        Args:
-            kind: The kind of entry.
-            sender: Only packets of this host; ``None`` for all.
-        """
+        """Return the recorded packets of one kind, oldest first: all, or those that the host ``sender`` has sent."""
         return [
             entry.packet
             for entry in self._entries

@@ -19,14 +19,6 @@ def answer_binding_request(data: bytes, source: Address, destination: Address) -
     """Answer a Binding request with its source address; ignore all other datagrams.
 
     A ``Service`` for ``SimulatedHost.add_service``.
-
-    Args:
-        data: The datagram.
-        source: Its source address.
-        destination: Its destination address.
-
-    Returns:
-        The response and its destination, or nothing.
     """
     try:
         request = Message.parse(data)

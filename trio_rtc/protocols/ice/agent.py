@@ -280,12 +280,7 @@ class Agent:
     def add_stun_server(self, server: IceServer, address: Address, now: float) -> None:
         """Query a STUN server for server-reflexive candidates from every host socket of its address family.
 
-        A server at a refused destination (see :mod:`.destinations`) fails.
-
-        Args:
-            server: The server.
-            address: One of its numeric addresses.
-            now: Monotonic seconds.
+        ``address`` is one of its numeric addresses. A refused destination (see :mod:`.destinations`) fails.
         """
         if self.closed:
             return

@@ -122,10 +122,7 @@ class Candidate:
 def compute_priority(candidate_type: RTCIceCandidateType, local_preference: int, component: int = 1) -> int:
     """Return the priority of a candidate (RFC 8445 section 5.1.2.1).
 
-    Args:
-        candidate_type: Its type.
-        local_preference: From 0 to 65535, higher is better.
-        component: Component ID.
+    ``local_preference`` is from 0 to 65535, higher is better.
     """
     return _TYPE_PREFERENCES[candidate_type] << 24 | local_preference << 8 | (256 - component)
 

@@ -88,11 +88,7 @@ class NameResolutionRequested:
 
 @attrs.frozen
 class IceClosed:
-    """The agent is closed.
-
-    Attributes:
-        error: Cause, ``None`` after ``close``.
-    """
+    """The agent is closed; ``error`` is the cause, ``None`` after ``close``."""
 
     error: Exception | None = None
 

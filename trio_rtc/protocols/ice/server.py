@@ -42,12 +42,7 @@ class IceServer:
 
     @classmethod
     def parse(cls, url: str, username: str | None = None, credential: str | None = None) -> "IceServer":
-        """Parse a URL.
-
-        Args:
-            url: A ``stun:``, ``stuns:``, ``turn:`` or ``turns:`` URL.
-            username: TURN user name.
-            credential: TURN password.
+        """Parse a ``stun:``, ``stuns:``, ``turn:`` or ``turns:`` URL; the user name and password are for TURN.
 
         Raises:
             SyntaxError: The URL is malformed.

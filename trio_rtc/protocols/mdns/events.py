@@ -25,11 +25,7 @@ class ResolutionFailed:
 
 @attrs.frozen
 class MdnsClosed:
-    """The resolver or responder is closed.
-
-    Attributes:
-        error: Always ``None``: mDNS has no fatal errors.
-    """
+    """The resolver or responder is closed; ``error`` is always ``None``: mDNS has no fatal errors."""
 
     error: Exception | None = None
 

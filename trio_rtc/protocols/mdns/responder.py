@@ -38,11 +38,7 @@ class _Publication:
 
 
 class Responder:
-    """Responds to queries for published names; a ``Core[bytes, MdnsClosed]`` on the multicast group.
-
-    Args:
-        options: Intervals and limits.
-    """
+    """Responds to queries for published names; a ``Core[bytes, MdnsClosed]`` on the multicast group."""
 
     def __init__(self, options: ResponderOptions) -> None:
         self._options = options

@@ -114,12 +114,7 @@ class GenericNack:
 
 @attrs.frozen
 class PictureLossIndication:
-    """PLI: reports lost video frames, which a keyframe would repair (RFC 4585 section 6.3.1).
-
-    Attributes:
-        sender_ssrc: The SSRC of the feedback's sender.
-        media_ssrc: The source of the video.
-    """
+    """PLI: reports lost video frames, which a keyframe would repair (RFC 4585 section 6.3.1)."""
 
     sender_ssrc: int
     media_ssrc: int
