@@ -1,16 +1,27 @@
 """Options of send-side bandwidth estimation, of pacing and of feedback."""
 
-import attrs
-from attrs import validators
+from collections.abc import Callable
+from typing import Any
 
-_positive = validators.gt(0.0)
-_not_negative = validators.ge(0.0)
-_fraction = (validators.ge(0.0), validators.le(1.0))
-_positive_fraction = (validators.gt(0.0), validators.le(1.0))
-_above_one = validators.gt(1.0)
-_at_least_one = validators.ge(1)
-_at_least_three = validators.ge(3)
-_half_of_sequence_numbers = (validators.ge(1), validators.le(1 << 15))
+import attrs
+
+
+def _must(text: str, is_right: Callable[[float], bool]) -> Callable[[object, Any, float], None]:
+    def check(_: object, attribute: Any, value: float) -> None:
+        if not is_right(value):
+            raise ValueError(f"{attribute.name} must {text}, not {value}")
+
+    return check
+
+
+_positive = _must("be positive", lambda value: value > 0)
+_not_negative = _must("not be negative", lambda value: value >= 0)
+_fraction = _must("be between 0 and 1", lambda value: 0 <= value <= 1)
+_positive_fraction = _must("be above 0 and at most 1", lambda value: 0 < value <= 1)
+_above_one = _must("be above 1", lambda value: value > 1)
+_at_least_one = _must("be at least 1", lambda value: value >= 1)
+_at_least_three = _must("be at least 3", lambda value: value >= 3)
+_half_of_sequence_numbers = _must("be from 1 to 32768", lambda value: 1 <= value <= 1 << 15)
 
 
 @attrs.frozen
