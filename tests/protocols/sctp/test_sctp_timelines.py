@@ -490,18 +490,17 @@ def test_closed_window() -> None:
         3235.3 > DATA 120  1/3 1132
         3285.3 < SACK 119 0
         5200 < SACK 119 5036
+        5250 > DATA 120  1/3 1132
         5250 > DATA 121  1/3 1132
         5250 > DATA 122  1/3 1132
         5250 > DATA 123 E 1/3 340
-        5300 < SACK 119 1832 +2-4
-        5832.8 > DATA 120  1/3 1132
-        5902.8 < SACK 123 1700
+        5300 < SACK 123 1700
         6200 < SACK 123 7800
         """
     )
     assert figures(pair.left) == {
         "packets_sent": 27,
-        "packets_received": 13,
+        "packets_received": 12,
         "chunks_sent": 27,
         "chunks_received": 0,
         "chunks_retransmitted": 3,
@@ -509,7 +508,7 @@ def test_closed_window() -> None:
         "bytes_received": 0,
         "messages_abandoned": 0,
         "dropped": {},
-        "congestion_window": 2296,
+        "congestion_window": 22960,
         "flight_size": 0,
         "peer_window": 7800,
         "receive_window": 20000,
@@ -517,7 +516,7 @@ def test_closed_window() -> None:
         "retransmission_timeout": 0.324102,
     }
     assert figures(pair.right) == {
-        "packets_sent": 13,
+        "packets_sent": 12,
         "packets_received": 27,
         "chunks_sent": 0,
         "chunks_received": 24,

@@ -269,6 +269,67 @@ def test_a_closed_window_is_probed_once_each_timeout() -> None:
     assert fill(transmitter, 0.6) == 0
 
 
+def probed_transmitter() -> Transmitter:
+    """Return a transmitter whose peer has dropped the only chunk that is left, a probe, twice."""
+    transmitter, queue = make_transmitter()
+    queue.push(1, 51, bytes(PAYLOAD), True, None)
+    fill(transmitter)
+    transmitter.handle_sack(Sack(1, 0), 0.1)
+    queue.push(1, 51, bytes(PAYLOAD), True, None)
+    transmitter.arm_window_probe(0.1)
+    for _ in range(2):
+        transmitter.handle_timer(transmitter.t3_deadline)
+        assert fill(transmitter, 1.0) == 1
+        transmitter.handle_sack(Sack(1, 0), 1.1)
+    return transmitter
+
+
+def test_the_probe_is_retransmitted_when_the_window_opens() -> None:
+    transmitter = probed_transmitter()
+    window = transmitter.congestion.congestion_window
+    assert transmitter.timeout.value > 1.0
+    transmitter.handle_sack(Sack(1, 1_000_000), 3.0)
+    assert transmitter.timeout.value == pytest.approx(0.1 + 0.22)
+    assert fill(transmitter, 3.0) == 1
+    assert transmitter.t3_deadline == pytest.approx(3.0 + transmitter.timeout.value)
+    assert transmitter.congestion.congestion_window == window
+    # Once: a further SACK may have left the peer before the retransmission has arrived.
+    transmitter.handle_sack(Sack(1, 1_000_000), 3.01)
+    assert fill(transmitter, 3.01) == 0
+    transmitter.handle_sack(Sack(2, 1_000_000), 3.1)
+    assert transmitter.is_idle
+    assert transmitter.t3_deadline == math.inf
+
+
+def test_a_probe_in_flight_is_not_retransmitted_when_the_window_opens() -> None:
+    transmitter = probed_transmitter()
+    probed_at = transmitter.t3_deadline
+    transmitter.handle_timer(probed_at)
+    assert fill(transmitter, probed_at) == 1
+    transmitter.handle_sack(Sack(1, 1_000_000), probed_at + 0.05)
+    assert fill(transmitter, probed_at + 0.05) == 0
+    assert transmitter.t3_deadline == pytest.approx(probed_at + 0.05 + 0.32)
+
+
+def test_the_first_probe_leaves_one_rto_after_the_window_has_closed() -> None:
+    """RFC 9260 section 6.1, rule A: T3-rtx may have backed off for messages that were abandoned since."""
+    transmitter, queue = make_transmitter()
+    reliability = make_reliability(1, ordered=True, max_retransmits=3, expires_at=None)
+    queue.push(1, 51, b"x", True, reliability)
+    for _ in range(4):
+        fill(transmitter)
+        transmitter.handle_timer(transmitter.t3_deadline)
+    assert transmitter.timeout.value == 8.0
+    transmitter.handle_sack(Sack(1, 0), 20.0)
+    queue.push(1, 51, b"x", True, None)
+    transmitter.arm_window_probe(20.0)
+    assert transmitter.t3_deadline == 20.5
+    # The interval of probes grows, even if each is abandoned.
+    transmitter.handle_timer(20.5)
+    assert fill(transmitter, 20.5) == 1
+    assert transmitter.t3_deadline == 21.5
+
+
 def test_a_forward_tsn_is_sent_again_with_each_sack_that_does_not_cover_it() -> None:
     transmitter, queue = make_transmitter()
     reliability = make_reliability(1, ordered=True, max_retransmits=0, expires_at=None)

@@ -1,5 +1,7 @@
 """Slow readers, lost window updates, messages that are too large."""
 
+import pytest
+
 from tests.strategies.sctp_pair import SctpPair
 from trio_rtc.protocols.sctp import SctpOptions
 
@@ -40,6 +42,23 @@ def test_a_lost_window_update_is_probed_for() -> None:
     pair.flush()
     pair.lost = lambda sender, packet: False
     assert pair.run(lambda: len(pair.right.messages) == 3, 15)
+
+
+@pytest.mark.parametrize("closed", [1, 8, 27, 50])
+def test_the_last_message_arrives_a_round_trip_after_the_window_has_opened(closed: int) -> None:
+    """The peer has dropped its last fragment, and T3-rtx has backed off to ten seconds."""
+    pair = SctpPair(SctpOptions(), SctpOptions(receive_buffer_size=20_000, max_message_size=10_000)).connect()
+    pair.right.reading = False
+    for _ in range(2):
+        pair.left.association.send(1, 53, bytes(10_000), pair.now)
+    pair.run_for(closed)
+    assert pair.left.association.total_buffered == 0
+    pair.right.reading = True
+    assert pair.right.pull(1) == 1
+    opened = pair.now
+    assert pair.run(lambda: len(pair.right.messages) == 2, 15)
+    assert pair.now - opened <= 2 * pair.delay + 1e-9
+    assert pair.left.association.statistics().chunks_retransmitted < 12
 
 
 def test_no_timer_runs_while_the_peers_window_leaves_less_than_a_packet() -> None:

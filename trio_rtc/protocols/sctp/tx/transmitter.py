@@ -2,7 +2,8 @@
 
 RFC 9260 sections 6.1 (transmission), 6.3 (T3-rtx), 7.2.4 (fast retransmit); RFC 3758 section 3.5 (abandoning).
 The peer's window is its last ``a_rwnd`` less the bytes in flight. With nothing in flight and a closed window, one chunk
-is sent each time T3-rtx expires (zero window probe).
+is sent one RTO after the window has closed, and again each time T3-rtx expires (zero window probe). The interval of
+probes doubles up to RTO.Max, so when the window opens, the probe is retransmitted at once, as usrsctp does.
 
 The congestion controller provides the congestion window and the pacing rate; it is informed of acknowledgements, loss,
 timeouts and, if it measures delivery, of bursts sent.
@@ -78,6 +79,8 @@ class Transmitter:
         self._fast_retransmit = False
         self.forward_pending = False
         self._probe_allowed = False
+        # When T3-rtx last expired with a closed window; None once it has opened.
+        self._probed_at: float | None = None
         self._timed_tsn: int | None = None
         self._timed_at = 0.0
         self._timed_flight = 0
@@ -250,8 +253,13 @@ class Transmitter:
             self.t3_deadline = now + self.timeout.value
 
     def arm_window_probe(self, now: float) -> None:
-        """Start T3-rtx for a zero window probe if it is not running and data is queued."""
+        """Start T3-rtx for a zero window probe if it is not running and data is queued.
+
+        The first one leaves one RTO after the window has closed (section 6.1, rule A), not a backed-off one.
+        """
         if self.t3_deadline == math.inf and self._queue.has_sendable:
+            if self._probed_at is None:
+                self.timeout.reset_back_off()
             self.t3_deadline = now + self.timeout.value
 
     def handle_sack(self, sack: Sack, now: float) -> None:
@@ -290,16 +298,8 @@ class Transmitter:
         if self._recovery_exit is not None and cumulative >= self._recovery_exit:
             self._recovery_exit = None
         if acknowledged:
-            self.errors = 0
-            self.timeout.reset_back_off()
-            self.congestion.on_acknowledged(
-                acknowledged,
-                flight_before=flight_before,
-                cumulative_advanced=cumulative > before,
-                in_recovery=self._recovery_exit is not None,
-                smoothed_round_trip=self.timeout.smoothed,
-                sample=self._sample_delivery(newest, now) if measures else None,
-                now=now,
+            self._report_acknowledged(
+                acknowledged, flight_before, cumulative > before, newest if measures else None, now
             )
         elif not sack.advertised_receiver_window:
             # A SACK with a closed window is a response, so probes are no errors of the path (section 6.1, rule A).
@@ -308,14 +308,45 @@ class Transmitter:
             self.t3_deadline = math.inf
         elif cumulative > before:
             self.t3_deadline = now + self.timeout.value
+        if self._probed_at is not None and self.advertised_window:
+            self._end_probing(self._probed_at, now)
         if outstanding.abandoned:
             self.forward_pending = True
         if measures:
             self._bursts.discard_before(cumulative + 1)
 
-    def _sample_delivery(self, newest: int | None, now: float) -> DeliverySample | None:
-        """Return the sample of the newest chunk acknowledged, ``None`` if there is no unambiguous one."""
-        burst = None if newest is None else self._bursts.find(newest)
+    def _report_acknowledged(
+        self, size: int, flight_before: int, advanced: bool, newest: int | None, now: float
+    ) -> None:
+        self.errors = 0
+        self.timeout.reset_back_off()
+        self.congestion.on_acknowledged(
+            size,
+            flight_before=flight_before,
+            cumulative_advanced=advanced,
+            in_recovery=self._recovery_exit is not None,
+            smoothed_round_trip=self.timeout.smoothed,
+            sample=None if newest is None else self._sample_delivery(newest, now),
+            now=now,
+        )
+
+    def _end_probing(self, probed_at: float, now: float) -> None:
+        """Retransmit the last probe, now that the window has opened: the peer has dropped it.
+
+        T3-rtx has backed off with the probes, although the path has lost nothing. If the probe has left less than a
+        round trip ago, its acknowledgement may follow.
+        """
+        self._probed_at = None
+        self.timeout.reset_back_off()
+        outstanding = self.outstanding
+        if outstanding.chunks:
+            self.t3_deadline = min(self.t3_deadline, now + self.timeout.value)
+        if outstanding.flight and now - probed_at >= (self.timeout.smoothed or 0.0):
+            self._abandon(outstanding.mark_all_lost(now), now)
+
+    def _sample_delivery(self, newest: int, now: float) -> DeliverySample | None:
+        """Return the sample of the newest chunk acknowledged, ``None`` if its burst is unknown."""
+        burst = self._bursts.find(newest)
         return None if burst is None else DeliverySample(burst[0], now - burst[0], burst[1])
 
     def _handle_gaps(
@@ -353,6 +384,8 @@ class Transmitter:
         """Handle T3-rtx (section 6.3.3)."""
         if now < self.t3_deadline:
             return
+        if not self.advertised_window:
+            self._probed_at = now
         self.timeout.back_off()
         self.t3_deadline = math.inf
         self._timed_tsn = None
