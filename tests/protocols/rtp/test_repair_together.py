@@ -7,7 +7,7 @@ import random
 from tests.strategies.toy_video import ToyDepacketizer, frame_index, toy_packet, toy_payloads
 from trio_rtc.protocols.rtp.packet.packet import RtpPacket
 from trio_rtc.protocols.rtp.packet.rtx import unwrap, wrap
-from trio_rtc.protocols.rtp.receive.nack import NackGenerator
+from trio_rtc.protocols.rtp.receive.requests import NackGenerator
 from trio_rtc.protocols.rtp.receive.video.frame_assembler import FrameAssembler
 from trio_rtc.protocols.rtp.send.history import PacketHistory
 

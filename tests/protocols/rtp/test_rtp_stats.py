@@ -1,14 +1,20 @@
-"""The statistics of streams follow W3C's definitions."""
+"""The statistics of streams follow the definitions of W3C and RFC 3550."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from trio_rtc.protocols.rtp.options import StatisticsOptions
 from trio_rtc.protocols.rtp.stats import (
     AudioLevelMeter,
     FrameRate,
     FreezeDetector,
     QualityLimitation,
     QualityLimitationReason,
+    ReceptionStatistics,
+    ReportBlockValues,
     RoundTripStats,
+    SequenceUnwrapper,
 )
 
 
@@ -96,3 +102,133 @@ def test_a_limitation_lasts_until_another_is_set() -> None:
     limitation.set_reason(QualityLimitationReason.NONE, 8.0)
     assert limitation.durations(10.0) == {"none": 3.0, "bandwidth": 2.0}
     assert limitation.reason is QualityLimitationReason.NONE
+
+
+CLOCK = 90_000
+
+
+def receive(statistics: ReceptionStatistics, numbers: list[int], start: float = 0.0) -> None:
+    for i, number in enumerate(numbers):
+        statistics.record(number, i * 3000, start + i / 30, CLOCK, 100)
+
+
+def test_loss_since_the_last_report_and_since_the_beginning() -> None:
+    statistics = ReceptionStatistics()
+    receive(statistics, [65_530, 65_531, 65_533, 65_537])
+    assert statistics.take_report() == ReportBlockValues(128, 4, 65_537, 0)
+    receive(statistics, [65_538, 65_539, 65_540])
+    assert statistics.take_report() == ReportBlockValues(0, 4, 65_540, 0)
+    assert (statistics.packets, statistics.bytes, statistics.expected, statistics.lost) == (7, 700, 11, 4)
+
+
+def test_before_the_first_packet_the_report_is_zero() -> None:
+    assert ReceptionStatistics().take_report() == ReportBlockValues(0, 0, 0, 0)
+
+
+def test_duplicates_make_the_loss_negative() -> None:
+    statistics = ReceptionStatistics()
+    receive(statistics, [1, 2, 2, 2])
+    assert statistics.take_report().cumulative_lost == -2
+
+
+def test_cumulative_loss_stays_within_24_bits() -> None:
+    statistics = ReceptionStatistics()
+    receive(statistics, [2999 * i for i in range(3000)])
+    report = statistics.take_report()
+    assert report.cumulative_lost == (1 << 23) - 1
+    assert report.fraction_lost == 255
+
+
+def test_restart_of_the_source_is_not_loss() -> None:
+    statistics = ReceptionStatistics()
+    receive(statistics, [1, 2, 3, 60_000, 60_001])
+    assert statistics.take_report() == ReportBlockValues(0, 0, 60_001, 0)
+
+
+def test_jitter_is_that_of_the_appendix() -> None:
+    statistics = ReceptionStatistics()
+    statistics.record(1, 0, 0.0, CLOCK)
+    statistics.record(2, 3000, 1 / 30 + 0.016, CLOCK)
+    assert statistics.jitter == pytest.approx(0.016 * CLOCK / 16)
+    statistics.record(3, 6000, 2 / 30, CLOCK)
+    assert statistics.jitter == pytest.approx(90 + (1440 - 90) / 16)
+    assert statistics.jitter_seconds == pytest.approx(statistics.jitter / CLOCK)
+    assert statistics.take_report().jitter == 174
+
+
+def test_packets_of_one_frame_and_pauses_and_other_clocks_are_no_jitter() -> None:
+    statistics = ReceptionStatistics()
+    statistics.record(1, 0xFFFFFFFF, 0.0, CLOCK)
+    statistics.record(2, 0xFFFFFFFF, 0.5, CLOCK)
+    statistics.record(3, 3000 - 1, 60.0, CLOCK)
+    statistics.record(4, 160, 60.1, 8000)
+    assert statistics.jitter == 0
+
+
+@given(st.lists(st.tuples(st.integers(0, 2**20), st.integers(0, 2**32 - 1), st.floats(0, 1e6)), max_size=50))
+def test_values_fit_their_fields(packets: list[tuple[int, int, float]]) -> None:
+    statistics = ReceptionStatistics()
+    for number, timestamp, arrival in packets:
+        statistics.record(number, timestamp, arrival, CLOCK)
+    report = statistics.take_report()
+    assert 0 <= report.fraction_lost <= 255
+    assert -(1 << 23) <= report.cumulative_lost < 1 << 23
+    assert 0 <= report.highest_sequence_number < 1 << 32
+    assert 0 <= report.jitter < 1 << 32
+
+
+def test_numbers_count_on_over_the_wrap() -> None:
+    unwrapper = SequenceUnwrapper()
+    assert [unwrapper.unwrap(n) for n in (65_534, 65_535, 1, 0, 2)] == [
+        65_534,
+        65_535,
+        65_537,
+        65_536,
+        65_538,
+    ]
+    assert unwrapper.highest == 65_538
+    assert unwrapper.nearest(65_000) == 65_000
+
+
+@pytest.mark.parametrize("to", [10, 20_000, 40_000, 64_000])
+def test_a_jump_is_believed_at_the_second_packet(to: int) -> None:
+    unwrapper = SequenceUnwrapper()
+    for number in range(30_000, 30_100):
+        unwrapper.unwrap(number)
+    assert unwrapper.unwrap(to) is None
+    restarted = unwrapper.unwrap(to + 1)
+    assert restarted is not None
+    assert restarted > 30_099
+    assert restarted & 0xFFFF == to + 1
+    assert (unwrapper.restarts, unwrapper.rejected) == (1, 1)
+    assert unwrapper.unwrap(to + 2) == restarted + 1
+
+
+def test_one_stray_packet_changes_nothing() -> None:
+    unwrapper = SequenceUnwrapper()
+    assert [unwrapper.unwrap(n) for n in (100, 40_000, 101, 40_001, 102)] == [100, None, 101, None, 102]
+    assert unwrapper.restarts == 0
+
+
+def test_probation() -> None:
+    unwrapper = SequenceUnwrapper(StatisticsOptions(min_sequential=3))
+    assert unwrapper.nearest(5) is None
+    assert [unwrapper.unwrap(n) for n in (5, 6, 9, 10, 11, 12)] == [None, None, None, None, 11, 12]
+
+
+@given(st.integers(0, 0xFFFF), st.lists(st.integers(-99, 2999), max_size=100))
+def test_unwrapping_follows_any_sender_that_does_not_jump(start: int, steps: list[int]) -> None:
+    unwrapper = SequenceUnwrapper()
+    unwrapper.unwrap(start)
+    for step in steps:
+        assert unwrapper.highest is not None
+        expected = unwrapper.highest + step
+        assert unwrapper.unwrap(expected & 0xFFFF) == expected
+
+
+@given(st.lists(st.integers(0, 0xFFFF)))
+def test_numbers_are_those_of_the_packets(numbers: list[int]) -> None:
+    unwrapper = SequenceUnwrapper()
+    for number in numbers:
+        taken = unwrapper.unwrap(number)
+        assert taken is None or taken & 0xFFFF == number

@@ -18,7 +18,7 @@ from trio_rtc.protocols.srtp import (
     SrtpOptions,
     SrtpSession,
 )
-from trio_rtc.protocols.srtp.libsrtp import SrtpContext
+from trio_rtc.protocols.srtp.session import SrtpContext
 
 profiles = pytest.mark.parametrize("profile", PROFILES.values(), ids=lambda profile: profile.name)
 GCM_128 = PROFILES["SRTP_AEAD_AES_128_GCM"]

@@ -1,9 +1,8 @@
 """SRTP and SRTCP (RFC 3711, RFC 7714) with keys from DTLS (RFC 5764), on libsrtp."""
 
-from .counters import PacketCounters, SrtpCounters
 from .options import SrtpOptions
 from .profiles import MAX_PROTECTED_SIZE, MAX_RTCP_SIZE, MAX_RTP_SIZE, PROFILES, Profile
-from .session import SrtpSession
+from .session import PacketCounters, SrtpCounters, SrtpSession
 
 __all__ = [
     "MAX_PROTECTED_SIZE",

@@ -10,12 +10,14 @@ re-keying, which DTLS-SRTP does not use (a new association brings a new session)
 """
 
 import struct
-from typing import Final
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final
 
-from pylibsrtp import Error, Policy
+import attrs
+from pylibsrtp import ERRORS, Error, Policy, Session
+from pylibsrtp._binding import ffi, lib
 
-from .counters import PacketCounters, SrtpCounters
-from .libsrtp import SrtpContext, Transform
 from .options import SrtpOptions
 from .profiles import (
     MAX_PROTECTED_SIZE,
@@ -37,6 +39,105 @@ _RTCP_SSRC_OFFSET: Final = 4
 # Error messages of libsrtp: bad index or index too old; packet index too old to consider.
 _REPLAYED: Final = ("replay check failed", "packet index is too old")
 _FORGED: Final = "authentication failure"
+_OK: Final = lib.srtp_err_status_ok
+BUFFER_SIZE: Final = 2048
+Transform = Callable[[bytes], bytes]
+"""Returns the encrypted packet of a plain one, or vice versa."""
+
+
+@attrs.define
+class PacketCounters:
+    """Counts of SRTP or SRTCP packets over the life of a session.
+
+    Attributes:
+        protected: Packets encrypted for sending.
+        unprotected: Packets received, authentic and new.
+        replayed: Dropped because received before, or older than the replay window of their SSRC. This is checked before
+            authenticity, so forged packets with an old index are counted here.
+        forged: Dropped because not authentic.
+        malformed: Dropped because too short, too long, or with an invalid header.
+        refused: Dropped because of a new SSRC beyond ``SrtpOptions.max_inbound_sources``.
+    """
+
+    protected: int = 0
+    unprotected: int = 0
+    replayed: int = 0
+    forged: int = 0
+    malformed: int = 0
+    refused: int = 0
+
+
+@attrs.define
+class SrtpCounters:
+    """Counts of both protocols.
+
+    Attributes:
+        rtp: SRTP packets.
+        rtcp: SRTCP packets.
+    """
+
+    rtp: PacketCounters = attrs.field(factory=PacketCounters)
+    rtcp: PacketCounters = attrs.field(factory=PacketCounters)
+
+
+class SrtpContext:
+    """The cryptographic contexts of one direction (RFC 3711 section 3.2), for all SSRCs.
+
+    It calls libsrtp without pylibsrtp's wrapper, which allocates a length for every packet and copies through a Python
+    object: that takes longer than the cipher. Here the buffer and the length are allocated once. libsrtp's memory is
+    owned by pylibsrtp's ``Session``; the pointer is used only while this object, which holds the session, is alive.
+
+    libsrtp works in place: a packet that fits :data:`BUFFER_SIZE` with the longest trailer cannot overrun the buffer.
+
+    Its functions expect a packet that the caller has validated, and raise pylibsrtp's ``Error`` if libsrtp fails.
+
+    Args:
+        policy: Keys and profile.
+
+    Attributes:
+        protect: Returns the SRTP packet of an RTP packet.
+        unprotect: Returns the RTP packet of an SRTP packet.
+        protect_rtcp: Returns the SRTCP packet of an RTCP packet.
+        unprotect_rtcp: Returns the RTCP packet of an SRTCP packet.
+    """
+
+    __slots__ = (
+        "_buffer",
+        "_handle",
+        "_length",
+        "_session",
+        "_view",
+        "protect",
+        "protect_rtcp",
+        "unprotect",
+        "unprotect_rtcp",
+    )
+
+    def __init__(self, policy: Policy) -> None:
+        self._session = Session(policy)
+        self._handle = self._session._srtp[0]
+        self._buffer = ffi.new("char[]", BUFFER_SIZE)
+        self._view = ffi.buffer(self._buffer)
+        self._length = ffi.new("int *")
+        self.protect: Final[Transform] = partial(self._process, lib.srtp_protect)
+        self.unprotect: Final[Transform] = partial(self._process, lib.srtp_unprotect)
+        self.protect_rtcp: Final[Transform] = partial(self._process, lib.srtp_protect_rtcp)
+        self.unprotect_rtcp: Final[Transform] = partial(self._process, lib.srtp_unprotect_rtcp)
+
+    def remove_source(self, ssrc: int) -> None:
+        """Remove the context of an SSRC."""
+        self._session.remove_stream(ssrc)
+
+    def _process(self, function: Callable[[Any, Any, Any], int], packet: bytes) -> bytes:
+        size = len(packet)
+        # A packet larger than the buffer raises ValueError here, before anything is written.
+        self._view[0:size] = packet
+        self._length[0] = size
+        status = function(self._handle, self._buffer, self._length)
+        if status != _OK:
+            raise Error(ERRORS[status])
+        result: bytes = self._view[0 : self._length[0]]
+        return result
 
 
 class SrtpSession:
@@ -72,6 +173,7 @@ class SrtpSession:
         self._outbound = SrtpContext(self._policy(Policy.SSRC_ANY_OUTBOUND, local_key, local_salt))
         self._inbound = SrtpContext(self._policy(Policy.SSRC_ANY_INBOUND, remote_key, remote_salt))
         self._inbound_sources: set[int] = set()
+        self._rtp_overhead = self.profile.rtp_overhead
 
     @property
     def inbound_sources(self) -> frozenset[int]:
@@ -102,7 +204,7 @@ class SrtpSession:
         """Return the RTP packet of an SRTP packet, or ``None`` if it was dropped and counted."""
         counters = self.counters.rtp
         size = len(packet)
-        if size > MAX_PROTECTED_SIZE or not _is_rtp(packet, size - self.profile.rtp_overhead):
+        if size > MAX_PROTECTED_SIZE or not _is_rtp(packet, size - self._rtp_overhead):
             counters.malformed += 1
             return None
         (ssrc,) = _UINT32.unpack_from(packet, _RTP_SSRC_OFFSET)

@@ -1,13 +1,11 @@
 """The requests of a stream: NACKs and keyframe requests, in the kinds of feedback that were negotiated."""
 
-import math
-
 import attrs
 
 from tests.strategies.rtp_pair import VIDEO, VIDEO_SSRC, VP8, vp8_payload
 from trio_rtc.protocols.rtcp import FullIntraRequest, GenericNack, PictureLossIndication
 from trio_rtc.protocols.rtp import RtpOptions, RtpPacket
-from trio_rtc.protocols.rtp.receive.stream import KeyframeRequestLimiter, RtpReceiveStream
+from trio_rtc.protocols.rtp.receive.stream import RtpReceiveStream
 
 OURS, LARGE = 7, 1150
 
@@ -71,37 +69,3 @@ def test_without_pli_and_fir_no_keyframe_is_requested() -> None:
     stream = listening()
     stream.request_keyframe()
     assert stream.take_requests(OURS, 1.0, LARGE) == []
-
-
-def test_no_request_without_need() -> None:
-    limiter = KeyframeRequestLimiter(0.5)
-    assert limiter.next_timer() == math.inf
-    assert not limiter.take_request(10.0)
-
-
-def test_the_first_request_is_sent_at_once() -> None:
-    limiter = KeyframeRequestLimiter(0.5)
-    limiter.is_wanted = True
-    assert limiter.next_timer() <= 0.0
-    assert limiter.take_request(0.0)
-    assert not limiter.is_wanted
-    assert limiter.next_timer() == math.inf
-
-
-def test_the_next_request_waits_for_the_interval() -> None:
-    limiter = KeyframeRequestLimiter(0.5)
-    limiter.is_wanted = True
-    limiter.take_request(1.0)
-    limiter.is_wanted = True
-    assert limiter.next_timer() == 1.5
-    assert not limiter.take_request(1.49)
-    assert limiter.take_request(1.5)
-
-
-def test_a_keyframe_that_arrives_cancels_the_request() -> None:
-    limiter = KeyframeRequestLimiter(0.5)
-    limiter.is_wanted = True
-    limiter.take_request(1.0)
-    limiter.is_wanted = True
-    limiter.is_wanted = False
-    assert not limiter.take_request(2.0)

@@ -87,16 +87,17 @@ class SsrcTable(Generic[StreamT]):
     Attributes:
         entries: The records by SSRC.
         streams: The streams by SSRC, in the order in which they started.
+        evicted: SSRCs whose records were evicted; some may have a record again.
     """
 
-    __slots__ = ("_evicted", "_idle", "_max_idle", "entries", "streams")
+    __slots__ = ("_idle", "_max_idle", "entries", "evicted", "streams")
 
     def __init__(self, max_idle: int) -> None:
         self._max_idle = max_idle
         self._idle: OrderedDict[int, None] = OrderedDict()
-        self._evicted: list[int] = []
         self.entries: dict[int, SsrcEntry[StreamT]] = {}
         self.streams: dict[int, StreamT] = {}
+        self.evicted: list[int] = []
 
     def record_use(self, ssrc: int) -> SsrcEntry[StreamT]:
         """Record an authentic packet of an SSRC, and return the record; it may evict another one."""
@@ -140,9 +141,7 @@ class SsrcTable(Generic[StreamT]):
 
     def take_evicted(self) -> list[int]:
         """Return the SSRCs whose records were evicted since the last call, and which have no record again."""
-        if not self._evicted:
-            return []
-        evicted, self._evicted = self._evicted, []
+        evicted, self.evicted = self.evicted, []
         return [ssrc for ssrc in evicted if ssrc not in self.entries]
 
     def _record_idle(self, ssrc: int) -> None:
@@ -152,4 +151,4 @@ class SsrcTable(Generic[StreamT]):
         if len(idle) > self._max_idle:
             evicted, _ = idle.popitem(last=False)
             del self.entries[evicted]
-            self._evicted.append(evicted)
+            self.evicted.append(evicted)

@@ -280,6 +280,8 @@ class RtpReceiver:
         if self._forwarded:
             self._emit_packets()
         self._collect_frames(now)
+        if not self._table.evicted:
+            return []
         evicted = self._table.take_evicted()
         for ssrc in evicted:
             self._feedback.forget(ssrc)
@@ -479,8 +481,9 @@ class RtpReceiver:
                 if frames:
                     has_frames = True
                     self._events.append(FramesReceived(stream.mid, stream.rid, frames))
-        if has_frames and self._av_sync.is_due(now):
-            self._av_sync.update(self.streams, now)
+        av_sync = self._av_sync
+        if has_frames and av_sync.members and now >= av_sync.next_update:
+            av_sync.update(self.streams, now)
             for stream in self.streams:
                 self._deadlines.touch(stream)
 

@@ -45,14 +45,21 @@ from trio_rtc.protocols.rtp.parameters import (
     Codec,
 )
 from trio_rtc.protocols.rtp.payload import depacketizer
-from trio_rtc.protocols.rtp.stats import FecCounters, ReceiveStats, RoundTripStats, Totals, numbers_of
+from trio_rtc.protocols.rtp.stats import (
+    FecCounters,
+    ReceiveStats,
+    ReceptionStatistics,
+    RoundTripStats,
+    SequenceUnwrapper,
+    Totals,
+    numbers_of,
+)
 from trio_rtc.protocols.serial import Unwrapper
 
 from .audio.pipeline import AudioReceivePipeline
 from .audio.telephone_events import TelephoneEventReceiver
 from .early_media import EarlyMedia, MediaPacket
-from .nack import NackGenerator
-from .statistics import ReceptionStatistics, SequenceUnwrapper
+from .requests import KeyframeRequestLimiter, NackGenerator
 from .video.pipeline import VideoReceivePipeline
 
 _VIDEO_CLOCK_RATE = 90_000
@@ -97,36 +104,6 @@ class Contribution(NamedTuple):
 
     at: float
     timestamp: int
-
-
-class KeyframeRequestLimiter:
-    """Limits the keyframe requests to one in an interval.
-
-    Args:
-        interval: Seconds.
-
-    Attributes:
-        is_wanted: Whether a keyframe is wanted that was not requested yet.
-    """
-
-    __slots__ = ("_interval", "_requested_at", "is_wanted")
-
-    def __init__(self, interval: float) -> None:
-        self._interval = interval
-        self._requested_at = -math.inf
-        self.is_wanted = False
-
-    def take_request(self, now: float) -> bool:
-        """Return whether to send a request now, and record it as sent."""
-        if not self.is_wanted or now < self._requested_at + self._interval:
-            return False
-        self.is_wanted = False
-        self._requested_at = now
-        return True
-
-    def next_timer(self) -> float:
-        """Return when to send a request, ``math.inf`` if no keyframe is wanted."""
-        return self._requested_at + self._interval if self.is_wanted else math.inf
 
 
 class RtpReceiveStream:

@@ -44,6 +44,7 @@ from trio_rtc.protocols.rtp.buffer_budget import BufferBudget, largest
 from trio_rtc.protocols.rtp.options import FrameAssemblerOptions
 from trio_rtc.protocols.rtp.packet.packet import RtpPacket
 from trio_rtc.protocols.rtp.payload import AssembledFrame, Continuity, ContinuityTracker, Depacketizer
+from trio_rtc.protocols.rtp.receive.requests import KeyframeRequests
 from trio_rtc.protocols.rtp.stats import AssemblerCounters
 
 from .frame_continuity import (
@@ -54,8 +55,7 @@ from .frame_continuity import (
     Succession,
     TemporalContinuity,
 )
-from .keyframes import KeyframeRequests, KeyframeStarts
-from .packet_buffer import BufferedPacket, PacketBuffer, RestartDetector
+from .packet_buffer import BufferedPacket, KeyframeStarts, PacketBuffer, RestartDetector
 
 
 @attrs.frozen

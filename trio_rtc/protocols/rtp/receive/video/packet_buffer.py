@@ -1,4 +1,4 @@
-"""The packets of a video stream whose frame is not complete, and the detection of a restart of the stream."""
+"""The packets of a video stream whose frame is not complete, its keyframes, and restarts of the stream."""
 
 import math
 from collections.abc import Iterable
@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from trio_rtc.protocols.rtp.buffer_budget import PACKET_OVERHEAD, Buffer, BufferBudget
 from trio_rtc.protocols.rtp.options import FrameAssemblerOptions
 from trio_rtc.protocols.rtp.packet.packet import RtpPacket
+from trio_rtc.protocols.rtp.payload import Depacketizer
 
 
 class BufferedPacket:
@@ -128,6 +129,88 @@ class PacketBuffer:
     def first_known_gap(self, end: int) -> float:
         """Return the arrival time of the first packet beyond ``end``, which showed that ``end`` is missing."""
         return min(entry.arrival for number, entry in self.packets.items() if number > end)
+
+
+class KeyframeStarts:
+    """The buffered packets that begin a keyframe, to find keyframes behind missing packets.
+
+    It contains the packets that were added and those that a search of the whole buffer has found: packets that arrive
+    in order need not be inspected.
+
+    Args:
+        buffer: The buffered packets.
+        depacketizer: The depacketizer of the payload format.
+    """
+
+    __slots__ = ("_buffer", "_depacketizer", "_starts")
+
+    def __init__(self, buffer: PacketBuffer, depacketizer: Depacketizer) -> None:
+        self._buffer = buffer
+        self._depacketizer = depacketizer
+        self._starts: set[int] = set()
+
+    def begins_keyframe(self, packet: RtpPacket) -> bool:
+        """Return whether a packet begins a keyframe; other units of the frame may precede it."""
+        return bool(packet.payload) and self._depacketizer.is_keyframe_start(packet.payload)
+
+    def add(self, sequence_number: int) -> None:
+        """Add a buffered packet that begins a keyframe."""
+        self._starts.add(sequence_number)
+
+    def forget_below(self, sequence_number: int) -> None:
+        """Remove the packets before a number: their frame is being assembled, or they are of no use."""
+        self._starts = {start for start in self._starts if start >= sequence_number}
+
+    def clear(self) -> None:
+        """Remove all packets."""
+        self._starts.clear()
+
+    def search(self) -> None:
+        """Search the whole buffer, with the packets that have arrived in order."""
+        packets = self._buffer.packets
+        self._starts = {number for number in packets if self.begins_keyframe(packets[number].packet)}
+
+    def first(self) -> int | None:
+        """Return the first packet of the first keyframe, ``None`` if none has begun."""
+        return self._first_of_frame(min(self._starts)) if self._starts else None
+
+    def first_behind(self, gap: int, *, whole: bool) -> int | None:
+        """Return the first packet of the first keyframe behind a missing packet.
+
+        Args:
+            gap: The missing packet.
+            whole: Whether the keyframe must be complete.
+        """
+        passed = gap
+        for start in sorted(self._starts):
+            if start <= passed:
+                continue
+            first = self._first_of_frame(start)
+            if not whole:
+                return first
+            end = self._buffer.run_end(first)
+            if self._buffer.frame_end(first, end) is not None:
+                return first
+            # No packet of this run ends a frame of this timestamp, and any other would have ended it.
+            passed = end
+        return None
+
+    def _first_of_frame(self, start: int) -> int:
+        """Return the first packet of the keyframe of a packet: other units of the frame may precede it."""
+        packets = self._buffer.packets
+        timestamp = packets[start].timestamp
+        first = start
+        while True:
+            entry = packets.get(first - 1)
+            if (
+                entry is None
+                or entry.timestamp != timestamp
+                or entry.packet.marker
+                or not entry.packet.payload
+            ):
+                break
+            first -= 1
+        return first if self._depacketizer.starts_frame(packets[first].packet.payload) else start
 
 
 class RestartDetector:

@@ -1,4 +1,4 @@
-"""Requests for lost packets (generic NACK, RFC 4585 section 6.2.1): which to request, when, and when to give up.
+"""Requests to the sender of a stream: for lost packets (generic NACK, RFC 4585 section 6.2.1), and for keyframes.
 
 A packet is missing when a later one has arrived. Its life has these steps:
 
@@ -17,7 +17,8 @@ import math
 
 import attrs
 
-from trio_rtc.protocols.rtp.options import NackOptions
+from trio_rtc.protocols.rtp.options import FrameAssemblerOptions, NackOptions
+from trio_rtc.protocols.timer import Timer
 
 
 @attrs.define(slots=True)
@@ -34,6 +35,8 @@ _ROUND_TRIP_RISE = 1 / 2
 _TWO_ANSWERS = 2.5
 """Request intervals: one until the second request, one for its answer, and some for a queue before that."""
 _ONE_ANSWER = 1.25
+_KEYFRAME_BACKOFF = 1.5
+"""Rare enough for a keyframe that takes long to arrive, frequent enough where requests are lost."""
 
 
 class NackGenerator:
@@ -214,3 +217,110 @@ class NackGenerator:
         if count:
             self.given_up += count
             self._gave_up = True
+
+
+class KeyframeRequests:
+    """Requests a keyframe when one is needed, and repeats the request with backoff until it arrives.
+
+    Attributes:
+        requests: The number of requests.
+    """
+
+    __slots__ = ("_answer_time", "_interval", "_requested_at", "_timer", "_wanted", "requests")
+
+    def __init__(self, options: FrameAssemblerOptions) -> None:
+        self._interval = options.keyframe_interval
+        self._timer = Timer(options.keyframe_interval, _KEYFRAME_BACKOFF, options.max_keyframe_interval)
+        self._answer_time = 0.0
+        self._requested_at = -math.inf
+        self._wanted = False
+        self.requests = 0
+
+    @property
+    def running(self) -> bool:
+        """Whether a keyframe was requested and has not arrived."""
+        return self._timer.running
+
+    @property
+    def deadline(self) -> float:
+        """When the request is repeated."""
+        return self._timer.deadline
+
+    def set_answer_time(self, seconds: float) -> None:
+        """Set the time that the answer to a request takes at present: the request is not repeated before that.
+
+        A keyframe is the largest of frames: one more on a link whose queue is full makes all others later.
+        """
+        self._answer_time = seconds
+        self._timer.duration = max(self._interval, seconds)
+        if self._timer.running and not self._timer.expirations:
+            self._timer.start(self._requested_at)
+
+    def need(self, now: float) -> None:
+        """Request a keyframe, unless one is pending or in flight."""
+        if self._timer.running:
+            return
+        if now < self._requested_at + self._answer_time:
+            self._timer.start(self._requested_at)
+            return
+        self._timer.start(now)
+        self._request(now)
+
+    def handle_timer(self, now: float) -> None:
+        """Repeat the request if it is due."""
+        if self._timer.expire(now):
+            self._request(now)
+
+    def satisfied(self) -> None:
+        """Record that a keyframe has arrived."""
+        self._timer.stop()
+        self._wanted = False
+        self._requested_at = -math.inf
+
+    def withdraw(self) -> None:
+        """Record that none is needed: the missing packets have arrived. The requested one may arrive all the same."""
+        self._timer.stop()
+        if self._wanted:
+            self._wanted = False
+            self._requested_at = -math.inf
+
+    def take_request(self) -> bool:
+        """Return whether to send a request now."""
+        wanted = self._wanted
+        self._wanted = False
+        return wanted
+
+    def _request(self, now: float) -> None:
+        self._requested_at = now
+        self._wanted = True
+        self.requests += 1
+
+
+class KeyframeRequestLimiter:
+    """Limits the keyframe requests to one in an interval.
+
+    Args:
+        interval: Seconds.
+
+    Attributes:
+        is_wanted: Whether a keyframe is wanted that was not requested yet.
+    """
+
+    __slots__ = ("_interval", "_requested_at", "is_wanted")
+
+    def __init__(self, interval: float) -> None:
+        self._interval = interval
+        self._requested_at = -math.inf
+        self.is_wanted = False
+
+    def take_request(self, now: float) -> bool:
+        """Return whether to send a request now, and record it as sent."""
+        if not self.is_wanted or now < self._requested_at + self._interval:
+            return False
+        self.is_wanted = False
+        self._requested_at = now
+        return True
+
+    def next_timer(self) -> float:
+        """Return when to send a request, ``math.inf`` if no keyframe is wanted."""
+        return self._requested_at + self._interval if self.is_wanted else math.inf

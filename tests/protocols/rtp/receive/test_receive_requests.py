@@ -1,4 +1,4 @@
-"""Requests for lost packets."""
+"""Requests for lost packets and keyframes."""
 
 import math
 
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trio_rtc.protocols.rtp.options import NackOptions
-from trio_rtc.protocols.rtp.receive.nack import NackGenerator
+from trio_rtc.protocols.rtp.receive.requests import KeyframeRequestLimiter, NackGenerator
 
 OPTIONS = NackOptions(min_tolerance=0.005, max_tolerance=0.1, max_requests=3, backoff=1.0, max_missing=50)
 
@@ -188,3 +188,37 @@ def test_list_is_bounded_and_timers_move_on(packets: list[tuple[int, bool, bool,
         nack.due(now)
         assert nack.missing <= OPTIONS.max_missing
         assert nack.next_timer() > now
+
+
+def test_no_keyframe_is_requested_without_need() -> None:
+    limiter = KeyframeRequestLimiter(0.5)
+    assert limiter.next_timer() == math.inf
+    assert not limiter.take_request(10.0)
+
+
+def test_the_first_keyframe_request_is_sent_at_once() -> None:
+    limiter = KeyframeRequestLimiter(0.5)
+    limiter.is_wanted = True
+    assert limiter.next_timer() <= 0.0
+    assert limiter.take_request(0.0)
+    assert not limiter.is_wanted
+    assert limiter.next_timer() == math.inf
+
+
+def test_the_next_keyframe_request_waits_for_the_interval() -> None:
+    limiter = KeyframeRequestLimiter(0.5)
+    limiter.is_wanted = True
+    limiter.take_request(1.0)
+    limiter.is_wanted = True
+    assert limiter.next_timer() == 1.5
+    assert not limiter.take_request(1.49)
+    assert limiter.take_request(1.5)
+
+
+def test_a_keyframe_that_arrives_cancels_its_request() -> None:
+    limiter = KeyframeRequestLimiter(0.5)
+    limiter.is_wanted = True
+    limiter.take_request(1.0)
+    limiter.is_wanted = True
+    limiter.is_wanted = False
+    assert not limiter.take_request(2.0)
