@@ -14,7 +14,7 @@ Finished. Certificate and CertificateVerify are sent only if the server has requ
 import attrs
 
 from trio_rtc.protocols.dtls.alert import AlertDescription, HandshakeFailure
-from trio_rtc.protocols.dtls.crypto.certificate import PeerCertificate, authenticate_peer
+from trio_rtc.protocols.dtls.crypto.certificate import PeerCertificate
 from trio_rtc.protocols.dtls.crypto.key_exchange import EphemeralKey, NamedGroup
 from trio_rtc.protocols.dtls.crypto.signature import SIGNATURE_SCHEMES, select_scheme, sign, verify
 from trio_rtc.protocols.dtls.crypto.srtp import SrtpProfile
@@ -46,12 +46,14 @@ from .handshake import (
     KeyExchangeResult,
     NegotiatedParameters,
     Transcript,
+    admit,
     build_finished,
-    check_record,
+    check_extensions,
     expect_empty,
+    receive_certificate,
+    receive_record,
     verify_finished,
 )
-from .key_schedule import SessionSecrets
 from .messages import (
     CertificateRequest,
     CertificateVerify,
@@ -59,7 +61,6 @@ from .messages import (
     ServerKeyExchange,
     encode_certificates,
     encode_client_key_exchange,
-    parse_certificates,
 )
 
 
@@ -160,17 +161,7 @@ def check_server_hello(
         raise HandshakeFailure(
             AlertDescription.UNSUPPORTED_EXTENSION, "the server answered an extension that was not offered"
         )
-    if extensions.get(ExtensionType.EXTENDED_MASTER_SECRET) != b"":
-        raise HandshakeFailure(
-            AlertDescription.HANDSHAKE_FAILURE, "the server does not support the extended master secret"
-        )
-    # RFC 5746 section 3.4: the value must be empty in an initial handshake.
-    renegotiation = extensions.get(ExtensionType.RENEGOTIATION_INFO, EMPTY_RENEGOTIATION_INFO)
-    if renegotiation != EMPTY_RENEGOTIATION_INFO:
-        raise HandshakeFailure(
-            AlertDescription.HANDSHAKE_FAILURE,
-            "the server sent a non-empty renegotiation_info in the initial handshake",
-        )
+    check_extensions(extensions, DtlsRole.SERVER)
     profile = _selected_srtp_profile(options, extensions)
     return NegotiatedParameters(suite, client_hello.random, server_hello.random, profile)
 
@@ -211,22 +202,10 @@ class ClientHandshake:
 
     def admit(self, message_type: int) -> Admission:
         """Return the action on a fragment of a message of this type."""
-        if self.next_epoch is None:
-            # The server's Finished came last, so there is no flight of ours that a repeated one asks for.
-            declined = message_type in (HandshakeType.HELLO_REQUEST, HandshakeType.CLIENT_HELLO)
-            return Admission.DECLINE_RENEGOTIATION if declined else Admission.IGNORE
-        # RFC 5246 section 7.4.1.1: HelloRequest is ignored while negotiating. It must not use up a message number
-        # either: otherwise a forged one would silently keep out the genuine message of that number.
-        return Admission.IGNORE if message_type == HandshakeType.HELLO_REQUEST else Admission.REASSEMBLE
+        # The server's Finished comes last, so there is no flight of ours that a repeated one asks for.
+        return admit(message_type, self.next_epoch)
 
-    def receive_record(self, epoch: int, content_type: int, plaintext: bytes) -> Step:
-        """Check a ChangeCipherSpec, which changes nothing.
-
-        Raises:
-            ProtocolError: It is malformed, or another content type.
-        """
-        check_record(content_type, plaintext)
-        return Step()
+    receive_record = staticmethod(receive_record)
 
     def receive(self, message: HandshakeMessage) -> Step:
         """Process the server's next message.
@@ -280,9 +259,7 @@ class ClientHandshake:
         )
 
     def _receive_certificate(self, state: AwaitingServerCertificate, message: HandshakeMessage) -> None:
-        message.expect_type(HandshakeType.CERTIFICATE)
-        self._transcript.record(message)
-        peer = authenticate_peer(parse_certificates(message.body), self._parameters.remote_fingerprints)
+        peer = receive_certificate(message, self._parameters, self._transcript)
         if peer.authentication is not state.negotiated.suite.authentication:
             raise HandshakeFailure(
                 AlertDescription.ILLEGAL_PARAMETER,
@@ -312,29 +289,21 @@ class ClientHandshake:
     def _receive_server_hello_done(self, state: AwaitingServerHelloDone, message: HandshakeMessage) -> Step:
         message.expect_type(HandshakeType.SERVER_HELLO_DONE)
         expect_empty(message)
-        transcript, negotiated = self._transcript, state.negotiated
+        transcript = self._transcript
         transcript.record(message)
         messages: list[HandshakeMessage] = []
         if state.request is not None:
             chain = encode_certificates((self._parameters.certificate.der,))
             messages.append(transcript.send(HandshakeType.CERTIFICATE, chain))
         key = EphemeralKey.generate(state.group, self._parameters.rng)
-        premaster_secret = key.exchange(state.server_key)
         exchange = encode_client_key_exchange(key.public_bytes)
         messages.append(transcript.send(HandshakeType.CLIENT_KEY_EXCHANGE, exchange))
-        secrets = SessionSecrets.derive(
-            negotiated.suite,
-            negotiated.client_random,
-            negotiated.server_random,
-            premaster_secret,
-            transcript.to_bytes(),
-        )
+        exchanged = KeyExchangeResult.derive(state.negotiated, key, state.server_key, state.peer, transcript)
         if state.request is not None:
             messages.append(self._send_certificate_verify(state.request))
-        exchanged = KeyExchangeResult(negotiated, state.group, state.peer, secrets)
         self._state, self.next_epoch = AwaitingServerFinished(exchanged), PROTECTED_EPOCH
         items: list[FlightItem] = [FlightMessage(0, each) for each in messages]
-        items.extend(build_finished(DtlsRole.CLIENT, secrets, transcript))
+        items.extend(build_finished(DtlsRole.CLIENT, exchanged.secrets, transcript))
         return Step(keys=(exchanged.keys(DtlsRole.CLIENT),), flight=items)
 
     def _send_certificate_verify(self, request: CertificateRequest) -> HandshakeMessage:

@@ -18,7 +18,7 @@ import hmac
 import attrs
 
 from trio_rtc.protocols.dtls.alert import AlertDescription, HandshakeFailure
-from trio_rtc.protocols.dtls.crypto.certificate import Certificate, PeerCertificate, authenticate_peer
+from trio_rtc.protocols.dtls.crypto.certificate import Certificate, PeerCertificate
 from trio_rtc.protocols.dtls.crypto.cipher_suites import CipherSuite
 from trio_rtc.protocols.dtls.crypto.key_exchange import EphemeralKey, NamedGroup
 from trio_rtc.protocols.dtls.crypto.signature import (
@@ -57,11 +57,13 @@ from .handshake import (
     KeyExchangeResult,
     NegotiatedParameters,
     Transcript,
+    admit,
     build_finished,
-    check_record,
+    check_extensions,
+    receive_certificate,
+    receive_record,
     verify_finished,
 )
-from .key_schedule import SessionSecrets
 from .messages import (
     CertificateRequest,
     CertificateType,
@@ -69,7 +71,6 @@ from .messages import (
     HelloVerifyRequest,
     ServerKeyExchange,
     encode_certificates,
-    parse_certificates,
     parse_client_key_exchange,
 )
 
@@ -161,16 +162,7 @@ def check_client_hello(hello: ClientHello) -> None:
         raise HandshakeFailure(
             AlertDescription.ILLEGAL_PARAMETER, "the client does not offer the null compression method"
         )
-    if extensions.get(ExtensionType.EXTENDED_MASTER_SECRET) != b"":
-        raise HandshakeFailure(
-            AlertDescription.HANDSHAKE_FAILURE, "the client does not support the extended master secret"
-        )
-    renegotiation = extensions.get(ExtensionType.RENEGOTIATION_INFO, EMPTY_RENEGOTIATION_INFO)
-    if renegotiation != EMPTY_RENEGOTIATION_INFO:
-        raise HandshakeFailure(
-            AlertDescription.HANDSHAKE_FAILURE,
-            "the client sent a non-empty renegotiation_info in the initial handshake",
-        )
+    check_extensions(extensions, DtlsRole.CLIENT)
     formats = extensions.get(ExtensionType.EC_POINT_FORMATS)
     if formats is not None and 0 not in formats[1:]:
         raise HandshakeFailure(
@@ -243,22 +235,11 @@ class ServerHandshake:
 
     def admit(self, message_type: int) -> Admission:
         """Return the action on a fragment of a message of this type."""
-        if self.next_epoch is None:
-            if message_type == HandshakeType.FINISHED:
-                return Admission.RETRANSMIT
-            declined = message_type in (HandshakeType.HELLO_REQUEST, HandshakeType.CLIENT_HELLO)
-            return Admission.DECLINE_RENEGOTIATION if declined else Admission.IGNORE
-        # As in the client: a HelloRequest must not use up a message number.
-        return Admission.IGNORE if message_type == HandshakeType.HELLO_REQUEST else Admission.REASSEMBLE
+        if self.next_epoch is None and message_type == HandshakeType.FINISHED:
+            return Admission.RETRANSMIT
+        return admit(message_type, self.next_epoch)
 
-    def receive_record(self, epoch: int, content_type: int, plaintext: bytes) -> Step:
-        """Check a ChangeCipherSpec, which changes nothing.
-
-        Raises:
-            ProtocolError: It is malformed, or another content type.
-        """
-        check_record(content_type, plaintext)
-        return Step()
+    receive_record = staticmethod(receive_record)
 
     def receive(self, message: HandshakeMessage) -> Step:
         """Process the client's next message.
@@ -270,10 +251,7 @@ class ServerHandshake:
             case AwaitingClientHello() as state:
                 return self._receive_client_hello(state, message)
             case AwaitingClientCertificate() as state:
-                message.expect_type(HandshakeType.CERTIFICATE)
-                self._transcript.record(message)
-                chain = parse_certificates(message.body)
-                peer = authenticate_peer(chain, self._parameters.remote_fingerprints)
+                peer = receive_certificate(message, self._parameters, self._transcript)
                 self._state = AwaitingClientKeyExchange(state.negotiated, state.key, peer)
             case AwaitingClientKeyExchange() as state:
                 self._receive_client_key_exchange(state, message)
@@ -337,16 +315,10 @@ class ServerHandshake:
     ) -> None:
         message.expect_type(HandshakeType.CLIENT_KEY_EXCHANGE)
         self._transcript.record(message)
-        premaster_secret = state.key.exchange(parse_client_key_exchange(message.body))
-        negotiated = state.negotiated
-        secrets = SessionSecrets.derive(
-            negotiated.suite,
-            negotiated.client_random,
-            negotiated.server_random,
-            premaster_secret,
-            self._transcript.to_bytes(),
+        client_key = parse_client_key_exchange(message.body)
+        exchanged = KeyExchangeResult.derive(
+            state.negotiated, state.key, client_key, state.peer, self._transcript
         )
-        exchanged = KeyExchangeResult(negotiated, state.key.group, state.peer, secrets)
         self._state = AwaitingCertificateVerify(exchanged)
 
     def _receive_certificate_verify(self, exchanged: KeyExchangeResult, message: HandshakeMessage) -> Step:
