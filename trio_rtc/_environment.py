@@ -11,8 +11,9 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-import attrs
 import trio
+
+from trio_rtc import _attrs as attrs
 
 T = TypeVar("T")
 

@@ -4,7 +4,7 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import attrs
+from trio_rtc import _attrs as attrs
 
 from ._environment import default_wall_clock, new_rng
 from ._strict_names.checks import strict_class

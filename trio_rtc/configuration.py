@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-import attrs
+from trio_rtc import _attrs as attrs
 
 from ._strict_names.checks import strict_class
 from .certificate import RTCCertificate

@@ -21,8 +21,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Generic, Protocol, TypeVar, overload
 
-import attrs
 import trio
+
+from trio_rtc import _attrs as attrs
 
 from ._closed_errors import without_closed_errors
 from ._environment import require_trio

@@ -5,7 +5,7 @@ Events with a track, stream, transceiver or channel are in the module of that cl
 
 from typing import TYPE_CHECKING
 
-import attrs
+from trio_rtc import _attrs as attrs
 
 from ._strict_names.checks import strict_class
 from .errors import RTCError

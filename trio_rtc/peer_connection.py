@@ -12,7 +12,6 @@ from ._connection.assembly import ConnectionAssembly
 from ._connection.connection_scope import ConnectionScope
 from ._connection.negotiation import as_candidate, as_description, as_local_description
 from ._environment import require_trio
-from ._operations_chain import ErrorCallback, settle, settle_without_value
 from ._strict_names.checks import strict_arguments, strict_class
 from .certificate import RTCCertificate, generate_certificate, needs_thread
 from .configuration import RTCConfiguration
@@ -34,6 +33,7 @@ from .events import Event, RTCPeerConnectionIceErrorEvent, RTCPeerConnectionIceE
 from .stats import RTCStatsReport
 from .tracks.media_stream import MediaStream, MediaStreamEvent
 from .tracks.media_stream_track import MediaStreamTrack
+from .transceivers.operations_chain import ErrorCallback, settle, settle_without_value
 from .transceivers.rtp_parameters import RTCRtpEncodingParameters
 from .transceivers.rtp_receiver import RTCRtpReceiver
 from .transceivers.rtp_sender import RTCRtpSender

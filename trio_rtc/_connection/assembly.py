@@ -3,8 +3,7 @@
 Each part has references to the parts below it. ``ConnectionContext`` has the state that all of them share.
 """
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc._environment import default_wall_clock, new_rng
 from trio_rtc.certificate import choose_certificate, core_certificate
 from trio_rtc.configuration import RTCConfiguration

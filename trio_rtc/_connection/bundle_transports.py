@@ -6,9 +6,9 @@ different credentials, and Firefox handles a section that moves to another trans
 
 from collections.abc import Callable, Iterator
 
-import attrs
 import trio
 
+from trio_rtc import _attrs as attrs
 from trio_rtc.protocols.ice import IceParameters
 from trio_rtc.transports.stack import StackDelegate, TransportStack
 

@@ -7,8 +7,7 @@ RTCSctpTransport. Everything is synchronous: when an event is fired, all states 
 from collections.abc import Callable
 from functools import partial
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.data_channels.channel_table import ChannelTable
 from trio_rtc.enums import (
     RTCDtlsTransportState,

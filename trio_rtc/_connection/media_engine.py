@@ -7,8 +7,7 @@ transceivers of their media sections; received media goes from the transport to 
 import importlib.util
 from collections.abc import Sequence
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.protocols.rtp import (
     BitratesChanged,
     KeyframeRequested,

@@ -12,9 +12,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
-import attrs
 import trio
 
+from trio_rtc import _attrs as attrs
 from trio_rtc.certificate import RTCCertificate
 from trio_rtc.configuration import RTCConfiguration
 from trio_rtc.descriptions import RTCIceCandidate, RTCSessionDescription

@@ -1,8 +1,8 @@
 """The departure of the peer: it has closed the connection, or the connection has failed."""
 
-import attrs
 import trio
 
+from trio_rtc import _attrs as attrs
 from trio_rtc._closed_errors import mark_connection_ended
 
 

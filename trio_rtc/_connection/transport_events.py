@@ -5,8 +5,7 @@ Everything is synchronous: when an event is fired, all states are already consis
 
 from functools import partial
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.descriptions import RTCIceCandidate
 from trio_rtc.enums import RTCDtlsTransportState
 from trio_rtc.errors import RTCError

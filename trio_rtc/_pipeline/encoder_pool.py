@@ -15,9 +15,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, Final
 
-import attrs
 import trio
 
+from trio_rtc import _attrs as attrs
 from trio_rtc.protocols.rtp import EncodedFrame
 
 from .encoder_selection import EncoderSelection

@@ -9,7 +9,7 @@ seconds, it joins that group. The number of encoders is bounded; at the bound, a
 from collections.abc import Sequence
 from typing import Final, TypeAlias
 
-import attrs
+from trio_rtc import _attrs as attrs
 
 Group: TypeAlias = Sequence[float]
 """The bitrates of an encoder's users, in bits per second."""

@@ -9,9 +9,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import attrs
 import trio
 
+from trio_rtc import _attrs as attrs
 from trio_rtc.protocols.rtp import Concealment, EncodedFrame, RtpPacket
 from trio_rtc.tracks.frame_queue import FrameQueue, at_keyframe, payload_size
 from trio_rtc.tracks.frame_source import FrameSource, FrameTransform, apply_transform

@@ -14,9 +14,9 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import attrs
 import trio
 
+from trio_rtc import _attrs as attrs
 from trio_rtc.enums import RTCDegradationPreference
 from trio_rtc.protocols.rtp import EncodedFrame, Encoding
 from trio_rtc.protocols.rtp.stats import QualityLimitation, QualityLimitationReason

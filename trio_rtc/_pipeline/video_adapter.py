@@ -12,8 +12,7 @@ bitrate then only leads to steps down.
 import enum
 from collections.abc import Sequence
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.enums import RTCDegradationPreference
 
 _BITS_PER_PIXEL = 1.0

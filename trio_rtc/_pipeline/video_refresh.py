@@ -7,7 +7,7 @@ sender encodes the last frame again.
 
 import math
 
-import attrs
+from trio_rtc import _attrs as attrs
 
 _DELAY = 0.15
 """Seconds to wait for a frame of the source after a request: two frames at 15 per second."""

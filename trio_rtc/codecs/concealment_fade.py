@@ -4,7 +4,7 @@ libopus conceals at the level of the background noise that it has measured. It m
 noise, so that after the sender has stopped, the concealment would drone until playout ends.
 """
 
-import attrs
+from trio_rtc import _attrs as attrs
 
 from .samples import apply_gain_ramp
 

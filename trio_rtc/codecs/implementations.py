@@ -7,7 +7,7 @@ all parameter sets, and keyframes are encoded only on request.
 import os
 from collections.abc import Callable
 
-import attrs
+from trio_rtc import _attrs as attrs
 
 from .options import VideoEncoderOptions
 from .rate_control import DynamicRateControl, RateControl, ReopeningRateControl, TimestampRateControl

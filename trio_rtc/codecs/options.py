@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Literal
 
-import attrs
 from attrs.validators import ge, gt, in_, optional
+
+from trio_rtc import _attrs as attrs
 
 Hardware = Literal["never", "prefer", "require"]
 InBandFec = Literal["never", "prefer", "require"]

@@ -13,8 +13,9 @@ FFmpeg's encoders differ in what they support, hence three ways, one of which ea
 import math
 from typing import Protocol
 
-import attrs
 import av
+
+from trio_rtc import _attrs as attrs
 
 _SECOND = 90_000
 

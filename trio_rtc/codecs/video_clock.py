@@ -1,7 +1,8 @@
 """RTP timestamps of video frames, and dropping of frames above a frame rate."""
 
-import attrs
 import av
+
+from trio_rtc import _attrs as attrs
 
 VIDEO_CLOCK_RATE = 90_000
 _SLACK = 0.1  # tolerated jitter of the source, as a fraction of the interval

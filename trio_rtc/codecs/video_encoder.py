@@ -5,9 +5,9 @@ import os
 from collections.abc import Sequence
 from fractions import Fraction
 
-import attrs
 import av
 
+from trio_rtc import _attrs as attrs
 from trio_rtc.protocols.rtp.packet.frame import EncodedFrame
 
 from .errors import CodecError

@@ -14,10 +14,10 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, cast
 
-import attrs
 import av
 import trio
 
+from trio_rtc import _attrs as attrs
 from trio_rtc._environment import call_in_place, runs_threads, thread_limiter
 from trio_rtc.protocols.rtp.packet.frame import EncodedFrame
 from trio_rtc.protocols.rtp.payload import QuantizerReader

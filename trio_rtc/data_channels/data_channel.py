@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-import attrs
 import trio
 
+from trio_rtc import _attrs as attrs
 from trio_rtc._closed_errors import mark_connection_ended
 from trio_rtc._environment import require_trio
 from trio_rtc._strict_names.checks import strict_class

@@ -5,8 +5,7 @@ RFC 9429 section 5.10, W3C webrtc section 4.4.1.5.
 
 from collections.abc import Sequence
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.enums import RTCRtpTransceiverDirection
 from trio_rtc.protocols.sdp import SessionDescription, is_rtp_section, rtp_attributes, transport_attributes
 

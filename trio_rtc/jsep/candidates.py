@@ -6,8 +6,7 @@ The lines remain text here. They are parsed only to choose the default candidate
 
 from collections.abc import Iterable
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.enums import RTCIceCandidateType, RTCIceProtocol
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols.ice import Candidate

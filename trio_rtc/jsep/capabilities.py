@@ -5,7 +5,7 @@ Payload types are Chromium's, so that those of both sides seldom collide.
 
 from collections.abc import Mapping
 
-import attrs
+from trio_rtc import _attrs as attrs
 
 from .codecs import Codec
 from .extensions import HeaderExtension

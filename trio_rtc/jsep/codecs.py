@@ -7,7 +7,7 @@ import functools
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
-import attrs
+from trio_rtc import _attrs as attrs
 
 RTX = "rtx"
 RED = "red"

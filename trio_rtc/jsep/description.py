@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.enums import RTCBundlePolicy, RTCSdpType
 from trio_rtc.protocols.sdp import MediaDescription, SessionDescription, append_attributes, write
 

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.enums import RTCRtpTransceiverDirection
 from trio_rtc.protocols.sdp import ExtMap
 

@@ -6,8 +6,7 @@ Within a bundle a payload type has the same codec in all sections (RFC 9143 sect
 
 from collections.abc import Iterable, Iterator, Sequence
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.protocols.sdp import Attribute, SessionDescription, rtp_attributes, view
 
 from .codecs import (

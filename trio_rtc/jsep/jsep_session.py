@@ -28,8 +28,7 @@ association through ``a=tls-id``, encrypted header extensions (RFC 6904), and as
 import random
 from collections.abc import Iterator, Sequence, Set
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.enums import RTCBundlePolicy, RTCErrorDetailType, RTCSdpType, RTCSignalingState
 from trio_rtc.errors import InvalidModificationError, InvalidStateError, RTCError
 from trio_rtc.protocols.sdp import RTP_KINDS, Origin, SdpSyntaxError, SessionDescription, parse, write

@@ -4,8 +4,7 @@ import itertools
 from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.enums import RTCBundlePolicy
 from trio_rtc.protocols.sdp import (
     Attribute,

@@ -3,8 +3,7 @@
 import functools
 from collections.abc import Iterator, Sequence
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.protocols.sdp import (
     MediaDescription,
     SessionDescription,

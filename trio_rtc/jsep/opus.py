@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping
 
-import attrs
-from attrs import validators
-
+from trio_rtc import _attrs as attrs
+from trio_rtc._attrs import validators
 from trio_rtc._strict_names.checks import strict_class
 
 _RATES = (8_000, 12_000, 16_000, 24_000, 48_000)

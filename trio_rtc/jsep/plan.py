@@ -4,8 +4,7 @@ import itertools
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.enums import RTCSignalingState
 from trio_rtc.protocols.sdp import (
     Fingerprint,

@@ -1,7 +1,6 @@
 """Builders of local sections: for data channels, transports and rejected sections."""
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.protocols.sdp import (
     DATA_CHANNEL_FORMAT,
     Attribute,

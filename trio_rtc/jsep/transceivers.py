@@ -3,8 +3,7 @@
 import re
 from typing import Literal
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.enums import RTCRtpTransceiverDirection
 
 from .codecs import Codec

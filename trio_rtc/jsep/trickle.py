@@ -7,8 +7,7 @@ generation: the pending one, the current one, or both if an exchange does not re
 import re
 from collections.abc import Callable, Sequence
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.errors import OperationError
 from trio_rtc.protocols.sdp import (
     MediaDescription,

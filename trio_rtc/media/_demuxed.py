@@ -3,11 +3,11 @@
 from fractions import Fraction
 from typing import TypeAlias
 
-import attrs
 import av
 import av.stream
 from av.bitstream import BitStreamFilterContext
 
+from trio_rtc import _attrs as attrs
 from trio_rtc.protocols.rtp.packet.frame import EncodedFrame
 
 MediaFrame: TypeAlias = av.AudioFrame | av.VideoFrame | EncodedFrame

@@ -12,10 +12,10 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Literal
 
-import attrs
 import av
 import trio
 
+from trio_rtc import _attrs as attrs
 from trio_rtc._environment import require_trio
 
 from .player import Player, Source, play

@@ -5,10 +5,10 @@ from fractions import Fraction
 from functools import lru_cache
 from itertools import pairwise
 
-import attrs
 import av
 import trio
 
+from trio_rtc import _attrs as attrs
 from trio_rtc._environment import require_trio
 
 _CLOCK_RATE = 90_000

@@ -7,11 +7,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
-import attrs
 import av
 import av.container
 import trio
 
+from trio_rtc import _attrs as attrs
 from trio_rtc._environment import call_in_thread, require_trio
 from trio_rtc.codecs.worker import codec_limiter
 from trio_rtc.tracks.frame_queue import FrameQueue, at_keyframe

@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Callable
 from fractions import Fraction
 from pathlib import Path
 
-import attrs
 import av
 import av.container
 import trio
 
+from trio_rtc import _attrs as attrs
 from trio_rtc._environment import call_in_thread, require_trio
 from trio_rtc.protocols.rtp.packet.frame import EncodedFrame
 

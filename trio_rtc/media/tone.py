@@ -5,10 +5,10 @@ import math
 from array import array
 from collections.abc import Iterable
 
-import attrs
 import av
 import trio
 
+from trio_rtc import _attrs as attrs
 from trio_rtc._environment import require_trio
 from trio_rtc.codecs.samples import as_array, frame_of, samples_of
 

@@ -3,7 +3,7 @@
 ``Unwrapper`` maps them to integers that do not wrap, so that only codecs deal with the wrap.
 """
 
-import attrs
+from trio_rtc import _attrs as attrs
 
 
 def serial_add(value: int, increment: int, bits: int) -> int:

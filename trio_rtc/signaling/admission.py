@@ -13,7 +13,7 @@ import ipaddress
 from collections.abc import Callable
 from http import HTTPStatus
 
-import attrs
+from trio_rtc import _attrs as attrs
 
 from .options import ServerOptions
 from .token_bucket import TokenBucket

@@ -9,9 +9,9 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from urllib.parse import quote, urlsplit
 
-import attrs
 import trio
 
+from trio_rtc import _attrs as attrs
 from trio_rtc._closed_errors import ungrouped_errors
 from trio_rtc._environment import require_trio
 

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from urllib.parse import parse_qs, urlsplit
 
-import attrs
 import h11
 import trio
 
+from trio_rtc import _attrs as attrs
 from trio_rtc.errors import ProtocolError
 
 MAX_HEAD_SIZE = 16_384

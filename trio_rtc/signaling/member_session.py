@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-import attrs
 import trio
 
+from trio_rtc import _attrs as attrs
 from trio_rtc.errors import ProtocolError
 
 from .connection_end import keep_alive

@@ -7,8 +7,7 @@ import json
 from enum import IntEnum
 from typing import Any, NoReturn, TypeAlias
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.errors import ProtocolError
 
 JsonObject: TypeAlias = dict[str, Any]

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from types import MappingProxyType
 
-import attrs
 import h11
 from wsproto.utilities import generate_accept_token
 
+from trio_rtc import _attrs as attrs
 from trio_rtc.errors import ProtocolError
 
 from .http import MAX_HEAD_SIZE, RequestHead

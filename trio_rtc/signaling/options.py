@@ -1,6 +1,6 @@
 """Options of signaling servers and clients."""
 
-import attrs
+from trio_rtc import _attrs as attrs
 
 from .server_rooms import RoomLimits
 

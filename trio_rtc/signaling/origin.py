@@ -11,7 +11,7 @@ import ipaddress
 from collections.abc import Collection
 from urllib.parse import urlsplit
 
-import attrs
+from trio_rtc import _attrs as attrs
 
 ANY = "*"
 _DEFAULT_PORTS = {"http": 80, "https": 443}

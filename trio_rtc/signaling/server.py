@@ -21,9 +21,9 @@ from functools import partial
 from http import HTTPStatus
 from types import MappingProxyType
 
-import attrs
 import trio
 
+from trio_rtc import _attrs as attrs
 from trio_rtc._environment import require_trio
 from trio_rtc.errors import ProtocolError
 

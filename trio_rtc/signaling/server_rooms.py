@@ -8,8 +8,7 @@ import itertools
 from collections import deque
 from collections.abc import Iterator, Mapping
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.errors import ProtocolError
 
 from .messages import (

@@ -1,6 +1,6 @@
 """A token bucket, which limits how much a client may send and how often it may connect. Pure: time is passed in."""
 
-import attrs
+from trio_rtc import _attrs as attrs
 
 
 @attrs.define

@@ -2,8 +2,7 @@
 
 from typing import Protocol
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.protocols.ice import CandidatePair
 
 _MAX_PAIRS = 64

@@ -1,7 +1,6 @@
 """W3C's statistics dictionaries of transports, candidates, certificates and data channels."""
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc._strict_names.checks import strict_class
 from trio_rtc.enums import (
     RTCDataChannelState,

@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc._strict_names.checks import strict_class
 
 

@@ -6,8 +6,7 @@ that W3C omits: it does not exist for the kind, or is unknown.
 
 from collections.abc import Mapping
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc._strict_names.checks import strict_class
 from trio_rtc.enums import RTCQualityLimitationReason
 

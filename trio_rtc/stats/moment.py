@@ -1,6 +1,6 @@
 """The time of statistics, on the monotonic and the wall clock."""
 
-import attrs
+from trio_rtc import _attrs as attrs
 
 
 @attrs.frozen

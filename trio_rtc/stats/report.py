@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TypeAlias
 
-import attrs
+from trio_rtc import _attrs as attrs
 
 from .connection_stats import (
     RTCCertificateStats,

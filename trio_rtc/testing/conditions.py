@@ -2,7 +2,7 @@
 
 import random
 
-import attrs
+from trio_rtc import _attrs as attrs
 
 from .link import LOOPBACK, Link, LinkState
 

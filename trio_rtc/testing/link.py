@@ -3,7 +3,7 @@
 import random
 from typing import Any
 
-import attrs
+from trio_rtc import _attrs as attrs
 
 from .packet import DropReason
 

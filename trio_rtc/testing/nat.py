@@ -18,8 +18,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Protocol
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.protocols._contract import Address
 
 from .packet import DropReason, Packet

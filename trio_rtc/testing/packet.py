@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator
 from enum import StrEnum
 from typing import NamedTuple
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.protocols._contract import Address
 
 

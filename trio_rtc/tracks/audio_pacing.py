@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
-import attrs
+from trio_rtc import _attrs as attrs
 
 MAX_QUEUED = 0.3
 """Maximum duration of queued audio."""

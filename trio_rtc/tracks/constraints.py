@@ -7,8 +7,7 @@ describe the received or sent frames, and there are no capabilities to choose fr
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc._strict_names.checks import strict_class
 
 MediaTrackConstraints: TypeAlias = Mapping[str, Any]

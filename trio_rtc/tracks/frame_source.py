@@ -10,9 +10,9 @@ from collections.abc import Awaitable, Callable
 from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
-import attrs
 import trio
 
+from trio_rtc import _attrs as attrs
 from trio_rtc.enums import MediaStreamTrackState
 from trio_rtc.event_target import EventTarget, HandlerRunner
 from trio_rtc.events import Event

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc._environment import new_id
 from trio_rtc._strict_names.checks import strict_class
 from trio_rtc.enums import MediaStreamTrackState

@@ -2,8 +2,7 @@
 
 from functools import cache
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.jsep.capabilities import DEFAULT_CAPABILITIES, KindCapabilities, MediaCapabilities
 from trio_rtc.jsep.codecs import Codec, format_parameters
 from trio_rtc.jsep.opus import OpusParameters

@@ -4,11 +4,10 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-import attrs
 import trio
 
+from trio_rtc import _attrs as attrs
 from trio_rtc._closed_errors import mark_connection_ended
-from trio_rtc._operations_chain import NegotiationNeeded, OperationsChain
 from trio_rtc.enums import RTCPeerConnectionState
 from trio_rtc.errors import InvalidStateError
 from trio_rtc.event_target import AnyEvent, EventTarget, HandlerRunner
@@ -16,6 +15,8 @@ from trio_rtc.events import Event
 from trio_rtc.jsep import OpusParameters
 from trio_rtc.stats import RTCStatsReport
 from trio_rtc.tracks.frame_source import TrackState
+
+from .operations_chain import NegotiationNeeded, OperationsChain
 
 if TYPE_CHECKING:
     from trio_rtc.codecs import VideoDecoderOptions

@@ -3,8 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.errors import InvalidModificationError, OperationError
 
 from .rtp_parameters import RTCRtpCodec, RTCRtpEncodingParameters, RTCRtpSendParameters

@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.jsep.codecs import RTX, NegotiatedCodec, fits_encoders
 from trio_rtc.jsep.media_plan import MediaPlan
 from trio_rtc.protocols.rtp import Codec, Encoding, ReceiveParameters, SendParameters

@@ -5,9 +5,9 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Final, TypeVar
 
-import attrs
 import trio
 
+from trio_rtc import _attrs as attrs
 from trio_rtc._pipeline.receive_pipeline import ReceivePipeline
 from trio_rtc.enums import MediaStreamTrackState
 from trio_rtc.event_target import HandlerRunner

@@ -3,9 +3,9 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-import attrs
 import trio
 
+from trio_rtc import _attrs as attrs
 from trio_rtc._environment import new_id, require_trio
 from trio_rtc._strict_names.checks import strict_class
 from trio_rtc.errors import InvalidStateError

@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc._strict_names.checks import strict_class
 from trio_rtc.enums import RTCRtpTransceiverDirection, member_of
 from trio_rtc.errors import InvalidModificationError

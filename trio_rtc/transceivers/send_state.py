@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc._environment import new_id
 from trio_rtc._pipeline.send_pipeline import SendPipeline
 from trio_rtc.enums import RTCDegradationPreference

@@ -9,9 +9,9 @@ import functools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import attrs
 import trio
 
+from trio_rtc import _attrs as attrs
 from trio_rtc._pipeline.receive_pipeline import ReceivePipeline
 from trio_rtc._pipeline.send_pipeline import SendPipeline, SendPlan
 from trio_rtc.enums import MediaStreamTrackState, RTCPeerConnectionState, RTCRtpTransceiverDirection

@@ -7,8 +7,7 @@ the order of W3C webrtc section 4.4.1.5: first all states, then, after the event
 from collections.abc import Mapping, Sequence
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc._environment import new_id
 from trio_rtc.enums import RTCRtpTransceiverDirection, RTCSignalingState
 from trio_rtc.errors import InvalidAccessError

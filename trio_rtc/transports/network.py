@@ -10,8 +10,7 @@ local address identifies the socket in an ICE transport.
 from collections.abc import Sequence
 from typing import Protocol
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc._strict_names.checks import strict_class
 from trio_rtc.protocols._contract import Address
 

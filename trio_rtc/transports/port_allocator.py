@@ -9,9 +9,9 @@ import logging
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Protocol
 
-import attrs
 import trio
 
+from trio_rtc import _attrs as attrs
 from trio_rtc.enums import RTCIceCandidateType
 from trio_rtc.protocols._contract import Address
 from trio_rtc.protocols.ice import IceServer

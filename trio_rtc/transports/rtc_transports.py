@@ -6,8 +6,7 @@ They have the state that the application sees; the peer connection updates it wi
 import math
 from collections.abc import Sequence
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc._strict_names.checks import strict_class
 from trio_rtc.descriptions import RTCIceCandidate
 from trio_rtc.enums import (

@@ -7,9 +7,9 @@ window. Messages that the application sends are queued in the association, too; 
 import logging
 from collections.abc import Callable, Iterable, Sequence
 
-import attrs
 import trio
 
+from trio_rtc import _attrs as attrs
 from trio_rtc.errors import InvalidStateError, OperationError
 from trio_rtc.protocols.datachannel import (
     PPID_DCEP,

@@ -4,8 +4,7 @@ import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc._strict_names.checks import strict_class
 from trio_rtc.jsep import OpusParameters, SessionOptions
 from trio_rtc.protocols.datachannel import DataChannelOptions

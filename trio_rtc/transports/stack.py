@@ -16,9 +16,9 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-import attrs
 import trio
 
+from trio_rtc import _attrs as attrs
 from trio_rtc.enums import RTCDtlsTransportState, RTCIceTransportPolicy, RTCIceTransportState
 from trio_rtc.errors import OperationError
 from trio_rtc.protocols import rtp as rtp_core

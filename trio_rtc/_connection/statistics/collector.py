@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
-import attrs
 import trio
 
+from trio_rtc import _attrs as attrs
 from trio_rtc._connection.bundle_transports import BundleTransport
 from trio_rtc.certificate import RTCCertificate
 from trio_rtc.data_channels.channel_table import ChannelTable

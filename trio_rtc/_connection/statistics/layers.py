@@ -4,8 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc._connection.bundle_transports import BundleTransport
 from trio_rtc.transceivers.transceiver import Transceiver
 from trio_rtc.transports.stack import TransportStack

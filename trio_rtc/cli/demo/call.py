@@ -13,7 +13,6 @@ import json
 from collections import deque
 from collections.abc import Callable
 
-import attrs
 import av
 import trio
 
@@ -29,6 +28,7 @@ from trio_rtc import (
     RTCTrackEvent,
     open_media_track,
 )
+from trio_rtc import _attrs as attrs
 from trio_rtc._closed_errors import ungrouped_errors
 from trio_rtc.media import dominant_frequency, read_counter, test_pattern, tone
 

@@ -5,10 +5,10 @@ import statistics
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-import attrs
 import trio
 
 from trio_rtc import Event, ProtocolError, RTCDataChannel, RTCPeerConnection
+from trio_rtc import _attrs as attrs
 
 from .services import parse, send_for
 

@@ -9,11 +9,11 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-import attrs
 import trio
 from rich.console import Console
 
 from trio_rtc import ProtocolError, RTCDataChannel, RTCPeerConnection, RTCTransportStats
+from trio_rtc import _attrs as attrs
 from trio_rtc._closed_errors import ungrouped_errors
 from trio_rtc.signaling import Peer, ServerOptions, SignalingServer, connect, negotiate, serve
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
-import attrs
+from trio_rtc import _attrs as attrs
 
 PRIORITY_WEIGHTS: Final[Mapping[str, float]] = MappingProxyType(
     {"very-low": 0.5, "low": 1.0, "medium": 2.0, "high": 4.0}

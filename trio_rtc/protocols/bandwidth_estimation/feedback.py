@@ -8,7 +8,7 @@ or earlier if a packet that was reported as missing has arrived since, and has a
 import math
 from collections import OrderedDict
 
-import attrs
+from trio_rtc import _attrs as attrs
 
 from .options import BandwidthEstimationOptions
 

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-import attrs
+from trio_rtc import _attrs as attrs
 
 from .options import BandwidthEstimationOptions
 

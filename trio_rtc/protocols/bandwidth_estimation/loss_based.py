@@ -14,7 +14,7 @@ import math
 from collections import deque
 from collections.abc import Sequence
 
-import attrs
+from trio_rtc import _attrs as attrs
 
 from .options import BandwidthEstimationOptions
 from .sent_packets import ReceivedPacket, SentPacket

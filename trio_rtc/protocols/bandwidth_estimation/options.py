@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-import attrs
+from trio_rtc import _attrs as attrs
 
 
 def _must(text: str, is_right: Callable[[float], bool]) -> Callable[[object, Any, float], None]:

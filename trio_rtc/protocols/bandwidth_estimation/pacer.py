@@ -22,7 +22,7 @@ import math
 from collections import deque
 from typing import Generic, TypeVar
 
-import attrs
+from trio_rtc import _attrs as attrs
 
 from .options import BandwidthEstimationOptions
 from .probe_cluster import ProbeCluster

@@ -3,7 +3,7 @@
 import math
 from collections import OrderedDict
 
-import attrs
+from trio_rtc import _attrs as attrs
 
 from .options import BandwidthEstimationOptions
 from .probe_cluster import ProbeCluster

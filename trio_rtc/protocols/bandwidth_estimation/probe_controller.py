@@ -7,7 +7,7 @@ application-limited region probes are sent periodically, since nothing else woul
 
 import math
 
-import attrs
+from trio_rtc import _attrs as attrs
 
 from .options import BandwidthEstimationOptions
 from .probe_cluster import ProbeCluster, ProbePurpose

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from operator import attrgetter
 from typing import NamedTuple
 
-import attrs
+from trio_rtc import _attrs as attrs
 
 from .options import BandwidthEstimationOptions
 

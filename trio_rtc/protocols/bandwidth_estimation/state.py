@@ -2,7 +2,7 @@
 
 import enum
 
-import attrs
+from trio_rtc import _attrs as attrs
 
 
 class OveruseState(enum.Enum):

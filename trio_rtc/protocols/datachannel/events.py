@@ -1,6 +1,6 @@
 """Events of data channels. ``key`` identifies a channel to the caller."""
 
-import attrs
+from trio_rtc import _attrs as attrs
 
 from .messages import ChannelParameters
 

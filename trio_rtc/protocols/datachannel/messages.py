@@ -3,8 +3,7 @@
 import struct
 from typing import NamedTuple
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.errors import ProtocolError
 
 PPID_DCEP = 50

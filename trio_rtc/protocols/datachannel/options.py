@@ -1,7 +1,6 @@
 """Options of the data channel core."""
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc._strict_names.checks import strict_class
 
 

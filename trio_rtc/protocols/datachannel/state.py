@@ -2,7 +2,7 @@
 
 from enum import Enum
 
-import attrs
+from trio_rtc import _attrs as attrs
 
 from .messages import ChannelParameters
 

@@ -2,8 +2,7 @@
 
 from enum import IntEnum
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.enums import RTCErrorDetailType
 from trio_rtc.errors import ProtocolError
 

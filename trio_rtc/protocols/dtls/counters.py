@@ -1,6 +1,6 @@
 """Counters of records for the statistics."""
 
-import attrs
+from trio_rtc import _attrs as attrs
 
 
 @attrs.define

@@ -1,7 +1,6 @@
 """Events of a DTLS connection."""
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.enums import RTCErrorDetailType
 
 

@@ -5,8 +5,7 @@ A flight is kept as messages, not as datagrams, because each retransmission need
 
 from collections.abc import Callable, Iterator, Sequence
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.protocols.timer import Timer
 
 from .messages import FRAGMENT_HEADER_LENGTH, HandshakeMessage

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Sequence
 from enum import Enum, auto
 from typing import Protocol
 
-import attrs
+from trio_rtc import _attrs as attrs
 
 from .crypto.certificate import Certificate, Fingerprint, PeerCertificate
 from .crypto.cipher_suites import CipherSuite

@@ -8,8 +8,7 @@ extension ``supported_versions``.
 from enum import IntEnum
 from struct import Struct
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols.reader import Reader
 

@@ -2,9 +2,8 @@
 
 from enum import StrEnum
 
-import attrs
-from attrs import validators
-
+from trio_rtc import _attrs as attrs
+from trio_rtc._attrs import validators
 from trio_rtc._strict_names.checks import strict_class
 
 from .crypto.cipher_suites import CIPHER_SUITES, CipherSuite

@@ -2,8 +2,7 @@
 
 from enum import Enum, auto
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols.reader import Reader
 

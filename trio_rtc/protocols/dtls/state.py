@@ -2,7 +2,7 @@
 
 import math
 
-import attrs
+from trio_rtc import _attrs as attrs
 
 from .alert import Alert
 from .crypto.certificate import Fingerprint

@@ -10,7 +10,7 @@ not flap.
 
 import math
 
-import attrs
+from trio_rtc import _attrs as attrs
 
 from .connectivity import Connectivity
 from .consent import Consent

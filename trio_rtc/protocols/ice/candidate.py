@@ -4,8 +4,7 @@ import ipaddress
 import re
 import zlib
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.enums import RTCIceCandidateType, RTCIceProtocol, RTCIceTcpCandidateType
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols._contract import Address

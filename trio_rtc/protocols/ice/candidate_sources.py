@@ -31,8 +31,7 @@ in the keys of :class:`.remote_candidates.RemoteCandidates`.
 from collections import deque
 from collections.abc import Sequence
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.enums import RTCIceCandidateType, RTCIceGathererState, RTCIceProtocol, RTCIceTransportPolicy
 from trio_rtc.protocols._contract import Address
 

@@ -14,8 +14,7 @@ import math
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Sequence
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.enums import RTCIceCandidateType, RTCIceProtocol
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols._contract import Address

@@ -1,7 +1,6 @@
 """Events of an ICE agent."""
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.enums import RTCIceGathererState, RTCIceTransportState
 
 from .candidate import Candidate

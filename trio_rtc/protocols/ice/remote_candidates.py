@@ -1,7 +1,6 @@
 """The peer's candidates: signaled, waiting for name resolution, and peer-reflexive ones."""
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.enums import RTCIceCandidateType, RTCIceProtocol
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols._contract import Address

@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols._contract import Address
 from trio_rtc.protocols.stun import ErrorCode, Message, error_response, success_response

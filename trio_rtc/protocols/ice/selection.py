@@ -10,8 +10,7 @@ import logging
 import math
 import random
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.protocols._contract import Address
 from trio_rtc.protocols.stun import MessageClass, ResponseReceived, TransactionFailed
 

@@ -2,8 +2,7 @@
 
 import re
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.errors import SyntaxError
 
 _URL = re.compile(

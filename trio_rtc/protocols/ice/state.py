@@ -3,8 +3,7 @@
 import math
 from enum import StrEnum
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.protocols._contract import Address
 
 from .candidate import Candidate

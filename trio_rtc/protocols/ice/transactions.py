@@ -3,8 +3,7 @@
 import math
 import random
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.enums import RTCIceCandidateType
 from trio_rtc.protocols._contract import Address, Datagram
 from trio_rtc.protocols.stun import (

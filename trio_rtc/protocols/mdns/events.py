@@ -1,6 +1,6 @@
 """Events of the multicast DNS resolver and responder."""
 
-import attrs
+from trio_rtc import _attrs as attrs
 
 
 @attrs.frozen

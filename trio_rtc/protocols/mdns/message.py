@@ -5,8 +5,7 @@ import struct
 from collections.abc import Iterable
 from enum import IntEnum
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols.reader import Reader
 

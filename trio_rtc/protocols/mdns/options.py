@@ -1,7 +1,7 @@
 """Options of multicast DNS."""
 
-import attrs
-from attrs import validators
+from trio_rtc import _attrs as attrs
+from trio_rtc._attrs import validators
 
 
 @attrs.frozen

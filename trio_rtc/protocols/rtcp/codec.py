@@ -9,8 +9,7 @@ import struct
 from collections.abc import Callable, Iterable
 from typing import Final, TypeAlias
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.errors import ProtocolError
 
 from .congestion_feedback import CongestionControlFeedback

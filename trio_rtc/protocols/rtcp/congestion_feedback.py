@@ -7,8 +7,7 @@ import struct
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.errors import ProtocolError
 
 from .feedback import TransportFeedbackFormat

@@ -6,8 +6,7 @@ Blocks other than RRTR and DLRR are skipped.
 import struct
 from typing import Final
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.errors import ProtocolError
 
 from .framing import PacketType, add_header

@@ -8,8 +8,7 @@ from collections.abc import Iterable, Iterator
 from enum import IntEnum
 from typing import Final
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.errors import ProtocolError
 
 from .framing import HEADER_SIZE, PacketType, add_header

@@ -10,8 +10,7 @@ import struct
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.errors import ProtocolError
 
 from .feedback import SSRCS, TransportFeedbackFormat

@@ -10,8 +10,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.protocols.bandwidth_estimation import (
     PRIORITY_WEIGHTS,
     BandwidthEstimationOptions,

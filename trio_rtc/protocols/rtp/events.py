@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-import attrs
+from trio_rtc import _attrs as attrs
 
 from .packet.frame import Concealment, EncodedFrame
 from .packet.packet import RtpPacket

@@ -2,10 +2,10 @@
 
 from typing import Final
 
-import attrs
-from attrs import validators
 from attrs.validators import ge, gt
 
+from trio_rtc import _attrs as attrs
+from trio_rtc._attrs import validators
 from trio_rtc._strict_names.checks import strict_class
 from trio_rtc.protocols.bandwidth_estimation import BandwidthEstimationOptions
 from trio_rtc.protocols.srtp import SrtpOptions

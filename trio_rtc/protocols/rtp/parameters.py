@@ -3,7 +3,7 @@
 import enum
 from collections.abc import Mapping
 
-import attrs
+from trio_rtc import _attrs as attrs
 
 FEEDBACK_NACK = "nack"
 FEEDBACK_PLI = "nack pli"

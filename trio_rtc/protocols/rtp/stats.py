@@ -9,8 +9,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any, Final
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.protocols.serial import serial_difference
 
 from .options import StatisticsOptions

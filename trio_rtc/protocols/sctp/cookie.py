@@ -8,7 +8,7 @@ import hmac
 import struct
 from typing import Final
 
-import attrs
+from trio_rtc import _attrs as attrs
 
 _FIELDS: Final = struct.Struct(">IIIIIHHBd")
 _MAC_SIZE: Final = 32

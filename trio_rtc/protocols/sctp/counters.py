@@ -3,8 +3,7 @@
 import logging
 from collections import Counter
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.errors import ProtocolError
 
 logger = logging.getLogger("trio_rtc.sctp")

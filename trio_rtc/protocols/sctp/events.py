@@ -1,6 +1,6 @@
 """Events of an association."""
 
-import attrs
+from trio_rtc import _attrs as attrs
 
 
 @attrs.frozen

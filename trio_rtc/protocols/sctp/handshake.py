@@ -11,7 +11,7 @@ Packets without a checksum are accepted even then, because the first INITs have 
 import random
 from typing import Final, TypeVar
 
-import attrs
+from trio_rtc import _attrs as attrs
 
 from .cookie import Capabilities, StateCookie, parse_cookie
 from .heartbeat import PathMonitor

@@ -5,7 +5,7 @@ import math
 import random
 from typing import Final
 
-import attrs
+from trio_rtc import _attrs as attrs
 
 from .packet.chunks import Heartbeat
 

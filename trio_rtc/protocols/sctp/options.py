@@ -1,7 +1,6 @@
 """The options of an SCTP association."""
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc._strict_names.checks import strict_class
 
 from .tx.congestion import CongestionControllerFactory

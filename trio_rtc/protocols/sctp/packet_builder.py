@@ -9,7 +9,7 @@ queueing many small messages is cheap.
 import math
 from typing import Final
 
-import attrs
+from trio_rtc import _attrs as attrs
 
 from .counters import Counters
 from .options import SctpOptions

@@ -1,7 +1,6 @@
 """The states of an association (RFC 9260 section 4), each with the data that is valid only in it."""
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.protocols.timer import Timer
 
 from .cookie import Capabilities

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-import attrs
+from trio_rtc import _attrs as attrs
 
 from .counters import Counters
 from .state import ControlBlock

@@ -10,8 +10,7 @@ import itertools
 import logging
 import math
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.protocols.serial import serial_add
 
 from .events import IncomingStreamsReset, OutgoingResetFailed, OutgoingStreamsReset, SctpEvent

@@ -1,8 +1,7 @@
 """Bounds of the parser."""
 
-import attrs
-from attrs import validators
-
+from trio_rtc import _attrs as attrs
+from trio_rtc._attrs import validators
 from trio_rtc._strict_names.checks import strict_class
 
 

@@ -16,8 +16,7 @@ section may have any order.
 import re
 from collections.abc import Iterable, Iterator
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.errors import ProtocolError
 
 from .description import (

@@ -9,8 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Self
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.errors import ProtocolError
 
 from .grammar import BLANKS, integer, token, words

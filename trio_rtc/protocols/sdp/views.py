@@ -7,7 +7,7 @@ built. A malformed attribute is treated as absent.
 import itertools
 from typing import TypeVar
 
-import attrs
+from trio_rtc import _attrs as attrs
 
 from .description import (
     MediaDescription,

@@ -2,8 +2,9 @@
 
 from typing import Final
 
-import attrs
 from pylibsrtp import Policy
+
+from trio_rtc import _attrs as attrs
 
 RTP_HEADER_SIZE: Final = 12
 RTCP_HEADER_SIZE: Final = 8

@@ -14,9 +14,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
-import attrs
 from pylibsrtp import ERRORS, Error, Policy, Session
 from pylibsrtp._binding import ffi, lib
+
+from trio_rtc import _attrs as attrs
 
 from .options import SrtpOptions
 from .profiles import (

@@ -8,8 +8,7 @@ import struct
 from enum import IntEnum
 from typing import NamedTuple
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols._contract import Address
 

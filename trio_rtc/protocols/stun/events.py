@@ -2,8 +2,7 @@
 
 from enum import StrEnum
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.protocols._contract import Address
 
 from .message import Message

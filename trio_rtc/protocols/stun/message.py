@@ -10,8 +10,7 @@ import struct
 from collections.abc import Iterable
 from enum import IntEnum, StrEnum
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols._contract import Address
 from trio_rtc.protocols.checksum import stun_fingerprint

@@ -9,13 +9,13 @@ import hmac
 import random
 from collections.abc import Sequence
 
-import attrs
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
+from trio_rtc import _attrs as attrs
 from trio_rtc.enums import RTCErrorDetailType
 from trio_rtc.protocols.dtls.alert import AlertDescription, HandshakeFailure
 

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Protocol
 
-import attrs
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
+
+from trio_rtc import _attrs as attrs
 
 
 class Aead(Protocol):

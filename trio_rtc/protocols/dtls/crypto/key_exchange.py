@@ -3,10 +3,10 @@
 import random
 from enum import IntEnum
 
-import attrs
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, x25519
 
+from trio_rtc import _attrs as attrs
 from trio_rtc.protocols.dtls.alert import AlertDescription, HandshakeFailure
 
 

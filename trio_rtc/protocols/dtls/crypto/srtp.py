@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-import attrs
+from trio_rtc import _attrs as attrs
 
 Exporter = Callable[[bytes, bytes | None, int], bytes]
 """Exports keying material for another protocol (RFC 5705, RFC 8446 section 7.5): label, context and length."""

@@ -9,8 +9,7 @@ to ``max_early_records`` records of the epochs that a version will install are t
 
 from collections.abc import Collection
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.protocols.dtls.counters import DtlsCounters
 
 from .codec import Record

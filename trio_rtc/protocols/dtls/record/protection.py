@@ -6,9 +6,9 @@ This is the hot path: each packet of user data passes ``Protection.seal_batch`` 
 from collections.abc import Sequence
 from typing import Protocol
 
-import attrs
 from cryptography.exceptions import InvalidTag
 
+from trio_rtc import _attrs as attrs
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols.dtls.counters import DtlsCounters
 

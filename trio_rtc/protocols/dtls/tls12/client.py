@@ -11,8 +11,7 @@ cookie. ServerHelloDone is answered with Certificate, ClientKeyExchange, Certifi
 Finished. Certificate and CertificateVerify are sent only if the server has requested them.
 """
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.protocols.dtls.alert import AlertDescription, HandshakeFailure
 from trio_rtc.protocols.dtls.crypto.certificate import PeerCertificate
 from trio_rtc.protocols.dtls.crypto.key_exchange import EphemeralKey, NamedGroup

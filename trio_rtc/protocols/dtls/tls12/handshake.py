@@ -5,8 +5,7 @@ The transcript, the checks of both hellos, Certificate, the result of the key ex
 
 import hmac
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols.dtls.alert import AlertDescription, HandshakeFailure
 from trio_rtc.protocols.dtls.crypto.certificate import PeerCertificate, authenticate_peer

@@ -1,8 +1,8 @@
 """The key schedule of TLS 1.2: PRF, extended master secret (RFC 7627), key block, exporter (RFC 5705)."""
 
-import attrs
 from cryptography.hazmat.primitives import hashes, hmac
 
+from trio_rtc import _attrs as attrs
 from trio_rtc.protocols.dtls.crypto.cipher_suites import CipherSuite
 from trio_rtc.protocols.dtls.options import DtlsRole
 

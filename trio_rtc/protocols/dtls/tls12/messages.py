@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from enum import IntEnum
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols.dtls.extensions import encode_numbers, parse_numbers, vector
 from trio_rtc.protocols.dtls.record.codec import VERSION_1_0

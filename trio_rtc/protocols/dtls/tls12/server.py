@@ -15,8 +15,7 @@ A client that also offers DTLS 1.3 is answered with 1.2. The downgrade marks in 
 
 import hmac
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.protocols.dtls.alert import AlertDescription, HandshakeFailure
 from trio_rtc.protocols.dtls.crypto.certificate import Certificate, PeerCertificate
 from trio_rtc.protocols.dtls.crypto.cipher_suites import CipherSuite

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.protocols.rtp.packet.extensions import MID, REPAIRED_RTP_STREAM_ID, RTP_STREAM_ID, ExtensionMap
 from trio_rtc.protocols.rtp.parameters import Codec, ReceiveParameters
 

@@ -12,8 +12,7 @@ that does not suffice, as many FEC packets as it takes.
 import math
 from typing import Final
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.protocols.rtp.options import FecOptions, RtpOptions
 from trio_rtc.protocols.rtp.packet.extensions import ExtensionMap
 from trio_rtc.protocols.rtp.packet.packet import RtpPacket

@@ -4,8 +4,7 @@ Sequence numbers and timestamps continue without a gap when the source changes (
 source, gaps and reordering stay as they are: the receiver requests the lost packets, and they may arrive later.
 """
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.protocols.rtp.packet.packet import RtpPacket
 from trio_rtc.protocols.rtp.packet.sequence_numbers import SequenceWindow
 from trio_rtc.protocols.serial import serial_difference

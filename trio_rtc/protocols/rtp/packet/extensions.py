@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-import attrs
+from trio_rtc import _attrs as attrs
 
 MID: Final = "urn:ietf:params:rtp-hdrext:sdes:mid"
 RTP_STREAM_ID: Final = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id"

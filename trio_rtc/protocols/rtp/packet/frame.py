@@ -3,7 +3,7 @@
 import enum
 from typing import TypeAlias
 
-import attrs
+from trio_rtc import _attrs as attrs
 
 
 @attrs.frozen

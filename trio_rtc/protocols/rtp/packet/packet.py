@@ -8,8 +8,7 @@ all fit it, else in the two-byte form.
 import struct
 from typing import Final
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.errors import ProtocolError
 
 from .extensions import ExtensionMap, HeaderValues

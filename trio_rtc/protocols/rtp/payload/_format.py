@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.protocols.rtp.packet.frame import EncodedFrame
 
 

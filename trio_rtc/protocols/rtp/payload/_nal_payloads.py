@@ -8,8 +8,7 @@ formats differ in header size, position of the type, and type numbers.
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.errors import ProtocolError
 
 from ._format import split_evenly

@@ -15,8 +15,7 @@ temporal unit ends at the marker. An assembler relies on the previous packet, wh
 from collections.abc import Sequence
 from typing import Final
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols.rtp.packet.frame import EncodedFrame
 

@@ -15,8 +15,7 @@ Not implemented: mode 2 (interleaved: STAP-B, MTAP, FU-B), which browsers do not
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols.rtp.packet.frame import EncodedFrame
 

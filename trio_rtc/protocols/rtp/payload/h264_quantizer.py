@@ -6,8 +6,7 @@ stored when they are received. Not implemented: slice groups and fields, for whi
 
 from typing import Final, TypeVar
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.errors import ProtocolError
 
 from ._bits import BitReader

@@ -11,8 +11,7 @@ are received. Not implemented: fields, for which the result is unknown.
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.errors import ProtocolError
 
 from ._bits import BitReader

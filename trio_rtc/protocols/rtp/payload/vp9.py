@@ -19,8 +19,7 @@ from collections.abc import Sequence
 from random import Random
 from typing import Final
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols.rtp.packet.frame import EncodedFrame
 

@@ -2,8 +2,7 @@
 
 from typing import Final
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.errors import ProtocolError
 
 # Bits of the first byte.

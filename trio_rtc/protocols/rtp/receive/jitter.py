@@ -24,8 +24,7 @@ from bisect import bisect_left, insort
 from collections import deque
 from itertools import pairwise
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.protocols.rtp.options import JitterOptions
 
 

@@ -15,8 +15,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.protocols.rtcp import ReportBlock, RtcpPacket, SenderReport
 from trio_rtc.protocols.rtp.buffer_budget import ReceiveBudgets
 from trio_rtc.protocols.rtp.demux.demuxer import Demuxer

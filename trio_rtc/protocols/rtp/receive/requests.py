@@ -15,8 +15,7 @@ Sequence numbers are unwrapped.
 
 import math
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.protocols.rtp.options import FrameAssemblerOptions, NackOptions
 from trio_rtc.protocols.timer import Timer
 

@@ -15,8 +15,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.protocols.rtcp import (
     FullIntraRequest,
     GenericNack,

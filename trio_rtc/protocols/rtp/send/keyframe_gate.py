@@ -7,7 +7,7 @@ it again nor detects that the next one refers to it. And a receiver may be unabl
 
 import math
 
-import attrs
+from trio_rtc import _attrs as attrs
 
 _INTERVAL = 0.3
 """Seconds between two requests: an encoder takes some time to answer the first, and may drop its keyframe."""

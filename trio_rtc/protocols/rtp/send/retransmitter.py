@@ -7,8 +7,7 @@ was before serialization, else exactly as it was sent.
 
 from collections.abc import Iterable, Mapping, Sequence
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.protocols.rtp.fec.protection import VideoProtection
 from trio_rtc.protocols.rtp.packet.packet import RtpPacket
 from trio_rtc.protocols.rtp.packet.rtx import wrap

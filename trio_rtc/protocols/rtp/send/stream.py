@@ -7,8 +7,7 @@ protected against loss by :mod:`..fec.protection`.
 
 from collections.abc import Iterable
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.protocols.rtp.fec.protection import AudioRedundancy, VideoProtection
 from trio_rtc.protocols.rtp.forward.extension_mapper import ExtensionMapper
 from trio_rtc.protocols.rtp.forward.forwarder import RtpForwarder

@@ -8,8 +8,7 @@ import struct
 from collections.abc import Callable
 from typing import ClassVar, Final
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.errors import ProtocolError
 
 from .parameters import HEARTBEAT_INFO, STATE_COOKIE, Parameter, encode_parameters, parse_parameters

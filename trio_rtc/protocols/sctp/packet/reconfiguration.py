@@ -4,8 +4,7 @@ import struct
 from enum import IntEnum
 from typing import ClassVar, Final
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.errors import ProtocolError
 
 from .parameters import Parameter

@@ -1,6 +1,6 @@
 """The congestion controller of RFC 9260 section 7.2: slow start, congestion avoidance, halving."""
 
-import attrs
+from trio_rtc import _attrs as attrs
 
 from .congestion import DeliverySample
 

@@ -9,7 +9,7 @@ partial packet leaves in each delay, and full packets leave in batches.
 import math
 from typing import Final
 
-import attrs
+from trio_rtc import _attrs as attrs
 
 # Full packets that leave together at least: an efficient batch for the layers below.
 BATCH_PACKETS: Final = 16

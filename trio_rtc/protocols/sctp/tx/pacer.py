@@ -8,7 +8,7 @@ by as much; idle time of the application is not.
 import math
 from typing import Final
 
-import attrs
+from trio_rtc import _attrs as attrs
 
 _QUANTUM: Final = 0.001
 """Seconds between two bursts by timer, at least. Below 1 MB/s each packet leaves by itself."""

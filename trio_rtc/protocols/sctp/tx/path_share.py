@@ -16,7 +16,7 @@ Without that limit the two would keep any shares of the path that they once had.
 import math
 from typing import Final
 
-import attrs
+from trio_rtc import _attrs as attrs
 
 _MIN_TARGET: Final = 0.01
 """Seconds of queueing delay allowed on the shortest paths, where it is caused by scheduling on busy machines."""

@@ -1,6 +1,6 @@
 """The retransmission timeout (RTO) from measured round trips (RFC 9260 section 6.3.1)."""
 
-import attrs
+from trio_rtc import _attrs as attrs
 
 
 @attrs.define

@@ -30,8 +30,7 @@ import math
 from bisect import insort
 from typing import Final
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.protocols.rtp.options import AudioPlayoutOptions
 from trio_rtc.protocols.rtp.packet.frame import Concealment, ConcealmentKind, EncodedFrame
 from trio_rtc.protocols.rtp.receive.jitter import JitterEstimator

@@ -37,8 +37,7 @@ import math
 import sys
 from typing import Final
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols.rtp.buffer_budget import BufferBudget, largest
 from trio_rtc.protocols.rtp.options import FrameAssemblerOptions

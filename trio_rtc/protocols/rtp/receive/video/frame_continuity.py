@@ -9,8 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols.rtp.payload import Continuity, ContinuityTracker, Depacketizer, layer_reader
 

@@ -8,8 +8,7 @@ delay: then they are held until they are due.
 import math
 from collections import deque
 
-import attrs
-
+from trio_rtc import _attrs as attrs
 from trio_rtc.protocols.rtp.buffer_budget import ReceiveBudgets
 from trio_rtc.protocols.rtp.options import JitterOptions, RtpOptions
 from trio_rtc.protocols.rtp.packet.extensions import HeaderValues

@@ -6,8 +6,13 @@ import trio.testing
 
 from trio_rtc import InvalidStateError
 from trio_rtc._closed_errors import without_closed_errors
-from trio_rtc._operations_chain import NegotiationNeeded, OperationsChain, settle, settle_without_value
 from trio_rtc.event_target import HandlerRunner
+from trio_rtc.transceivers.operations_chain import (
+    NegotiationNeeded,
+    OperationsChain,
+    settle,
+    settle_without_value,
+)
 
 
 class Connection:
