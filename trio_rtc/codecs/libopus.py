@@ -61,10 +61,6 @@ class Libopus:
         self._describe.argtypes, self._describe.restype = [ctypes.c_int], text
         self._self_test(name)
 
-    def open(self, channels: int) -> "OpusState":
-        """Return the state of a new decoder."""
-        return OpusState(self, channels)
-
     def new_state(self, channels: int) -> "ctypes.Array[ctypes.c_int64]":
         """Return the initialized memory of a decoder."""
         size = self._size(channels)
@@ -94,7 +90,6 @@ class Libopus:
         samples: int,
         recover: bool,
     ) -> int:
-        """Call ``opus_decode`` and return the number of samples per channel that it wrote."""
         size = 0 if packet is None else len(packet)
         return self.check_result(self._decode(state, packet, size, output, samples, recover))
 
@@ -105,7 +100,7 @@ class Libopus:
 
     def _self_test(self, name: str) -> None:
         try:
-            state = self.open(2)
+            state = OpusState(self, 2)
             outputs = state.decode(_SILENCE), state.conceal(STEP), state.recover(_SILENCE, 8 * STEP)
         except CodecError as error:
             raise OSError(f"{name} cannot decode: {error}") from error

@@ -32,7 +32,7 @@ class LibopusDecoder:
 
     def __init__(self, library: Libopus, options: AudioDecoderOptions) -> None:
         self._channels = options.channels
-        self._state: OpusState | None = library.open(options.channels)
+        self._state: OpusState | None = OpusState(library, options.channels)
         self._end = 0  # position after the last sample
         self._has_decoded = False
         self._is_dtx = False

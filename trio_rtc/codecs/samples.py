@@ -58,7 +58,6 @@ def duplicate_channel(samples: bytes) -> bytes:
 
 
 def apply_gain_ramp(samples: bytes, gain_begin: float, gain_end: float) -> bytes:
-    """Return samples with a gain that changes linearly."""
     values = as_array(samples)
     step = (gain_end - gain_begin) / max(1, len(values))
     return array("h", [int(value * (gain_begin + step * i)) for i, value in enumerate(values)]).tobytes()

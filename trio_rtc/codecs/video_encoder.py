@@ -173,7 +173,6 @@ class FFmpegVideoEncoder:
         return self._open
 
     def _open_first(self, size: tuple[int, int]) -> _OpenEncoder:
-        """Open the first implementation that works on this machine."""
         reason: Exception | None = None
         for implementation in self._implementations:
             rate = implementation.rate_control()

@@ -88,7 +88,6 @@ class StreamCopier:
         self._rest = b""  # less than a packet of a telephone codec
 
     def read_frames(self, packet: "av.Packet[av.stream.Stream]") -> list[TimedFrame]:
-        """Return the frames of a packet. Runs in a thread."""
         if not packet.size or packet.pts is None:
             return []
         if self.codec in _TELEPHONE:

@@ -230,7 +230,6 @@ class TranscodingWriter:
 
 
 def _copied_stream(container: av.container.OutputContainer, first: EncodedFrame) -> av.stream.Stream:
-    """Add a stream for encoded frames, described by the first of them."""
     match first.codec:
         case "opus":
             stream = container.add_stream(

@@ -113,7 +113,6 @@ async def send_page(stream: trio.abc.Stream, head: RequestHead, pages: Mapping[s
 async def send_error(
     stream: trio.abc.Stream, status: HTTPStatus, reason: str, headers: Mapping[str, str]
 ) -> None:
-    """Answer with an error status and a one-line reason."""
     await send_response(stream, status, attrs.evolve(_plain(reason), headers=headers))
 
 

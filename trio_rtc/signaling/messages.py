@@ -45,8 +45,6 @@ class Welcome:
 
 @attrs.frozen
 class MemberJoined:
-    """A member joined the room."""
-
     id: str
 
 
@@ -59,8 +57,6 @@ class MemberLeft:
 
 @attrs.frozen
 class RelayedMessage:
-    """A message from another member."""
-
     sender: str
     data: JsonObject
 

@@ -124,7 +124,6 @@ class Rooms:
         return member, [member, *others]
 
     def leave(self, member: Member) -> list[Member]:
-        """Leave the room. Idempotent."""
         members = self._rooms.get(member.room, {})
         if members.pop(member.id, None) is None:
             return []

@@ -84,7 +84,6 @@ class WebSocket:
         *,
         max_message_size: int,
     ) -> "WebSocket":
-        """Perform a client's opening handshake."""
         framed = ClientFramedStream(stream)
         # The parameter is annotated as a SocketStream, but documented and implemented for any stream.
         any_stream: trio.SocketStream = framed  # type: ignore[assignment]

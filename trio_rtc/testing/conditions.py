@@ -29,7 +29,6 @@ class NetworkConditions:
             self._states[source, destination].link = link
 
     def set_default_link(self, link: Link) -> None:
-        """Set the link between hosts for which no other is set."""
         self.default = link
         for (source, destination), state in self._states.items():
             state.link = self._link(source, destination)

@@ -89,8 +89,6 @@ class NatKind(StrEnum):
 
 @attrs.define
 class _Mapping:
-    """The mapping of an inside address to a public port."""
-
     inside: Address
     key: tuple[Address, Address | None]
     expires_at: float

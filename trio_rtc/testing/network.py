@@ -1,15 +1,16 @@
 """The simulated network: hosts, NATs, names and links, from one seed."""
 
 import ipaddress
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import TracebackType
 from typing import Self
 
 import trio
 
+from trio_rtc._closed_errors import ungrouped_errors
 from trio_rtc._environment import deterministic_environment, require_trio
 
-from .background_task import BackgroundTask
 from .conditions import NetworkConditions
 from .host import RECEIVE_BUFFER, SimulatedHost, SimulatedSocket
 from .link import Link
@@ -58,7 +59,7 @@ class SimulatedNetwork:
         self._nodes: set[str] = set()
         self._hosts: list[SimulatedHost] = []
         self._names: dict[str, tuple[str, ...]] = {}
-        self._task: BackgroundTask
+        self._block: AbstractAsyncContextManager[None]
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Route packets until cancelled: the alternative to ``async with`` for callers with their own nursery.
@@ -77,15 +78,27 @@ class SimulatedNetwork:
 
     async def __aenter__(self) -> Self:
         require_trio("async with SimulatedNetwork")
-        task = BackgroundTask(self.run)
-        await task.enter()
-        self._task = task
+        block = self._running()
+        await block.__aenter__()
+        self._block = block
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self._task.exit(error)
+        await self._block.__aexit__(kind, error, traceback)
+
+    @asynccontextmanager
+    async def _running(self) -> AsyncIterator[None]:
+        with ungrouped_errors():
+            async with trio.open_nursery() as nursery:
+                await nursery.start(self.run)
+                try:
+                    yield
+                finally:
+                    # Shielded, so that an outer cancellation does not replace the block's own error.
+                    nursery.cancel_scope.shield = True
+                    nursery.cancel_scope.cancel()
 
     def add_host(
         self,

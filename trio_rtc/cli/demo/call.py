@@ -71,7 +71,6 @@ async def _feed(
 
 
 def answer_call(pc: RTCPeerConnection, nursery: trio.Nursery) -> None:
-    """Send a test pattern and a tone to a peer as soon as it sends media."""
     media = SyntheticMedia()
     senders: list[RTCRtpSender] = []
 
@@ -251,7 +250,6 @@ class Call:
         self._counter = MediaCounter()
 
     async def serve(self, channel: RTCDataChannel) -> None:
-        """Handle the page's requests until its channel ends."""
         with ungrouped_errors():
             async with self._pc.subscribe("track") as tracks, trio.open_nursery() as nursery:
                 nursery.start_soon(self._counter.count_all, tracks)

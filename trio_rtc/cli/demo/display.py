@@ -27,7 +27,6 @@ class Display:
         self._console.print(text, style="bold")
 
     def stage(self, name: str, seconds: float) -> None:
-        """Show that a stage of connecting was reached."""
         self._figure(name, f"{seconds * 1000:8.1f} ms")
 
     def round_trips(self, round_trips: RoundTrips) -> None:

@@ -48,8 +48,6 @@ class StageTimer:
 
 @attrs.frozen
 class RoundTrips:
-    """Round-trip times in seconds."""
-
     times: Sequence[float]
 
     @property

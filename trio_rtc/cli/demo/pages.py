@@ -18,7 +18,6 @@ _POLICY = (
 
 
 def load_pages() -> dict[str, Page]:
-    """Return every file of the page by path."""
     pages = {}
     for file in resources.files(__package__).joinpath("page").iterdir():
         content_type = _TYPES[file.name.rpartition(".")[2]]

@@ -98,7 +98,6 @@ def _bracketed(host: str) -> str:
 
 
 async def show_figures(display: Display, url: str, seconds: float) -> None:
-    """Connect to a second process, and show the times of connecting and the figures of the connection."""
     display.heading("Two processes")
     with ungrouped_errors():
         async with connect(url, room=ROOM_OF_PROCESSES) as room, second_process(url):
@@ -207,7 +206,6 @@ async def _describe_path(pc: RTCPeerConnection) -> str:
 
 
 async def serve_browsers(display: Display, server: SignalingServer, *, open_browser: bool) -> None:
-    """Serve every browser that opens the page, until cancelled."""
     chat = Chat(lambda name, text: display.line(f"  {name}: {text}"))
     async with (
         connect(local_url(server), room=ROOM_OF_BROWSERS) as room,
@@ -252,7 +250,6 @@ def _call_service(
 
 
 async def serve_browser(display: Display, chat: Chat, media: "SyntheticMedia | None", peer: Peer) -> None:
-    """Serve one page until it is closed."""
     name = f"page {peer.id}"
     try:
         with ungrouped_errors():

@@ -46,7 +46,6 @@ async def serve_channels(
     *,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Serve every channel that the peer creates, until the connection is closed."""
     async with peer_connection.subscribe("data_channel") as arriving, trio.open_nursery() as nursery:
         task_status.started()
         async for event in arriving:

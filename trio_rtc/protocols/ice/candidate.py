@@ -39,8 +39,6 @@ class Candidate:
         protocol: "udp" or "tcp".
         priority: From 0 to 2**32 - 1, higher is better.
         address: Numeric address, or a name that ends in ".local".
-        port: Port.
-        type: Candidate type.
         related_address: Base of a reflexive candidate, mapped address of a relayed one; ``None`` if absent.
         related_port: Port of ``related_address``.
         tcp_type: TCP type (RFC 6544).

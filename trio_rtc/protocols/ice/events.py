@@ -12,7 +12,6 @@ class LocalCandidateGathered:
     """A local candidate must be signaled to the peer.
 
     Attributes:
-        candidate: The candidate.
         url: URL of the STUN or TURN server; ``None`` for host candidates.
     """
 

@@ -85,7 +85,6 @@ class RemoteCandidates:
         return known is not None
 
     def remove(self, remote: RemoteCandidate) -> None:
-        """Remove a refused candidate."""
         del self._by_address[remote.address]
         if not remote.candidate.is_name and remote.candidate.type is not RTCIceCandidateType.PRFLX:
             self._signaled_count -= 1

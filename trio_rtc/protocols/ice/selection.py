@@ -201,7 +201,6 @@ class SelectedPath:
             self._connectivity.stop_checking()
 
     def remove_base(self, base: Address, now: float) -> None:
-        """Deselect the pair of a closed socket."""
         if self.current is not None and self.current.pair.local.base == base:
             self._deselect(now)
 

@@ -17,7 +17,6 @@ class IceServer:
     """A STUN or TURN server.
 
     Attributes:
-        url: The URL as configured.
         scheme: ``stun``, ``stuns``, ``turn`` or ``turns``.
         host: Host name or numeric address, without brackets.
         port: Port; by default 3478, for the secure schemes 5349.

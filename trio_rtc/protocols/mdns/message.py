@@ -52,7 +52,6 @@ class Question:
     """A question.
 
     Attributes:
-        name: The name.
         type: Type of the record, usually a ``RecordType``.
         unicast_response: Whether a unicast response is requested (RFC 6762 section 5.4).
     """
@@ -67,7 +66,6 @@ class AddressRecord:
     """An A or AAAA record.
 
     Attributes:
-        name: The name.
         host: Numeric address.
         ttl: Time to live in seconds; 0 withdraws the record.
     """

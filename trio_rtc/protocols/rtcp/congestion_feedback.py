@@ -52,7 +52,6 @@ class StreamReport:
     """The reports of one source's packets.
 
     Attributes:
-        ssrc: The source.
         begin_sequence_number: The first reported sequence number, 16 bits.
         reports: One for each sequence number; ``None`` for a packet that has not arrived.
     """
@@ -67,7 +66,6 @@ class CongestionControlFeedback:
     """A packet of congestion control feedback.
 
     Attributes:
-        sender_ssrc: The SSRC of the feedback's sender.
         report_time: The time of the report: the middle 32 bits of an NTP timestamp.
         streams: The reported sources.
     """

@@ -39,7 +39,6 @@ class ExtendedReport:
     """XR.
 
     Attributes:
-        ssrc: The reporter.
         reference_time: The 64-bit NTP timestamp of the RRTR block, ``None`` without one.
         delays: The sub-blocks of all DLRR blocks.
     """

@@ -45,8 +45,6 @@ class GenericNack:
     """Generic NACK: requests retransmission of lost packets (RFC 4585 section 6.2.1).
 
     Attributes:
-        sender_ssrc: The SSRC of the feedback's sender.
-        media_ssrc: The source of the lost packets.
         entries: Pairs of a packet ID (PID) and a bitmask of following lost packets (BLP), whose lowest bit is PID + 1.
     """
 
@@ -134,7 +132,6 @@ class FullIntraRequest:
     """FIR: requests a keyframe (RFC 5104 section 4.3.1).
 
     Attributes:
-        sender_ssrc: The SSRC of the feedback's sender.
         requests: Pairs of a media source and the 8-bit sequence number of the command, unchanged in a repeated command.
         media_ssrc: 0; ignored when parsed.
     """
@@ -163,7 +160,6 @@ class ReceiverEstimatedMaximumBitrate:
     """REMB: the receiver's estimate of the path's capacity (draft-alvestrand-rmcat-remb-03 section 2.2).
 
     Attributes:
-        sender_ssrc: The SSRC of the feedback's sender.
         bitrate: Bits per second, less than 2**64; encoded with 18 significant bits, rounded down.
         ssrcs: The sources that share the bitrate, at most 255.
         media_ssrc: 0; ignored when parsed.

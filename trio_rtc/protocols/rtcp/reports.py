@@ -20,7 +20,6 @@ class ReportBlock:
     """Reception statistics of one source.
 
     Attributes:
-        ssrc: The source.
         fraction_lost: Packets lost since the last report, in units of 1/256.
         cumulative_lost: Packets lost since the beginning, negative with duplicates; encoded clamped to 24 bits.
         highest_sequence_number: The highest sequence number received (lower 16 bits) and its cycles (upper 16 bits).
@@ -55,7 +54,6 @@ class SenderReport:
     """SR.
 
     Attributes:
-        ssrc: The sending source.
         ntp_timestamp: The time of sending, 64 bits.
         rtp_timestamp: The same time in units of the RTP timestamp.
         packet_count: Packets sent so far, 32 bits.
@@ -90,12 +88,7 @@ class SenderReport:
 
 @attrs.frozen
 class ReceiverReport:
-    """RR.
-
-    Attributes:
-        ssrc: The reporter.
-        blocks: At most 31.
-    """
+    """RR, with at most 31 blocks."""
 
     ssrc: int
     blocks: tuple[ReportBlock, ...] = ()

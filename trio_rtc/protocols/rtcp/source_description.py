@@ -35,7 +35,6 @@ class SourceDescriptionChunk:
     """The SDES items of one source.
 
     Attributes:
-        ssrc: The source.
         items: Pairs of a nonzero type and a UTF-8 text of at most 255 bytes.
     """
 
@@ -73,11 +72,7 @@ class SourceDescriptionChunk:
 
 @attrs.frozen
 class SourceDescription:
-    """SDES.
-
-    Attributes:
-        chunks: One for each source, at most 31.
-    """
+    """SDES, with at most 31 chunks, one for each source."""
 
     chunks: tuple[SourceDescriptionChunk, ...] = ()
 

@@ -46,7 +46,6 @@ class TransportFeedback:
     """A packet of transport-wide feedback.
 
     Attributes:
-        sender_ssrc: The SSRC of the feedback's sender.
         media_ssrc: A source of reported packets; the sequence numbers span all sources.
         base_sequence_number: The first reported number, 16 bits.
         status_count: The count of reported numbers, at most 65535. Numbers that are not in ``arrivals`` were lost.

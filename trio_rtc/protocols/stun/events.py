@@ -21,10 +21,7 @@ class ResponseReceived:
     """A success or error response was received; if the request had a key, it is authentic.
 
     Attributes:
-        transaction_id: Transaction ID.
-        response: The response.
         round_trip_time: Seconds, ``None`` if the request was sent more than once (Karn's algorithm).
-        local: Local address.
         remote: Address of the server.
     """
 
