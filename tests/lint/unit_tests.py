@@ -14,7 +14,20 @@ from .package import Package, SourceModule
 
 TOP_LEVEL: Final = "api"
 """The folder of the tests of modules that are directly in the package, and of its private folders."""
-SUBJECT_TESTS: Final[Mapping[str, str]] = {}
+SUBJECT_TESTS: Final[Mapping[str, str]] = {
+    "_pipeline/send_pipeline.py": "pipeline/test_still_video.py",
+    "protocols/rtp/payload/_nal_payloads.py": "protocols/rtp/payload/test_payload_length_fields.py",
+    "protocols/rtp/payload/continuity.py": "protocols/rtp/receive/video/test_numbers_without_media.py",
+    "protocols/rtp/payload/h264_quantizer.py": "protocols/rtp/payload/test_payload_quantizer.py",
+    "protocols/rtp/payload/nal_continuity.py": "protocols/rtp/receive/video/test_numbers_without_media.py",
+    "protocols/rtp/send/stream.py": "protocols/rtp/send/test_padding.py",
+    "tracks/frame_source.py": "tracks/test_media_stream_track.py",
+    "transceivers/connection_context.py": "tracks/test_media_stream_track.py",
+    "transceivers/media_plans.py": "transceivers/test_rtp_transceiver.py",
+    "transceivers/receive_state.py": "transceivers/test_receiver_channels.py",
+    "transceivers/send_state.py": "transceivers/test_rtp_sender.py",
+    "transceivers/transceiver.py": "transceivers/test_rtp_transceiver.py",
+}
 """Modules that a file with the name of its subject tests, from the package and from ``tests`` on."""
 
 

@@ -16,7 +16,7 @@ from tests.strategies.media import (
     vp8_frame,
 )
 from tests.strategies.peers import connect, negotiate
-from trio_rtc import Event, MediaTrackCapabilities, MediaTrackSettings, RTCTrackEvent, open_media_track
+from trio_rtc import Event, RTCTrackEvent, open_media_track
 
 Clock = trio.testing.MockClock
 
@@ -179,42 +179,6 @@ async def test_content_hints(kind: str, hint: str, kept: str) -> None:
     assert track.content_hint == ""
 
 
-async def test_settings_are_those_of_the_frames(autojump_clock: Clock) -> None:
-    source, track = open_media_track("video")
-    assert track.get_settings() == MediaTrackSettings()
-    with trio.move_on_after(2):
-        await send_frames(source, "video", every=0.04)
-    settings = track.get_settings()
-    assert (settings.width, settings.height, settings.aspect_ratio) == (64, 48, 64 / 48)
-    assert settings.frame_rate == pytest.approx(25, abs=1)
-    assert settings.sample_rate is None
-    assert track.clone().get_settings() == settings
-
-    source, track = open_media_track("audio")
-    audio_frame = av.AudioFrame("s16", "stereo", 960)
-    audio_frame.sample_rate = 48_000
-    await source.send(audio_frame)
-    assert track.get_settings().channel_count == 2
-    assert track.get_settings().width is None
-
-
-async def test_constraints_are_stored_but_unsupported() -> None:
-    _, track = open_media_track("video")
-    assert track.get_capabilities() == MediaTrackCapabilities()
-    assert track.get_constraints() == {}
-    constraints = {"width": {"exact": 1}, "advanced": [{"frame_rate": 5}]}
-    await track.apply_constraints(constraints)
-    assert track.get_constraints() == constraints
-    assert track.clone().get_constraints() == constraints
-    await track.apply_constraints()
-    assert track.get_constraints() == {}
-    track.stop()
-    await track.apply_constraints(constraints)
-
-
-# -- disabled ----------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("pixels", ["yuv420p", "nv12", "rgb24", "gray"])
 async def test_a_disabled_video_track_is_black(pixels: str, autojump_clock: Clock) -> None:
     source, track = open_media_track("video")
@@ -278,9 +242,6 @@ async def test_a_disabled_track_sends_no_encoded_frames(autojump_clock: Clock) -
             track.enabled = True
             await packets.receive()
         nursery.cancel_scope.cancel()
-
-
-# -- sending -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["audio", "video"])

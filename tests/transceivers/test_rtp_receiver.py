@@ -1,19 +1,13 @@
 """RTCRtpReceiver (W3C webrtc section 5.3)."""
 
-import attrs
 import pytest
 import trio
 
 from tests.strategies.media import connect_track, media_peers, only, opus_frame, send_frames, vp8_frame
-from tests.strategies.peers import WALL_CLOCK, negotiate
-from trio_rtc import RTCPeerConnection, RTCRtpReceiver, RTCRtpSender, open_media_track
+from tests.strategies.peers import negotiate
+from trio_rtc import RTCPeerConnection, open_media_track
 
 Clock = trio.testing.MockClock
-
-
-def test_capabilities_are_those_of_senders() -> None:
-    assert RTCRtpReceiver.get_capabilities("audio") == RTCRtpSender.get_capabilities("audio")
-    assert RTCRtpReceiver.get_capabilities("smell") is None
 
 
 async def test_before_negotiation() -> None:
@@ -82,52 +76,6 @@ async def test_a_resumed_track_is_unmuted(autojump_clock: Clock) -> None:
             transceiver.direction = "sendonly"
             await negotiate(peers.alice, peers.bob)
         nursery.cancel_scope.cancel()
-
-
-async def test_sources_of_played_frames(autojump_clock: Clock) -> None:
-    async with media_peers() as peers, trio.open_nursery() as nursery:
-        source, track = open_media_track("audio")
-        peers.alice.add_track(track)
-        event = await connect_track(peers.alice, peers.bob)
-        receiver = event.receiver
-        frame = attrs.evolve(opus_frame(0), audio_level=20, contributing_sources=(7, 8))
-        nursery.start_soon(event.track.receive)
-        await source.send(frame)
-        await trio.sleep(1)
-        (synchronizing,) = receiver.get_synchronization_sources()
-        assert synchronizing.audio_level == pytest.approx(0.1)
-        assert {each.source for each in receiver.get_contributing_sources()} == {7, 8}
-        stamps = {each.rtp_timestamp for each in receiver.get_contributing_sources()}
-        assert stamps == {synchronizing.rtp_timestamp}
-        assert 0 <= synchronizing.rtp_timestamp < 1 << 32
-        await trio.sleep(10)
-        assert receiver.get_synchronization_sources() == []
-        assert receiver.get_contributing_sources() == []
-        nursery.cancel_scope.cancel()
-
-
-async def test_sources_are_reported_without_a_consumer_of_frames(autojump_clock: Clock) -> None:
-    async with media_peers() as peers:
-        source, track = open_media_track("audio")
-        peers.alice.add_track(track)
-        receiver = (await connect_track(peers.alice, peers.bob)).receiver
-        assert receiver.get_synchronization_sources() == []
-        for index, contributing in enumerate([(7,), (8, 9), ()]):
-            frame = attrs.evolve(opus_frame(index), audio_level=20, contributing_sources=contributing)
-            await source.send(frame)
-            await trio.sleep(1)
-        sent_at = WALL_CLOCK * 1000 + (trio.current_time() - 1) * 1000
-        (synchronizing,) = receiver.get_synchronization_sources()
-        assert synchronizing.timestamp == pytest.approx(sent_at, abs=100)
-        assert synchronizing.audio_level == pytest.approx(0.1)
-        contributing_sources = receiver.get_contributing_sources()
-        assert [each.source for each in contributing_sources] in ([8, 9, 7], [9, 8, 7])
-        stamps = [each.rtp_timestamp for each in contributing_sources]
-        assert stamps[0] == stamps[1] == (synchronizing.rtp_timestamp - 960) & 0xFFFFFFFF
-        await trio.sleep(7.5)
-        assert len(receiver.get_contributing_sources()) == 2
-        await trio.sleep(2)
-        assert receiver.get_synchronization_sources() == receiver.get_contributing_sources() == []
 
 
 async def test_a_track_without_consumer_keeps_no_frames(autojump_clock: Clock) -> None:

@@ -1,4 +1,4 @@
-"""RTCRtpTransceiver, and the effect of descriptions on transceivers (W3C webrtc sections 4.4.1.5, 4.7.3, 5.1, 5.4)."""
+"""RTCRtpTransceiver (W3C webrtc section 5.4)."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,11 +7,10 @@ import pytest
 import trio
 import trio.testing
 
-from tests.strategies.media import connect_track, media_peers, only, opus_frame
+from tests.strategies.media import connect_track, media_peers, only
 from tests.strategies.peers import Peers, description_of, negotiate
 from trio_rtc import (
     Event,
-    InvalidAccessError,
     InvalidModificationError,
     InvalidStateError,
     MediaStream,
@@ -54,15 +53,6 @@ async def counted_needs(peer: RTCPeerConnection) -> AsyncIterator[list[str]]:
     yield needs
     await trio.sleep(0.1)
     peer.remove_event_listener("negotiation_needed", record)
-
-
-def recorded_tracks(peer: RTCPeerConnection) -> list[RTCTrackEvent]:
-    events: list[RTCTrackEvent] = []
-    peer.add_event_listener("track", events.append)
-    return events
-
-
-# -- add_transceiver ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["audio", "video"])
@@ -120,24 +110,6 @@ async def test_invalid_arguments(
     assert pc.get_transceivers() == []
 
 
-async def test_encodings_have_defaults(pc: RTCPeerConnection) -> None:
-    layers = [RTCRtpEncodingParameters(rid) for rid in "qhfx"]
-    video = pc.add_transceiver("video", send_encodings=layers).sender.get_parameters().encodings
-    assert [(each.rid, each.scale_resolution_down_by) for each in video] == [("q", 4), ("h", 2), ("f", 1)]
-
-    layers = [RTCRtpEncodingParameters("a"), RTCRtpEncodingParameters("b", scale_resolution_down_by=3)]
-    video = pc.add_transceiver("video", send_encodings=layers).sender.get_parameters().encodings
-    assert [each.scale_resolution_down_by for each in video] == [1, 3]
-
-    layers = [RTCRtpEncodingParameters("only", max_bitrate=50_000)]
-    (one,) = pc.add_transceiver("video", send_encodings=layers).sender.get_parameters().encodings
-    assert one == RTCRtpEncodingParameters(None, max_bitrate=50_000, scale_resolution_down_by=1.0)
-
-    layers = [RTCRtpEncodingParameters(scale_resolution_down_by=0.1, max_framerate=-3)]
-    (one,) = pc.add_transceiver("audio", send_encodings=layers).sender.get_parameters().encodings
-    assert one == RTCRtpEncodingParameters()
-
-
 async def test_a_closed_connection_rejects(pc: RTCPeerConnection) -> None:
     transceiver = pc.add_transceiver("audio")
     pc.close()
@@ -171,9 +143,6 @@ async def test_close_stops_and_keeps_transceivers(pc: RTCPeerConnection) -> None
     await trio.testing.wait_all_tasks_blocked()
     assert transceiver.receiver.track.ready_state == "ended"
     assert [event.target for event in ended] == [transceiver.receiver.track]
-
-
-# -- direction ---------------------------------------------------------------------------------------------------
 
 
 async def test_the_direction_is_a_preference(pc: RTCPeerConnection) -> None:
@@ -217,318 +186,6 @@ async def test_directions_are_negotiated(ours: str, theirs: str, agreed: str, au
         assert mine.current_direction == agreed
         assert yours.current_direction == opposite.get(agreed, agreed)
         assert (mine.direction, yours.direction) == (ours, theirs)
-
-
-# -- add_track, remove_track -------------------------------------------------------------------------------------
-
-
-async def test_a_track_is_sent_once(pc: RTCPeerConnection) -> None:
-    track = local_track()
-    sender = pc.add_track(track)
-    with pytest.raises(InvalidAccessError):
-        pc.add_track(track)
-    other = RTCPeerConnection()
-    with pytest.raises(InvalidAccessError):
-        other.remove_track(sender)
-    other.add_track(track)
-    other.close()
-
-
-async def test_add_track_reuses_a_free_sender(pc: RTCPeerConnection) -> None:
-    inactive = pc.add_transceiver("audio", direction="inactive")
-    receiving = pc.add_transceiver("video", direction="recvonly")
-    assert pc.add_track(local_track("video")) is receiving.sender
-    assert receiving.direction == "sendrecv"
-    assert pc.add_track(local_track()) is inactive.sender
-    assert inactive.direction == "sendonly"
-    assert pc.add_track(local_track()) not in (inactive.sender, receiving.sender)
-
-
-async def test_a_removed_track_leaves_a_sender_that_has_never_sent(pc: RTCPeerConnection) -> None:
-    sender = pc.add_track(local_track())
-    pc.remove_track(sender)
-    assert sender.track is None
-    assert only(pc.get_transceivers()).direction == "recvonly"
-    pc.remove_track(sender)
-    assert pc.add_track(local_track()) is sender
-    assert only(pc.get_transceivers()).direction == "sendrecv"
-
-
-async def test_a_sender_that_has_sent_is_not_reused(autojump_clock: Clock) -> None:
-    async with media_peers() as peers:
-        sender = peers.alice.add_track(local_track())
-        await negotiate(peers.alice, peers.bob)
-        peers.alice.remove_track(sender)
-        assert peers.alice.add_track(local_track()) is not sender
-        assert len(peers.alice.get_transceivers()) == 2
-
-
-async def test_a_stopped_transceiver_is_not_reused(pc: RTCPeerConnection) -> None:
-    transceiver = pc.add_transceiver("audio", direction="recvonly")
-    transceiver.stop()
-    assert pc.add_track(local_track()) is not transceiver.sender
-    pc.remove_track(transceiver.sender)
-
-
-async def test_an_offer_is_associated_with_the_transceiver_of_add_track(autojump_clock: Clock) -> None:
-    async with media_peers() as peers:
-        peers.alice.add_track(local_track())
-        by_kind = peers.bob.add_transceiver(local_track())
-        by_track = peers.bob.add_track(local_track())
-        await peers.alice.set_local_description()
-        await peers.bob.set_remote_description(description_of(peers.alice))
-        assert by_kind.mid is None
-        assert [each.mid for each in peers.bob.get_transceivers()] == [None, "0"]
-        assert peers.bob.get_transceivers()[1].sender is by_track
-
-
-# -- remote tracks -----------------------------------------------------------------------------------------------
-
-
-async def test_a_track_is_announced_in_its_streams(autojump_clock: Clock) -> None:
-    async with media_peers() as peers:
-        track, one, two = local_track(), MediaStream(), MediaStream()
-        peers.alice.add_track(track, one, two, one)
-        events = recorded_tracks(peers.bob)
-        streams: list[MediaStream] = []
-        peers.bob.on_add_stream = lambda event: streams.append(event.stream)
-        await negotiate(peers.alice, peers.bob)
-        (event,) = events
-        assert event.target is peers.bob
-        assert event.transceiver is only(peers.bob.get_transceivers())
-        assert event.receiver is event.transceiver.receiver
-        assert event.track is event.receiver.track
-        assert event.track.id == track.id
-        assert [stream.id for stream in event.streams] == [one.id, two.id]
-        assert all(stream.get_tracks() == [event.track] for stream in event.streams)
-        assert streams == list(event.streams) == peers.bob.get_remote_streams()
-
-
-async def offer_without_msid(peers: Peers, *, kept: str = "") -> None:
-    """Set Alice's offer, without its ``msid`` lines, as the remote description of Bob."""
-    await peers.alice.set_local_description()
-    lines = description_of(peers.alice).sdp.splitlines(keepends=True)
-    offer = "".join(line for line in lines if " msid:" not in line and not line.startswith("a=msid:"))
-    await peers.bob.set_remote_description(
-        {"type": "offer", "sdp": offer.replace("a=rtcp-rsize", f"{kept}a=rtcp-rsize")}
-    )
-    await peers.bob.set_local_description()
-    await peers.alice.set_remote_description(description_of(peers.bob))
-
-
-async def test_a_track_without_msid_gets_its_own_stream(autojump_clock: Clock) -> None:
-    async with media_peers() as peers:
-        for kind in ("audio", "video"):
-            peers.alice.add_track(local_track(kind), MediaStream())
-        events = recorded_tracks(peers.bob)
-        await offer_without_msid(peers)
-        streams = [stream for event in events for stream in event.streams]
-        assert [stream.get_tracks() for stream in streams] == [[event.track] for event in events]
-        assert len({stream.id for stream in streams}) == len(events) == 2
-        assert peers.bob.get_remote_streams() == streams
-        # The next offer has no streams either: nothing has changed.
-        await offer_without_msid(peers)
-        assert len(events) == 2
-        assert peers.bob.get_remote_streams() == streams
-
-
-async def test_a_track_with_msid_but_without_stream(autojump_clock: Clock) -> None:
-    async with media_peers() as peers:
-        peers.alice.add_track(local_track(), MediaStream())
-        events = recorded_tracks(peers.bob)
-        await offer_without_msid(peers, kept="a=msid:-\r\n")
-        assert [event.streams for event in events] == [()]
-        assert peers.bob.get_remote_streams() == []
-
-
-async def test_the_order_of_events_of_a_description(autojump_clock: Clock) -> None:
-    """W3C webrtc section 4.4.1.5: the state, mute, removetrack, addtrack, track, and then the method returns."""
-    async with media_peers() as peers:
-        order: list[str] = []
-        stream, other = MediaStream(), MediaStream()
-        source, track = open_media_track("audio")
-        first = peers.alice.add_track(track, stream)
-        receiver = (await connect_track(peers.alice, peers.bob)).receiver
-        (remote,) = peers.bob.get_remote_streams()
-        async with receiver.track.subscribe("unmute") as unmuted:
-            await source.send(opus_frame(0))
-            await unmuted.receive()
-
-        def record(event: Event) -> None:
-            order.append(event.type)
-
-        peers.bob.add_event_listener("signaling_state_change", record)
-        peers.bob.add_event_listener("track", record)
-        receiver.track.on_mute = record
-        remote.add_event_listener("remove_track", record)
-        remote.add_event_listener("add_track", record)
-        peers.alice.remove_track(first)
-        peers.alice.add_track(local_track("video"), stream, other)
-        await peers.alice.set_local_description()
-        await peers.bob.set_remote_description(description_of(peers.alice))
-        order.append("returned")
-        assert order == ["signaling_state_change", "mute", "remove_track", "add_track", "track", "returned"]
-
-
-async def test_a_removed_track_is_muted_and_leaves_its_streams(autojump_clock: Clock) -> None:
-    async with media_peers() as peers:
-        sender = peers.alice.add_track(local_track(), MediaStream())
-        event = await connect_track(peers.alice, peers.bob)
-        (stream,) = event.streams
-        removed: list[MediaStream] = []
-        peers.bob.on_remove_stream = lambda event: removed.append(event.stream)
-        peers.alice.remove_track(sender)
-        await negotiate(peers.alice, peers.bob)
-        assert stream.get_tracks() == []
-        assert removed == [stream]
-        assert peers.bob.get_remote_streams() == []
-        assert event.track.muted
-        assert event.track.ready_state == "live"
-        assert event.transceiver.current_direction == "inactive"
-
-        # The same transceiver sends again: another event with the same track and stream.
-        events = recorded_tracks(peers.bob)
-        only(peers.alice.get_transceivers()).direction = "sendrecv"
-        await negotiate(peers.alice, peers.bob)
-        assert [(each.track, each.streams) for each in events] == [(event.track, (stream,))]
-
-
-async def test_one_track_event_each_time_the_peer_begins_to_send(autojump_clock: Clock) -> None:
-    async with media_peers() as peers:
-        transceiver = peers.alice.add_transceiver("audio", direction="recvonly")
-        events = recorded_tracks(peers.bob)
-        counts = []
-        for direction in ("recvonly", "sendonly", "sendrecv", "inactive", "sendonly"):
-            transceiver.direction = direction
-            await negotiate(peers.alice, peers.bob)
-            counts.append(len(events))
-        assert counts == [0, 1, 1, 1, 2]
-
-
-async def test_another_stream_fires_another_event(autojump_clock: Clock) -> None:
-    async with media_peers() as peers:
-        one, two = MediaStream(), MediaStream()
-        sender = peers.alice.add_track(local_track(), one)
-        events = recorded_tracks(peers.bob)
-        await negotiate(peers.alice, peers.bob)
-        sender.set_streams(one, two)
-        await negotiate(peers.alice, peers.bob)
-        sender.set_streams(two)
-        await negotiate(peers.alice, peers.bob)
-        assert [[stream.id for stream in event.streams] for event in events] == [[one.id], [one.id, two.id]]
-        assert [stream.id for stream in peers.bob.get_remote_streams()] == [two.id]
-
-
-async def test_an_answer_that_does_not_receive_removes_the_track(autojump_clock: Clock) -> None:
-    async with media_peers() as peers:
-        peers.alice.add_track(local_track(), MediaStream())
-        events = recorded_tracks(peers.bob)
-        await peers.alice.set_local_description()
-        await peers.bob.set_remote_description(description_of(peers.alice))
-        (event,) = events
-        event.transceiver.direction = "inactive"
-        await peers.bob.set_local_description()
-        assert event.streams[0].get_tracks() == []
-        # Now the answer receives, so that the event is fired again.
-        await peers.alice.set_remote_description(description_of(peers.bob))
-        event.transceiver.direction = "recvonly"
-        await negotiate(peers.bob, peers.alice)
-        assert [each.track for each in events] == [event.track] * 2
-
-
-async def test_a_stream_that_the_application_kept_is_reused(autojump_clock: Clock) -> None:
-    async with media_peers() as peers:
-        sender = peers.alice.add_track(local_track(), MediaStream())
-        event = await connect_track(peers.alice, peers.bob)
-        (kept,) = event.streams
-        for streams in ((), (MediaStream(id=kept.id),)):
-            sender.set_streams(*streams)
-            await negotiate(peers.alice, peers.bob)
-        assert peers.bob.get_remote_streams() == [kept]
-
-
-async def test_tracks_with_the_same_id_are_distinct(autojump_clock: Clock) -> None:
-    async with media_peers() as peers:
-        stream = MediaStream()
-        peers.alice.add_track(local_track(), stream)
-        peers.alice.add_track(local_track("video"), stream)
-        await peers.alice.set_local_description()
-        sdp = description_of(peers.alice).sdp
-        names = {sender.track.id for sender in peers.alice.get_senders() if sender.track is not None}
-        for name in names:
-            sdp = sdp.replace(name, "same")
-        await peers.bob.set_remote_description({"type": "offer", "sdp": sdp})
-        (remote,) = peers.bob.get_remote_streams()
-        assert [track.kind for track in remote.get_tracks()] == ["audio", "video"]
-        assert {track.id for track in remote.get_tracks()} == {"same"}
-
-
-# -- rollback ----------------------------------------------------------------------------------------------------
-
-
-async def test_rollback_of_a_local_offer_removes_the_mid(autojump_clock: Clock) -> None:
-    async with media_peers() as peers:
-        transceiver = peers.alice.add_transceiver("audio")
-        await peers.alice.set_local_description()
-        assert transceiver.mid == "0"
-        assert transceiver.sender.transport is not None
-        assert transceiver.receiver.get_parameters().codecs
-        await peers.alice.set_local_description({"type": "rollback"})
-        assert transceiver.mid is None
-        assert transceiver.sender.transport is None
-        assert transceiver.receiver.transport is None
-        assert transceiver.receiver.get_parameters().codecs == ()
-        assert peers.alice.get_transceivers() == [transceiver]
-
-
-async def test_rollback_of_a_remote_offer_removes_its_transceivers(autojump_clock: Clock) -> None:
-    async with media_peers() as peers:
-        peers.alice.add_track(local_track(), MediaStream())
-        events = recorded_tracks(peers.bob)
-        await peers.alice.set_local_description()
-        await peers.bob.set_remote_description(description_of(peers.alice))
-        (event,) = events
-        await peers.bob.set_remote_description({"type": "rollback"})
-        assert peers.bob.get_transceivers() == []
-        assert event.transceiver.current_direction == "stopped"
-        assert event.track.ready_state == "ended"
-        assert event.streams[0].get_tracks() == []
-
-
-async def test_a_transceiver_used_by_add_track_survives_a_rollback(autojump_clock: Clock) -> None:
-    async with media_peers() as peers:
-        peers.alice.add_track(local_track())
-        await peers.alice.set_local_description()
-        await peers.bob.set_remote_description(description_of(peers.alice))
-        sender = peers.bob.add_track(local_track())
-        transceiver = only(peers.bob.get_transceivers())
-        assert transceiver.sender is sender
-        await peers.bob.set_remote_description({"type": "rollback"})
-        assert peers.bob.get_transceivers() == [transceiver]
-        assert (transceiver.mid, transceiver.direction) == (None, "sendrecv")
-        # And it is associated with the section of the next offer.
-        await peers.bob.set_remote_description(description_of(peers.alice))
-        assert peers.bob.get_transceivers() == [transceiver]
-        assert transceiver.mid == "0"
-
-
-async def test_rollback_undoes_the_changes_of_an_offer(autojump_clock: Clock) -> None:
-    async with media_peers() as peers:
-        sender = peers.alice.add_track(local_track(), MediaStream())
-        event = await connect_track(peers.alice, peers.bob)
-        (stream,) = event.streams
-        events = recorded_tracks(peers.bob)
-        peers.alice.remove_track(sender)
-        await peers.alice.set_local_description()
-        await peers.bob.set_remote_description(description_of(peers.alice))
-        assert stream.get_tracks() == []
-        await peers.bob.set_remote_description({"type": "rollback"})
-        assert stream.get_tracks() == [event.track]
-        assert [each.streams for each in events] == [(stream,)]
-        assert event.transceiver.current_direction == "recvonly"
-
-
-# -- stop ----------------------------------------------------------------------------------------------------------
 
 
 async def test_a_transceiver_that_was_never_negotiated_stops_at_once(autojump_clock: Clock) -> None:
@@ -575,20 +232,6 @@ async def test_stopping_is_negotiated(who: str, autojump_clock: Clock) -> None:
         one.remove_track(stopped.sender)
 
 
-async def test_a_section_is_recycled_after_stopping(autojump_clock: Clock) -> None:
-    async with media_peers() as peers:
-        peers.alice.add_transceiver("audio")
-        await connect_track(peers.alice, peers.bob)
-        only(peers.alice.get_transceivers()).stop()
-        await negotiate(peers.alice, peers.bob)
-        new = peers.alice.add_transceiver("video")
-        events = recorded_tracks(peers.bob)
-        await negotiate(peers.alice, peers.bob)
-        assert description_of(peers.alice).sdp.count("m=") == 1
-        assert (new.mid, new.current_direction) == ("1", "sendonly")
-        assert only(peers.bob.get_transceivers()) is events[0].transceiver
-
-
 async def test_a_rejecting_answer_stops_the_transceiver(autojump_clock: Clock) -> None:
     async with media_peers() as peers:
         mine = peers.alice.add_transceiver("audio")
@@ -601,9 +244,6 @@ async def test_a_rejecting_answer_stops_the_transceiver(autojump_clock: Clock) -
         assert mine.current_direction == "stopped"
         assert [each.mid for each in peers.alice.get_transceivers()] == ["1"]
         assert [each.mid for each in peers.bob.get_transceivers()] == ["1"]
-
-
-# -- negotiation needed ----------------------------------------------------------------------------------------------
 
 
 async def test_changes_that_need_negotiation(autojump_clock: Clock) -> None:
@@ -645,9 +285,6 @@ async def test_changes_that_need_negotiation(autojump_clock: Clock) -> None:
         assert len(needs) == 1
 
 
-# -- codec preferences -----------------------------------------------------------------------------------------------
-
-
 async def test_codec_preferences(autojump_clock: Clock) -> None:
     async with media_peers() as peers:
         transceiver = peers.alice.add_transceiver("video")
@@ -681,68 +318,6 @@ async def test_codecs_that_cannot_be_preferred(codecs: list[RTCRtpCodec], pc: RT
 async def test_codec_names_are_case_insensitive(pc: RTCPeerConnection) -> None:
     pc.add_transceiver("audio").set_codec_preferences([RTCRtpCodec("AUDIO/pcmu", 8000, 1)])
 
-
-# -- simulcast ---------------------------------------------------------------------------------------------------------
-
-
-def simulcast_offer(sdp: str, rids: str) -> str:
-    """Return an offer of one video section that requests layers."""
-    lines = "".join(f"a=rid:{rid} recv\r\n" for rid in rids.split(";"))
-    return f"{sdp}{lines}a=simulcast:recv {rids}\r\n"
-
-
-async def test_a_peer_requests_layers(autojump_clock: Clock) -> None:
-    async with media_peers() as peers:
-        peers.alice.add_transceiver("video", direction="recvonly")
-        sender = peers.bob.add_track(local_track("video"))
-        await peers.alice.set_local_description()
-        offer = simulcast_offer(description_of(peers.alice).sdp, "lo;mid;hi;xl")
-        await peers.bob.set_remote_description({"type": "offer", "sdp": offer})
-        layers = sender.get_parameters().encodings
-        assert [(each.rid, each.scale_resolution_down_by) for each in layers] == [
-            ("lo", 4.0),
-            ("mid", 2.0),
-            ("hi", 1.0),
-        ]
-        await peers.bob.set_remote_description({"type": "rollback"})
-        assert [each.rid for each in sender.get_parameters().encodings] == [None]
-        await peers.bob.set_remote_description({"type": "offer", "sdp": offer})
-        await peers.bob.set_local_description()
-        assert "a=simulcast:send lo;mid;hi" in description_of(peers.bob).sdp
-        assert [each.rid for each in sender.get_parameters().encodings] == ["lo", "mid", "hi"]
-
-
-async def test_layers_missing_in_the_answer_are_removed(autojump_clock: Clock) -> None:
-    async with media_peers() as peers:
-        layers = [RTCRtpEncodingParameters(rid) for rid in "abc"]
-        transceiver = peers.alice.add_transceiver(local_track("video"), send_encodings=layers)
-        before = transceiver.sender.get_parameters()
-        await peers.alice.set_local_description()
-        await peers.bob.set_remote_description(description_of(peers.alice))
-        await peers.bob.set_local_description()
-        answer = description_of(peers.bob).sdp.replace("a=rid:a recv\r\n", "")
-        answer = answer.replace("a=simulcast:recv a;b;c", "a=simulcast:recv b;c")
-        await peers.alice.set_remote_description({"type": "answer", "sdp": answer})
-        assert [each.rid for each in transceiver.sender.get_parameters().encodings] == ["b", "c"]
-        with pytest.raises(InvalidModificationError):
-            await transceiver.sender.set_parameters(before)
-
-
-async def test_a_peer_without_simulcast_gets_one_layer(autojump_clock: Clock) -> None:
-    async with media_peers() as peers:
-        layers = [RTCRtpEncodingParameters(rid) for rid in "abc"]
-        transceiver = peers.alice.add_transceiver(local_track("video"), send_encodings=layers)
-        await peers.alice.set_local_description()
-        await peers.bob.set_remote_description(description_of(peers.alice))
-        await peers.bob.set_local_description()
-        lines = description_of(peers.bob).sdp.splitlines(keepends=True)
-        answer = "".join(line for line in lines if not line.startswith(("a=rid:", "a=simulcast:")))
-        await peers.alice.set_remote_description({"type": "answer", "sdp": answer})
-        (one,) = transceiver.sender.get_parameters().encodings
-        assert one.rid is None
-
-
-# -- header extensions -------------------------------------------------------------------------------------------------
 
 AUDIO_LEVEL = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
 MID = "urn:ietf:params:rtp-hdrext:sdes:mid"
@@ -780,50 +355,6 @@ async def test_header_extensions_that_cannot_be_chosen(pc: RTCPeerConnection) ->
             [capability(each.uri, "sideways") for each in extensions]  # type: ignore[arg-type]
         )
     assert transceiver.get_header_extensions_to_negotiate() == extensions
-
-
-# -- obsolete ----------------------------------------------------------------------------------------------------------
-
-
-async def test_obsolete_streams(autojump_clock: Clock) -> None:
-    async with media_peers() as peers:
-        stream = MediaStream([local_track(), local_track("video")])
-        peers.alice.add_stream(stream)
-        peers.alice.add_stream(stream)
-        assert peers.alice.get_local_streams() == [stream]
-        assert peers.alice.get_stream_by_id(stream.id) is stream
-        assert [sender.track for sender in peers.alice.get_senders()] == stream.get_tracks()
-        await negotiate(peers.alice, peers.bob)
-        (remote,) = peers.bob.get_remote_streams()
-        assert peers.bob.get_stream_by_id(stream.id) is remote
-        assert peers.bob.get_stream_by_id("nobody's") is None
-        peers.alice.remove_stream(stream)
-        assert peers.alice.get_local_streams() == []
-        assert [sender.track for sender in peers.alice.get_senders()] == [None, None]
-
-
-@pytest.mark.parametrize(
-    ("before", "wanted", "after"),
-    [
-        ([], True, ["recvonly"]),
-        ([], False, []),
-        (["sendrecv"], True, ["sendrecv"]),
-        (["recvonly"], True, ["recvonly"]),
-        (["sendonly"], True, ["sendonly", "recvonly"]),
-        (["sendrecv", "recvonly", "sendonly"], False, ["sendonly", "inactive", "sendonly"]),
-    ],
-)
-async def test_obsolete_options_of_offers(
-    before: list[str], wanted: bool, after: list[str], pc: RTCPeerConnection
-) -> None:
-    for direction in before:
-        pc.add_transceiver("video", direction=direction)
-    offer = await pc.create_offer(offer_to_receive_video=wanted)
-    assert [each.direction for each in pc.get_transceivers()] == after
-    assert offer.sdp.count("m=video") == len(after)
-    await pc.create_offer(offer_to_receive_video=wanted)
-    assert [each.direction for each in pc.get_transceivers()] == after
-    assert "m=audio" in (await pc.create_offer(offer_to_receive_audio=True)).sdp
 
 
 async def test_a_handler_may_close_the_connection(autojump_clock: Clock) -> None:
@@ -876,9 +407,6 @@ async def test_perfect_negotiation_of_two_offers_at_once(autojump_clock: Clock) 
         await peers.bob.set_local_description()
         await peers.alice.set_remote_description(description_of(peers.bob))
         assert states(peers) == [["sendrecv"], ["sendrecv"]]
-
-
-# -- parameters of Opus --------------------------------------------------------------------------------------------
 
 
 async def test_parameters_of_opus_are_those_of_the_settings_until_others_are_set() -> None:

@@ -19,12 +19,10 @@ from trio_rtc.protocols.rtp.buffer_budget import (
     BufferBudget,
     ReceiveBudgets,
     largest,
-    oldest,
 )
 from trio_rtc.protocols.rtp.fec.decoder import FecDecoder
 from trio_rtc.protocols.rtp.fec.fec_packet import FecPacket, media_bits, media_key
 from trio_rtc.protocols.rtp.options import FecOptions
-from trio_rtc.protocols.rtp.receive.early_media import MAX_EARLY_BYTES, EarlyMedia, MediaPacket
 from trio_rtc.protocols.rtp.receive.stream import RtpReceiveStream
 from trio_rtc.protocols.rtp.receive.video.frame_assembler import FrameAssembler
 from trio_rtc.protocols.srtp import SrtpSession
@@ -32,98 +30,6 @@ from trio_rtc.protocols.srtp import SrtpSession
 SIZE = 1000
 """Bytes of the payload of a packet."""
 COST = SIZE + PACKET_OVERHEAD
-
-
-def early_packet(size: int, arrival: float = 0.0) -> MediaPacket:
-    return MediaPacket(0, 0, RtpPacket(96, 0, 0, 1, bytes(size)), arrival, False)
-
-
-def held(early: EarlyMedia) -> int:
-    """Return the cost of the kept packets."""
-    return sum(len(each.packet.payload) + PACKET_OVERHEAD for each in early.packets or ())
-
-
-STREAMS = st.integers(0, 7)
-OPERATIONS = st.lists(
-    st.one_of(
-        st.tuples(st.just("begin"), STREAMS, st.booleans()),
-        st.tuples(st.just("add"), STREAMS, st.integers(0, 3000) | st.just(MAX_EARLY_BYTES)),
-        st.tuples(st.just("frames"), STREAMS, st.booleans()),
-        st.tuples(st.just("packets"), STREAMS, st.booleans()),
-        st.tuples(st.just("release"), STREAMS, st.none()),
-    ),
-    max_size=200,
-)
-
-
-@given(operations=OPERATIONS, bound=st.integers(0, 20_000), choice=st.sampled_from([oldest, largest]))
-def test_the_sum_is_never_above_the_bound(operations, bound, choice) -> None:
-    budget = BufferBudget(bound, choice)
-    dropped: list[int] = []
-    streams = [EarlyMedia(budget, lambda number=number: dropped.append(number)) for number in range(8)]
-    for stream in streams:
-        stream.begin(is_video=True)
-    for time, (operation, number, argument) in enumerate(operations):
-        stream = streams[number]
-        match operation:
-            case "begin":
-                stream.begin(is_video=argument)
-            case "add":
-                stream.add(early_packet(argument, time / 100))
-            case "frames" | "packets":
-                stream.set_demand(
-                    frames=operation == "frames" and argument, packets=operation == "packets" and argument
-                )
-            case _:
-                stream.release()
-        assert budget.size == sum(map(held, streams)) <= bound
-        assert budget.discarded <= len(dropped)
-        assert all(streams[number].packets is None for number in dropped[-1:] if operation == "add")
-
-
-def test_the_stream_with_the_oldest_early_media_drops_it() -> None:
-    budget = BufferBudget(3 * COST, oldest)
-    dropped: list[str] = []
-    first, second, third = (EarlyMedia(budget, lambda name=name: dropped.append(name)) for name in "abc")
-    for stream in (first, second, third):
-        stream.begin(is_video=True)
-    second.add(early_packet(SIZE))
-    first.add(early_packet(SIZE))
-    second.add(early_packet(SIZE))
-    assert dropped == []
-    third.add(early_packet(SIZE))
-    assert dropped == ["b"]
-    assert (second.packets, held(first), held(third)) == (None, COST, COST)
-    second.add(early_packet(SIZE))
-    assert budget.size == 2 * COST
-
-
-def test_the_largest_buffer_is_discarded_where_that_is_chosen() -> None:
-    budget = BufferBudget(4 * COST, largest)
-    streams = [EarlyMedia(budget, lambda: None) for _ in range(3)]
-    for stream in streams:
-        stream.begin(is_video=True)
-    for number in (0, 1, 1, 2, 2):
-        streams[number].add(early_packet(SIZE))
-    assert [held(stream) for stream in streams] == [COST, 0, 2 * COST]
-    assert budget.discarded == 1
-
-
-def test_consumed_packets_make_room() -> None:
-    budget = BufferBudget(2 * COST, oldest)
-    first, second = EarlyMedia(budget, lambda: None), EarlyMedia(budget, lambda: None)
-    for stream in (first, second):
-        stream.begin(is_video=True)
-        stream.add(early_packet(SIZE))
-    for_frames, for_packets = first.set_demand(frames=True, packets=True)
-    assert len(for_frames) == len(for_packets) == 1
-    assert budget.size == COST
-    second.add(early_packet(SIZE))
-    assert (held(second), budget.discarded) == (2 * COST, 0)
-
-
-# Incomplete frames.
-
 ASSEMBLY = st.lists(
     st.tuples(
         st.integers(0, 4),
@@ -179,9 +85,6 @@ def test_the_stream_that_keeps_most_begins_again_at_a_keyframe() -> None:
     assert budget.size == 0
 
 
-# Frames that wait for their audio.
-
-
 def test_complete_frames_that_wait_are_shown_when_there_are_too_many_bytes() -> None:
     options = RtpOptions(max_held_bytes=3000)
     budgets = ReceiveBudgets(options)
@@ -202,9 +105,6 @@ def test_complete_frames_that_wait_are_shown_when_there_are_too_many_bytes() -> 
     for stream in streams:
         stream.end()
     assert budgets.held.size == 0
-
-
-# Packets kept for error correction.
 
 
 def protected(number: int, ssrc: int, size: int) -> bytes:
@@ -258,9 +158,6 @@ def test_fec_packets_with_many_missing_count_their_table_entries() -> None:
     assert budget.size > 48 * 256
     decoder.discard()
     assert (budget.size, decoder.unused) == (0, 1)
-
-
-# In a session.
 
 
 def listening(sources: int, max_early_media_bytes: int, **options: int) -> tuple[SrtpSession, RtpSession]:

@@ -4,7 +4,14 @@ from random import Random
 
 import pytest
 
-from trio_rtc.protocols.rtp.payload import depacketizer, descriptor_rewriter, layer_reader, packetizer
+from tests.strategies.rtp_payloads import load_sample
+from trio_rtc.protocols.rtp.payload import (
+    depacketizer,
+    descriptor_rewriter,
+    layer_reader,
+    packetizer,
+    payload_duration,
+)
 from trio_rtc.protocols.rtp.payload.h264 import H264Packetizer
 from trio_rtc.protocols.rtp.payload.vp8 import Vp8Depacketizer, Vp8Packetizer
 
@@ -79,3 +86,10 @@ def test_malformed_parameter_sets_are_ignored(value: str) -> None:
 def test_functions_for_forwarding_servers(name: str, reads: bool, rewrites: bool) -> None:
     assert (layer_reader(name) is not None) is reads
     assert (descriptor_rewriter(name) is not None) is rewrites
+
+
+def test_durations_by_name() -> None:
+    assert [payload_duration("OPUS", payload) for _, payload in load_sample("libopus")] == [960] * 5
+    # 20 ms: 160 samples of G.711 in as many bytes; 320 samples of G.722 in 160 bytes, but a clock rate of 8000.
+    assert [payload_duration(codec, bytes(160)) for codec in ("PCMU", "pcma", "G722")] == [160] * 3
+    assert payload_duration("VP8", bytes(160)) is None

@@ -1,75 +1,18 @@
-"""VP9: the descriptor of RFC 9628 section 4.2 bit by bit, layers and superframes."""
+"""VP9: payloads of the layers, superframes and references."""
 
 from random import Random
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tests.strategies.rtp_payloads import make_frame
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols.rtp.payload.vp9 import Vp9Depacketizer, Vp9Packetizer, read_layers, rewrite_descriptor
-from trio_rtc.protocols.rtp.payload.vp9_bitstream import join_superframe, read_frame_size, split_superframe
+from trio_rtc.protocols.rtp.payload.vp9_bitstream import join_superframe, split_superframe
 from trio_rtc.protocols.rtp.payload.vp9_descriptor import GroupPicture, ScalabilityStructure, Vp9Descriptor
-
-VECTORS = {
-    # B and E.
-    "0c": Vp9Descriptor(starts_layer_frame=True, ends_layer_frame=True),
-    # I, P; seven bits of picture ID.
-    "c0 11": Vp9Descriptor(True, picture_id=17, picture_id_bits=7),
-    # I, B; fifteen bits of picture ID.
-    "88 92 67": Vp9Descriptor(starts_layer_frame=True, picture_id=4711, picture_id_bits=15),
-    # I, P, L, E, Z, non-flexible: TID=1, U, SID=2, D; TL0PICIDX.
-    "e5 80 01 35 fe": Vp9Descriptor(
-        True,
-        ends_layer_frame=True,
-        not_reference_for_upper=True,
-        picture_id=1,
-        picture_id_bits=15,
-        temporal_id=1,
-        switching_up_point=True,
-        spatial_id=2,
-        inter_layer_dependent=True,
-        tl0_picture_index=254,
-    ),
-    # I, P, L, F: TID=0, SID=1; references 1 (N) and 5.
-    "f0 01 02 03 0a": Vp9Descriptor(
-        True, True, picture_id=1, picture_id_bits=7, temporal_id=0, spatial_id=1, references=(1, 5)
-    ),
-    # F without P has no references.
-    "10": Vp9Descriptor(flexible=True),
-    # V, B: one spatial layer, no size, no group.
-    "0a 00": Vp9Descriptor(starts_layer_frame=True, structure=ScalabilityStructure()),
-    # V, B: N_S=1, Y, G: 320x180, 640x360; N_G=2: TID=0 with reference 2, TID=1 with U and reference 1.
-    "0a 38 0140 00b4 0280 0168 02 04 02 34 01": Vp9Descriptor(
-        starts_layer_frame=True,
-        structure=ScalabilityStructure(
-            2, ((320, 180), (640, 360)), (GroupPicture(0, False, (2,)), GroupPicture(1, True, (1,)))
-        ),
-    ),
-}
 
 # Frame marker 2, profile 0, a shown keyframe, sync code, color space 1, studio range, 320 x 180.
 KEYFRAME = bytes.fromhex("82 498342 2013f0 0b30 99")
 INTERFRAME = bytes.fromhex("86 00 40 92 99")
-
-
-@pytest.mark.parametrize(("encoded", "descriptor"), VECTORS.items())
-def test_descriptor(encoded: str, descriptor: Vp9Descriptor) -> None:
-    data = bytes.fromhex(encoded)
-    parsed = Vp9Descriptor.parse(data + b"\x99")
-    assert parsed == descriptor
-    assert parsed.size == len(data)
-    assert descriptor.encode() == data
-    for size in range(len(data) + 1):
-        with pytest.raises(ProtocolError):
-            Vp9Descriptor.parse(data[:size])
-
-
-def test_more_than_three_references_are_malformed() -> None:
-    assert Vp9Descriptor.parse(bytes.fromhex("50 030502 99")).references == (1, 2, 1)
-    with pytest.raises(ProtocolError):
-        Vp9Descriptor.parse(bytes.fromhex("50 03050302 99"))
 
 
 @pytest.mark.parametrize(
@@ -224,32 +167,6 @@ def test_layers_out_of_range(temporal_id: int | None, spatial_id: int | None) ->
     frame = make_frame(KEYFRAME, temporal_id=temporal_id, spatial_id=spatial_id)
     with pytest.raises(ValueError, match="temporal_id and spatial_id"):
         Vp9Packetizer(Random(1)).packetize(frame, 100)
-
-
-@given(st.lists(st.binary(min_size=1, max_size=400), min_size=2, max_size=8))
-def test_superframes_round_trip(frames: list[bytes]) -> None:
-    assert split_superframe(join_superframe(frames)) == frames
-
-
-@pytest.mark.parametrize("data", ["", "c1", "01c1", "99 c1 01 01 c1", "9999 c1 0200 c1", "99 c0 00 c0"])
-def test_frames_that_resemble_a_superframe(data: str) -> None:
-    assert split_superframe(bytes.fromhex(data)) == [bytes.fromhex(data)]
-
-
-@pytest.mark.parametrize(
-    ("frame", "size"),
-    [
-        (KEYFRAME, (320, 180)),
-        (INTERFRAME, None),
-        (KEYFRAME[:6], None),
-        (b"", None),
-        (b"\x42" + KEYFRAME[1:], None),
-        (b"\x82\x49\x83\x43" + KEYFRAME[4:], None),
-        (b"\x88", None),
-    ],
-)
-def test_sizes_of_frames(frame: bytes, size: tuple[int, int] | None) -> None:
-    assert read_frame_size(frame) == size
 
 
 def test_rewrite_descriptor() -> None:

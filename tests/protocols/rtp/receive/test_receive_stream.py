@@ -18,7 +18,7 @@ from tests.strategies.rtp_pair import (
 )
 from trio_rtc.protocols.rtcp import SenderReport
 from trio_rtc.protocols.rtp import EncodedFrame, RtpOptions, RtpPacket
-from trio_rtc.protocols.rtp.packet.extensions import PLAYOUT_DELAY, ExtensionMap, encode_playout_delay
+from trio_rtc.protocols.rtp.packet.extensions import ExtensionMap
 from trio_rtc.protocols.rtp.receive.audio.pipeline import AudioReceivePipeline
 from trio_rtc.protocols.rtp.receive.early_media import MAX_EARLY_BYTES, MAX_EARLY_PACKETS, MAX_EARLY_TIME
 from trio_rtc.protocols.rtp.receive.stream import RtpReceiveStream
@@ -59,9 +59,6 @@ def receive_packet(
     )
 
 
-# Counters.
-
-
 def test_media_and_retransmissions_are_counted_apart() -> None:
     stream = make()
     for number in (0, 1, 3):
@@ -89,9 +86,6 @@ def test_a_retransmission_is_of_no_use_before_the_first_packet() -> None:
     stream = make()
     assert not stream.receive(video_packet(5), VP8, 100, 0.0, retransmitted=True)
     assert stream.remap_forwarded(video_packet(5)) is None
-
-
-# Forwarded packets.
 
 
 def test_a_packet_is_forwarded_once_from_either_stream() -> None:
@@ -201,25 +195,6 @@ def test_the_first_consumer_of_frames_gets_the_beginning() -> None:
     assert not stream.take_keyframe_request(0.2)
 
 
-def test_a_frame_that_was_kept_for_a_late_reader_is_not_late() -> None:
-    """Frames that waited for a consumer must neither delay the audio of the call nor count as jitter buffer delay."""
-    stream = make(packets=False)
-    for number in range(58):
-        receive_packet(stream, video_packet(number, keyframe=number == 0), number / 30)
-    stream.set_demand(frames=True, packets=False)
-    assert len(stream.frames(1.92)) == 58
-    receive_packet(stream, video_packet(58), 58 / 30)
-    assert len(stream.frames(58 / 30)) == 1
-    pipeline = stream.pipeline
-    assert pipeline is not None
-    timing = pipeline.timing()
-    assert timing is not None
-    assert timing.play_time == pytest.approx(58 / 30)
-    assert stream.stats.emitted == 59
-    assert stream.stats.delay == pytest.approx(0)
-    assert stream.stats.rate.in_last_second(58 / 30) == 30
-
-
 def test_a_beginning_without_a_keyframe_is_of_no_use() -> None:
     stream = make(packets=False)
     for number in range(5):
@@ -270,60 +245,6 @@ def test_a_restarted_sender_is_forwarded() -> None:
     assert stream.loss_counters()["sequence_restarts"] == 1
 
 
-@pytest.mark.parametrize(
-    ("limits", "min_delay", "delay"),
-    [
-        (None, 0.0, 0.0),
-        ((0.3, 1.0), 0.0, 0.3),
-        ((0.0, 0.1), 0.0, 0.0),
-        ((0.0, 0.1), 0.5, 0.5),
-        ((0.3, 0.4), 0.1, 0.3),
-    ],
-)
-def test_the_sender_limits_the_delay_of_video(
-    limits: tuple[float, float] | None, min_delay: float, delay: float
-) -> None:
-    stream = make(extensions=ExtensionMap({3: PLAYOUT_DELAY}))
-    stream.set_demand(frames=True, packets=False, min_delay=min_delay)
-    elements = () if limits is None else ((3, encode_playout_delay(*limits)),)
-    for number in range(20):
-        now = number / 30
-        stream.frames(now)
-        receive_packet(stream, video_packet(number, keyframe=not number).with_extensions(elements), now)
-    # Of the last one.
-    assert len(stream.frames(now + delay + 0.01)) >= 1
-    assert stream.next_timer() == math.inf
-    if delay:
-        receive_packet(stream, video_packet(20).with_extensions(elements), 20 / 30)
-        assert not stream.frames(20 / 30 + delay - 0.02)
-
-
-@pytest.mark.parametrize("min_delay", [0.0, 0.5, 1.5, 4.0])
-@pytest.mark.parametrize("consumed_at", [0.0, 1.0])
-def test_time_until_a_frame_is_released_is_counted(min_delay: float, consumed_at: float) -> None:
-    """The time for which the first frames were kept, for want of a consumer, is not counted."""
-    stream = make(packets=False)
-    released = 0
-    for number in range(60):
-        now = number / 30
-        if now == consumed_at:
-            stream.set_demand(frames=True, packets=False, min_delay=min_delay)
-        while (due := stream.next_timer()) <= now:
-            released += len(stream.frames(due))
-        receive_packet(stream, video_packet(number, keyframe=not number), now)
-        released += len(stream.frames(now))
-    stats = stream.stats
-    assert stats.emitted == released
-    while released < 60:
-        due = stream.next_timer()
-        released += len(stream.frames(due))
-        assert stats.rate.in_last_second(due) == pytest.approx(min(released, 30), abs=1)
-    assert stats.emitted == 60
-    assert stats.delay / stats.emitted == pytest.approx(min_delay)
-    assert stats.intervals.total == pytest.approx(59 / 30)
-    assert stats.intervals.freezes == 0
-
-
 def test_frames_dropped_before_their_release_are_not_counted() -> None:
     stream = make(packets=False)
     stream.set_demand(frames=True, packets=False, min_delay=0.5)
@@ -333,25 +254,6 @@ def test_frames_dropped_before_their_release_are_not_counted() -> None:
     stream.set_demand(frames=False, packets=False)
     assert (stream.stats.emitted, stream.stats.delay) == (0, 0)
     assert stream.stats.rate.in_last_second(0.3) == 0
-
-
-def test_video_waits_for_its_audio_no_longer_than_the_sender_allows() -> None:
-    due = []
-    for longest in (0.1, 1.0):
-        stream = make(frames=True, extensions=ExtensionMap({3: PLAYOUT_DELAY}))
-        elements = ((3, encode_playout_delay(0.0, longest)),)
-        for number in range(3):
-            receive_packet(
-                stream, video_packet(number, keyframe=not number).with_extensions(elements), number / 30
-            )
-            assert stream.pipeline is not None
-            stream.pipeline.set_extra_delay(0.4)
-            assert stream.frames(number / 30) == []
-        due.append(stream.next_timer())
-    assert due == pytest.approx([0.1, 0.4])
-
-
-# Requests.
 
 
 def test_lost_packets_are_requested_until_they_arrive() -> None:
@@ -432,9 +334,6 @@ def test_a_new_consumer_of_frames_needs_a_keyframe() -> None:
     assert stream.frames(0.3) == []
 
 
-# Codecs.
-
-
 def test_another_codec_has_another_path_and_the_same_one_negotiated_again_has_not() -> None:
     stream = make(frames=True)
     receive_packet(stream, video_packet(0, keyframe=True), 0.0)
@@ -460,9 +359,6 @@ def test_events_between_the_audio_leave_no_gap() -> None:
     assert stream.codec is OPUS
     assert not stream.is_video
     assert stream.statistics.packets == 4
-
-
-# Reports.
 
 
 def test_a_report_answers_the_last_one_of_the_source() -> None:

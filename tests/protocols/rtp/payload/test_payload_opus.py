@@ -1,10 +1,51 @@
-"""Detection of in-band FEC in Opus packets."""
+"""Opus: the duration of packets, and in-band FEC."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trio_rtc.protocols.rtp.payload import has_in_band_fec, opus
+from tests.strategies.rtp_payloads import make_frame, make_packetizer
+from trio_rtc.errors import ProtocolError
+from trio_rtc.protocols.rtp.payload import (
+    has_in_band_fec,
+    opus,
+    payload_duration,
+)
+
+
+# RFC 6716 table 2, configurations by their first and last number, in milliseconds.
+@pytest.mark.parametrize(
+    ("configuration", "milliseconds"),
+    [
+        (0, 10),
+        (1, 20),
+        (2, 40),
+        (3, 60),
+        (11, 60),
+        (12, 10),
+        (13, 20),
+        (15, 20),
+        (16, 2.5),
+        (19, 20),
+        (31, 20),
+    ],
+)
+def test_duration_of_opus(configuration: int, milliseconds: float) -> None:
+    samples = int(milliseconds * 48)
+    first = configuration << 3
+    assert opus.payload_duration(bytes([first])) == samples
+    assert opus.payload_duration(bytes([first | 1, 9])) == 2 * samples
+    assert opus.payload_duration(bytes([first | 2, 9])) == 2 * samples
+    assert opus.payload_duration(bytes([first | 3, 0xC2, 9])) == 2 * samples
+
+
+@pytest.mark.parametrize("payload", ["", "03", "0300", "0b07", "03 8d"])
+def test_malformed_opus_packets(payload: str) -> None:
+    with pytest.raises(ProtocolError):
+        opus.payload_duration(bytes.fromhex(payload))
+    assert payload_duration("opus", bytes.fromhex(payload)) is None
+    with pytest.raises(ValueError, match="Opus"):
+        make_packetizer("opus").packetize(make_frame(bytes.fromhex(payload)), 100)
 
 
 # RFC 6716: table 2 for the first byte, section 3.2 for the bytes between, sections 4.2.3 and 4.2.4 for the last byte.

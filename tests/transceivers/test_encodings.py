@@ -1,0 +1,106 @@
+"""The encodings of a sender: defaults, and the layers of a simulcast."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import trio
+import trio.testing
+
+from tests.strategies.media import media_peers
+from tests.strategies.peers import description_of
+from trio_rtc import (
+    InvalidModificationError,
+    MediaStreamTrack,
+    RTCPeerConnection,
+    RTCRtpEncodingParameters,
+    open_media_track,
+)
+
+Clock = trio.testing.MockClock
+
+
+@pytest.fixture
+async def pc() -> AsyncIterator[RTCPeerConnection]:
+    """A connection without a network."""
+    connection = RTCPeerConnection()
+    yield connection
+    connection.close()
+
+
+def local_track(kind: str = "audio") -> MediaStreamTrack:
+    return open_media_track(kind)[1]
+
+
+async def test_encodings_have_defaults(pc: RTCPeerConnection) -> None:
+    layers = [RTCRtpEncodingParameters(rid) for rid in "qhfx"]
+    video = pc.add_transceiver("video", send_encodings=layers).sender.get_parameters().encodings
+    assert [(each.rid, each.scale_resolution_down_by) for each in video] == [("q", 4), ("h", 2), ("f", 1)]
+
+    layers = [RTCRtpEncodingParameters("a"), RTCRtpEncodingParameters("b", scale_resolution_down_by=3)]
+    video = pc.add_transceiver("video", send_encodings=layers).sender.get_parameters().encodings
+    assert [each.scale_resolution_down_by for each in video] == [1, 3]
+
+    layers = [RTCRtpEncodingParameters("only", max_bitrate=50_000)]
+    (one,) = pc.add_transceiver("video", send_encodings=layers).sender.get_parameters().encodings
+    assert one == RTCRtpEncodingParameters(None, max_bitrate=50_000, scale_resolution_down_by=1.0)
+
+    layers = [RTCRtpEncodingParameters(scale_resolution_down_by=0.1, max_framerate=-3)]
+    (one,) = pc.add_transceiver("audio", send_encodings=layers).sender.get_parameters().encodings
+    assert one == RTCRtpEncodingParameters()
+
+
+def simulcast_offer(sdp: str, rids: str) -> str:
+    """Return an offer of one video section that requests layers."""
+    lines = "".join(f"a=rid:{rid} recv\r\n" for rid in rids.split(";"))
+    return f"{sdp}{lines}a=simulcast:recv {rids}\r\n"
+
+
+async def test_a_peer_requests_layers(autojump_clock: Clock) -> None:
+    async with media_peers() as peers:
+        peers.alice.add_transceiver("video", direction="recvonly")
+        sender = peers.bob.add_track(local_track("video"))
+        await peers.alice.set_local_description()
+        offer = simulcast_offer(description_of(peers.alice).sdp, "lo;mid;hi;xl")
+        await peers.bob.set_remote_description({"type": "offer", "sdp": offer})
+        layers = sender.get_parameters().encodings
+        assert [(each.rid, each.scale_resolution_down_by) for each in layers] == [
+            ("lo", 4.0),
+            ("mid", 2.0),
+            ("hi", 1.0),
+        ]
+        await peers.bob.set_remote_description({"type": "rollback"})
+        assert [each.rid for each in sender.get_parameters().encodings] == [None]
+        await peers.bob.set_remote_description({"type": "offer", "sdp": offer})
+        await peers.bob.set_local_description()
+        assert "a=simulcast:send lo;mid;hi" in description_of(peers.bob).sdp
+        assert [each.rid for each in sender.get_parameters().encodings] == ["lo", "mid", "hi"]
+
+
+async def test_layers_missing_in_the_answer_are_removed(autojump_clock: Clock) -> None:
+    async with media_peers() as peers:
+        layers = [RTCRtpEncodingParameters(rid) for rid in "abc"]
+        transceiver = peers.alice.add_transceiver(local_track("video"), send_encodings=layers)
+        before = transceiver.sender.get_parameters()
+        await peers.alice.set_local_description()
+        await peers.bob.set_remote_description(description_of(peers.alice))
+        await peers.bob.set_local_description()
+        answer = description_of(peers.bob).sdp.replace("a=rid:a recv\r\n", "")
+        answer = answer.replace("a=simulcast:recv a;b;c", "a=simulcast:recv b;c")
+        await peers.alice.set_remote_description({"type": "answer", "sdp": answer})
+        assert [each.rid for each in transceiver.sender.get_parameters().encodings] == ["b", "c"]
+        with pytest.raises(InvalidModificationError):
+            await transceiver.sender.set_parameters(before)
+
+
+async def test_a_peer_without_simulcast_gets_one_layer(autojump_clock: Clock) -> None:
+    async with media_peers() as peers:
+        layers = [RTCRtpEncodingParameters(rid) for rid in "abc"]
+        transceiver = peers.alice.add_transceiver(local_track("video"), send_encodings=layers)
+        await peers.alice.set_local_description()
+        await peers.bob.set_remote_description(description_of(peers.alice))
+        await peers.bob.set_local_description()
+        lines = description_of(peers.bob).sdp.splitlines(keepends=True)
+        answer = "".join(line for line in lines if not line.startswith(("a=rid:", "a=simulcast:")))
+        await peers.alice.set_remote_description({"type": "answer", "sdp": answer})
+        (one,) = transceiver.sender.get_parameters().encodings
+        assert one.rid is None
