@@ -90,7 +90,6 @@ class EncodeCounters:
     implementation: str | None = None
 
     def record(self, encoded: Encoded, implementation: str | None) -> None:
-        """Count the result of a frame."""
         self.frames += len(encoded.frames)
         self.keyframes += sum(frame.keyframe for frame in encoded.frames)
         self.seconds += encoded.seconds
@@ -120,12 +119,10 @@ class SharedEncoder:
 
     @property
     def users(self) -> int:
-        """Number of its users."""
         return len(self._bitrates)
 
     @property
     def implementation(self) -> str | None:
-        """The encoder's name."""
         name: str | None = getattr(self._encoder, "implementation", None)
         return name
 
@@ -139,7 +136,6 @@ class SharedEncoder:
         self._keyframe_due = True
 
     def leave(self, user: Hashable) -> None:
-        """Remove a user."""
         self._bitrates.pop(user, None)
 
     def request_keyframe(self) -> None:
@@ -183,7 +179,6 @@ class SharedEncoder:
             return encoded
 
     async def aclose(self) -> None:
-        """Free the encoder."""
         if self._thread is not None:
             await self._thread.aclose()
 
@@ -268,21 +263,17 @@ class EncoderPool:
 
     @property
     def configs(self) -> list[EncoderConfig]:
-        """The configurations in use."""
         return list(self._encoders)
 
     def encoders(self, config: EncoderConfig) -> list[SharedEncoder]:
-        """Return the encoders of a configuration."""
         return list(self._encoders.get(config, ()))
 
     def open(self, config: EncoderConfig) -> SharedEncoder:
-        """Return a new encoder of a configuration."""
         encoder = SharedEncoder(config)
         self._encoders.setdefault(config, []).append(encoder)
         return encoder
 
     async def release(self, encoder: SharedEncoder) -> None:
-        """Close an encoder that has no users."""
         encoders = self._encoders.get(encoder.config, [])
         if not encoder.users and encoder in encoders:
             encoders.remove(encoder)
@@ -344,7 +335,6 @@ class EncoderHandle:
         return encoded.frames
 
     async def aclose(self) -> None:
-        """Leave the encoder."""
         encoder, self._encoder = self._encoder, None
         if encoder is not None:
             encoder.leave(self)

@@ -104,12 +104,10 @@ class ReceivePipeline:
 
     @property
     def wants_frames(self) -> bool:
-        """Whether the track or encoded frames have a consumer."""
         return self._source.has_consumers or bool(self.encoded_queues)
 
     @property
     def wants_packets(self) -> bool:
-        """Whether RTP packets have a consumer."""
         return bool(self.packet_queues)
 
     @property
@@ -142,7 +140,6 @@ class ReceivePipeline:
                 queue.put_all(packets)
 
     def push_frames(self, rid: str | None, frames: Sequence[EncodedFrame | Concealment]) -> None:
-        """Process frames of the RTP session."""
         if self._nursery is None:
             return
         for frame in frames:

@@ -146,7 +146,6 @@ class SendPipeline:
 
     @property
     def rtp(self) -> "RtpTransport":
-        """The RTP transport of the frames."""
         return self._rtp
 
     def set_plan(self, plan: SendPlan | None) -> None:
@@ -402,7 +401,6 @@ class SendPipeline:
             return []
 
     def _record_quantizers(self, plan: SendPlan, layer: Encoding, frames: list[EncodedFrame]) -> None:
-        """Record the quantizers of encoded frames for the adaptation of a video layer."""
         adapter = self._adapters.get(layer.ssrc)
         if adapter is None or plan.kind != "video":
             return

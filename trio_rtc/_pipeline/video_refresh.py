@@ -29,7 +29,6 @@ class VideoRefresh:
     _attempts: int = 0
 
     def request(self, ssrcs: list[int], now: float) -> None:
-        """Record that streams need a keyframe."""
         if not ssrcs:
             return
         self.due_at = min(self.due_at, now + _DELAY)
@@ -48,7 +47,6 @@ class VideoRefresh:
             self.due_at = now + _DELAY * 2**self._attempts
 
     def begin(self, now: float) -> None:
-        """Record the start of a repetition."""
         self._attempts += 1
         if self._attempts >= _ATTEMPTS:
             self._waiting.clear()

@@ -40,7 +40,6 @@ class AudioTimeline:
     _start_times: deque[float] = attrs.Factory(deque)
 
     def begin(self, frame: Any, now: float) -> float:
-        """Return the start time of a frame that is sent now."""
         end = self.end
         if end is None:
             return now

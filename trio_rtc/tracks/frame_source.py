@@ -80,7 +80,6 @@ class SourceStats:
         self.audio_level = AudioLevelMeter()
 
     def record(self, frame: Any, now: float) -> None:
-        """Record a PyAV frame or an encoded frame."""
         if not self._is_video:
             seconds = _duration(frame)
             self.seconds += seconds
@@ -133,12 +132,10 @@ class FrameSource:
 
     @property
     def has_consumers(self) -> bool:
-        """Whether there are consumers."""
         return bool(self._queues)
 
     @property
     def settings(self) -> MediaTrackSettings:
-        """The settings of the last frame."""
         is_video = self.kind == "video" and self.frames > 0
         rate = self.stats.rate.in_last_second(trio.current_time()) if is_video else None
         return settings_of(self._last_frame, rate)
@@ -279,7 +276,6 @@ class FrameSource:
         return queue
 
     def leave(self, queue: FrameQueue[Any]) -> None:
-        """Remove a consumer."""
         queue.close()
         self._paced.pop(queue, None)
         if queue in self._queues:
@@ -317,7 +313,6 @@ class FrameSource:
             track.runner.queue_task(track.end_by_source)
 
     def mute(self, muted: bool) -> None:
-        """Mute or unmute every track."""
         for track in tuple(self._tracks):
             track.set_muted(muted)
 
@@ -467,7 +462,6 @@ def _check_codec(kind: str, codec: object, clock_rate: object) -> None:
 
 @cache
 def _clock_rates(kind: str) -> dict[str, int]:
-    """Return the codecs of a kind with their clock rates."""
     return {codec.name: codec.clock_rate for codec in DEFAULT_CAPABILITIES.of(kind).codecs if codec.is_media}
 
 

@@ -117,7 +117,6 @@ def _default_opus_bitrate(codec: Codec) -> int:
 
 
 def rtp_codec(negotiated: NegotiatedCodec) -> Codec:
-    """Return RTP's codec for a negotiated codec."""
     codec = negotiated.codec
     parameters = dict(codec.parameters)
     if codec.is_called(RTX):

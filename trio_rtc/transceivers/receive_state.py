@@ -95,7 +95,6 @@ class ReceiveState:
             queue.put(event)
 
     def end(self) -> None:
-        """End the track and all queues of the application."""
         self.source.end()
         for queue in self._queues:
             queue.end()

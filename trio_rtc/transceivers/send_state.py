@@ -97,7 +97,6 @@ class SendState:
             track._state.source.begin_retaining()
 
     def set_streams(self, streams: Sequence[MediaStream]) -> None:
-        """Replace the streams of the track."""
         self.stream_ids = tuple(dict.fromkeys(stream.id for stream in streams))
 
     def streams(self, rng: random.Random) -> list[Encoding]:
@@ -148,7 +147,6 @@ class SendState:
             self.encodings[0].rid = None
 
     def set_negotiated(self, negotiated: NegotiatedSending, transport: RTCDtlsTransport | None) -> None:
-        """Record the result of a negotiation."""
         self.negotiated = negotiated
         self.last_returned = None
         self.transport = transport

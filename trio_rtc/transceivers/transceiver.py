@@ -159,7 +159,6 @@ class Transceiver:
     # -- for JSEP ----------------------------------------------------------------------------------------------------
 
     def to_jsep(self) -> LocalTransceiver:
-        """Return the values that JSEP negotiates."""
         send, is_video = self.send, self.kind == "video"
         return LocalTransceiver(
             self.key,
@@ -266,7 +265,6 @@ class Transceiver:
         return Section(sending, receive_parameters(plan), self.receive.pipeline)
 
     def set_rtp(self, rtp: RtpTransport | None) -> None:
-        """Set the RTP transport of the section."""
         self.rtp = rtp
         if self.context.nursery is not None:
             self.receive.pipeline.open(self.context.nursery)
@@ -334,7 +332,6 @@ class Transceiver:
             receive.pipeline.pause()
 
     def request_keyframe(self, rid: str | None) -> None:
-        """Request a keyframe of a received layer from the peer."""
         if self.rtp is not None and self.mid is not None:
             self.rtp.call(self.rtp.session.request_keyframe, self.mid, rid)
 
@@ -381,7 +378,6 @@ class Transceiver:
         return self.preferred or capabilities.codecs
 
     def close_pipelines(self) -> None:
-        """End the pipelines of a transceiver that was removed."""
         if self.send.pipeline is not None:
             self.send.pipeline.close()
             self.send.pipeline = None
@@ -401,7 +397,6 @@ class Transceiver:
         return self.kind == track.kind and unused and not self.stopping and not self.stopped
 
     def include_sending(self) -> None:
-        """Change the direction to one that sends."""
         self.direction = _SENDRECV if self.direction.receives else _SENDONLY
 
     def exclude_sending(self) -> None:

@@ -79,7 +79,6 @@ class TransceiverTable:
 
     @property
     def has_sections(self) -> bool:
-        """Whether audio or video was negotiated."""
         return any(each.plan is not None for each in self._by_key.values())
 
     @property
@@ -92,11 +91,9 @@ class TransceiverTable:
         return self._w3c_objects[transceiver]
 
     def by_mid(self, mid: str) -> Transceiver | None:
-        """Return the transceiver of a section."""
         return self._by_mid.get(mid)
 
     def to_jsep(self) -> tuple[LocalTransceiver, ...]:
-        """Return the values that JSEP negotiates."""
         return tuple(each.to_jsep() for each in self._by_key.values())
 
     # -- methods of RTCPeerConnection ----------------------------------------------------------------------------

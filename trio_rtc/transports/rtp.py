@@ -88,7 +88,6 @@ class RtpTransport(Transport[ReceivedRtp, bytes, RtpEvent]):
         )
 
     def replace_section(self, mid: str, section: Section | None) -> None:
-        """Replace one section, or remove it."""
         if section is not None and mid in self._sections:
             self._sections[mid] = section
         elif section is None:

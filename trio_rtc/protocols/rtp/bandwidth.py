@@ -151,7 +151,6 @@ class Bandwidth:
         return self._pacer.retransmission_time(sum(sizes) + _OVERHEAD * len(sizes), now)
 
     def take_due(self, now: float) -> list[Any]:
-        """Return the packets to send now."""
         return self._pacer.take_due(now)
 
     def padding_wanted(self, now: float) -> int:
@@ -184,7 +183,6 @@ class Bandwidth:
     # -- feedback ------------------------------------------------------------------------------------------------
 
     def handle_transport_feedback(self, packet: TransportFeedback, now: float) -> None:
-        """Handle transport-wide feedback."""
         if not self._transport_wide:
             return
         # The base number is unwrapped near the last sent one.
@@ -225,20 +223,17 @@ class Bandwidth:
         self._apply_estimate(now)
 
     def handle_remb(self, bitrate: float, now: float) -> None:
-        """Handle the estimate of the peer."""
         self._estimator.handle_remb(bitrate, now)
         self._apply_estimate(now)
 
     # -- time ----------------------------------------------------------------------------------------------------
 
     def handle_timer(self, now: float) -> None:
-        """Handle the deadlines that have passed."""
         if now >= self._estimator.next_timer():
             self._estimator.handle_timer(now)
             self._apply_estimate(now)
 
     def next_timer(self) -> float:
-        """Return the next deadline."""
         return min(self._estimator.next_timer(), self._pacer.next_timer())
 
     # -- results -------------------------------------------------------------------------------------------------
@@ -260,11 +255,9 @@ class Bandwidth:
         return max(self._estimator.current_round_trip - self._options.feedback_interval_max, 0.0)
 
     def statistics(self) -> BandwidthEstimationStatistics:
-        """Return the statistics of the estimate."""
         return self._estimator.statistics()
 
     def counters(self) -> Mapping[str, float]:
-        """Return the counters of the estimator and the pacer."""
         pacer = self._pacer
         return {
             **{
@@ -331,7 +324,6 @@ class Bandwidth:
         )
 
     def _apply_estimate(self, now: float) -> None:
-        """Set the rate and probes of the pacer from the estimate."""
         repairs, available = self._compute_retransmission_bitrate(now), self._estimator.target_bitrate
         self._has_changed |= repairs != self._retransmission_bitrate or available != self._available
         self._retransmission_bitrate, self._available = repairs, available

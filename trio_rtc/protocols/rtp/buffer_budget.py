@@ -53,7 +53,6 @@ class SharedLimit:
 
     @property
     def is_exceeded(self) -> bool:
-        """Whether the buffers exceed the bound."""
         return self.size > self._max_bytes
 
 
@@ -87,7 +86,6 @@ class BufferBudget:
             self._choice(self._sizes).discard()
 
     def remove(self, buffer: Buffer, size: int) -> None:
-        """Record bytes that a buffer has removed."""
         left = self._sizes[buffer] - size
         self.size -= size
         if left:
@@ -96,7 +94,6 @@ class BufferBudget:
             del self._sizes[buffer]
 
     def release(self, buffer: Buffer) -> None:
-        """Record that a buffer is empty."""
         self.size -= self._sizes.pop(buffer, 0)
 
 
@@ -122,7 +119,6 @@ class ReceiveBudgets:
         self.fec = BufferBudget(options.max_fec_bytes, largest)
 
     def counters(self) -> dict[str, float]:
-        """Return the counters, by names for statistics."""
         return {
             "early_media_dropped": self.early_media.discarded,
             "assembly_dropped": self.assembly.discarded,

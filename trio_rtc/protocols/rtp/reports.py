@@ -56,14 +56,12 @@ class ReportSchedule:
             self.due = now + _FIRST_INTERVAL * (0.5 + self._rng.random())
 
     def take_due(self, now: float, interval: float) -> bool:
-        """Return whether a report is due, and schedule the next."""
         if now < self.due:
             return False
         self.due = now + interval * (0.5 + self._rng.random())
         return True
 
     def stop(self) -> None:
-        """Stop reporting."""
         self.due = math.inf
 
 
@@ -125,6 +123,5 @@ def feedback_head(sender_ssrc: int, cname: str, block: ReportBlock | None) -> li
 
 
 def make_bye(own_ssrc: int, cname: str, sources: Sequence[int]) -> list[RtcpPacket]:
-    """Return the compound with BYE for our SSRCs."""
     parts = [tuple(sources[at : at + MAX_BLOCKS]) for at in range(0, len(sources), MAX_BLOCKS)]
     return [*compound(own_ssrc, (), (), cname, sources), *map(Bye, parts)]

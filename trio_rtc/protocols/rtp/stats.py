@@ -41,11 +41,9 @@ class FrameRate:
         self._times: deque[float] = deque(maxlen=_MAX_FRAMES_A_SECOND)
 
     def record(self, now: float) -> None:
-        """Record a frame."""
         self._times.append(now)
 
     def in_last_second(self, now: float) -> int:
-        """Return the number of frames."""
         times = self._times
         while times and times[0] <= now - 1:
             times.popleft()
@@ -80,7 +78,6 @@ class FreezeDetector:
         self.paused = 0.0
 
     def record(self, now: float) -> None:
-        """Record a frame."""
         last, self._last = self._last, now
         if last is None:
             return
@@ -140,7 +137,6 @@ class RoundTripStats:
     measurements: int = 0
 
     def record(self, round_trip: float) -> None:
-        """Record a round-trip time."""
         self.last = round_trip
         self.total += round_trip
         self.measurements += 1
@@ -168,7 +164,6 @@ class QualityLimitation:
         self._durations = dict.fromkeys(QualityLimitationReason, 0.0)
 
     def set_reason(self, reason: QualityLimitationReason, now: float) -> None:
-        """Set the reason from now on."""
         if self._since is not None:
             self._durations[self.reason] += now - self._since
         self.reason, self._since = reason, now
@@ -495,7 +490,6 @@ Totals = dict[str, float]
 
 
 def add_to(totals: Totals, more: Mapping[str, float]) -> None:
-    """Add each value to the total of its name."""
     for name, value in more.items():
         totals[name] = totals.get(name, 0) + value
 

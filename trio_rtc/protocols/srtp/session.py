@@ -126,7 +126,6 @@ class SrtpContext:
         self.unprotect_rtcp: Final[Transform] = partial(self._process, lib.srtp_unprotect_rtcp)
 
     def remove_source(self, ssrc: int) -> None:
-        """Remove the context of an SSRC."""
         self._session.remove_stream(ssrc)
 
     def _process(self, function: Callable[[Any, Any, Any], int], packet: bytes) -> bytes:

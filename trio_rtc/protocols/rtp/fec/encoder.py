@@ -81,7 +81,6 @@ class FecEncoder:
         return rows
 
     def _flush(self) -> list[FecPacket]:
-        """Return the FEC packets for the packets since the last flush."""
         packets = self._packets
         self._packets = []
         self._bases = {}

@@ -63,7 +63,6 @@ def media_key(data: bytes) -> MediaKey:
 
 
 def media_bits(data: bytes) -> int:
-    """Return the bit string of a packet."""
     (timestamp,) = _TIMESTAMP.unpack_from(data, 4)
     head = RECOVERY_HEADER.pack(data[0] & _WITHOUT_VERSION, data[1], len(data) - HEADER_SIZE, timestamp)
     return int.from_bytes(head + data[HEADER_SIZE:], "little")

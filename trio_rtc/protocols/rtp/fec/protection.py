@@ -227,7 +227,6 @@ class VideoProtection:
 
     @property
     def is_negotiated(self) -> bool:
-        """Whether FEC was negotiated."""
         return self._encoder is not None
 
     @property

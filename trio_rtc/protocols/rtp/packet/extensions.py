@@ -186,11 +186,9 @@ class ExtensionMap:
         return {number: _READERS[uri] for number, uri in self.uris.items() if uri in _READERS}
 
     def uri(self, number: int) -> str | None:
-        """Return the URI of an id."""
         return self.uris.get(number)
 
     def number(self, uri: str) -> int | None:
-        """Return the id of a URI."""
         return self._numbers.get(uri)
 
     def mutable_elements(self) -> frozenset[int]:

@@ -48,7 +48,6 @@ class SequenceCounters:
         self._counters: dict[int, SequenceCounter] = {}
 
     def of(self, ssrc: int) -> SequenceCounter:
-        """Return the counter of an SSRC."""
         counter = self._counters.get(ssrc)
         if counter is None:
             # RFC 3711 section 3.3.1: below 2^15, so that the first loss cannot mislead the peer about the roll-over.

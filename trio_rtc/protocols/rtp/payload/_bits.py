@@ -23,7 +23,6 @@ class BitReader:
         return self._value >> self._left & (1 << bits) - 1
 
     def read_flag(self) -> bool:
-        """Read one bit."""
         return self.read(1) == 1
 
     def read_exp_golomb(self) -> int:

@@ -180,7 +180,6 @@ def _is_keyframe(obus: list[Obu]) -> bool:
 
 
 def _join_fragments(payloads: Sequence[bytes]) -> list[bytes]:
-    """Return the OBUs of payloads with fragments joined."""
     obus: list[bytes] = []
     fragments: list[bytes] = []
     for payload in payloads:

@@ -38,7 +38,6 @@ class Obu:
 
     @property
     def type(self) -> int:
-        """The obu_type."""
         return self.header[0] >> 3 & 0x0F
 
     @property

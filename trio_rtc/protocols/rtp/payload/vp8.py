@@ -88,7 +88,6 @@ class Vp8Descriptor:
         )
 
     def encode(self) -> bytes:
-        """Return the encoded descriptor."""
         first = self.partition | (_S if self.starts_partition else 0) | (_N if self.non_reference else 0)
         extensions = 0
         fields = b""
@@ -193,7 +192,6 @@ class Vp8Depacketizer:
         return bool(payload) and payload[0] & (_S | _PID) == _S
 
     def is_keyframe_start(self, payload: bytes) -> bool:
-        """Return whether the payload begins a keyframe."""
         if not self.starts_frame(payload):
             return False
         try:

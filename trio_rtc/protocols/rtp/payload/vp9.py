@@ -125,7 +125,6 @@ class Vp9Packetizer:
         )
 
     def _structure(self, frame: EncodedFrame, layers: list[bytes]) -> ScalabilityStructure | None:
-        """Return the scalability structure of a keyframe."""
         count = (frame.spatial_id or 0) + 1
         sizes = [size for layer in layers if (size := read_frame_size(layer)) is not None]
         return ScalabilityStructure(count, tuple(sizes) if len(sizes) == count else (), self._group)

@@ -49,7 +49,6 @@ class ScalabilityStructure:
     group: tuple[GroupPicture, ...] | None = None
 
     def encode(self) -> bytes:
-        """Return the encoded structure."""
         encoded = bytearray(
             [self.spatial_layers - 1 << 5 | bool(self.sizes) << 4 | (self.group is not None) << 3]
         )
@@ -139,7 +138,6 @@ class Vp9Descriptor:
         )
 
     def encode(self) -> bytes:
-        """Return the encoded descriptor."""
         first = (
             (P if self.inter_picture_predicted else 0)
             | (F if self.flexible else 0)

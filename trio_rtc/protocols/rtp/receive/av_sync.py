@@ -128,7 +128,6 @@ class SyncGroup(Generic[StreamT]):
             self._leaders[stream] = None
 
     def remove_stream(self, stream: StreamT) -> None:
-        """Remove a stream, if it was added."""
         self._maps.pop(stream, None)
         self._extra.pop(stream, None)
         self._leaders.pop(stream, None)
@@ -215,13 +214,11 @@ class AvSync:
         self._groups[group].handle_sender_report(stream, timestamp, ntp_time)
 
     def remove(self, stream: RtpReceiveStream) -> None:
-        """Remove a stream that has ended."""
         member = self.members.pop(stream, None)
         if member is not None and (sync := self._groups.get(member[0])) is not None:
             sync.remove_stream(stream)
 
     def update(self, streams: Iterable[RtpReceiveStream], now: float) -> None:
-        """Update the extra delays of the streams."""
         self.next_update = now + _INTERVAL
         timings: dict[str, dict[RtpReceiveStream, StreamTiming]] = {}
         for stream in streams:

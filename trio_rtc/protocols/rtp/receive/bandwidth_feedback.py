@@ -90,7 +90,6 @@ class BandwidthFeedback:
         self.ccfb_sent = 0
 
     def configure(self, sections: Iterable[ReceiveParameters], extensions: ExtensionMap) -> None:
-        """Set the sections that receive, and the extensions of all of them."""
         kinds = {kind for section in sections for codec in section.codecs for kind in codec.feedback}
         self.reports_arrivals = FEEDBACK_CCFB in kinds
         transport_wide = FEEDBACK_TRANSPORT in kinds
@@ -121,7 +120,6 @@ class BandwidthFeedback:
             self._estimator.packet_received(int.from_bytes(element, "big"), size + _PACKET_OVERHEAD, now)
 
     def packet_received(self, ssrc: int, sequence_number: int, now: float) -> None:
-        """Record a packet of an SSRC by its sequence number."""
         if self._reporter is not None:
             self._reporter.packet_received(ssrc, sequence_number, now)
 
@@ -168,7 +166,6 @@ class BandwidthFeedback:
         return self._estimator is not None or self.next_timer() <= now
 
     def counters(self) -> dict[str, float]:
-        """Return the counters, by names for statistics."""
         return {
             "feedback_forgotten": self._generator.forgotten,
             "feedback_jumps": self._generator.jumps,
@@ -222,7 +219,6 @@ class ArrivalReporter:
             self._due = now + _REPORT_INTERVAL
 
     def forget(self, ssrc: int) -> None:
-        """Remove an SSRC, with its unreported packets."""
         log = self._logs.pop(ssrc, None)
         if log is not None:
             self._pending -= len(log.arrivals)

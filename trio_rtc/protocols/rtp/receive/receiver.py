@@ -31,7 +31,7 @@ from trio_rtc.protocols.rtp.events import (
 )
 from trio_rtc.protocols.rtp.fec.decoder import FecDecoder
 from trio_rtc.protocols.rtp.fec.flexfec import parse_flexfec
-from trio_rtc.protocols.rtp.fec.red_decoder import fec_counters
+from trio_rtc.protocols.rtp.fec.red import fec_counters
 from trio_rtc.protocols.rtp.options import RtpOptions
 from trio_rtc.protocols.rtp.packet.packet import RtpPacket
 from trio_rtc.protocols.rtp.packet.rtx import unwrap
@@ -100,7 +100,6 @@ class StreamDeadlines:
         self._touched[stream] = None
 
     def remove(self, stream: RtpReceiveStream) -> None:
-        """Remove a stream that has ended."""
         self._touched.pop(stream, None)
         # Whether it had the earliest deadline is determined once for all streams that end together.
         self._must_recompute |= self._due.pop(stream, None) is not None
@@ -114,7 +113,6 @@ class StreamDeadlines:
         return list(self._touched)
 
     def next_timer(self) -> float:
-        """Return the earliest deadline."""
         if self._touched or self._must_recompute:
             timeout, deadlines = self._timeout, self._due
             for stream in self._touched:
@@ -166,7 +164,6 @@ class RtpReceiver:
 
     @property
     def has_streams(self) -> bool:
-        """Whether any stream is received."""
         return bool(self._table.streams)
 
     @property
@@ -211,7 +208,6 @@ class RtpReceiver:
             self._forward(stream, packet)
 
     def request_keyframe(self, mid: str, rid: str | None) -> None:
-        """Request a keyframe of a section, or of one of its layers."""
         for stream in self.streams:
             if stream.mid == mid and rid in (None, stream.rid):
                 stream.request_keyframe()
@@ -494,7 +490,6 @@ class RtpReceiver:
     # -- RTCP of the sources -------------------------------------------------------------------------------------
 
     def handle_sender_report(self, report: SenderReport, now: float) -> None:
-        """Handle the sender report of a stream."""
         stream = self._table.streams.get(report.ssrc)
         if stream is not None:
             stream.handle_sender_report(report, now)
@@ -543,7 +538,6 @@ class RtpReceiver:
     # -- reports and feedback ------------------------------------------------------------------------------------
 
     def report_blocks(self, now: float) -> dict[str, list[ReportBlock]]:
-        """Return the report blocks of the streams, by section."""
         blocks: dict[str, list[ReportBlock]] = {}
         for stream in self.streams:
             blocks.setdefault(stream.mid, []).append(stream.report_block(now))
@@ -598,7 +592,6 @@ class RtpReceiver:
                 self._end(stream)
 
     def next_timer(self) -> float:
-        """Return the next deadline."""
         return min(self._feedback.next_timer(), self._deadlines.next_timer(), self._next_leave)
 
     def counters(self) -> Mapping[str, float]:

@@ -72,7 +72,6 @@ class NackGenerator:
 
     @property
     def missing(self) -> int:
-        """The number of missing packets."""
         return len(self._missing)
 
     @property
@@ -242,7 +241,6 @@ class KeyframeRequests:
 
     @property
     def deadline(self) -> float:
-        """When the request is repeated."""
         return self._timer.deadline
 
     def set_answer_time(self, seconds: float) -> None:
@@ -266,12 +264,10 @@ class KeyframeRequests:
         self._request(now)
 
     def handle_timer(self, now: float) -> None:
-        """Repeat the request if it is due."""
         if self._timer.expire(now):
             self._request(now)
 
     def satisfied(self) -> None:
-        """Record that a keyframe has arrived."""
         self._timer.stop()
         self._wanted = False
         self._requested_at = -math.inf
@@ -284,7 +280,6 @@ class KeyframeRequests:
             self._requested_at = -math.inf
 
     def take_request(self) -> bool:
-        """Return whether to send a request now."""
         wanted = self._wanted
         self._wanted = False
         return wanted
@@ -313,7 +308,6 @@ class KeyframeRequestLimiter:
         self.is_wanted = False
 
     def take_request(self, now: float) -> bool:
-        """Return whether to send a request now, and record it as sent."""
         if not self.is_wanted or now < self._requested_at + self._interval:
             return False
         self.is_wanted = False

@@ -29,7 +29,7 @@ from trio_rtc.protocols.rtcp import (
 )
 from trio_rtc.protocols.rtp.buffer_budget import ReceiveBudgets
 from trio_rtc.protocols.rtp.fec.decoder import FecDecoder
-from trio_rtc.protocols.rtp.fec.red_decoder import RedDecoder, UlpfecDecoder, UnpackedPacket
+from trio_rtc.protocols.rtp.fec.red import RedDecoder, UlpfecDecoder, UnpackedPacket
 from trio_rtc.protocols.rtp.forward.sequence_remapper import SequenceRemapper
 from trio_rtc.protocols.rtp.options import RtpOptions
 from trio_rtc.protocols.rtp.packet.extensions import ExtensionMap
@@ -190,7 +190,6 @@ class RtpReceiveStream:
 
     @property
     def is_video(self) -> bool:
-        """Whether the codec is one of video."""
         return self.codec is not None and self.codec.clock_rate == _VIDEO_CLOCK_RATE
 
     # -- packets -------------------------------------------------------------------------------------------------
@@ -549,13 +548,11 @@ class RtpReceiveStream:
         return missing
 
     def take_keyframe_request(self, now: float) -> bool:
-        """Return whether to request a keyframe now, and record the request as sent."""
         if self._pipeline is not None and self._pipeline.take_keyframe_request():
             self._keyframes.is_wanted = True
         return self._keyframes.take_request(now)
 
     def supports(self, feedback: str) -> bool:
-        """Return whether a kind of feedback was negotiated for the codec."""
         return self.codec is not None and feedback in self.codec.feedback
 
     def set_round_trip(self, round_trip: float) -> None:
@@ -581,7 +578,6 @@ class RtpReceiveStream:
     # -- reports -------------------------------------------------------------------------------------------------
 
     def handle_sender_report(self, report: SenderReport, now: float) -> None:
-        """Record a sender report of the stream."""
         count = 1 if self.last_report is None else self.last_report.count + 1
         self.last_report = RemoteOutboundReport(report, now, count)
 
@@ -592,7 +588,6 @@ class RtpReceiveStream:
         return self._timestamps.peek(report.rtp_timestamp), unix_from_ntp(report.ntp_timestamp)
 
     def report_block(self, now: float) -> ReportBlock:
-        """Return the report block of the stream."""
         values = self.statistics.take_report()
         last, delay = 0, 0
         if self.last_report is not None:
@@ -611,14 +606,12 @@ class RtpReceiveStream:
     # -- time ----------------------------------------------------------------------------------------------------
 
     def next_timer(self) -> float:
-        """Return the next deadline."""
         deadline = self._request_deadline()
         if self._pipeline is not None:
             deadline = min(deadline, self._pipeline.next_timer())
         return deadline if self.telephone is None else min(deadline, self.telephone.next_timer())
 
     def end(self) -> None:
-        """Release all buffers."""
         self._early.release()
         if self._pipeline is not None:
             self._pipeline.end()
@@ -627,7 +620,6 @@ class RtpReceiveStream:
 
 
 def receive_totals(stream: RtpReceiveStream) -> Totals:
-    """Return the counters of a stream, by names for statistics."""
     stats = stream.stats
     return {
         "incoming_packets": stream.statistics.packets,

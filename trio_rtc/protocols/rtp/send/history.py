@@ -44,7 +44,6 @@ class PacketHistory:
         return len(self._packets)
 
     def clear(self) -> None:
-        """Remove all packets."""
         self._packets.clear()
 
     def store(self, sequence_number: int, packet: RtpPacket, now: float) -> None:

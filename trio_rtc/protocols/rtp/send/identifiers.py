@@ -43,7 +43,6 @@ class StreamIdentifiers:
 
     @property
     def media_elements(self) -> Elements:
-        """The elements of a media packet."""
         return () if self.acknowledged else self._media_elements
 
     @property

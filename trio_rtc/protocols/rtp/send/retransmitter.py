@@ -35,7 +35,6 @@ class _RtxStream:
     identifiers: StreamIdentifiers
 
     def wrap(self, packet: RtpPacket, number: int) -> RtpPacket:
-        """Return the retransmission of a media packet."""
         # Packets of a codec that is not negotiated any more have the payload type of the present one.
         payload_type = self.payload_types.get(packet.payload_type, self.payload_type)
         wrapped = wrap(packet, ssrc=self.ssrc, payload_type=payload_type, sequence_number=number & 0xFFFF)
@@ -153,7 +152,6 @@ class Retransmitter:
         self._history.clear()
 
     def counters(self) -> dict[str, float]:
-        """Return the counters of the history."""
         history = self._history
         return {
             "history_resent": history.resent,

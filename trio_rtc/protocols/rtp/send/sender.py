@@ -164,12 +164,10 @@ class RtpSender:
 
     @property
     def has_streams(self) -> bool:
-        """Whether any stream is sent."""
         return bool(self._states)
 
     @property
     def ssrcs(self) -> list[int]:
-        """The SSRCs that have sent packets."""
         return [ssrc for ssrc, state in self._states.items() if state.stream.clock is not None]
 
     def set_sections(self, sections: Iterable[SendParameters]) -> list[int]:
@@ -227,7 +225,6 @@ class RtpSender:
         stream.configure(section, codec, maker, redundancy, protection)
 
     def parameters_of(self, stream: RtpSendStream) -> SendParameters:
-        """Return the negotiated parameters of a stream."""
         return self._states[stream.encoding.ssrc].parameters
 
     def set_bitrates(self, bitrates: Mapping[int, float], limited: Collection[int], now: float) -> None:
@@ -238,7 +235,6 @@ class RtpSender:
             state.stream.limitation.set_reason(reason, now)
 
     def counters(self) -> Mapping[str, float]:
-        """Return the counters of all streams together."""
         totals: Totals = {
             "packets_refused": self.packets_refused,
             "frames_withheld": self.frames_withheld,
@@ -475,7 +471,6 @@ class RtpSender:
         return None
 
     def handle_pli(self, ssrc: int) -> KeyframeRequested | None:
-        """Handle a PLI: the peer needs a keyframe."""
         state = self._states.get(ssrc)
         if state is None:
             return None
@@ -492,7 +487,6 @@ class RtpSender:
         return KeyframeRequested(state.stream.mid, state.stream.encoding.rid)
 
     def handle_report(self, block: ReportBlock, round_trip: float | None, now: float) -> None:
-        """Handle a report block about one of our SSRCs."""
         state = self._states.get(block.ssrc)
         if state is None or state.stream.clock is None:
             return

@@ -432,5 +432,4 @@ _AUDIO_MARKS = frozenset({"opus", "pcmu", "pcma", "g722", "red", "telephone-even
 
 
 def send_totals(stream: RtpSendStream) -> Totals:
-    """Return the counters of a stream, by names for statistics."""
     return {**numbers_of(stream.counters, "outgoing_"), **stream.retransmitter.counters()}

@@ -51,7 +51,6 @@ class AudioReceivePipeline:
 
     @property
     def playout(self) -> AudioPlayout:
-        """The playout buffer, with its counters."""
         return self._playout
 
     def insert(
@@ -109,7 +108,6 @@ class AudioReceivePipeline:
         """Do nothing: the playout buffer is small, and shares no budget."""
 
     def frames(self, now: float) -> list[PlayedFrame]:
-        """Return the frames and concealments to play now."""
         frames: list[PlayedFrame] = []
         playout, stats = self._playout, self._stats
         before = playout.counters.played
@@ -154,5 +152,4 @@ class AudioReceivePipeline:
         self._playout.set_min_delay(delay)
 
     def next_timer(self) -> float:
-        """Return when the next frame is due."""
         return self._playout.next_timer()

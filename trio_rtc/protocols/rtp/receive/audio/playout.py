@@ -99,7 +99,6 @@ class _Pause:
 
     @property
     def min_delay(self) -> float:
-        """The minimum delay since."""
         return min(arrival - media_time for media_time, arrival in self.frames)
 
 
@@ -134,7 +133,6 @@ class AudioPlayout:
 
     @property
     def buffered(self) -> int:
-        """The number of buffered frames."""
         return len(self._entries)
 
     @property

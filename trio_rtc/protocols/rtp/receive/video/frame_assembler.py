@@ -187,17 +187,14 @@ class FrameAssembler:
 
     @property
     def waiting_for_keyframe(self) -> bool:
-        """Whether the next frame must be a keyframe."""
         return isinstance(self._state, _Seeking) or self._state.needs_keyframe
 
     @property
     def buffered(self) -> int:
-        """The number of buffered packets."""
         return len(self._buffer.packets)
 
     @property
     def keyframe_requests(self) -> int:
-        """The number of keyframe requests."""
         return self._requests.requests
 
     def set_repairs(self, repairs: bool) -> None:
@@ -286,7 +283,6 @@ class FrameAssembler:
         self._was_discarded = True
 
     def end(self) -> None:
-        """Release the buffer at the end of the stream."""
         self._buffer.clear()
 
     def _overflow(self, floor: int) -> None:
@@ -338,7 +334,6 @@ class FrameAssembler:
         return isinstance(self._state, _Gathering) or self._keyframes.first() is not None
 
     def take_keyframe_request(self) -> bool:
-        """Return whether to request a keyframe now, and record the request as sent."""
         return self._requests.take_request()
 
     def next_timer(self) -> float:
@@ -432,7 +427,6 @@ class FrameAssembler:
         self._floor = state.first
 
     def _complete(self, state: _Gathering, last: int, completed: list[CompletedFrame], now: float) -> None:
-        """Remove the packets of a frame, and assemble it."""
         first = state.first
         entries = self._buffer.remove_run(first, last)
         state.first = state.scan = self._floor = last + 1
@@ -560,7 +554,6 @@ class FrameAssembler:
         return gap.keyframe_follows
 
     def _skip(self, gap: _Gap, state: _Gathering, now: float) -> None:
-        """Skip a gap that is given up, and the frames that need it."""
         self._retransmission_gave_up = False
         if gap.succession.continuity is Continuity.DECODABLE:
             self._pass_over(gap, state)

@@ -159,7 +159,6 @@ class FrameSuccession:
         return True
 
     def reset(self) -> None:
-        """Reset at a restart of the stream."""
         self._doubted.clear()
         self._intervals.reset()
 

@@ -56,7 +56,6 @@ class PacketBuffer:
         self._budget.add(self._owner, len(entry.packet.payload) + PACKET_OVERHEAD)
 
     def remove(self, sequence_number: int) -> BufferedPacket:
-        """Remove and return a packet."""
         (entry,) = self.remove_run(sequence_number, sequence_number)
         return entry
 
@@ -154,7 +153,6 @@ class KeyframeStarts:
         return bool(packet.payload) and self._depacketizer.is_keyframe_start(packet.payload)
 
     def add(self, sequence_number: int) -> None:
-        """Add a buffered packet that begins a keyframe."""
         self._starts.add(sequence_number)
 
     def forget_below(self, sequence_number: int) -> None:
@@ -162,7 +160,6 @@ class KeyframeStarts:
         self._starts = {start for start in self._starts if start >= sequence_number}
 
     def clear(self) -> None:
-        """Remove all packets."""
         self._starts.clear()
 
     def search(self) -> None:
@@ -235,17 +232,14 @@ class RestartDetector:
         self.last_useful = -math.inf
 
     def packet_kept(self, sequence_number: int, now: float) -> None:
-        """Record a packet that was buffered."""
         self._latest = sequence_number
         self.last_useful = now
 
     def frame_completed(self, timestamp: int) -> None:
-        """Record a completed frame."""
         newest = self._newest_timestamp
         self._newest_timestamp = timestamp if newest is None else max(timestamp, newest)
 
     def reset(self) -> None:
-        """Record that the timestamps restart."""
         self._newest_timestamp = None
 
     def is_silent(self, now: float) -> bool:

@@ -114,7 +114,6 @@ class VideoReceivePipeline:
 
     @property
     def assembler(self) -> FrameAssembler:
-        """The frame assembler, with its counters."""
         return self._assembler
 
     @property
@@ -157,7 +156,6 @@ class VideoReceivePipeline:
         self._kept_through = max(self._kept_through, number)
 
     def frames(self, now: float) -> list[PlayedFrame]:
-        """Return the complete frames that are due."""
         held, budget = self._held, self._held_budget
         self._hold_complete_frames(now)
         frames: list[PlayedFrame] = []
@@ -169,7 +167,6 @@ class VideoReceivePipeline:
         return frames
 
     def end(self) -> None:
-        """Drop all packets and frames."""
         self._assembler.end()
         self._held_budget.size -= sum(len(each.frame.payload) for each in self._held)
         self._held.clear()
@@ -251,7 +248,6 @@ class VideoReceivePipeline:
         self._assembler.set_delay(max(self._jitter.target_delay, self._min_reordering_wait))
 
     def take_keyframe_request(self) -> bool:
-        """Return whether to request a keyframe now, and record the request as sent."""
         return self._assembler.take_keyframe_request()
 
     def timing(self) -> StreamTiming | None:
