@@ -98,11 +98,7 @@ class EncodeCounters:
 
 
 class SharedEncoder:
-    """An encoder and its users.
-
-    Args:
-        config: The configuration.
-    """
+    """An encoder and its users."""
 
     def __init__(self, config: EncoderConfig) -> None:
         self.config = config

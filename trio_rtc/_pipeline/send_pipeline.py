@@ -114,9 +114,6 @@ class _TimestampMapper:
 class SendPipeline:
     """Encodes and sends the frames of a track according to a plan, which may be replaced at any time.
 
-    Args:
-        rtp: The RTP transport of the encoded frames.
-
     Attributes:
         frames_encoded: Number of frames encoded.
         frames_failed: Number of frames that could not be encoded, or do not have the negotiated codec.

@@ -197,10 +197,6 @@ class FrameSource:
         """Return the retained frames for one consumer, as if they were captured now.
 
         A frame that is not encoded is also queued for all other senders, since they may share the encoder.
-
-        Args:
-            queue: The queue of the consumer.
-            track: Its track.
         """
         if track.stopped:
             return []

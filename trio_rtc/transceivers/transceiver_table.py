@@ -45,11 +45,7 @@ class _Changes:
 
 
 class TransceiverTable:
-    """The records of the transceivers in the order of their creation, and their W3C objects.
-
-    Args:
-        context: The connection.
-    """
+    """The records of the transceivers in the order of their creation, and their W3C objects."""
 
     def __init__(self, context: ConnectionContext) -> None:
         self._context = context

@@ -68,9 +68,6 @@ _FRAME_RATES = {"audio": 50.0, "video": 30.0}
 class Bandwidth:
     """The bandwidth estimate, the pacer and the allocation.
 
-    Args:
-        options: Options of bandwidth estimation.
-
     Attributes:
         limited: The active SSRCs whose streams could use more than their bitrate.
         numbers_all: Whether every packet is numbered, also without the header extension.

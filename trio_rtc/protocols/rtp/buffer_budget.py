@@ -100,9 +100,6 @@ class BufferBudget:
 class ReceiveBudgets:
     """The budgets that the received streams of a session share.
 
-    Args:
-        options: Options of the session.
-
     Attributes:
         early_media: The first packets of video without demand (:mod:`.receive.early_media`).
         assembly: The packets of incomplete video frames.

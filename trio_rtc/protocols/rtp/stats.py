@@ -150,11 +150,7 @@ class QualityLimitationReason(enum.Enum):
 
 
 class QualityLimitation:
-    """The reason that limits the quality of a stream, and the durations of all reasons.
-
-    Attributes:
-        reason: The present reason.
-    """
+    """The reason that limits the quality of a stream, and the durations of all reasons."""
 
     __slots__ = ("_durations", "_since", "reason")
 

@@ -92,9 +92,6 @@ class SrtpContext:
 
     Its functions expect a packet that the caller has validated, and raise pylibsrtp's ``Error`` if libsrtp fails.
 
-    Args:
-        policy: Keys and profile.
-
     Attributes:
         protect: Returns the SRTP packet of an RTP packet.
         unprotect: Returns the RTP packet of an SRTP packet.

@@ -132,12 +132,7 @@ def _protection_factor(loss: float, late: float) -> float:
 
 
 class AudioRedundancy:
-    """Adds the payloads before to each packet of an audio stream (RED, RFC 2198), while there is loss.
-
-    Args:
-        payload_type: The payload type of RED.
-        options: Options of the session.
-    """
+    """Adds the payloads before to each packet of an audio stream (RED, RFC 2198), while there is loss."""
 
     def __init__(self, payload_type: int, options: RtpOptions) -> None:
         self._payload_type = payload_type
@@ -166,13 +161,6 @@ class AudioRedundancy:
 
 class VideoProtection:
     """Makes FEC packets for a video stream: FlexFEC where it has an SSRC, else ULPFEC in RED.
-
-    Args:
-        parameters: The negotiated parameters of the section.
-        encoding: The stream.
-        media: The codec of the stream.
-        options: Options of the session.
-        numbers: The sequence numbers of our SSRCs.
 
     Attributes:
         factor: FEC packets per media packet at present.

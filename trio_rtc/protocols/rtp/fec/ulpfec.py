@@ -25,11 +25,7 @@ _MORE_BLOCKS: Final = 0x80
 
 
 def parse_ulpfec(payload: bytes, ssrc: int) -> FecPacket:
-    """Parse the payload of an FEC packet.
-
-    Args:
-        payload: The payload without RED.
-        ssrc: The SSRC of the stream.
+    """Parse the payload of an FEC packet, unpacked from RED.
 
     Raises:
         ProtocolError: It is malformed.

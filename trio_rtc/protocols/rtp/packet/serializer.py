@@ -28,9 +28,6 @@ _EXTENDED: Final = VERSION << 6 | 0x10
 class PacketSerializer:
     """Serializes the packets of one section.
 
-    Args:
-        extensions: The negotiated extensions.
-
     Attributes:
         has_transport_number: Whether packets have a transport-wide sequence number.
     """

@@ -185,9 +185,6 @@ class SyncGroup(Generic[StreamT]):
 class AvSync:
     """Synchronizes the streams of each group.
 
-    Args:
-        options: Options of audio and video synchronization.
-
     Attributes:
         members: The streams that are synchronized, with their group and clock rate.
         next_update: When to call ``update``, if there are members.

@@ -264,9 +264,6 @@ class RemoteBitrateEstimator:
 
     The sender writes into its packets when they leave. So its own estimator can run at the receiving end: each packet
     is recorded as sent and acknowledged in one step. The result is sent once a second, and at once when it decreases.
-
-    Args:
-        options: Options of bandwidth estimation.
     """
 
     def __init__(self, options: BandwidthEstimationOptions) -> None:

@@ -126,10 +126,6 @@ class StreamDeadlines:
 class RtpReceiver:
     """The peer's streams.
 
-    Args:
-        options: Options of the session.
-        events: The list to which events are appended.
-
     Attributes:
         dropped: Dropped packets by reason.
         extension_map: The header extensions of all sections.

@@ -218,11 +218,7 @@ class NackGenerator:
 
 
 class KeyframeRequests:
-    """Requests a keyframe when one is needed, and repeats the request with backoff until it arrives.
-
-    Attributes:
-        requests: The number of requests.
-    """
+    """Requests a keyframe when one is needed, and repeats the request with backoff until it arrives."""
 
     __slots__ = ("_answer_time", "_interval", "_requested_at", "_timer", "_wanted", "requests")
 

@@ -44,11 +44,6 @@ class _RtxStream:
 class Retransmitter:
     """Keeps the packets of one SSRC, and makes their retransmissions.
 
-    Args:
-        ssrc: The SSRC.
-        history: The packet history.
-        numbers: The sequence numbers of our SSRCs.
-
     Attributes:
         is_enabled: Whether retransmission was negotiated; if not, no packets are kept.
     """

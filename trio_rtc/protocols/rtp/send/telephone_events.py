@@ -31,9 +31,6 @@ class TelephoneEventSender:
         code: The event, 0 to 255.
         timestamp: The RTP timestamp of its beginning.
         clock_rate: The clock rate of durations.
-
-    Attributes:
-        ended: Whether the end was sent.
     """
 
     __slots__ = ("_clock_rate", "_code", "_segment", "_started", "_timestamp", "ended")

@@ -16,14 +16,6 @@ from .playout import AudioPlayout
 class AudioReceivePipeline:
     """Plays frames at even intervals, with concealment for missing ones.
 
-    Args:
-        codec: The codec.
-        depacketizer: The depacketizer of its payload format.
-        options: Options of the session.
-        stats: The statistics of the stream.
-        ssrc: The SSRC of the stream.
-        rid: The simulcast layer of the stream.
-
     Attributes:
         rid: The simulcast layer of the stream.
         next_expected: Always ``None``: the playout buffer goes by timestamps, not by sequence numbers.

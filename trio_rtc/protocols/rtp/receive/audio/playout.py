@@ -103,11 +103,7 @@ class _Pause:
 
 
 class AudioPlayout:
-    """The playout buffer of one audio stream.
-
-    Attributes:
-        counters: Counters of played audio.
-    """
+    """The playout buffer of one audio stream."""
 
     def __init__(self, options: AudioPlayoutOptions | None = None) -> None:
         # The clock rate of all frames, until the codec changes.

@@ -135,10 +135,6 @@ class KeyframeStarts:
 
     It contains the packets that were added and those that a search of the whole buffer has found: packets that arrive
     in order need not be inspected.
-
-    Args:
-        buffer: The buffered packets.
-        depacketizer: The depacketizer of the payload format.
     """
 
     __slots__ = ("_buffer", "_depacketizer", "_starts")
