@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from trio_rtc import _attrs as attrs
+from trio_rtc.protocols.rtcp import SenderReport
 from trio_rtc.protocols.serial import serial_difference
 
 from .options import StatisticsOptions
@@ -269,6 +270,37 @@ class ReceiveStats:
     audio_level: AudioLevelMeter = attrs.field(factory=AudioLevelMeter)
     width: int | None = None
     height: int | None = None
+
+
+@attrs.define
+class ReceiveCounters:
+    """Counters of a received stream beyond :class:`ReceptionStatistics` (W3C webrtc-stats, inbound-rtp)."""
+
+    header_bytes: int = 0
+    retransmitted_packets: int = 0
+    retransmitted_bytes: int = 0
+    repairs_unneeded: int = 0
+    fec_recovered: int = 0
+    nacks_sent: int = 0
+    plis_sent: int = 0
+    firs_sent: int = 0
+    frames: int = 0
+    keyframes: int = 0
+
+
+@attrs.frozen
+class RemoteOutboundReport:
+    """The last sender report of a stream (W3C webrtc-stats, remote-outbound-rtp).
+
+    Attributes:
+        report: The sender report.
+        arrived_at: Its arrival time in seconds.
+        count: How many sender reports have arrived.
+    """
+
+    report: SenderReport
+    arrived_at: float
+    count: int
 
 
 @attrs.define

@@ -15,7 +15,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from trio_rtc import _attrs as attrs
 from trio_rtc.protocols.rtcp import (
     FullIntraRequest,
     GenericNack,
@@ -46,8 +45,10 @@ from trio_rtc.protocols.rtp.parameters import (
 from trio_rtc.protocols.rtp.payload import depacketizer
 from trio_rtc.protocols.rtp.stats import (
     FecCounters,
+    ReceiveCounters,
     ReceiveStats,
     ReceptionStatistics,
+    RemoteOutboundReport,
     RoundTripStats,
     SequenceUnwrapper,
     Totals,
@@ -65,37 +66,6 @@ _VIDEO_CLOCK_RATE = 90_000
 _MAX_CONTRIBUTORS = 64
 _FORWARD_WINDOW = 2048
 """Sequence numbers by which a forwarded packet may be late; more than the NACK generator waits for."""
-
-
-@attrs.define
-class ReceiveCounters:
-    """Counters beyond :class:`.ReceptionStatistics` (W3C webrtc-stats, inbound-rtp)."""
-
-    header_bytes: int = 0
-    retransmitted_packets: int = 0
-    retransmitted_bytes: int = 0
-    repairs_unneeded: int = 0
-    fec_recovered: int = 0
-    nacks_sent: int = 0
-    plis_sent: int = 0
-    firs_sent: int = 0
-    frames: int = 0
-    keyframes: int = 0
-
-
-@attrs.frozen
-class RemoteOutboundReport:
-    """The last sender report of a stream (W3C webrtc-stats, remote-outbound-rtp).
-
-    Attributes:
-        report: The sender report.
-        arrived_at: Its arrival time in seconds.
-        count: How many sender reports have arrived.
-    """
-
-    report: SenderReport
-    arrived_at: float
-    count: int
 
 
 class Contribution(NamedTuple):
