@@ -2,13 +2,17 @@
 
 from typing import Any
 
+import pytest
 import trio
 import trio.testing
 
+from trio_rtc._pipeline import receive_pipeline
 from trio_rtc._pipeline.receive_pipeline import ReceivePipeline
+from trio_rtc.event_target import HandlerRunner
 from trio_rtc.protocols.rtp import EncodedFrame, RtpPacket
 from trio_rtc.tracks.frame_queue import FrameQueue, at_keyframe
 from trio_rtc.tracks.frame_source import FrameSource
+from trio_rtc.tracks.media_stream_track import MediaStreamTrack
 
 PACKETS = [RtpPacket(96, number, 0, 1, b"a") for number in range(2)]
 
@@ -34,15 +38,45 @@ class Section:
 
 async def test_media_before_the_block_and_after_the_end_is_ignored() -> None:
     section = Section()
+
+    def push() -> tuple[int, int]:
+        section.pipeline.push_packets("high", PACKETS)
+        section.pipeline.push_frames("high", [frame(0)])
+        return section.queued()
+
     async with trio.open_nursery() as nursery:
-        for is_open, expected in ((False, (0, 0)), (True, (2, 1)), (False, (2, 1))):
-            if is_open:
-                section.pipeline.open(nursery)
-            else:
-                section.pipeline.close()
-            section.pipeline.push_packets("high", PACKETS)
-            section.pipeline.push_frames("high", [frame(0)])
-            assert section.queued() == expected
+        assert push() == (0, 0)
+        section.pipeline.open(nursery)
+        assert push() == (2, 1)
+        section.pipeline.close()
+        assert push() == (2, 1)
+
+
+async def test_a_frame_in_the_transform_is_decoded_even_if_the_pipeline_was_closed_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(receive_pipeline, "_open_decoder", lambda kind, codec, options: opened.append(codec))
+    source = FrameSource("video")
+    pipeline = ReceivePipeline(source, lambda rid: None, decode=True)
+    track = MediaStreamTrack(source, runner=HandlerRunner())
+    gate = trio.Event()
+
+    async def transform(received: EncodedFrame) -> EncodedFrame:
+        await gate.wait()
+        return received
+
+    pipeline.transform = transform
+    async with trio.open_nursery() as nursery:
+        pipeline.open(nursery)
+        nursery.start_soon(track.receive)
+        await trio.testing.wait_all_tasks_blocked()
+        pipeline.push_frames(None, [frame(0)])
+        pipeline.close()
+        gate.set()
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+    assert opened == ["VP8"]
 
 
 async def test_packets_go_to_the_queues_of_their_layer() -> None:

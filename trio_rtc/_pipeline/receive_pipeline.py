@@ -77,6 +77,7 @@ class ReceivePipeline:
         self._request_keyframe = request_keyframe
         self._video_decoder = video_decoder
         self._nursery: trio.Nursery | None = None
+        self._closed = False
         self._worker: DecodeWorker[Any] | None = None
         self._scope: trio.CancelScope | None = None
         self._codec: str | None = None
@@ -100,7 +101,7 @@ class ReceivePipeline:
 
     def close(self) -> None:
         """Ignore all further media."""
-        self._nursery = None
+        self._closed = True
 
     @property
     def wants_frames(self) -> bool:
@@ -133,14 +134,14 @@ class ReceivePipeline:
 
     def push_packets(self, rid: str | None, packets: list[RtpPacket]) -> None:
         """Add received packets to the queues of their layer."""
-        if self._nursery is None:
+        if self._nursery is None or self._closed:
             return
         for queue, queue_rid in self.packet_queues.items():
             if queue_rid is None or queue_rid == rid:
                 queue.put_all(packets)
 
     def push_frames(self, rid: str | None, frames: Sequence[EncodedFrame | Concealment]) -> None:
-        if self._nursery is None:
+        if self._nursery is None or self._closed:
             return
         for frame in frames:
             if self.transform is None and self._transforming is None:
