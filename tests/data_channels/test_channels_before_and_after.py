@@ -4,8 +4,8 @@ import pytest
 import trio
 import trio.testing
 
-from tests.strategies.peers import channel_pair, connect, open_channel, two_peers
-from trio_rtc import RTCDataChannel, RTCPeerConnection, Settings
+from tests.strategies.peers import connect, open_channel, two_peers
+from trio_rtc import RTCPeerConnection, Settings
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 
@@ -55,54 +55,6 @@ async def test_receive_on_a_channel_that_never_opens_ends_with_it(by_peer: bool)
             else:
                 channel.close()
         assert raised == ([trio.EndOfChannel] if by_peer else [trio.ClosedResourceError])
-
-
-MESSAGES: list[str | bytes] = ["one", b"two", "", b"", "five"]
-
-
-async def unread_channel(mine: RTCDataChannel) -> None:
-    for message in MESSAGES:
-        await mine.send(message)
-
-
-async def test_unread_messages_of_a_channel_that_the_peer_has_closed_are_received_in_order() -> None:
-    async with open_channel() as (mine, theirs, peers):
-        await unread_channel(mine)
-        await mine.aclose()
-        await trio.sleep(1)
-        assert theirs.ready_state == "closed"
-        assert [await theirs.receive() for _ in range(2)] == MESSAGES[:2]
-        # The id of the channel may be reused meanwhile.
-        again, theirs_again = await channel_pair(peers.alice, peers.bob, "again")
-        await again.send("of the next channel")
-        assert [message async for message in theirs] == MESSAGES[2:]
-        with pytest.raises(trio.EndOfChannel):
-            await theirs.receive()
-        assert await theirs_again.receive() == "of the next channel"
-
-
-async def test_unread_messages_of_a_locally_closed_channel_are_dropped() -> None:
-    async with open_channel() as (mine, theirs, _):
-        await unread_channel(mine)
-        await trio.sleep(1)
-        theirs.close()
-        with pytest.raises(trio.ClosedResourceError):
-            await theirs.receive()
-        await trio.sleep(1)
-        assert theirs.ready_state == mine.ready_state == "closed"
-        with pytest.raises(trio.ClosedResourceError):
-            await theirs.receive()
-
-
-async def test_unread_messages_of_a_channel_that_both_have_closed_are_dropped() -> None:
-    async with open_channel() as (mine, theirs, _):
-        await unread_channel(mine)
-        await mine.aclose()
-        await trio.sleep(1)
-        assert await theirs.receive() == MESSAGES[0]
-        theirs.close()
-        with pytest.raises(trio.EndOfChannel):
-            await theirs.receive()
 
 
 async def test_a_sender_waits_for_room_in_the_buffer() -> None:

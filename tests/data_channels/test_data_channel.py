@@ -11,7 +11,7 @@ import pytest
 import trio
 import trio.testing
 
-from tests.strategies.peers import channel_pair, connect, open_channel, two_peers
+from tests.strategies.peers import connect, open_channel, two_peers
 from tests.strategies.scenarios import layer_counters
 from trio_rtc import (
     InvalidStateError,
@@ -21,57 +21,15 @@ from trio_rtc import (
     RTCError,
     RTCErrorEvent,
     RTCPeerConnection,
-    RTCPeerConnectionStats,
     SctpOptions,
     Settings,
 )
-from trio_rtc.data_channels.channel_init import channel_parameters, priority_from_number
 from trio_rtc.event_target import AnyEvent
 from trio_rtc.protocols._contract import Address
-from trio_rtc.protocols.datachannel import ChannelParameters
 from trio_rtc.protocols.sctp import Association
 from trio_rtc.testing.host import SimulatedSocket
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
-
-
-@pytest.mark.parametrize(
-    "message",
-    ["hello", "", b"", b"\x00\xff", "grüße 🌍", "x" * 262144, bytes(range(256)) * 1024],
-    ids=["text", "empty text", "empty binary", "binary", "unicode", "long text", "long binary"],
-)
-async def test_messages_arrive_unchanged(message: str | bytes) -> None:
-    async with open_channel() as (mine, theirs, _):
-        await mine.send(message)
-        received = await theirs.receive()
-        assert received == message
-        assert type(received) is type(message)
-        await theirs.send(message)
-        assert await mine.receive() == message
-
-
-@pytest.mark.parametrize("wrap", [bytearray, memoryview])
-async def test_anything_bytes_like_can_be_sent(wrap: type[bytearray] | type[memoryview]) -> None:
-    async with open_channel() as (mine, theirs, _):
-        await mine.send(wrap(b"data"))
-        assert await theirs.receive() == b"data"
-
-
-async def test_a_buffer_may_change_as_soon_as_it_is_sent() -> None:
-    async with open_channel() as (mine, theirs, _):
-        buffer = bytearray(b"before")
-        mine.send_nowait(buffer)
-        buffer[:] = b"behind"
-        await mine.send(buffer)
-        buffer[:] = b"neither"
-        assert [await theirs.receive() for _ in range(2)] == [b"before", b"behind"]
-
-
-@pytest.mark.parametrize("wrong", [5, None, ["x"]])
-async def test_other_types_are_rejected(wrong: object) -> None:
-    async with open_channel() as (mine, _, _):
-        with pytest.raises(TypeError):
-            await mine.send(wrong)  # type: ignore[arg-type]
 
 
 async def test_too_large_a_message_is_rejected_before_any_byte_is_sent() -> None:
@@ -604,80 +562,6 @@ async def test_every_wait_is_a_checkpoint() -> None:
                 await wait()
 
 
-def parameters_of(**options: Any) -> ChannelParameters:
-    """Return the parameters of a channel from some of the arguments of ``create_data_channel``."""
-    others = {"label": "chat", "ordered": True, "max_packet_life_time": None, "max_retransmits": None}
-    return channel_parameters(
-        **{**others, "protocol": "", "negotiated": False, "id": None, "priority": "low", **options}
-    )
-
-
-@pytest.mark.parametrize("name", ["label", "protocol"])
-@pytest.mark.parametrize("wrong", [5, None, b"bytes", "x" * 65536, "ü" * 32768])
-def test_label_and_protocol_have_at_most_65535_bytes(name: str, wrong: object) -> None:
-    with pytest.raises(TypeError, match=f"'{name}' must be a str of at most 65535 bytes"):
-        parameters_of(**{name: wrong})
-    longest = "ü" * 32767 + "x"
-    assert getattr(parameters_of(**{name: longest}), name) == longest
-
-
-@pytest.mark.parametrize("name", ["max_packet_life_time", "max_retransmits", "id"])
-@pytest.mark.parametrize("wrong", [-1, 65536, 1.5, "1"])
-def test_numeric_options_have_16_bits(name: str, wrong: object) -> None:
-    with pytest.raises(TypeError, match=f"'{name}' must be an int from 0 to 65535 or None"):
-        parameters_of(**{name: wrong})
-    for number in (0, 65535):
-        parameters = parameters_of(**{name: number})
-        assert name == "id" or getattr(parameters, name) == number
-
-
-@pytest.mark.parametrize(
-    ("priority", "number", "up_to"),
-    [("very-low", 128, 255), ("low", 256, 511), ("medium", 512, 1023), ("high", 1024, 65535)],
-)
-async def test_priorities_have_the_values_of_dcep(priority: str, number: int, up_to: int) -> None:
-    """RFC 8831 section 6.4 names four; values between them count as the lower one (RFC 8832 section 8.1)."""
-    assert parameters_of(priority=priority).priority == number
-    assert priority_from_number(number) == priority_from_number(up_to) == priority
-    assert priority_from_number(0) == priority_from_number(127) == "very-low"
-
-
-async def test_counters_of_opened_and_closed_channels() -> None:
-    async def counts(pc: RTCPeerConnection) -> tuple[int, int]:
-        stats = (await pc.get_stats())["peer-connection"]
-        assert isinstance(stats, RTCPeerConnectionStats)
-        return stats.data_channels_opened, stats.data_channels_closed
-
-    async with two_peers() as peers:
-        never = peers.alice.create_data_channel("never open")
-        never.close()
-        assert await counts(peers.alice) == (0, 0)
-        mine, _ = await channel_pair(peers.alice, peers.bob)
-        await channel_pair(peers.bob, peers.alice, "second")
-        assert await counts(peers.alice) == await counts(peers.bob) == (2, 0)
-        await mine.aclose()
-        await trio.sleep(1)
-        assert await counts(peers.alice) == await counts(peers.bob) == (2, 1)
-        await peers.bob.aclose()
-        await trio.sleep(1)
-        assert await counts(peers.alice) == (2, 2)
-
-
-async def test_ids_are_reused_after_all_others() -> None:
-    settings = Settings(sctp=SctpOptions(inbound_streams=4, outbound_streams=4))
-    async with open_channel(settings=settings) as (mine, _, peers):
-        first = mine.id
-        assert first is not None
-        await mine.aclose()
-        for label, stream_id in (("unused", first + 2), ("again", first)):
-            async with peers.bob.subscribe("data_channel") as announced:
-                another = peers.alice.create_data_channel(label)
-                assert another.id == stream_id
-                theirs: RTCDataChannel = (await announced.receive()).channel
-            await another.send("hello")
-            assert (theirs.label, await theirs.receive()) == (label, "hello")
-
-
 async def test_the_end_of_the_peer_ends_the_channel() -> None:
     async with open_channel() as (mine, theirs, peers):
         await theirs.send("bye")
@@ -723,125 +607,3 @@ async def test_the_two_ends_are_generic_channels() -> None:
         await mine.send("hello")
         assert await mine.receive() == "HELLO"
         await mine.aclose()
-
-
-async def test_many_channels_at_once() -> None:
-    async with two_peers() as peers, peers.bob.subscribe("data_channel") as announced:
-        mine = [peers.alice.create_data_channel(f"{number}") for number in range(50)]
-        await connect(peers.alice, peers.bob)
-        theirs = {(event := await announced.receive()).channel.label: event.channel for _ in range(50)}
-        for channel in mine:
-            await channel.opened()
-            await channel.send(channel.label)
-        for label, channel in theirs.items():
-            assert await channel.receive() == label
-        assert len({channel.id for channel in mine}) == 50
-
-
-async def test_a_stream_carries_bytes_in_both_directions() -> None:
-    async with two_peers() as peers:
-        mine, theirs = await channel_pair(peers.alice, peers.bob)
-        left, right = mine.as_stream(), theirs.as_stream()
-        payload = bytes(range(256)) * 2000
-
-        async def send() -> None:
-            await left.send_all(payload)
-            await left.send_eof()
-
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(send)
-            received = b"".join([piece async for piece in right])
-        assert received == payload
-        await right.send_all(b"still open")
-        assert await left.receive_some(5) == b"still"
-        assert await left.receive_some(100) == b" open"
-
-
-async def test_a_stream_sends_pieces_within_the_default_message_size() -> None:
-    """Without a limit in the peer's description, 65536 bytes are the maximum (RFC 8841 section 6.1)."""
-    async with open_channel() as (mine, theirs, _):
-        payload = bytes(range(256)) * 512 + b"rest"
-        await mine.as_stream().send_all(payload)
-        pieces = [await theirs.receive() for _ in range(3)]
-        assert [len(piece) for piece in pieces] == [65536, 65536, 4]
-        assert b"".join(piece for piece in pieces if isinstance(piece, bytes)) == payload
-
-
-async def test_wait_send_all_might_not_block() -> None:
-    async with open_channel(settings=Settings(send_high_water_mark=10_000)) as (mine, _, _):
-        stream = mine.as_stream()
-        # More than the receive buffer of the peer.
-        with trio.move_on_after(5):
-            await stream.send_all(bytes(10_000_000))
-        with trio.move_on_after(5) as scope:
-            await stream.wait_send_all_might_not_block()
-        assert scope.cancelled_caught
-
-
-async def test_the_end_of_a_stream_is_final() -> None:
-    async with open_channel() as (mine, theirs, _):
-        left, right = mine.as_stream(), theirs.as_stream()
-        await left.send_eof()
-        await mine.send(b"behind the end")
-        with trio.fail_after(1):
-            assert [await right.receive_some() for _ in range(3)] == [b"", b"", b""]
-
-
-async def test_a_stream_rejects_concurrent_readers_and_use_after_closing() -> None:
-    async with open_channel() as (mine, _, _):
-        stream = mine.as_stream()
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(stream.receive_some)
-            await trio.testing.wait_all_tasks_blocked()
-            with pytest.raises(trio.BusyResourceError):
-                await stream.receive_some()
-            nursery.cancel_scope.cancel()
-        with pytest.raises(ValueError, match="max_bytes"):
-            await stream.receive_some(0)
-        await stream.send_eof()
-        await stream.send_eof()
-        with pytest.raises(trio.ClosedResourceError):
-            await stream.send_all(b"x")
-
-
-async def test_a_stream_rejects_concurrent_senders() -> None:
-    async with open_channel(settings=Settings(send_high_water_mark=10_000)) as (mine, _, _):
-        stream = mine.as_stream()
-        async with trio.open_nursery() as nursery:
-            # The peer does not read: this fills its receive buffer and waits.
-            nursery.start_soon(stream.send_all, bytes(20_000_000))
-            await trio.sleep(10)
-            for send in (
-                functools.partial(stream.send_all, b"x"),
-                stream.wait_send_all_might_not_block,
-                stream.send_eof,
-            ):
-                with pytest.raises(trio.BusyResourceError), trio.fail_after(1):
-                    await send()
-            nursery.cancel_scope.cancel()
-
-
-async def test_a_stream_needs_an_ordered_reliable_channel() -> None:
-    async with open_channel(ordered=False) as (mine, _, _):
-        with pytest.raises(ValueError, match="ordered"):
-            mine.as_stream()
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"max_retransmits": 1, "max_packet_life_time": 1},
-        {"max_retransmits": 65536},
-        {"max_packet_life_time": -1},
-        {"negotiated": True},
-        {"negotiated": True, "id": 65535},
-        {"protocol": "x" * 65536},
-    ],
-)
-def test_impossible_options(options: dict[str, object]) -> None:
-    with pytest.raises(TypeError):
-        RTCPeerConnection().create_data_channel("x", **options)  # type: ignore[arg-type]
-
-
-def test_the_id_of_a_channel_that_is_not_negotiated_is_ignored() -> None:
-    assert RTCPeerConnection().create_data_channel("x", id=5).id is None

@@ -4,18 +4,9 @@ import pytest
 
 from tests.strategies.dtls_pair import check_agreement, make_connection, make_pair, seal_record
 from trio_rtc.enums import RTCDtlsTransportState, RTCErrorDetailType
-from trio_rtc.errors import ProtocolError
-from trio_rtc.protocols.dtls import (
-    AlertDescription,
-    DtlsClosed,
-    DtlsOptions,
-    DtlsRole,
-)
-from trio_rtc.protocols.dtls.alert import Alert
+from trio_rtc.protocols.dtls import AlertDescription, DtlsClosed, DtlsOptions, DtlsRole
 from trio_rtc.protocols.dtls.counters import DtlsCounters
-from trio_rtc.protocols.dtls.record.codec import (
-    ContentType,
-)
+from trio_rtc.protocols.dtls.record.codec import ContentType
 
 
 def plain_alert(level: int, description: int) -> bytes:
@@ -72,46 +63,6 @@ def test_forged_alerts_do_not_stop_a_handshake_over_a_long_path(victim: DtlsRole
     check_agreement(pair)
 
 
-@pytest.mark.parametrize("role", DtlsRole)
-def test_the_round_trip_time_of_the_handshake_replaces_a_shorter_one(role: DtlsRole) -> None:
-    """The path has become slower since ICE measured it."""
-    latency = 2.0
-    pair = make_pair(
-        DtlsOptions(require_cookie=True), DtlsOptions(require_cookie=True), lambda *_: (latency,)
-    )
-    pair.client.start(0.0, round_trip_time=0.02)
-    pair.server.start(0.0, round_trip_time=0.02)
-    pair.flush()
-    # The client's second ClientHello is answered, and so is the server's flight behind it.
-    pair.run(lambda: pair.now >= (2 if role is DtlsRole.CLIENT else 4) * latency)
-    silent = pair.of(role)
-    forged_at = pair.now
-    silent.receive(FORGERIES[:1], forged_at)
-    now = forged_at
-    while not silent.closed:
-        now = silent.next_timer()
-        silent.handle_timer(now)
-    assert now == pytest.approx(forged_at + 3 * 2 * latency)
-
-
-@pytest.mark.parametrize(("measured", "grace"), [(None, 3 * 0.25), (0.125, 3 * 0.25), (0.5, 3 * 0.5)])
-def test_the_first_message_of_an_answer_samples_the_round_trip_time(
-    measured: float | None, grace: float
-) -> None:
-    """The rest of the answer may have been lost and retransmitted."""
-    options = DtlsOptions(unauthenticated_alert_grace=0.1, retransmission_initial=8, retransmission_maximum=8)
-    client = make_connection(DtlsRole.CLIENT, options)
-    server = make_connection(DtlsRole.SERVER, DtlsOptions(mtu=120))
-    client.start(0.0, round_trip_time=measured)
-    server.start(0.0)
-    server.receive(client.datagrams_to_send(0.0), 0.0)
-    flight = server.datagrams_to_send(0.0)
-    client.receive(flight[:2], 0.25)
-    client.receive(flight[2:-1], 2.0)
-    client.receive(FORGERIES[:1], 3.0)
-    assert client.next_timer() == 3.0 + grace
-
-
 def test_an_alert_before_the_first_client_hello_is_ignored() -> None:
     server = make_connection(DtlsRole.SERVER)
     server.start(0.0)
@@ -127,19 +78,6 @@ def test_alerts_in_the_clear_are_ignored_once_connected() -> None:
     assert pair.server.state is RTCDtlsTransportState.CONNECTED
     assert pair.server.next_timer() == float("inf")
     check_agreement(pair)
-
-
-def test_an_unknown_alert_has_a_name() -> None:
-    assert Alert(2, 255).name == "alert 255"
-    assert Alert(2, 40).name == "handshake_failure"
-
-
-def test_an_alert_has_a_level_and_a_description() -> None:
-    assert Alert.parse(b"\1\x5a") == Alert(1, 90)
-    assert Alert(1, 90).encode() == b"\1\x5a"
-    for wrong in (b"", b"\1", b"\1\0\1"):
-        with pytest.raises(ProtocolError, match=f"alert of {len(wrong)} bytes"):
-            Alert.parse(wrong)
 
 
 @pytest.mark.parametrize(("level", "description"), [(1, 0), (2, 0), (2, 90), (2, 255), (0, 80)])

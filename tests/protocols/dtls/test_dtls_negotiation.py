@@ -7,14 +7,8 @@ from collections.abc import Sequence
 import pytest
 
 from tests.protocols.dtls.other_version import NUMBER, SUITE, OtherVersion
-from tests.strategies.dtls_pair import (
-    LATENCY,
-    WALL_CLOCK,
-    Pair,
-    Treatment,
-    certificate,
-    check_agreement,
-)
+from tests.strategies.dtls_messages import HELLO
+from tests.strategies.dtls_pair import LATENCY, WALL_CLOCK, Pair, Treatment, certificate, check_agreement
 from trio_rtc.enums import RTCDtlsTransportState
 from trio_rtc.protocols.dtls import (
     AlertDescription,
@@ -257,3 +251,7 @@ def test_a_message_after_the_handshake_is_retransmitted_until_it_is_acknowledged
     assert any(isinstance(event, FinalFlightRetransmitted) for event in pair.log[DtlsRole.CLIENT])
     assert pair.server.next_timer() == pair.client.next_timer() == float("inf")
     check_agreement(pair)
+
+
+def test_our_client_hello_parses_to_itself() -> None:
+    assert ClientHello.parse(HELLO.encode()) == HELLO

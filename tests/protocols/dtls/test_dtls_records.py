@@ -1,47 +1,18 @@
 """Records of a connection: batches, replays, forgeries, malformed records, other epochs and content types."""
 
 import random
-from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.strategies.dtls_pair import Pair, check_agreement, make_connection, make_pair, seal_record
-from trio_rtc.protocols.dtls import (
-    CIPHER_SUITES,
-    ApplicationDataReceived,
-    CipherSuite,
-    DtlsOptions,
-    DtlsRole,
-)
+from tests.strategies.dtls_records import connected, received, seal
+from trio_rtc.protocols.dtls import CIPHER_SUITES, CipherSuite, DtlsRole
 from trio_rtc.protocols.dtls.messages import HandshakeMessage, HandshakeType
-from trio_rtc.protocols.dtls.record.codec import (
-    HEADER,
-    ContentType,
-)
+from trio_rtc.protocols.dtls.record.codec import HEADER, ContentType
 
 SUITES = pytest.mark.parametrize("suite", CIPHER_SUITES[::2], ids=lambda suite: suite.name)
-
-
-def connected(suite: CipherSuite = CIPHER_SUITES[0], **options: Any) -> Pair:
-    return make_pair(DtlsOptions(cipher_suites=(suite,)), DtlsOptions(**options)).connect()
-
-
-def seal(pair: Pair, *items: bytes) -> list[bytes]:
-    pair.client.send(items, pair.now)
-    return pair.client.datagrams_to_send(pair.now)
-
-
-def received(pair: Pair, datagrams: list[bytes]) -> list[bytes]:
-    pair.server.receive(datagrams, pair.now)
-    match pair.server.events():
-        case []:
-            return []
-        case [ApplicationDataReceived(batch)]:
-            return list(batch)
-        case others:
-            raise AssertionError(others)
 
 
 @SUITES
@@ -118,15 +89,6 @@ def test_records_shorter_than_nonce_and_tag_are_malformed(length: int) -> None:
     assert pair.server.counters.malformed == (1 if length else 0)
 
 
-def test_records_of_other_epochs_are_dropped() -> None:
-    pair = connected()
-    (datagram,) = seal(pair, b"1")
-    for epoch in (0, 2, 65535):
-        assert received(pair, [datagram[:3] + epoch.to_bytes(2, "big") + datagram[5:]]) == []
-    assert pair.server.counters.wrong_epoch == 3
-    assert received(pair, [datagram]) == [b"1"]
-
-
 def test_application_data_in_the_clear_is_dropped() -> None:
     record = bytes((23, 0xFE, 0xFD)) + bytes(8) + b"\0\4evil"
     fresh = make_connection(DtlsRole.SERVER)
@@ -136,28 +98,6 @@ def test_application_data_in_the_clear_is_dropped() -> None:
     assert fresh.counters.unexpected == 1
     pair = connected()
     assert received(pair, [record]) == []
-
-
-def test_early_records_are_bounded() -> None:
-    server = make_connection(DtlsRole.SERVER, DtlsOptions(max_early_records=4))
-    server.start(0.0)
-    record = bytes((23, 0xFE, 0xFD)) + b"\0\1" + bytes(6) + b"\0\x20" + bytes(32)
-    server.receive([record] * 10, 0.0)
-    assert server.counters.wrong_epoch == 6
-
-
-def test_forged_early_records_do_not_disturb_the_handshake() -> None:
-    pair = make_pair()
-    numbers = b"\0\1" + (999).to_bytes(6, "big")
-    garbage = [bytes((kind, 0xFE, 0xFD)) + numbers + b"\0\3xyz" for kind in (20, 21, 22, 23)]
-    pair.client.start(0.0)
-    pair.client.receive(garbage, 0.0)
-    pair.server.start(0.0)
-    pair.server.receive(garbage, 0.0)
-    pair.flush()
-    pair.run(lambda: pair.completed)
-    check_agreement(pair)
-    assert pair.server.counters.malformed == pair.client.counters.malformed == len(garbage)
 
 
 # Authentic records that are not expected

@@ -8,12 +8,7 @@ import pytest
 
 from tests.strategies.dtls_pair import WALL_CLOCK, certificate
 from trio_rtc.errors import ProtocolError
-from trio_rtc.protocols.dtls import (
-    AlertDescription,
-    Certificate,
-    DtlsOptions,
-    DtlsRole,
-)
+from trio_rtc.protocols.dtls import AlertDescription, Certificate, DtlsOptions, DtlsRole
 from trio_rtc.protocols.dtls.alert import HandshakeFailure
 from trio_rtc.protocols.dtls.flight import FlightMessage
 from trio_rtc.protocols.dtls.handshake import Handshake, HandshakeParameters, HandshakeResult

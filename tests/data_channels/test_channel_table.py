@@ -8,8 +8,8 @@ import pytest
 import trio
 import trio.testing
 
-from tests.strategies.peers import Peers, connect, two_peers
-from trio_rtc import RTCDataChannel
+from tests.strategies.peers import Peers, channel_pair, connect, open_channel, two_peers
+from trio_rtc import RTCDataChannel, RTCPeerConnection, RTCPeerConnectionStats, SctpOptions, Settings
 from trio_rtc.data_channels.data_channel import RTCDataChannelEvent
 from trio_rtc.events import Event, MessageEvent
 from trio_rtc.transports.sctp import SctpTransport, StreamReader
@@ -76,6 +76,9 @@ async def many_channels() -> AsyncIterator[tuple[Peers, Ends]]:
         trio.lowlevel.add_instrument(counter)
         yield peers, ends
         trio.lowlevel.remove_instrument(counter)
+
+
+pytestmark = pytest.mark.usefixtures("autojump_clock")
 
 
 async def test_an_association_that_ends_closes_a_few_channels_on_each_turn(
@@ -187,3 +190,52 @@ async def test_closing_the_connection_closes_all_channels_at_once_and_silently(
         assert len(woken) == COUNT - 1
         assert ends.closed == []
         assert messages == []
+
+
+async def test_counters_of_opened_and_closed_channels() -> None:
+    async def counts(pc: RTCPeerConnection) -> tuple[int, int]:
+        stats = (await pc.get_stats())["peer-connection"]
+        assert isinstance(stats, RTCPeerConnectionStats)
+        return stats.data_channels_opened, stats.data_channels_closed
+
+    async with two_peers() as peers:
+        never = peers.alice.create_data_channel("never open")
+        never.close()
+        assert await counts(peers.alice) == (0, 0)
+        mine, _ = await channel_pair(peers.alice, peers.bob)
+        await channel_pair(peers.bob, peers.alice, "second")
+        assert await counts(peers.alice) == await counts(peers.bob) == (2, 0)
+        await mine.aclose()
+        await trio.sleep(1)
+        assert await counts(peers.alice) == await counts(peers.bob) == (2, 1)
+        await peers.bob.aclose()
+        await trio.sleep(1)
+        assert await counts(peers.alice) == (2, 2)
+
+
+async def test_ids_are_reused_after_all_others() -> None:
+    settings = Settings(sctp=SctpOptions(inbound_streams=4, outbound_streams=4))
+    async with open_channel(settings=settings) as (mine, _, peers):
+        first = mine.id
+        assert first is not None
+        await mine.aclose()
+        for label, stream_id in (("unused", first + 2), ("again", first)):
+            async with peers.bob.subscribe("data_channel") as announced:
+                another = peers.alice.create_data_channel(label)
+                assert another.id == stream_id
+                theirs: RTCDataChannel = (await announced.receive()).channel
+            await another.send("hello")
+            assert (theirs.label, await theirs.receive()) == (label, "hello")
+
+
+async def test_many_channels_at_once() -> None:
+    async with two_peers() as peers, peers.bob.subscribe("data_channel") as announced:
+        mine = [peers.alice.create_data_channel(f"{number}") for number in range(50)]
+        await connect(peers.alice, peers.bob)
+        theirs = {(event := await announced.receive()).channel.label: event.channel for _ in range(50)}
+        for channel in mine:
+            await channel.opened()
+            await channel.send(channel.label)
+        for label, channel in theirs.items():
+            assert await channel.receive() == label
+        assert len({channel.id for channel in mine}) == 50
