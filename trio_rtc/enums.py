@@ -7,7 +7,7 @@ MemberT = TypeVar("MemberT", bound=StrEnum)
 
 
 def member_of(enumeration: type[MemberT], value: str) -> MemberT:
-    """Return the member with a W3C spelling, or raise ``TypeError``, WebIDL's error for ``ValueError``."""
+    """Return the member with a W3C spelling, or raise ``TypeError``, which is WebIDL's error."""
     try:
         return enumeration(value)
     except ValueError:

@@ -70,7 +70,7 @@ class HandlerRunner:
     _calls: int = 0
 
     def open(self, nursery: trio.Nursery, lender: "HandlerRunner | None" = None) -> None:
-        """Start what waited for the block.
+        """Start the functions and tasks that waited for the block.
 
         ``lender`` is the runner of the connection that lends its nursery to a track created by the application.
         """

@@ -12,7 +12,7 @@ from attrs import validators
 from trio_rtc._strict_names.argument_types import (
     check_types,
     expected_types,
-    has_expected_types,
+    first_wrong,
     validator_sentence,
 )
 
@@ -95,10 +95,10 @@ def test_the_first_wrong_argument_is_named() -> None:
 
     types = expected_types(function, ["first", "second", "third"])
     right = {"first": 1, "second": "", "third": b"", "unknown": object()}
-    assert has_expected_types(types, right)
+    assert first_wrong(types, right) is None
     check_types("f", types, right)
     wrong = {**right, "second": 2, "third": 3}
-    assert not has_expected_types(types, wrong)
+    assert first_wrong(types, wrong) is not None
     with pytest.raises(TypeError, match=r"^f\(\) argument 'second' must be a str, not 2$"):
         check_types("f", types, wrong)
 

@@ -76,20 +76,21 @@ def _is_raised_here(error: Exception) -> bool:
     return {module.partition(".")[0] for module in modules} <= {"trio_rtc", "attr"}
 
 
-def has_expected_types(expected: Mapping[str, Expected], arguments: Mapping[str, object]) -> bool:
+def first_wrong(expected: Mapping[str, Expected], arguments: Mapping[str, object]) -> str | None:
+    """Return the name of the first argument that is not of its type, ``None`` if all are."""
     for name, value in arguments.items():
         wanted = expected.get(name)
         if wanted is not None and not wanted.allows(value):
-            return False
-    return True
+            return name
+    return None
 
 
 def check_types(called: str, expected: Mapping[str, Expected], arguments: Mapping[str, object]) -> None:
     """Raise ``TypeError`` for the first argument that is not of its type."""
-    for name, value in arguments.items():
-        wanted = expected.get(name)
-        if wanted is not None and not wanted.allows(value):
-            raise TypeError(f"{called}() argument {name!r} must be {wanted.text}, not {_SHORT.repr(value)}")
+    name = first_wrong(expected, arguments)
+    if name is not None:
+        value = _SHORT.repr(arguments[name])
+        raise TypeError(f"{called}() argument {name!r} must be {expected[name].text}, not {value}")
 
 
 class _Names(dict[str, Any]):

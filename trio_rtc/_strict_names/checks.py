@@ -17,7 +17,7 @@ from typing import Any, TypeVar, cast
 
 import attrs
 
-from .argument_types import Expected, check_types, expected_types, has_expected_types, validator_sentence
+from .argument_types import Expected, check_types, expected_types, first_wrong, validator_sentence
 
 ClassT = TypeVar("ClassT", bound=type)
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
@@ -97,7 +97,7 @@ class _Signature:
                 raise TypeError(f"{called}() has no argument {name!r}{suggestion(name, others, 'it takes')}")
         arguments = {**dict(zip(positional, args, strict=False)), **kwargs}
         expected = self._expected
-        if len(args) > len(positional) or not has_expected_types(expected, arguments):
+        if len(args) > len(positional) or first_wrong(expected, arguments) is not None:
             if self._options and not rest:
                 _refuse_dictionary(called, args, positional, expected, self._options)
             check_types(called, expected, arguments)

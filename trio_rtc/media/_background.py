@@ -12,7 +12,7 @@ from trio_rtc._closed_errors import ungrouped_errors
 async def background(*tasks: Callable[[], Awaitable[None]]) -> AsyncIterator[trio.Nursery]:
     """Run tasks while the block runs, and cancel them when it ends.
 
-    An exception of the block, or of a task, which is a bug and ends the block, is raised as it is, not in a group.
+    An exception of the block, or of a task (a bug, which ends the block), is raised as it is, not in a group.
     """
     with ungrouped_errors():
         async with trio.open_nursery() as nursery:

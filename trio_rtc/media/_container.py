@@ -79,7 +79,8 @@ class ThreadedContainer(Generic[ContainerT]):
     async def call(self, function: Callable[[], T], *, abandon: bool = False) -> T:
         """Call a function that uses the container in a thread, and return its result.
 
-        With ``abandon``, a cancellation abandons the thread even if the container is local; then only close.
+        With ``abandon``, a cancellation abandons the thread even if the container is local. Only ``close`` may be
+        called after that.
         """
         call = functools.partial(self._run, function)
         return await _call(call, local=self._local, abandon=abandon or not self._local)

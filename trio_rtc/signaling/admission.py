@@ -81,7 +81,7 @@ class ConnectionTable:
         self._open_count = 0
 
     def add(self, source: str | None, displace: Callable[[], None]) -> TrackedConnection:
-        """Record a new connection of a ``source_of``, and displace another one if there is no room."""
+        """Record a new connection from a ``source`` (see ``source_of``); displace another one if there is no room."""
         own = self._pending.get(source, {})
         if source is not None and len(own) >= self._options.max_handshakes_per_address:
             self._displace_oldest(source)

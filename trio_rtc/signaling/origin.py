@@ -27,7 +27,7 @@ class OriginPolicy:
     def allows(self, origin: str | None, host: str, *, secure: bool) -> bool:
         """Return whether a handshake with these ``Origin`` and ``Host`` fields is allowed.
 
-        Programs, which have no ``origin``, are. ``secure``: the connection uses the server's own TLS.
+        Programs send no ``Origin`` and are allowed. ``secure``: whether the connection uses the server's own TLS.
         """
         if origin is None:
             return True

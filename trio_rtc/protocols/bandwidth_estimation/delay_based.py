@@ -59,7 +59,7 @@ class DelayBasedEstimator:
             times.append((now, until))
 
     def draining_bitrate(self, unseen: float = 0.0) -> float:
-        """Return the rate, reduced while a queue must drain, of which feedback cannot show ``unseen`` seconds yet."""
+        """Return the rate, reduced while a queue must drain; feedback cannot show ``unseen`` seconds of it yet."""
         options, rate = self._options, self.rate.bitrate
         excess = (max(self.queue_delay, unseen) - options.drain_threshold) / options.drain_time
         least = max(options.drain_least * rate, options.drain_floor)

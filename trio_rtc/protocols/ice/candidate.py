@@ -3,11 +3,15 @@
 import ipaddress
 import re
 import zlib
+from enum import StrEnum
+from typing import TypeVar
 
 from trio_rtc import _attrs as attrs
 from trio_rtc.enums import RTCIceCandidateType, RTCIceProtocol, RTCIceTcpCandidateType
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols._contract import Address
+
+MemberT = TypeVar("MemberT", bound=StrEnum)
 
 MAX_CANDIDATE_LENGTH = 1024
 _DECIMAL = re.compile(r"[0-9]{1,10}\Z")
@@ -90,11 +94,13 @@ class Candidate:
         candidate = cls(
             foundation=fields[0],
             component=_parse_integer("component", fields[1], 1, 256),
-            protocol=_parse_protocol(fields[2]),
+            protocol=_parse_member(
+                RTCIceProtocol, fields[2], "unsupported transport protocol", UnusableCandidate
+            ),
             priority=_parse_integer("priority", fields[3], 0, 2**32 - 1),
             address=_parse_address(fields[4]),
             port=_parse_integer("port", fields[5], 0, 65535),
-            type=_parse_type(fields[7]),
+            type=_parse_member(RTCIceCandidateType, fields[7], "unknown candidate type"),
         )
         return _with_extensions(candidate, fields[8:])
 
@@ -155,25 +161,13 @@ def _parse_integer(what: str, text: str, minimum: int, maximum: int) -> int:
     return int(text)
 
 
-def _parse_protocol(text: str) -> RTCIceProtocol:
+def _parse_member(
+    enumeration: type[MemberT], text: str, what: str, error: type[ProtocolError] = ProtocolError
+) -> MemberT:
     try:
-        return RTCIceProtocol(text.lower())
+        return enumeration(text.lower())
     except ValueError:
-        raise UnusableCandidate(f"unsupported transport protocol: {text!r}") from None
-
-
-def _parse_type(text: str) -> RTCIceCandidateType:
-    try:
-        return RTCIceCandidateType(text.lower())
-    except ValueError:
-        raise ProtocolError(f"unknown candidate type: {text!r}") from None
-
-
-def _parse_tcp_type(text: str) -> RTCIceTcpCandidateType:
-    try:
-        return RTCIceTcpCandidateType(text.lower())
-    except ValueError:
-        raise ProtocolError(f"unknown tcptype: {text!r}") from None
+        raise error(f"{what}: {text!r}") from None
 
 
 def _parse_address(text: str) -> str:
@@ -198,7 +192,7 @@ def _with_extensions(candidate: Candidate, fields: list[str]) -> Candidate:
             case "rport":
                 related_port = _parse_integer("rport", value, 0, 65535)
             case "tcptype":
-                tcp_type = _parse_tcp_type(value)
+                tcp_type = _parse_member(RTCIceTcpCandidateType, value, "unknown tcptype")
             case "ufrag":
                 username_fragment = value
             case _:
