@@ -160,12 +160,12 @@ class RTCIceCandidate:
 
     @property
     def related_address(self) -> str | None:
-        """The base of a reflexive or relayed candidate."""
+        """The related address: the base of a reflexive candidate, the mapped address of a relayed one (RFC 8839)."""
         return self._parsed.related_address if self._parsed else None
 
     @property
     def related_port(self) -> int | None:
-        """The base's port."""
+        """The port of the related address."""
         return self._parsed.related_port if self._parsed else None
 
     def to_json(self) -> dict[str, Any]:

@@ -20,7 +20,6 @@ from trio_rtc.protocols.dtls import (
 )
 from trio_rtc.protocols.ice import (
     Agent,
-    Candidate,
     CandidateErrorOccurred,
     GatheringCompleted,
     GatheringStateChanged,
@@ -93,7 +92,7 @@ class TransportEvents:
             return
         match event:
             case LocalCandidateGathered():
-                self._add_local_candidate(ice, event.candidate, event.url)
+                self._add_local_candidate(ice, event)
             case GatheringCompleted():
                 self._end_local_candidates(ice)
             case GatheringStateChanged():
@@ -149,10 +148,11 @@ class TransportEvents:
 
     # -- inside ------------------------------------------------------------------------------------------------
 
-    def _add_local_candidate(self, ice: RTCIceTransport, candidate: Candidate, url: str | None) -> None:
+    def _add_local_candidate(self, ice: RTCIceTransport, gathered: LocalCandidateGathered) -> None:
+        candidate, url = gathered.candidate, gathered.url
         line = candidate.to_sdp()
         w3c_candidate = RTCIceCandidate(
-            line, self.mid, self.m_line_index, candidate.username_fragment, url=url
+            line, self.mid, self.m_line_index, candidate.username_fragment, gathered.relay_protocol, url
         )
         # After the rollback of an ICE restart, the previous candidates are reported again.
         if ice._add_local_candidate(w3c_candidate):

@@ -4,9 +4,11 @@ Named after libwebrtc's ``PortAllocator``. The agent decides which candidates ar
 (:mod:`trio_rtc.protocols.ice.candidate_sources`); here they are opened, and the names of servers are resolved.
 """
 
+import contextlib
 import ipaddress
 import logging
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Protocol
 
 import trio
@@ -14,7 +16,8 @@ import trio
 from trio_rtc import _attrs as attrs
 from trio_rtc.enums import RTCIceCandidateType
 from trio_rtc.protocols._contract import Address
-from trio_rtc.protocols.ice import IceServer
+from trio_rtc.protocols.ice import SERVER_NOT_REACHABLE, IceServer
+from trio_rtc.protocols.ice.destinations import refuse_destination
 
 from .ice import IceTransport
 from .network import DatagramSocket, InterfaceAddress, Network
@@ -23,14 +26,11 @@ from .udp import UdpTransport
 
 logger = logging.getLogger("trio_rtc.ice")
 
-_SERVER_UNREACHABLE = 701
-"""W3C's icecandidateerror code for a server that cannot be reached (webrtc section 4.8.3)."""
-
 _HIGHEST_PREFERENCE = 65535
 
 
 @attrs.frozen
-class RelayedSocket:
+class TurnAllocation:
     """An allocation on a TURN server.
 
     Attributes:
@@ -42,21 +42,43 @@ class RelayedSocket:
     mapped_address: Address
 
 
-class RelayClient(Protocol):
-    """Allocates relayed sockets. A Protocol until there is a TURN client (RFC 8656): now only tests have one."""
+class AllocationError(Exception):
+    """A TURN server has refused an allocation, with an error response.
 
-    async def allocate(
-        self, server: IceServer, address: Address, interface: InterfaceAddress
-    ) -> RelayedSocket:
+    Attributes:
+        code: STUN error code.
+        reason: Reason phrase of the server.
+        local_address: Local address of the request.
+    """
+
+    def __init__(self, code: int, reason: str, local_address: Address) -> None:
+        super().__init__(f"{code} {reason}")
+        self.code = code
+        self.reason = reason
+        self.local_address = local_address
+
+
+BindSocket = Callable[[], Awaitable[DatagramSocket]]
+"""Binds a UDP socket on one interface, with a port of ``Settings.port_range``; raises ``OSError``."""
+
+
+class TurnClient(Protocol):
+    """Allocates on TURN servers. A Protocol until there is a client (RFC 8656): now only tests have one."""
+
+    async def allocate(self, server: IceServer, address: Address, bind: BindSocket) -> TurnAllocation:
         """Create an allocation.
+
+        The task that receives from its socket refreshes it, and closes the socket when it has expired: then its
+        candidate and its pairs are removed.
 
         Args:
             server: A TURN server with its credentials.
             address: One of its numeric addresses.
-            interface: Local address from which to reach the server.
+            bind: Binds the socket from which to reach the server.
 
         Raises:
-            OSError: The server is unreachable, or refuses the allocation.
+            OSError: The server cannot be reached at this address.
+            AllocationError: The server refuses the allocation.
         """
 
 
@@ -102,8 +124,8 @@ class _OpenSocket:
     preference: int
 
 
-_Relay = tuple[InterfaceAddress, str, Address]
-"""Interface, URL and server address of an allocation."""
+_Relay = tuple[InterfaceAddress, IceServer]
+"""Interface of an allocation, and its server with the credentials."""
 
 
 class PortAllocator:
@@ -115,7 +137,7 @@ class PortAllocator:
         ice: The ICE transport.
         network: Network of this host.
         settings: Interfaces and ports to use.
-        relay_client: Allocates relayed sockets; ``None``: TURN servers are reported as unsupported.
+        turn_client: Allocates on TURN servers; ``None``: TURN servers are reported as unsupported.
     """
 
     def __init__(
@@ -123,12 +145,12 @@ class PortAllocator:
         ice: IceTransport,
         network: Network,
         settings: Settings,
-        relay_client: RelayClient | None = None,
+        turn_client: TurnClient | None = None,
     ) -> None:
         self._ice = ice
         self._network = network
         self._settings = settings
-        self._relay_client = relay_client
+        self._turn_client = turn_client
         self._host_sockets: dict[InterfaceAddress, _OpenSocket] = {}
         self._relayed_sockets: dict[_Relay, _OpenSocket] = {}
         self._opening = trio.Lock()
@@ -173,8 +195,10 @@ class PortAllocator:
     async def _open_host_sockets(self, nursery: trio.Nursery) -> None:
         new = [interface for interface in self._choose_interfaces() if interface not in self._host_sockets]
         for interface, preference in with_preferences(new, self._taken_preferences()):
-            datagram_socket = await self._bind(interface)
-            if datagram_socket is None:
+            try:
+                datagram_socket = await self._bind(interface)
+            except OSError as error:
+                logger.warning("cannot bind a UDP socket on %s: %s", interface.host, error)
                 continue
             if self._closed:
                 datagram_socket.close()
@@ -187,7 +211,18 @@ class PortAllocator:
 
     def _start(self, datagram_socket: DatagramSocket, nursery: trio.Nursery) -> None:
         self._ice.add_socket(datagram_socket)
-        nursery.start_soon(UdpTransport(datagram_socket, self._ice.receive_packets).run)
+        nursery.start_soon(self._receive_until_closed, datagram_socket)
+
+    async def _receive_until_closed(self, datagram_socket: DatagramSocket) -> None:
+        """Receive, and remove a socket that ends by itself: its allocation has expired, or the server is gone."""
+        await UdpTransport(datagram_socket, self._ice.receive_packets).run()
+        for relay, opened in self._relayed_sockets.items():
+            if opened.datagram_socket is datagram_socket:
+                del self._relayed_sockets[relay]
+                logger.info("the allocation on %s from %s has ended", relay[1].url, relay[0].host)
+                self._remove(opened)
+                await self._ice.flush()
+                break
 
     def _remove(self, opened: _OpenSocket) -> None:
         datagram_socket = opened.datagram_socket
@@ -205,16 +240,12 @@ class PortAllocator:
             return [address for address in addresses if interface_filter(address)]
         return usable_addresses(addresses)
 
-    async def _bind(self, interface: InterfaceAddress) -> DatagramSocket | None:
+    async def _bind(self, interface: InterfaceAddress) -> DatagramSocket:
         first, last = self._settings.port_range or (0, 0)
-        reason: OSError | None = None
-        for port in range(first, last + 1):
-            try:
+        for port in range(first, last):
+            with contextlib.suppress(OSError):
                 return await self._network.bind_udp(interface, port)
-            except OSError as error:
-                reason = error
-        logger.warning("cannot bind a UDP socket on %s: %s", interface.host, reason)
-        return None
+        return await self._network.bind_udp(interface, last)
 
     # -- servers ---------------------------------------------------------------------------------------------
 
@@ -222,7 +253,7 @@ class PortAllocator:
         kind = RTCIceCandidateType.RELAY if server.is_turn else RTCIceCandidateType.SRFLX
         if not self._ice.agent.gathers(kind):
             return
-        if server.scheme != "stun" and not (server.is_turn and self._relay_client is not None):
+        if server.scheme != "stun" and not (server.is_turn and self._turn_client is not None):
             await self._report_failure(server, f"{server.scheme}: servers are not supported in this version")
             return
         try:
@@ -239,45 +270,67 @@ class PortAllocator:
 
     async def _allocate(self, server: IceServer, addresses: Sequence[Address], nursery: trio.Nursery) -> None:
         """Allocate on a TURN server from every interface of the address family of one of its addresses."""
+        reason = "it is not reachable from any address"
+        permitted = []
+        for address in addresses:
+            refusal = refuse_destination(address)
+            if refusal is None:
+                permitted.append(address)
+            else:
+                reason = f"{address.host}:{address.port} is refused: {refusal}"
         failures: list[OSError] = []
         async with trio.open_nursery() as allocations:
             for interface in self._choose_interfaces():
-                same_family = [each for each in addresses if (":" in each.host) is interface.is_ipv6]
+                same_family = [each for each in permitted if (":" in each.host) is interface.is_ipv6]
                 if same_family:
-                    relay = (interface, server.url, same_family[0])
-                    allocations.start_soon(self._open_relayed_socket, relay, server, nursery, failures)
-        if not any(url == server.url for _, url, _ in self._relayed_sockets):
-            reason = failures[0] if failures else "it is not reachable from any address"
+                    relay = (interface, server)
+                    allocations.start_soon(self._open_relayed_socket, relay, same_family, nursery, failures)
+        if not any(known == server for _, known in self._relayed_sockets):
+            reason = str(failures[0]) if failures else reason
             await self._report_failure(server, f"no allocation on the TURN server: {reason}")
 
     async def _open_relayed_socket(
-        self, relay: _Relay, server: IceServer, nursery: trio.Nursery, failures: list[OSError]
+        self, relay: _Relay, addresses: Sequence[Address], nursery: trio.Nursery, failures: list[OSError]
     ) -> None:
-        interface, _, address = relay
+        """Allocate on the first of a server's addresses that can be reached."""
+        interface, server = relay
         if relay in self._relayed_sockets:
             return
-        assert self._relay_client is not None
-        try:
-            relayed = await self._relay_client.allocate(server, address, interface)
-        except OSError as error:
-            logger.info("no allocation on %s from %s: %s", server.url, interface.host, error)
-            failures.append(error)
-            return
+        assert self._turn_client is not None
+        for address in addresses:
+            try:
+                allocation = await self._turn_client.allocate(server, address, partial(self._bind, interface))
+            except OSError as error:
+                logger.info("no allocation on %s from %s: %s", server.url, interface.host, error)
+                failures.append(error)
+            except AllocationError as error:
+                logger.info("no allocation on %s from %s: %s", server.url, interface.host, error)
+                self._ice.agent.server_failed(
+                    server, error.code, error.reason, trio.current_time(), local=error.local_address
+                )
+                await self._ice.flush()
+                return
+            else:
+                self._add_relayed_socket(relay, allocation, nursery)
+                await self._ice.flush()
+                return
+
+    def _add_relayed_socket(self, relay: _Relay, allocation: TurnAllocation, nursery: trio.Nursery) -> None:
+        datagram_socket = allocation.datagram_socket
         preference = next(_free_preferences(self._taken_preferences()), None)
         if self._closed or preference is None or relay in self._relayed_sockets:
-            relayed.datagram_socket.close()
+            datagram_socket.close()
             return
-        self._relayed_sockets[relay] = _OpenSocket(relayed.datagram_socket, preference)
-        self._start(relayed.datagram_socket, nursery)
+        self._relayed_sockets[relay] = _OpenSocket(datagram_socket, preference)
+        self._start(datagram_socket, nursery)
         self._ice.agent.add_relayed_address(
-            relayed.datagram_socket.local_address,
-            server=server,
-            mapped_address=relayed.mapped_address,
+            datagram_socket.local_address,
+            server=relay[1],
+            mapped_address=allocation.mapped_address,
             local_preference=preference,
             now=trio.current_time(),
         )
-        await self._ice.flush()
 
     async def _report_failure(self, server: IceServer, reason: str) -> None:
-        self._ice.agent.server_failed(server, _SERVER_UNREACHABLE, reason, trio.current_time())
+        self._ice.agent.server_failed(server, SERVER_NOT_REACHABLE, reason, trio.current_time())
         await self._ice.flush()

@@ -52,7 +52,7 @@ from .dtls import DtlsTransport
 from .ice import IceTransport, ReceivedRtp
 from .mdns import MdnsTransport
 from .network import Network
-from .port_allocator import PortAllocator, RelayClient, usable_addresses
+from .port_allocator import PortAllocator, TurnClient, usable_addresses
 from .rtp import RtpTransport
 from .sctp import SctpTransport
 from .settings import Settings
@@ -96,7 +96,7 @@ class TransportStack:
         certificate: Local certificate.
         delegate: Handles the events.
         ice_parameters: ICE credentials of the first generation, ``None`` for new ones.
-        relay_client: Allocates on TURN servers; ``None``: they are reported as unsupported.
+        turn_client: Allocates on TURN servers; ``None``: they are reported as unsupported.
 
     Attributes:
         agent: ICE agent.
@@ -118,7 +118,7 @@ class TransportStack:
         certificate: Certificate,
         delegate: StackDelegate,
         ice_parameters: IceParameters | None = None,
-        relay_client: RelayClient | None = None,
+        turn_client: TurnClient | None = None,
     ) -> None:
         self._settings = settings
         self._rng = rng
@@ -141,7 +141,7 @@ class TransportStack:
             local_parameters=ice_parameters,
         )
         self.ice = IceTransport(self.agent, Inbox[list[Datagram]](), self._dtls_inbox, self._handle_ice_event)
-        self._allocator = PortAllocator(self.ice, self._network, settings, relay_client)
+        self._allocator = PortAllocator(self.ice, self._network, settings, turn_client)
         self.control = ChannelControl(settings.data_channels)
         self.dtls: DtlsTransport | None = None
         self.sctp: SctpTransport | None = None

@@ -49,5 +49,10 @@ def test_transports_in_urls() -> None:
             IceServer.parse(url)
 
 
+def test_protocols_between_client_and_turn_server() -> None:
+    urls = ("stun:a", "turn:a", "turn:a?transport=tcp", "turns:a", "turns:a?transport=udp")
+    assert [IceServer.parse(url).relay_protocol for url in urls] == [None, "udp", "tcp", "tls", "udp"]
+
+
 def test_credentials_of_a_server_are_not_shown() -> None:
     assert "secret" not in repr(IceServer.parse("turn:turn.example.org", "alice", "secret"))

@@ -8,11 +8,13 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from trio_rtc.protocols._contract import Address, Datagram
 from trio_rtc.protocols.stun import (
+    COMPREHENDED,
     Client,
     ErrorCode,
     FailureReason,
     Message,
     MessageClass,
+    Method,
     ResponseReceived,
     StunAttribute,
     TransactionFailed,
@@ -129,6 +131,66 @@ def test_a_response_with_unknown_attributes_fails_the_transaction() -> None:
     )
     client.receive([Datagram(response.encode(), LOCAL, SERVER)], 0.1)
     assert client.events() == [TransactionFailed(bytes(12), FailureReason.NOT_UNDERSTOOD)]
+
+
+def test_attributes_that_the_caller_understands_are_accepted() -> None:
+    """XOR-RELAYED-ADDRESS and LIFETIME of TURN (RFC 8656 section 18)."""
+    client = Client(TransactionOptions(), comprehended=COMPREHENDED | {0x16, 0x0D})
+    client.start(binding_request(bytes(12)), LOCAL, SERVER, now=0.0)
+    attributes = (StunAttribute(0x16, bytes(8)), StunAttribute(0x0D, bytes(4)))
+    response = Message(Method.BINDING, MessageClass.SUCCESS_RESPONSE, bytes(12), attributes)
+    client.receive([Datagram(response.encode(), LOCAL, SERVER)], 0.1)
+    (event,) = client.events()
+    assert isinstance(event, ResponseReceived)
+    assert event.response.attributes == attributes
+
+
+CHALLENGE = (StunAttribute(0x14, b"realm"), StunAttribute(0x15, b"nonce"))
+
+
+@pytest.mark.parametrize(
+    ("code", "long_term", "key", "accepted"),
+    [
+        (401, True, None, True),
+        (438, True, None, True),
+        (438, True, KEY, True),
+        (438, True, b"guess", False),
+        (400, True, None, False),
+        (486, True, None, False),
+        (486, True, KEY, True),
+        (401, False, None, False),
+        (438, False, None, False),
+    ],
+)
+def test_challenges_of_long_term_credentials_need_no_integrity(
+    code: int, long_term: bool, key: bytes | None, accepted: bool
+) -> None:
+    """RFC 8489 section 9.2.5; of short-term credentials each response must be authentic (section 9.1.4)."""
+    client = Client(TransactionOptions(), long_term_credentials=long_term)
+    request = binding_request(bytes(12))
+    client.start(request, LOCAL, SERVER, now=0.0, key=KEY)
+    response = error_response(request, ErrorCode(code, "reason"))
+    response = attrs.evolve(response, attributes=(*response.attributes, *CHALLENGE))
+    client.receive([Datagram(response.encode(key=key), LOCAL, SERVER)], 0.1)
+    events = client.events()
+    assert len(events) == accepted
+    assert client.dropped == ({} if accepted else {"unauthenticated": 1})
+    for event in events:
+        assert isinstance(event, ResponseReceived)
+        assert event.response.error_code == ErrorCode(code, "reason")
+        assert (event.response.realm, event.response.nonce) == ("realm", b"nonce")
+
+
+@pytest.mark.parametrize("value", [None, b"", b"\0\0\x07\x01"])
+def test_a_malformed_error_code_is_no_challenge(value: bytes | None) -> None:
+    client = Client(TransactionOptions(), long_term_credentials=True)
+    client.start(binding_request(bytes(12)), LOCAL, SERVER, now=0.0, key=KEY)
+    attributes = () if value is None else (StunAttribute(0x09, value),)
+    for message_class in (MessageClass.ERROR_RESPONSE, MessageClass.SUCCESS_RESPONSE):
+        response = Message(Method.BINDING, message_class, bytes(12), attributes)
+        client.receive([Datagram(response.encode(), LOCAL, SERVER)], 0.1)
+    assert client.events() == []
+    assert client.dropped == {"unauthenticated": 2}
 
 
 def test_a_full_table_fails_the_new_transaction() -> None:

@@ -2,6 +2,7 @@
 
 from .agent import Agent
 from .candidate import Candidate, UnusableCandidate, compute_foundation, compute_priority
+from .candidate_sources import SERVER_NOT_REACHABLE
 from .events import (
     CandidateErrorOccurred,
     GatheringCompleted,
@@ -19,6 +20,7 @@ from .server import IceServer
 from .state import CandidatePair, CheckedPair, CheckState, IceParameters, IceRole, PairStatistics
 
 __all__ = [
+    "SERVER_NOT_REACHABLE",
     "Agent",
     "Candidate",
     "CandidateErrorOccurred",

@@ -295,10 +295,20 @@ class Agent:
             )
         self._advance(now)
 
-    def server_failed(self, server: IceServer, error_code: int, error_text: str, now: float) -> None:
-        """Report a server that cannot be contacted, for example because its name does not resolve (701)."""
+    def server_failed(
+        self, server: IceServer, error_code: int, error_text: str, now: float, *, local: Address | None = None
+    ) -> None:
+        """Report a server that gives no candidate.
+
+        Args:
+            server: The server.
+            error_code: STUN error code of its response; :data:`SERVER_NOT_REACHABLE` without a response.
+            error_text: The reason phrase, or a local error text.
+            now: Monotonic seconds.
+            local: The local address of the request that got the response.
+        """
         if not self.closed:
-            self._sources.fail_server(server, error_code, error_text)
+            self._sources.fail_server(server, error_code, error_text, local)
             self._advance(now)
 
     def local_addresses_complete(self, now: float) -> None:

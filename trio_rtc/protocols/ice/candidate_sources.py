@@ -42,7 +42,8 @@ from .options import IceOptions
 from .server import IceServer
 from .state import LocalCandidate
 
-SERVER_NOT_REACHABLE = 701  # W3C webrtc section 4.8.2.1
+SERVER_NOT_REACHABLE = 701
+"""The error code of a server that does not respond (W3C webrtc section 4.8.3)."""
 
 _HIDDEN_IPV4 = Address("0.0.0.0", 9)  # noqa: S104 - RFC 8839 section 5.1: a related address that is not revealed
 _HIDDEN_IPV6 = Address("::", 9)
@@ -207,11 +208,16 @@ class CandidateSources:
         for base in self._bases.values():
             self._add_query(stun_server, base)
 
-    def fail_server(self, server: IceServer, error_code: int, error_text: str) -> None:
+    def fail_server(
+        self, server: IceServer, error_code: int, error_text: str, local: Address | None = None
+    ) -> None:
+        """Report a server that cannot be contacted, once; or each error response to a request from ``local``."""
         progress = self._progress.setdefault(server.url, _UrlProgress())
-        if not progress.resolved:
-            progress.resolved = True
-            self._events.append(CandidateErrorOccurred(None, None, server.url, error_code, error_text))
+        if local is None and progress.resolved:
+            return
+        progress.resolved = True
+        host, port = local or (None, None)
+        self._events.append(CandidateErrorOccurred(host, port, server.url, error_code, error_text))
 
     def refuse_server(self, server: IceServer, reason: str) -> None:
         """Set the error text of a server that fails unless another of its addresses gives a candidate."""
@@ -295,8 +301,11 @@ class CandidateSources:
         local = self._make_base(local_socket)
         self._bases[local.base] = local
         self._candidates.append(local)
-        url = None if local_socket.server is None else local_socket.server.url
-        self._events.append(LocalCandidateGathered(local.candidate, url))
+        server = local_socket.server
+        if server is None:
+            self._events.append(LocalCandidateGathered(local.candidate))
+        else:
+            self._events.append(LocalCandidateGathered(local.candidate, server.url, server.relay_protocol))
         for stun_server in self._servers:
             self._add_query(stun_server, local)
         return local

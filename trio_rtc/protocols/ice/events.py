@@ -1,7 +1,7 @@
 """Events of an ICE agent."""
 
 from trio_rtc import _attrs as attrs
-from trio_rtc.enums import RTCIceGathererState, RTCIceTransportState
+from trio_rtc.enums import RTCIceGathererState, RTCIceServerTransportProtocol, RTCIceTransportState
 
 from .candidate import Candidate
 from .state import CandidatePair, IceRole
@@ -13,10 +13,12 @@ class LocalCandidateGathered:
 
     Attributes:
         url: URL of the STUN or TURN server; ``None`` for host candidates.
+        relay_protocol: Protocol between client and TURN server; ``None`` for candidates that are not relayed.
     """
 
     candidate: Candidate
     url: str | None = None
+    relay_protocol: RTCIceServerTransportProtocol | None = None
 
 
 @attrs.frozen

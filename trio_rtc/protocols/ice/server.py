@@ -3,6 +3,7 @@
 import re
 
 from trio_rtc import _attrs as attrs
+from trio_rtc.enums import RTCIceServerTransportProtocol
 from trio_rtc.errors import SyntaxError
 
 _URL = re.compile(
@@ -37,6 +38,14 @@ class IceServer:
     def is_turn(self) -> bool:
         """Whether this is a TURN server."""
         return self.scheme.startswith("turn")
+
+    @property
+    def relay_protocol(self) -> RTCIceServerTransportProtocol | None:
+        """The protocol between the client and a TURN server; ``None`` for a STUN server."""
+        if not self.is_turn:
+            return None
+        is_tls = self.scheme == "turns" and self.transport == "tcp"
+        return RTCIceServerTransportProtocol("tls" if is_tls else self.transport)
 
     @classmethod
     def parse(cls, url: str, username: str | None = None, credential: str | None = None) -> "IceServer":

@@ -46,7 +46,7 @@ class AttributeType(IntEnum):
 
 
 COMPREHENDED: frozenset[int] = frozenset(AttributeType)
-"""Attributes that are understood by default; TURN adds its own."""
+"""Attributes that are understood by default; a TURN client adds its own (``Client.comprehended``)."""
 
 
 class StunAttribute(NamedTuple):

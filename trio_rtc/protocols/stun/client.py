@@ -3,9 +3,11 @@
 Each request is a transaction: *open* from ``start`` on, it is retransmitted at doubling intervals until it is answered,
 times out, or is cancelled. A response, success or error, is accepted only if its transaction is open, its addresses and
 method match and, if the request had a key, its integrity is valid; otherwise it is dropped, because any host can send
-one.
+one. With long-term credentials, the challenges 401 and 438 are accepted without integrity (RFC 8489 section 9.2.5):
+the server cannot authenticate them before both know the realm and the nonce.
 
-Left out: long-term credentials (REALM and NONCE), ALTERNATE-SERVER and TCP, which TURN needs.
+Left out, although TURN needs it: requests with REALM and NONCE are made by the caller, and so is the request that
+follows a challenge; ALTERNATE-SERVER; TCP.
 """
 
 import logging
@@ -26,6 +28,8 @@ from .options import TransactionOptions
 
 _logger = logging.getLogger("trio_rtc.stun")
 _RESPONSES = (MessageClass.SUCCESS_RESPONSE, MessageClass.ERROR_RESPONSE)
+_CHALLENGES = (401, 438)
+"""Unauthenticated, Stale Nonce."""
 
 
 @attrs.define
@@ -58,10 +62,25 @@ class _Transaction:
 
 
 class Client:
-    """Client transactions; a ``Core[Datagram, StunEvent]``."""
+    """Client transactions; a ``Core[Datagram, StunEvent]``.
 
-    def __init__(self, options: TransactionOptions) -> None:
+    Args:
+        options: Retransmission.
+        comprehended: The attribute types that the caller understands; a response with another
+            comprehension-required one fails its transaction.
+        long_term_credentials: Whether the keys are those of long-term credentials.
+    """
+
+    def __init__(
+        self,
+        options: TransactionOptions,
+        *,
+        comprehended: frozenset[int] = COMPREHENDED,
+        long_term_credentials: bool = False,
+    ) -> None:
         self._options = options
+        self._comprehended = comprehended
+        self._long_term_credentials = long_term_credentials
         self._transactions: dict[bytes, _Transaction] = {}
         self._outgoing: list[Datagram] = []
         self._events: list[StunEvent] = []
@@ -157,7 +176,11 @@ class Client:
         if transaction is None or response.message_class not in _RESPONSES:
             self._dropped["unexpected"] += 1
             return
-        if transaction.key is not None and not response.has_valid_integrity(transaction.key):
+        if (
+            transaction.key is not None
+            and not response.has_valid_integrity(transaction.key)
+            and not (self._long_term_credentials and _is_challenge(response))
+        ):
             self._dropped["unauthenticated"] += 1
             return
         if response.method != transaction.method:
@@ -170,7 +193,7 @@ class Client:
             self._dropped["misdirected"] += 1
             return
         del self._transactions[response.transaction_id]
-        if response.unknown_required_attributes(COMPREHENDED):
+        if response.unknown_required_attributes(self._comprehended):
             # RFC 8489 section 6.3.3: the response is discarded and the transaction fails.
             self._events.append(TransactionFailed(response.transaction_id, FailureReason.NOT_UNDERSTOOD))
             return
@@ -224,3 +247,14 @@ class Client:
         if transaction.transmissions >= transaction.max_transmissions:
             # After the last transmission, the timer runs for Rm times the initial RTO.
             transaction.timer.start(now, transaction.final_wait)
+
+
+def _is_challenge(response: Message) -> bool:
+    """Return whether a response without integrity requests credentials, or a new nonce."""
+    if response.message_class is not MessageClass.ERROR_RESPONSE or response.has_integrity:
+        return False
+    try:
+        error = response.error_code
+    except ProtocolError:
+        return False
+    return error is not None and error.code in _CHALLENGES

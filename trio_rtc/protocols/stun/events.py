@@ -20,6 +20,8 @@ class FailureReason(StrEnum):
 class ResponseReceived:
     """A success or error response was received; if the request had a key, it is authentic.
 
+    Except 401 and 438 of a client with long-term credentials.
+
     Attributes:
         round_trip_time: Seconds, ``None`` if the request was sent more than once (Karn's algorithm).
         remote: Address of the server.
