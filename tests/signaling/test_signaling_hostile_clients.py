@@ -165,30 +165,6 @@ async def test_client_notices_a_server_that_answers_no_ping(autojump_clock: trio
                 await peer.send({})
 
 
-@pytest.mark.parametrize(
-    "sent", [b"", b"GET / HTTP/1.1\r\n", HANDSHAKE.replace(b"Sec-WebSocket-Key", b"Nothing")]
-)
-async def test_incomplete_handshake_times_out(sent: bytes, autojump_clock: trio.testing.MockClock) -> None:
-    server = SignalingServer(options=ServerOptions(handshake_timeout=10))
-    async with trio.open_nursery() as nursery:
-        stream = open_stream(server, nursery)
-        started = trio.current_time()
-        await stream.send_all(sent)
-        while await stream.receive_some():
-            pass
-        assert trio.current_time() - started <= 10.1
-        await stream.aclose()
-
-
-async def test_connections_over_the_limit_are_rejected(autojump_clock: trio.testing.MockClock) -> None:
-    server = SignalingServer(options=ServerOptions(max_connections=1))
-    async with in_room(server, "r"), trio.open_nursery() as nursery:
-        stream = open_stream(server, nursery)
-        await stream.send_all(HANDSHAKE)
-        assert (await stream.receive_some()).startswith(b"HTTP/1.1 503 ")
-        await stream.aclose()
-
-
 @given(
     parts=st.lists(
         st.binary(max_size=300)

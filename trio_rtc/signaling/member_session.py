@@ -49,12 +49,12 @@ class MemberSession:
 
     async def run(self) -> Dismissal | None:
         """Serve, and return the server's reason for closing the connection, or ``None`` if the client closed it."""
-        async with trio.open_nursery() as nursery:
-            self._scope = nursery.cancel_scope
-            nursery.start_soon(self._send_queue)
-            nursery.start_soon(self._ping)
-            await self._receive()
-            nursery.cancel_scope.cancel()
+        with self._scope:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._send_queue)
+                nursery.start_soon(self._ping)
+                await self._receive()
+                nursery.cancel_scope.cancel()
         return self._dismissal
 
     def _dismiss(self, code: int, reason: str) -> None:

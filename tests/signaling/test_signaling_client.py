@@ -1,4 +1,4 @@
-"""A client raises its documented errors at once for a server that is invalid, rejecting, hostile or ending."""
+"""The client raises its documented errors at once for a server that is invalid, hostile or ending."""
 
 import json
 import re
@@ -307,3 +307,23 @@ async def test_missing_tls_and_invalid_certificates_raise(
                 raise AssertionError("let in")
         assert (plain.counts().failed, secure.counts().failed) == (0, 0)
         nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(
+    ("url", "endpoint", "authority"),
+    [
+        ("ws://host", Endpoint("host", 80, False, "/?room=r"), "host:80"),
+        ("wss://HOST/", Endpoint("host", 443, True, "/?room=r"), "host:443"),
+        ("wss://host:9/a?b=c#d", Endpoint("host", 9, True, "/a?b=c&room=r"), "host:9"),
+        ("ws://[2001:db8::1]:8080", Endpoint("2001:db8::1", 8080, False, "/?room=r"), "[2001:db8::1]:8080"),
+    ],
+)
+def test_location_of_a_room(url: str, endpoint: Endpoint, authority: str) -> None:
+    assert Endpoint.parse(url, "r") == endpoint
+    assert endpoint.authority == authority
+
+
+@pytest.mark.parametrize("url", ["http://host/", "host", "ws://", "ws:///path", ""])
+def test_urls_of_other_kinds_are_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="must be that of a signaling server"):
+        Endpoint.parse(url, "r")
