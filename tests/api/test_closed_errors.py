@@ -1,4 +1,4 @@
-"""Errors of closed objects among the errors of handlers."""
+"""Errors of closed objects among the errors of handlers, and single errors of nurseries."""
 
 import pytest
 import trio
@@ -6,7 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trio_rtc import InvalidStateError
-from trio_rtc._closed_errors import CLOSED_ERRORS, mark_connection_ended, without_closed_errors
+from trio_rtc._closed_errors import (
+    CLOSED_ERRORS,
+    mark_connection_ended,
+    ungrouped_errors,
+    without_closed_errors,
+)
 
 
 @pytest.mark.parametrize("kind", CLOSED_ERRORS)
@@ -63,3 +68,57 @@ def test_all_other_errors_remain_in_order(error: Exception) -> None:
     expected = [leaf for leaf in leaves(error) if not isinstance(leaf, CLOSED_ERRORS)]
     assert leaves(without_closed_errors(error, ending=True)) == expected
     assert without_closed_errors(error, ending=False) is error
+
+
+async def fail(error: BaseException) -> None:
+    await trio.lowlevel.checkpoint()
+    raise error
+
+
+async def test_a_single_error_is_raised_as_it_is() -> None:
+    cause, error = ValueError("cause"), KeyError("mine")
+    error.__context__ = cause
+
+    async def use() -> None:
+        with ungrouped_errors():
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(fail, error)
+                nursery.start_soon(trio.sleep_forever)
+
+    with pytest.raises(KeyError) as raised:
+        await use()
+    assert raised.value is error
+    assert raised.value.__context__ is cause
+
+
+def test_cancellations_beside_the_error_are_ignored() -> None:
+    error = KeyError("mine")
+
+    async def main() -> None:
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            try:
+                await trio.lowlevel.checkpoint()
+            except trio.Cancelled as cancelled:
+                group = BaseExceptionGroup("", [cancelled, error])
+                with pytest.raises(KeyError) as raised, ungrouped_errors():
+                    raise group from None
+                assert raised.value is error
+
+    trio.run(main)
+
+
+def test_several_errors_remain_a_group() -> None:
+    group = ExceptionGroup("both", [KeyError(), ValueError()])
+    with pytest.raises(ExceptionGroup) as raised, ungrouped_errors():
+        raise group
+    assert raised.value is group
+
+
+def test_an_error_without_a_group_is_unchanged() -> None:
+    error = KeyError()
+    with pytest.raises(KeyError) as raised, ungrouped_errors():
+        raise error
+    assert raised.value is error
+    with ungrouped_errors():
+        pass

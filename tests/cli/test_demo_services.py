@@ -1,5 +1,4 @@
 import hashlib
-import io
 import json
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -9,12 +8,10 @@ from functools import partial
 import pytest
 import trio
 import trio.testing
-from rich.console import Console
 
 from tests.strategies.json_channels import json_channel_pair
 from trio_rtc import RTCDataChannel, RTCPeerConnection, Settings
 from trio_rtc.cli.demo.chat import Chat
-from trio_rtc.cli.demo.display import Display
 from trio_rtc.cli.demo.measure import (
     StageTimer,
     Throughput,
@@ -200,10 +197,3 @@ async def test_any_exception_of_a_service_closes_only_its_channel(
     assert [
         record.exc_info is not None for record in caplog.records if "surprise" in record.getMessage()
     ] == [True]
-
-
-def test_control_characters_of_a_peer_are_replaced() -> None:
-    shown = io.BytesIO()
-    stream = io.TextIOWrapper(shown, encoding="utf-8", write_through=True)
-    Display(Console(file=stream, width=80)).line("page 7: \x1b]0;owned\x07 [red]\ud800 ☃")
-    assert shown.getvalue().decode() == "page 7: \ufffd]0;owned\ufffd [red]\ufffd ☃\n"

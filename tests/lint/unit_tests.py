@@ -27,6 +27,7 @@ SUBJECT_TESTS: Final[Mapping[str, str]] = {
     "transceivers/receive_state.py": "transceivers/test_receiver_channels.py",
     "transceivers/send_state.py": "transceivers/test_rtp_sender.py",
     "transceivers/transceiver.py": "transceivers/test_rtp_transceiver.py",
+    "cli/demo/second_peer.py": "cli/test_commands.py",
 }
 """Modules that a file with the name of its subject tests, from the package and from ``tests`` on."""
 

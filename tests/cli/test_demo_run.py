@@ -4,6 +4,7 @@ import io
 import json
 import os
 import random
+import socket
 import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -19,11 +20,11 @@ from tests.strategies.json_channels import json_channel_pair
 from trio_rtc import RTCDataChannel, RTCPeerConnection, RTCTrackEvent, Settings, open_media_track
 from trio_rtc.cli.demo.call import HEIGHT, WIDTH, _feed, answer_call
 from trio_rtc.cli.demo.display import Display
-from trio_rtc.cli.demo.run import measure_parts
+from trio_rtc.cli.demo.run import local_url, measure_parts, page_url
 from trio_rtc.cli.demo.services import echo, parse, serve_channels, throughput
 from trio_rtc.media import test_pattern as video_pattern
 from trio_rtc.media import tone
-from trio_rtc.signaling import negotiate
+from trio_rtc.signaling import SignalingServer, negotiate
 from trio_rtc.testing import Link, SimulatedNetwork
 
 ROOT = Path(__file__).parents[2]
@@ -194,3 +195,18 @@ async def test_command_exits_with_1_and_names_the_failed_part(tmp_path: Path) ->
     assert "FAILED: no audio arrived" in result.stdout.decode()
     assert "frames/s" in result.stdout.decode()
     assert result.stderr.decode().strip() == "Error: audio in failed"
+
+
+@pytest.mark.parametrize(
+    ("host", "local", "page"),
+    [
+        ("127.0.0.1", "ws://127.0.0.1:8080/", "http://127.0.0.1:8080/"),
+        ("::1", "ws://[::1]:8080/", "http://[::1]:8080/"),
+        ("192.0.2.1", "ws://192.0.2.1:8080/", "http://192.0.2.1:8080/"),
+        ("0.0.0.0", "ws://127.0.0.1:8080/", f"http://{socket.gethostname()}:8080/"),
+        ("::", "ws://[::1]:8080/", f"http://{socket.gethostname()}:8080/"),
+    ],
+)
+def test_urls_of_a_server(host: str, local: str, page: str) -> None:
+    server = SignalingServer(addresses=[(host, 8080)])
+    assert (local_url(server), page_url(server)) == (local, page)

@@ -134,26 +134,3 @@ async def test_port_in_use_is_a_clear_error() -> None:
     assert result.returncode == 1
     assert f"Error: cannot serve on 127.0.0.1, port {port}" in result.stdout.decode()
     assert "Traceback" not in result.stdout.decode()
-
-
-def test_page_has_no_external_resources() -> None:
-    pages = load_pages()
-    assert set(pages) == {
-        "/",
-        "/app.js",
-        "/call.js",
-        "/connection.js",
-        "/graph.js",
-        "/icon.svg",
-        "/sha256.js",
-        "/style.css",
-        "/transfers.js",
-    }
-    for path, page in pages.items():
-        text = page.body.decode()
-        addresses = set(re.findall(r"https?://[^\s\"'`)]+", text)) - {"http://www.w3.org/2000/svg"}
-        assert addresses == set(), path
-        references = re.findall(r"(?:src|href)=\"([^\"]+)\"|from \"\./([^\"]+)\"", text)
-        for reference in (first or second for first, second in references):
-            assert f"/{reference}" in pages
-        assert "'unsafe-inline'" not in page.headers["Content-Security-Policy"]

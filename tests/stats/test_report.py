@@ -1,0 +1,72 @@
+"""Selection of the statistics of a sender or receiver (W3C webrtc section 8.4)."""
+
+from typing import Any
+
+import attrs
+import pytest
+
+from trio_rtc.stats.connection_stats import RTCPeerConnectionStats, RTCTransportStats
+from trio_rtc.stats.media_stats import (
+    RTCCodecStats,
+    RTCInboundRtpStreamStats,
+    RTCOutboundRtpStreamStats,
+    RTCRemoteInboundRtpStreamStats,
+)
+from trio_rtc.stats.report import RTCStats, RTCStatsReport, references, select_stats
+
+
+def make(kind: Any, name: str, **members: Any) -> RTCStats:
+    """Return statistics whose other members are ``None``."""
+    values = {
+        field.name: None
+        for field in attrs.fields(kind)
+        if field.init and field.default is attrs.NOTHING and field.name not in ("id", "timestamp")
+    }
+    stats = object.__new__(kind)
+    for field in attrs.fields(kind):
+        default = None if field.default is attrs.NOTHING else field.default
+        object.__setattr__(stats, field.name, {"id": name, **values, **members}.get(field.name, default))
+    made: RTCStats = stats
+    return made
+
+
+def report_of(*stats: RTCStats) -> RTCStatsReport:
+    return {each.id: each for each in stats}
+
+
+REPORT = report_of(
+    make(RTCPeerConnectionStats, "P"),
+    make(RTCTransportStats, "T"),
+    make(RTCCodecStats, "C1", transport_id="T"),
+    make(RTCCodecStats, "C2", transport_id="T"),
+    make(RTCOutboundRtpStreamStats, "O1", mid="0", codec_id="C1", transport_id="T", remote_id="RI1"),
+    make(RTCRemoteInboundRtpStreamStats, "RI1", local_id="O1", transport_id="T", codec_id="C1"),
+    make(RTCOutboundRtpStreamStats, "O2", mid="1", codec_id="C2", transport_id="T"),
+    make(RTCOutboundRtpStreamStats, "O3", mid="1", codec_id="C2", transport_id="T"),
+    make(RTCInboundRtpStreamStats, "I1", mid="0", codec_id="C2", transport_id="T"),
+)
+
+
+@pytest.mark.parametrize(
+    ("mid", "sending", "selected"),
+    [
+        ("0", True, ["T", "C1", "O1", "RI1"]),
+        ("1", True, ["T", "C2", "O2", "O3"]),
+        ("0", False, ["T", "C2", "I1"]),
+        ("1", False, []),
+        ("2", True, []),
+        (None, True, []),
+    ],
+)
+def test_streams_and_all_that_they_refer_to_are_selected(
+    mid: str | None, sending: bool, selected: list[str]
+) -> None:
+    found = select_stats(REPORT, mid, sending=sending)
+    assert list(found) == selected
+    assert all(found[name] is REPORT[name] for name in found)
+
+
+def test_references_are_the_members_that_end_in_id() -> None:
+    assert sorted(references(REPORT["O1"])) == ["C1", "RI1", "T"]
+    assert list(references(REPORT["P"])) == []
+    assert list(references(REPORT["C1"])) == ["T"]
