@@ -13,7 +13,12 @@ from .options import VideoEncoderOptions
 from .rate_control import DynamicRateControl, RateControl, ReopeningRateControl, TimestampRateControl
 
 _BUFFER_SECONDS = 0.5
-_MAX_INTRA_PERCENT = 900
+MAX_INTRA_PERCENT = 900
+"""Maximum size of a keyframe, in percent of the bitrate's share of a frame, as in libwebrtc."""
+MAX_INTRA_PERCENT_REOPENED = 300
+"""The same where the encoder is reopened for another bitrate: no larger than the largest delta frames afterwards.
+Receivers buffer for the largest frame of a call. The quality grows within some frames.
+"""
 _ADAPTIVE_DENOISING = 4
 """libvpx measures the noise of the video and removes it, as libwebrtc configures it for a camera. Noise would cost most
 of the bits.
@@ -22,13 +27,18 @@ of the bits.
 
 @attrs.frozen
 class EncoderSetup:
-    """The parameters of an encoder; its context is opened with the bitrate ``ceiling``."""
+    """The parameters of an encoder; its context is opened with the bitrate ``ceiling``.
+
+    Attributes:
+        max_intra_percent: Maximum size of a keyframe, in percent of the bitrate's share of a frame.
+    """
 
     width: int
     height: int
     bitrate: int
     ceiling: int
     threads: int
+    max_intra_percent: int
     options: VideoEncoderOptions
 
     @property
@@ -58,7 +68,7 @@ def _libvpx(setup: EncoderSetup) -> dict[str, str]:
         "deadline": "realtime",
         "lag-in-frames": "0",
         "drop-threshold": "30",
-        "max-intra-rate": str(_MAX_INTRA_PERCENT),
+        "max-intra-rate": str(setup.max_intra_percent),
         "minrate": str(setup.ceiling),
         "maxrate": str(setup.ceiling),
         "bufsize": str(round(setup.ceiling * _BUFFER_SECONDS)),

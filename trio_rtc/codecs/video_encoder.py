@@ -12,7 +12,12 @@ from trio_rtc.protocols.rtp.packet.frame import EncodedFrame
 
 from .errors import CodecError
 from .frame_converter import FrameConverter, scaled_size
-from .implementations import EncoderSetup, VideoEncoderImplementation
+from .implementations import (
+    MAX_INTRA_PERCENT,
+    MAX_INTRA_PERCENT_REOPENED,
+    EncoderSetup,
+    VideoEncoderImplementation,
+)
 from .options import VideoEncoderOptions
 from .quantizers import quantizer_of
 from .rate_control import RateControl
@@ -166,18 +171,23 @@ class FFmpegVideoEncoder:
             and not opened.rate.must_reopen(self._bitrate, timestamp, keyframe=self._keyframe_requested)
         ):
             return opened
+        only_bitrate_changed = (
+            opened is not None and (opened.width, opened.height) == size and not self._keyframe_requested
+        )
         self._release()  # before the next one allocates as much memory
-        self._open = self._open_first(size)
+        self._open = self._open_first(
+            size, MAX_INTRA_PERCENT_REOPENED if only_bitrate_changed else MAX_INTRA_PERCENT
+        )
         self._open.rate.opened(self._bitrate, timestamp)
         self._keyframe_requested = True
         return self._open
 
-    def _open_first(self, size: tuple[int, int]) -> _OpenEncoder:
+    def _open_first(self, size: tuple[int, int], max_intra_percent: int) -> _OpenEncoder:
         reason: Exception | None = None
         for implementation in self._implementations:
             rate = implementation.rate_control()
             try:
-                context = self._open_context(implementation, rate, size)
+                context = self._open_context(implementation, rate, size, max_intra_percent)
             except (av.FFmpegError, av.codec.codec.UnknownCodecError, ValueError) as error:
                 reason = error
                 continue
@@ -187,11 +197,16 @@ class FFmpegVideoEncoder:
         ) from reason
 
     def _open_context(
-        self, implementation: VideoEncoderImplementation, rate: RateControl, size: tuple[int, int]
+        self,
+        implementation: VideoEncoderImplementation,
+        rate: RateControl,
+        size: tuple[int, int],
+        max_intra_percent: int,
     ) -> av.VideoCodecContext:
         options = self._options
         threads = options.threads or _threads(size[0] * size[1], implementation.max_threads)
-        setup = EncoderSetup(*size, self._bitrate, rate.bitrate_to_open(self._bitrate), threads, options)
+        ceiling = rate.bitrate_to_open(self._bitrate)
+        setup = EncoderSetup(*size, self._bitrate, ceiling, threads, max_intra_percent, options)
         context = av.CodecContext.create(implementation.name, "w")
         assert isinstance(context, av.VideoCodecContext)
         context.width, context.height = size
