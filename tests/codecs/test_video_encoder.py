@@ -91,6 +91,16 @@ def test_small_bitrate_changes_do_not_reopen_the_encoder(make_encoder):
     assert [frame.keyframe for frame in frames].count(True) == 1
 
 
+@pytest.mark.parametrize("codec", ["VP8", "VP9"])
+def test_keyframe_of_a_reopened_encoder_is_no_larger_than_later_frames(codec, make_encoder):
+    encoder = make_encoder(codec, bitrate=200_000)
+    images = list(moving_noise(120))
+    encode_all(encoder, images[:15])
+    first, *later = encode_all(encoder, images[15:], bitrate=1_600_000)
+    assert first.keyframe
+    assert len(first.payload) < max(len(frame.payload) for frame in later)
+
+
 @codecs
 def test_scaling_down(codec, make_encoder):
     encoder, decoder = make_encoder(codec), create_video_decoder(codec)

@@ -38,8 +38,8 @@ class EncoderSetup:
     bitrate: int
     ceiling: int
     threads: int
-    max_intra_percent: int
     options: VideoEncoderOptions
+    max_intra_percent: int = MAX_INTRA_PERCENT
 
     @property
     def pixels(self) -> int:

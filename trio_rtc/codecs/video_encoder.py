@@ -206,7 +206,7 @@ class FFmpegVideoEncoder:
         options = self._options
         threads = options.threads or _threads(size[0] * size[1], implementation.max_threads)
         ceiling = rate.bitrate_to_open(self._bitrate)
-        setup = EncoderSetup(*size, self._bitrate, ceiling, threads, max_intra_percent, options)
+        setup = EncoderSetup(*size, self._bitrate, ceiling, threads, options, max_intra_percent)
         context = av.CodecContext.create(implementation.name, "w")
         assert isinstance(context, av.VideoCodecContext)
         context.width, context.height = size
