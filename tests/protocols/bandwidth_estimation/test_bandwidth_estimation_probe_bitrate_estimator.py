@@ -1,6 +1,7 @@
 """Probe bitrate estimation."""
 
 import random
+import statistics
 
 import pytest
 
@@ -16,9 +17,14 @@ OPTIONS = BandwidthEstimationOptions()
 
 
 def measure(
-    sending: float, carried: float, count: int = 10, jitter: float = 0.0, lost: frozenset[int] = frozenset()
+    sending: float,
+    carried: float,
+    count: int = 10,
+    jitter: float = 0.0,
+    lost: frozenset[int] = frozenset(),
+    seed: int = 1,
 ) -> float | None:
-    rng = random.Random(1)
+    rng = random.Random(seed)
     results = ProbeBitrateEstimator(OPTIONS)
     results.expect(ProbeCluster(1, sending, count, 1200 * count, 1.0, ProbePurpose.START))
     slowest = min(sending, carried)
@@ -41,6 +47,24 @@ def test_jitter_does_not_make_it_too_high() -> None:
     measured = measure(8e6, 2e6, count=20, jitter=0.03)
     assert measured is not None
     assert 0.4 * 2e6 < measured < 1.2 * 2e6
+
+
+@pytest.mark.parametrize("count", [10, 20, 40])
+def test_jitter_seldom_makes_it_higher_than_the_link(count: int) -> None:
+    rates = [measure(8e6, 2e6, count, jitter=0.03, seed=seed) for seed in range(500)]
+    # Two standard errors of ten values: 4 % (of Student's distribution); with one error it was 17 %.
+    assert sum(rate is not None and rate > 2e6 for rate in rates) < 0.04 * 500
+    # A longer probe is more precise, and finds most of the link.
+    assert statistics.median(rate or 0.0 for rate in rates) > {10: 0.5, 20: 0.75, 40: 0.85}[count] * 2e6
+
+
+def test_loss_without_jitter_costs_little_precision() -> None:
+    rng = random.Random(1)
+    rates = []
+    for _ in range(500):
+        lost = frozenset(number for number in range(20) if rng.random() < 0.1)
+        rates.append(measure(8e6, 2e6, 20, lost=lost) or 0.0)
+    assert statistics.median(rates) > 0.85 * 2e6
 
 
 def test_some_loss_is_tolerated_much_is_not() -> None:

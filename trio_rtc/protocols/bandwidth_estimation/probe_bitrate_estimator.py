@@ -17,6 +17,8 @@ _MAX_RATIO = 2.0
 # goog_cc: a cluster that arrives relatively slower than this has filled the link; the result is a bit below its rate.
 _FILLED_RATIO = 0.9
 _FILLED_UTILISATION = 0.95
+_MAX_ERRORS = 2.0
+"""Standard errors that are added to the time of a byte where packets deviate by the time of two packets or more."""
 
 
 @attrs.define
@@ -116,10 +118,16 @@ def _receive_rate(packets: list[ReceivedPacket]) -> tuple[float, float] | None:
     if below <= 0 or count < 3:
         return None
     slope = above / below
+    if slope <= 0:
+        return None
     squares = 0.0
     for position, arrival in zip(positions, arrivals, strict=True):
         squares += (arrival - mean_arrival - slope * (position - mean_position)) ** 2
-    # The upper bound of the slope by its standard error, so that jitter does not overestimate the capacity.
-    error = math.sqrt(squares / (count - 2) / below)
-    slope += error
-    return (8 / slope, error / slope) if slope > 0 else None
+    deviation = math.sqrt(squares / (count - 2))
+    # The upper bound of the slope by its standard error, so that jitter does not overestimate the capacity: with one
+    # error, one probe of six would. A lost packet shifts those behind it by the time of about one packet, which needs
+    # no more than that; jitter shifts them by more.
+    error = deviation / math.sqrt(below)
+    packet_time = slope * position / count
+    slope += error * min(max(deviation / packet_time, 1.0), _MAX_ERRORS)
+    return 8 / slope, error / slope
