@@ -28,7 +28,7 @@ def ten_packets() -> tuple[RtpSession, list[bytes], list[float]]:
 
 
 def jitter(receiver: RtpSession, now: float) -> int:
-    [[block]] = receiver.receiver.report_blocks(now).values()
+    [[block]] = receiver.receiver.report_blocks(["audio", "video"], now).values()
     return block.jitter
 
 

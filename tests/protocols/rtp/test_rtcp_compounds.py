@@ -200,7 +200,7 @@ def test_feedback_is_sent_from_our_ssrc_of_the_same_section() -> None:
 def test_reports_of_a_section_are_a_compound_of_their_own() -> None:
     pair = Pair()
     pair.negotiate(video_section(), audio_section())
-    pair.run(3, video=30, audio=True)
+    pair.run(12, video=30, audio=True)
     peer, own = srtp_pair()
     from_alice = [
         parse(clear) for each in pair.alice.datagrams if is_rtcp(each) and (clear := own.unprotect_rtcp(each))
@@ -251,7 +251,9 @@ def test_feedback_that_does_not_fit_one_datagram_is_a_compound_in_each() -> None
     assert sent
     for packets in sent:
         assert_begins_with_its_report(packets, VIDEO_SSRC)
-    head = feedback_head(1, "x" * 300, listener.session.receiver.report_blocks(listener.now)[VIDEO][0])
+    head = feedback_head(
+        1, "x" * 300, listener.session.receiver.report_blocks(["video"], listener.now)[VIDEO][0]
+    )
     nacks = GenericNack.build(1, VIDEO_SSRC, range(0, 20000, 20), MAX_FEEDBACK)
     datagrams = encode_datagrams([*head, *nacks], MAX_DATAGRAM, head=head)
     assert len(datagrams) == len(nacks) > 2

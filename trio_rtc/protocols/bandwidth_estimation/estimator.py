@@ -238,6 +238,11 @@ class BandwidthEstimator:
         self._process_probes(now)
         self._deadline = self._next_deadline(now)
 
+    @property
+    def path_loss(self) -> float | None:
+        """The lost part of the packets, 0 to 1, by feedback about each packet; ``None`` without such feedback."""
+        return self._loss.loss if self._feedback_seen else None
+
     def statistics(self) -> BandwidthEstimationStatistics:
         """Return the current statistics."""
         loss_limited = math.isfinite(self._loss.bitrate)

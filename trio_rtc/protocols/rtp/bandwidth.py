@@ -211,6 +211,11 @@ class Bandwidth:
         self._estimator.handle_feedback(results, None, now)
         self._apply_estimate(now)
 
+    @property
+    def path_loss(self) -> float | None:
+        """The lost part of the packets, by feedback about the path; ``None`` without such feedback."""
+        return self._estimator.path_loss
+
     def handle_loss(self, fraction: float | None, round_trip: float | None, now: float) -> None:
         """Update the estimate from a report of one stream; ``None`` for unknown values."""
         if round_trip is not None:

@@ -239,8 +239,8 @@ class RtpOptions:
             and RTX may add.
         max_streams: The maximum of received streams. Beyond, the packets of new SSRCs are dropped and counted
             (``too many streams``).
-        report_interval_audio: The time between reports of a session without video (RFC 3550 section 6.2).
-        report_interval_video: The time between reports of a session with video.
+        report_interval_audio: The time between reports of audio sections (RFC 3550 section 6.2).
+        report_interval_video: The time between reports of video sections.
         source_timeout: The silence after which a received stream ends (RFC 3550 section 6.3.5).
         keyframe_interval: The minimum time between two keyframe requests for a stream.
         max_early_packets: The received packets that are kept until the keys are set.

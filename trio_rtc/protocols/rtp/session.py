@@ -102,11 +102,10 @@ class RtpSession:
         self._bandwidth_feedback = 0
         self.closed = False
         self._own_ssrc = rng.getrandbits(32)
-        self._schedule = ReportSchedule(rng)
+        self._schedule = ReportSchedule(rng, options.report_interval_audio, options.report_interval_video)
         # The sections with reduced-size RTCP, and our SSRC in each section.
         self._reduced_size: set[str] = set()
         self._senders: dict[str, int] = {}
-        self._has_video = False
         # Whether anything was queued: before, the pacer is not polled.
         self._has_sent = False
         self._early: list[bytes] = []
@@ -155,7 +154,7 @@ class RtpSession:
         self._reduced_size = {section.mid for section in sending if section.reduced_size_rtcp}
         self._senders = {section.mid: section.encodings[0].ssrc for section in active if section.encodings}
         kinds = [section.kind for section in sending] + [section.kind for section in receiving]
-        self._has_video = "video" in kinds
+        self._schedule.set_video("video" in kinds, now)
         self._update_bitrates(now)
 
     def set_demand(self, mid: str, *, frames: bool, packets: bool, min_delay: float = 0.0) -> None:
@@ -302,10 +301,8 @@ class RtpSession:
             return
         self.bandwidth.handle_timer(now)
         self.receiver.handle_timer(now)
-        options = self._options
-        interval = options.report_interval_video if self._has_video else options.report_interval_audio
-        if self._schedule.take_due(now, interval):
-            self._report(now)
+        if kinds := self._schedule.take_due(now):
+            self._report(kinds, now)
         self._update_bitrates(now)
 
     def next_timer(self) -> float:
@@ -420,6 +417,8 @@ class RtpSession:
                 self.bandwidth.handle_congestion_control_feedback(packet, now)
             case ReceiverEstimatedMaximumBitrate():
                 self.bandwidth.handle_remb(packet.bitrate, now)
+                return
+        self.sender.handle_path_loss(self.bandwidth.path_loss, now)
 
     def _handle_blocks(self, blocks: Iterable[ReportBlock], now: float) -> None:
         at = self._compact(now)
@@ -441,12 +440,15 @@ class RtpSession:
             if round_trip is not None:
                 self.receiver.record_round_trip(round_trip)
 
-    def _report(self, now: float) -> None:
-        reports = self.sender.reports(now, now + self._wall_clock)
-        blocks = self.receiver.report_blocks(now)
+    def _report(self, kinds: Sequence[str], now: float) -> None:
+        reports = self.sender.reports(kinds, now, now + self._wall_clock)
+        blocks = self.receiver.report_blocks(kinds, now)
         sends = bool(reports)
-        # A session that sends and receives nothing reports, too.
-        for mid in dict.fromkeys([*reports, *blocks]) or [""]:
+        mids = list(dict.fromkeys([*reports, *blocks]))
+        if not mids and not self.receiver.has_streams and not self.sender.has_sent:
+            # A session that sends and receives nothing reports, too.
+            mids = [""]
+        for mid in mids:
             sender, own = self._sender_of(mid), reports.get(mid, [])
             sources = [report.ssrc for report in own]
             packets = compound(sender, own, blocks.get(mid, []), self._cname, sources)

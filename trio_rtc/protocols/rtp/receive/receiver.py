@@ -13,7 +13,7 @@ the old stream ends: peers change their SSRC without BYE, and both would be play
 import itertools
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from trio_rtc import _attrs as attrs
 from trio_rtc.protocols.rtcp import ReportBlock, RtcpPacket, SenderReport
@@ -533,10 +533,11 @@ class RtpReceiver:
 
     # -- reports and feedback ------------------------------------------------------------------------------------
 
-    def report_blocks(self, now: float) -> dict[str, list[ReportBlock]]:
+    def report_blocks(self, kinds: Collection[str], now: float) -> dict[str, list[ReportBlock]]:
         blocks: dict[str, list[ReportBlock]] = {}
         for stream in self.streams:
-            blocks.setdefault(stream.mid, []).append(stream.report_block(now))
+            if ("video" if stream.is_video else "audio") in kinds:
+                blocks.setdefault(stream.mid, []).append(stream.report_block(now))
         return blocks
 
     def take_feedback(

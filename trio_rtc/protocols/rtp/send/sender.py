@@ -155,6 +155,7 @@ class RtpSender:
         self.packets_refused = 0
         self.frames_withheld = 0
         self.sent_at = -math.inf
+        self._path_loss_at = -math.inf
         self._ended: Totals = {}
 
     @property
@@ -486,6 +487,23 @@ class RtpSender:
         state.stream.counters.firs_received += 1
         return KeyframeRequested(state.stream.mid, state.stream.encoding.rid)
 
+    def handle_path_loss(self, fraction: float | None, now: float) -> None:
+        """Update the redundancy of audio from the loss that the peer's feedback about the path shows.
+
+        The peer reports on audio every five seconds, and an interruption is heard at once.
+
+        Args:
+            fraction: The lost part of all packets; ``None`` if it is unknown.
+            now: Seconds.
+        """
+        interval = self._options.report_interval_video
+        if fraction is None or now - self._path_loss_at < interval:
+            return
+        self._path_loss_at = now
+        for state in self._states.values():
+            if state.kind is PacketKind.AUDIO and now - state.report.reported_at >= interval:
+                state.stream.set_loss(fraction, state.report.round_trip)
+
     def handle_report(self, block: ReportBlock, round_trip: float | None, now: float) -> None:
         state = self._states.get(block.ssrc)
         if state is None or state.stream.clock is None:
@@ -512,12 +530,23 @@ class RtpSender:
         self._bandwidth.set_overhead(block.ssrc, state.stream.overhead)
         self._bandwidth.handle_loss(report.take_loss(expected), round_trip, now)
 
-    def reports(self, now: float, wall_clock: float) -> dict[str, list[SenderReport]]:
-        """Return a sender report of each stream that has sent packets, by section; ``wall_clock`` is Unix time."""
+    @property
+    def has_sent(self) -> bool:
+        """Whether a present stream has sent packets."""
+        return any(state.stream.clock is not None for state in self._states.values())
+
+    def reports(self, kinds: Collection[str], now: float, wall_clock: float) -> dict[str, list[SenderReport]]:
+        """Return a sender report of each stream of these kinds that has sent packets, by section.
+
+        Args:
+            kinds: ``"audio"``, ``"video"`` or both.
+            now: Seconds.
+            wall_clock: Unix time.
+        """
         reports: dict[str, list[SenderReport]] = {}
         for ssrc, state in self._states.items():
             stream = state.stream
-            if stream.clock is not None:
+            if stream.clock is not None and state.parameters.kind in kinds:
                 report = SenderReport(
                     ssrc,
                     ntp_from_unix(wall_clock),
