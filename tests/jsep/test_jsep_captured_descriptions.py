@@ -15,7 +15,8 @@ from tests.strategies.jsep_sessions import visible
 from tests.strategies.transceivers import MediaSide, media_session
 from trio_rtc.enums import RTCRtpTransceiverDirection as Direction
 from trio_rtc.errors import RTCError
-from trio_rtc.jsep import DEFAULT_CAPABILITIES, ApplyResult, JsepSession, parse_parameters
+from trio_rtc.jsep import DEFAULT_CAPABILITIES, ApplyResult, JsepSession
+from trio_rtc.protocols.rtp.codec import parse_parameters
 from trio_rtc.protocols.sdp import (
     Fingerprint,
     Fmtp,
@@ -87,7 +88,7 @@ def test_required_lines_are_parsed(name: str) -> None:
     assert applied.transport.dtls_role == "client"
     (audio,) = applied.media
     assert audio.direction is Direction.RECVONLY
-    assert [each.codec.name for each in audio.receive_codecs] == ["opus", "PCMU"]
+    assert [each.name for each in audio.receive_codecs] == ["opus", "PCMU"]
     assert not audio.receive_layers
     assert ("a=mid:" in answer) is (name != "q_mid_empty")
     assert ("a=group:BUNDLE 0\r\n" in answer) is (name != "q_mid_empty")
@@ -108,8 +109,8 @@ def test_answer_of_pion_with_a_blank_after_its_payload_type() -> None:
     side.update_transceivers(session.apply_local("offer"))
     text = FIELD["mediamtx_whep_answer_pion"]
     video, audio = session.apply_remote("answer", text).media
-    assert [each.codec.name for each in video.receive_codecs] == ["VP8"]
-    assert [each.codec.name for each in audio.receive_codecs] == ["opus"]
+    assert [each.name for each in video.receive_codecs] == ["VP8"]
+    assert [each.name for each in audio.receive_codecs] == ["opus"]
     assert rtp_attributes(parse(text), 0).fmtps == (Fmtp("96", ""),)
     assert session.current_remote is not None
     assert session.current_remote.sdp == text
@@ -133,7 +134,7 @@ def test_a_format_without_a_clock_rate_is_ignored() -> None:
     assert "m=video 0 UDP/TLS/RTP/SAVPF 96\r\n" in answer
     beside = text.replace("SAVPF 96", "SAVPF 96 97") + "a=rtpmap:97 VP8/90000\r\n"
     _, applied, _ = answer_to(beside)
-    assert [each.codec.name for each in applied.media[0].receive_codecs] == ["VP8"]
+    assert [each.name for each in applied.media[0].receive_codecs] == ["VP8"]
 
 
 def test_without_bundle_each_section_has_a_transport_of_its_own() -> None:
@@ -148,8 +149,8 @@ def test_without_bundle_each_section_has_a_transport_of_its_own() -> None:
         ("candidate:5312846204 1 udp 2130706431 192.0.2.138 27098 typ host generation 0",),
     ]
     assert (audio.rejected, video.rejected) == (False, False)
-    assert audio.receive_codecs[0].codec.parameters["useinbandfec"] == "1"
-    assert [each.codec.name for each in video.receive_codecs] == ["VP8"]
+    assert audio.receive_codecs[0].parameters["useinbandfec"] == "1"
+    assert [each.name for each in video.receive_codecs] == ["VP8"]
     assert re.findall(r"m=(\w+) (\d+)", answer) == [("audio", "9"), ("video", "9")]
     assert re.findall(r"a=ice-ufrag:(.*)\r", answer) == ["ans1", "ans1t1"]
     assert "a=mid" not in answer
@@ -169,10 +170,10 @@ def test_offers_of_one_profile_of_h264_are_answered(name: str, payload_type: int
     (video,) = applied.media
     assert video.direction is Direction.RECVONLY
     (codec,) = video.receive_codecs
-    assert (codec.payload_type, codec.codec.name) == (payload_type, "H264")
+    assert (codec.payload_type, codec.name) == (payload_type, "H264")
     # RFC 6184 section 8.2.2: the same profile, under the offered payload type.
-    assert codec.codec.parameters["profile-level-id"] == profile
-    asymmetric = "level-asymmetry-allowed" in codec.codec.parameters
+    assert codec.parameters["profile-level-id"] == profile
+    asymmetric = "level-asymmetry-allowed" in codec.parameters
     assert asymmetric is ("level-asymmetry-allowed=1" in FIELD[name])
     assert f"a=rtpmap:{payload_type} H264/90000\r\n" in answer
 
@@ -189,7 +190,7 @@ def test_answers_with_another_profile_under_our_payload_type(name: str, alone: b
     side.update_transceivers(session.apply_local("offer"))
     (plan,) = session.apply_remote("answer", FIELD[name]).media
     assert plan.direction is Direction.RECVONLY
-    assert 108 in {entry.payload_type for entry in plan.receive_codecs if entry.codec.name == "H264"}
+    assert 108 in {entry.payload_type for entry in plan.receive_codecs if entry.name == "H264"}
     assert [entry.payload_type for entry in plan.send_codecs] == [108]
 
 
@@ -233,7 +234,7 @@ def test_unlisted_profiles_are_accepted_without_decoding(
             # Forwarded media keeps its profile in the description.
             stated = parse_parameters(parameters)
             for key in ("profile-id", "profile") if any_profile else ():
-                assert plan.receive_codecs[0].codec.parameters.get(key) == stated.get(key)
+                assert plan.receive_codecs[0].parameters.get(key) == stated.get(key)
 
 
 def test_decode_only_profiles_are_offered_in_receiving_sections() -> None:

@@ -125,7 +125,7 @@ def test_odd_offers_are_answered(text: str) -> None:
     applied = apply_and_answer(media_session(), media_side(), text)
     if applied is not None:
         for plan in applied.media:
-            assert plan.rejected or any(codec.codec.is_media for codec in plan.send_codecs)
+            assert plan.rejected or any(codec.is_media for codec in plan.send_codecs)
 
 
 REJECTIONS: dict[str, Callable[[str], str]] = {

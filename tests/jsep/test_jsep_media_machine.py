@@ -10,7 +10,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from tests.strategies.transceivers import MediaSide, media_session
 from trio_rtc.enums import RTCBundlePolicy, RTCRtpTransceiverDirection, RTCSdpType, RTCSignalingState
-from trio_rtc.jsep import ApplyResult, JsepSession, LocalTransceiver, MediaPlan, SendEncoding
+from trio_rtc.jsep import ApplyResult, JsepSession, LocalTransceiver, MediaPlan
+from trio_rtc.protocols.rtp import Encoding
 from trio_rtc.protocols.sdp import SessionDescription, media_mid, parse, rtp_attributes
 
 State = RTCSignalingState
@@ -18,7 +19,7 @@ Direction = RTCRtpTransceiverDirection
 sides = st.sampled_from([0, 1])
 kinds = st.sampled_from(["audio", "video"])
 directions = st.sampled_from([Direction.SENDRECV, Direction.SENDONLY, Direction.RECVONLY, Direction.INACTIVE])
-LAYERS = tuple(SendEncoding(rid=rid, active=rid != "h") for rid in ("q", "h", "f"))
+LAYERS = tuple(Encoding(1, rid=rid, active=rid != "h") for rid in ("q", "h", "f"))
 
 
 @attrs.define
@@ -210,13 +211,13 @@ def check_plans(mine: MediaPlan, theirs: MediaPlan) -> None:
         theirs.direction.sends,
     )
     for sender, receiver in ((mine, theirs), (theirs, mine)):
-        assert any(each.codec.is_media for each in sender.send_codecs)
+        assert any(each.is_media for each in sender.send_codecs)
         sent = {each.payload_type: each for each in sender.send_codecs}
         expected = {each.payload_type: each for each in receiver.receive_codecs}
         assert sent == expected
         assert [layer.rid for layer in sender.send_layers] == [layer.rid for layer in receiver.receive_layers]
         for each in sender.send_codecs:
-            if each.codec.name == "rtx":
+            if each.name == "rtx":
                 assert each.associated_payload_type in sent
     extensions = [{(each.id, each.uri) for each in plan.header_extensions} for plan in (mine, theirs)]
     assert extensions[0] == extensions[1]

@@ -8,7 +8,8 @@ from tests.strategies.transceivers import MediaSide, exchange, media_session
 from trio_rtc.enums import RTCBundlePolicy
 from trio_rtc.enums import RTCRtpTransceiverDirection as Direction
 from trio_rtc.errors import InvalidAccessError
-from trio_rtc.jsep import DEFAULT_CAPABILITIES, Disassociated, JsepSession, SendEncoding, SessionOptions
+from trio_rtc.jsep import DEFAULT_CAPABILITIES, Disassociated, JsepSession, SessionOptions
+from trio_rtc.protocols.rtp import Encoding
 from trio_rtc.protocols.sdp import is_bundle_only, media_mid, parse
 
 
@@ -336,7 +337,7 @@ def test_provisional_answers(call: Call) -> None:
     assert other.apply_local("answer").media == applied.media
 
 
-FEC_SOURCES = (SendEncoding(ssrc=1, rtx_ssrc=2, fec_ssrc=3),)
+FEC_SOURCES = (Encoding(ssrc=1, rtx_ssrc=2, fec_ssrc=3),)
 GROUP = "a=ssrc-group:FEC-FR 1 3\r\n"
 
 
@@ -351,7 +352,7 @@ def test_flexfec_is_not_announced_before_the_peer_has_listed_it() -> None:
     call = Call()
     call.sides[0].add("video", encodings=FEC_SOURCES)
     outcome = call.negotiate()
-    assert "flexfec-03" in {each.codec.name for each in outcome.remote_answer.media[0].send_codecs}
+    assert "flexfec-03" in {each.name for each in outcome.remote_answer.media[0].send_codecs}
     assert not outcome.remote_answer.media[0].flexfec_announced
     for offerer in (0, 1):
         # The SSRC of the media is already announced: an SSRC added later would not be received.

@@ -7,7 +7,8 @@ import attrs
 import pytest
 
 from tests.strategies.transceivers import MediaSide, exchange, media_session
-from trio_rtc.jsep import DEFAULT_CAPABILITIES, MediaPlan, OpusParameters, parse_parameters
+from trio_rtc.jsep import DEFAULT_CAPABILITIES, MediaPlan, OpusParameters
+from trio_rtc.protocols.rtp.codec import parse_parameters
 from trio_rtc.protocols.sdp import parse, rtp_attributes
 
 
@@ -57,10 +58,10 @@ def test_each_side_states_its_parameters(parameters: OpusParameters, line: str) 
     assert "a=ptime" not in answer
     # The sent stream follows the receiver's parameters.
     sent, received = outcome.local_answer.media[0], outcome.remote_answer.media[0]
-    assert sent.send_codecs[0].codec.parameters == parse_parameters(line)
+    assert sent.send_codecs[0].parameters == parse_parameters(line)
     assert (sent.ptime, sent.maxptime) == (40, None)
-    assert received.receive_codecs[0].codec.parameters == parse_parameters(line)
-    assert received.send_codecs[0].codec.parameters == {"minptime": "10", "useinbandfec": "1"}
+    assert received.receive_codecs[0].parameters == parse_parameters(line)
+    assert received.send_codecs[0].parameters == {"minptime": "10", "useinbandfec": "1"}
 
 
 def test_changed_parameters_keep_the_payload_type() -> None:
@@ -71,7 +72,7 @@ def test_changed_parameters_keep_the_payload_type() -> None:
     offering.change(0, codecs=wanting.codecs, ptime=wanting.ptime)
     plan: MediaPlan = exchange(one, offering, other, answering).local_answer.media[0]
     assert (plan.send_codecs[0].payload_type, plan.ptime) == (111, 20)
-    assert plan.send_codecs[0].codec.parameters["stereo"] == "1"
+    assert plan.send_codecs[0].parameters["stereo"] == "1"
 
 
 def test_sections_with_different_parameters_have_separate_payload_types() -> None:

@@ -43,10 +43,10 @@ EXTENSIONS = {
     11: REPAIRED_RTP_STREAM_ID,
 }
 NAMES_ONLY = {4: MID, 10: RTP_STREAM_ID, 11: REPAIRED_RTP_STREAM_ID}
-VIDEO_FEEDBACK = frozenset({"nack", "nack pli", "ccm fir", "transport-cc", "goog-remb"})
+VIDEO_FEEDBACK = ("nack", "nack pli", "ccm fir", "transport-cc", "goog-remb")
 VP8 = Codec(96, "VP8", 90000, feedback=VIDEO_FEEDBACK, rtx_payload_type=97)
 VP8_RTX = Codec(97, "rtx", 90000, parameters={"apt": "96"})
-OPUS = Codec(111, "opus", 48000, 2, feedback=frozenset({"transport-cc"}))
+OPUS = Codec(111, "opus", 48000, 2, feedback=("transport-cc",))
 RED_AUDIO = Codec(63, "red", 48000, 2, parameters={"": "111/111"})
 RED_VIDEO = Codec(118, "red", 90000, rtx_payload_type=119)
 RED_RTX = Codec(119, "rtx", 90000, parameters={"apt": "118"})

@@ -18,7 +18,7 @@ from trio_rtc.protocols.rtp import (
 from trio_rtc.protocols.srtp import SrtpSession
 
 PROFILE = "SRTP_AEAD_AES_128_GCM"
-VP8 = Codec(96, "VP8", 90_000, feedback=frozenset({"nack", "nack pli"}), rtx_payload_type=97)
+VP8 = Codec(96, "VP8", 90_000, feedback=("nack", "nack pli"), rtx_payload_type=97)
 RTX = Codec(97, "rtx", 90_000, parameters={"apt": "96"})
 OPUS = Codec(111, "opus", 48_000, 2)
 SSRC, RTX_SSRC = 0x1111, 0x2222

@@ -17,9 +17,9 @@ from trio_rtc.jsep import (
     LocalTransceiver,
     LocalTransport,
     MediaKind,
-    SendEncoding,
     SessionOptions,
 )
+from trio_rtc.protocols.rtp import Encoding
 
 
 def transceiver(
@@ -37,7 +37,7 @@ def transceiver(
         header_extensions=capabilities.header_extensions,
         stream_ids=(f"stream{key}",),
         track_id=f"track{key}",
-        encodings=(SendEncoding(ssrc=1000 + key, rtx_ssrc=2000 + key if video else None),),
+        encodings=(Encoding(ssrc=1000 + key, rtx_ssrc=2000 + key if video else None),),
         cname="canonical",
     )
 

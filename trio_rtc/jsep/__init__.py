@@ -9,7 +9,6 @@ from .capabilities import (
     KindCapabilities,
     MediaCapabilities,
 )
-from .codecs import Codec, NegotiatedCodec, format_parameters, is_same_codec, parse_parameters
 from .description import Description, LocalMedia, LocalTransport
 from .extensions import HeaderExtension, NegotiatedExtension
 from .jsep_session import JsepSession
@@ -19,7 +18,7 @@ from .opus import OpusParameters
 from .plan import ApplyResult, Disassociated, DtlsRole, TransportPlan
 from .signaling import TRANSITIONS, Side, mermaid
 from .simulcast import Layer
-from .transceivers import LocalTransceiver, MediaKind, SendEncoding
+from .transceivers import LocalTransceiver, MediaKind
 from .trickle import CandidateRoute
 
 __all__ = [
@@ -31,7 +30,6 @@ __all__ = [
     "VIDEO_EXTENSIONS",
     "ApplyResult",
     "CandidateRoute",
-    "Codec",
     "Description",
     "Disassociated",
     "DtlsRole",
@@ -44,17 +42,12 @@ __all__ = [
     "MediaCapabilities",
     "MediaKind",
     "MediaPlan",
-    "NegotiatedCodec",
     "NegotiatedExtension",
     "OpusParameters",
     "RemoteSource",
-    "SendEncoding",
     "JsepSession",
     "SessionOptions",
     "Side",
     "TransportPlan",
-    "format_parameters",
-    "is_same_codec",
     "mermaid",
-    "parse_parameters",
 ]

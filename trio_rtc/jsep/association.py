@@ -10,7 +10,7 @@ from trio_rtc.enums import RTCRtpTransceiverDirection
 from trio_rtc.protocols.sdp import SessionDescription, is_rtp_section, rtp_attributes, transport_attributes
 
 from .capabilities import MediaCapabilities
-from .formats import PayloadTypes, answered_formats, section_formats
+from .formats import accepts_media, section_formats
 from .offer_answer_exchange import has_rtcp_mux, is_rejected, section_mids
 from .transceivers import LocalTransceiver
 
@@ -49,12 +49,8 @@ def associate(
             wanted = found or _waiting_for(offer, index, waiting)
             codecs = capabilities.of(media.kind).codecs if wanted is None else wanted.codecs
             any_profile = capabilities.any_profile if wanted is None else wanted.any_profile
-            if not _is_acceptable(offer, index) or not answered_formats(
-                codecs,
-                section_formats(offer, index),
-                PayloadTypes(),
-                preferred=False,
-                any_profile=any_profile,
+            if not _is_acceptable(offer, index) or not accepts_media(
+                codecs, section_formats(offer, index), any_profile=any_profile
             ):
                 refused.add(index)
             elif found is None and wanted is not None:

@@ -6,8 +6,8 @@ Payload types are Chromium's, so that those of both sides seldom collide.
 from collections.abc import Mapping
 
 from trio_rtc import _attrs as attrs
+from trio_rtc.protocols.rtp.codec import UNASSIGNED, Codec
 
-from .codecs import Codec
 from .extensions import HeaderExtension
 
 AUDIO_LEVEL_URI = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
@@ -72,31 +72,31 @@ def _video(
     receive_only: bool = False,
 ) -> Codec:
     return Codec(
+        payload_type,
         name,
         90000,
         parameters=parameters or {},
-        rtcp_feedback=_VIDEO_FEEDBACK,
-        payload_type=payload_type,
+        feedback=_VIDEO_FEEDBACK,
         receive_only=receive_only,
     )
 
 
 AUDIO_CODECS: tuple[Codec, ...] = (
     Codec(
+        111,
         "opus",
         48000,
         channels=2,
         parameters={"minptime": "10", "useinbandfec": "1"},
-        rtcp_feedback=_AUDIO_FEEDBACK,
-        payload_type=111,
+        feedback=_AUDIO_FEEDBACK,
     ),
-    Codec("red", 48000, channels=2, payload_type=63),
-    Codec("G722", 8000, rtcp_feedback=_AUDIO_FEEDBACK, payload_type=9),
-    Codec("PCMU", 8000, rtcp_feedback=_AUDIO_FEEDBACK, payload_type=0),
-    Codec("PCMA", 8000, rtcp_feedback=_AUDIO_FEEDBACK, payload_type=8),
-    Codec("CN", 8000, payload_type=13),
-    Codec("telephone-event", 48000, parameters={"": "0-15"}, payload_type=110),
-    Codec("telephone-event", 8000, parameters={"": "0-15"}, payload_type=126),
+    Codec(63, "red", 48000, channels=2),
+    Codec(9, "G722", 8000, feedback=_AUDIO_FEEDBACK),
+    Codec(0, "PCMU", 8000, feedback=_AUDIO_FEEDBACK),
+    Codec(8, "PCMA", 8000, feedback=_AUDIO_FEEDBACK),
+    Codec(13, "CN", 8000),
+    Codec(110, "telephone-event", 48000, parameters={"": "0-15"}),
+    Codec(126, "telephone-event", 8000, parameters={"": "0-15"}),
 )
 """Opus with its redundancy, the codecs of the telephone network, comfort noise and DTMF."""
 
@@ -125,15 +125,15 @@ VIDEO_CODECS: tuple[Codec, ...] = (
         {"level-id": "93", "profile-id": "2", "tier-flag": "0", "tx-mode": "SRST"},
         receive_only=True,
     ),
-    Codec("rtx", 90000),
-    Codec("red", 90000, payload_type=118),
-    Codec("ulpfec", 90000, payload_type=120),
+    Codec(UNASSIGNED, "rtx", 90000),
+    Codec(118, "red", 90000),
+    Codec(120, "ulpfec", 90000),
     Codec(
+        35,
         "flexfec-03",
         90000,
         parameters={"repair-window": "10000000"},
-        rtcp_feedback=("goog-remb", "transport-cc"),
-        payload_type=35,
+        feedback=("goog-remb", "transport-cc"),
     ),
 )
 """The video codecs of WebRTC, their retransmission and forward error correction."""

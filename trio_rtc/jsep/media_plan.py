@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from trio_rtc import _attrs as attrs
 from trio_rtc.enums import RTCRtpTransceiverDirection
+from trio_rtc.protocols.rtp.codec import Codec
 from trio_rtc.protocols.sdp import (
     RTP_KINDS,
     Bandwidth,
@@ -14,7 +15,6 @@ from trio_rtc.protocols.sdp import (
     rtp_attributes,
 )
 
-from .codecs import NegotiatedCodec
 from .directions import intersect, reverse
 from .extensions import NegotiatedExtension, negotiated_extensions
 from .formats import negotiated_formats, section_formats
@@ -89,8 +89,8 @@ class MediaPlan:
     remote_stream_ids: tuple[str, ...] = ()
     remote_msid: bool = False
     remote_track_id: str | None = None
-    send_codecs: tuple[NegotiatedCodec, ...] = ()
-    receive_codecs: tuple[NegotiatedCodec, ...] = ()
+    send_codecs: tuple[Codec, ...] = ()
+    receive_codecs: tuple[Codec, ...] = ()
     header_extensions: tuple[NegotiatedExtension, ...] = ()
     send_layers: tuple[Layer, ...] = ()
     receive_layers: tuple[Layer, ...] = ()

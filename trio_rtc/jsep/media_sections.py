@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from trio_rtc import _attrs as attrs
 from trio_rtc.enums import RTCRtpTransceiverDirection
+from trio_rtc.protocols.rtp import Encoding
+from trio_rtc.protocols.rtp.codec import FLEXFEC, RTX, Codec
 from trio_rtc.protocols.sdp import (
     Attribute,
     ExtMap,
@@ -14,14 +16,13 @@ from trio_rtc.protocols.sdp import (
 )
 
 from .capabilities import TRANSPORT_SEQUENCE_NUMBER_URI
-from .codecs import FLEXFEC, RTX, Codec, NegotiatedCodec
 from .description import Description
 from .directions import intersect, reverse
 from .extensions import ExtensionIds, answered_extensions, offered_extensions
 from .formats import PayloadTypes, answered_formats, format_attributes, offered_formats, section_formats
 from .sections import PLACEHOLDER_PORT, UNSPECIFIED_CONNECTION
 from .simulcast import answered_layers, layer_attributes, offered_layers
-from .transceivers import LocalTransceiver, SendEncoding
+from .transceivers import LocalTransceiver
 
 _PROFILE = "UDP/TLS/RTP/SAVPF"
 
@@ -45,7 +46,7 @@ class BundleNumbers:
 def offer_media_section(
     mid: str,
     transceiver: LocalTransceiver,
-    previous: Sequence[NegotiatedCodec],
+    previous: Sequence[Codec],
     numbers: BundleNumbers,
     protocol: str = _PROFILE,
     *,
@@ -138,25 +139,18 @@ def answer_media_section(
     return _section(offered.kind, offered.protocol, formats, answered)
 
 
-def _with_one_feedback(
-    formats: Sequence[NegotiatedCodec], extmaps: Sequence[ExtMap]
-) -> tuple[NegotiatedCodec, ...]:
+def _with_one_feedback(formats: Sequence[Codec], extmaps: Sequence[ExtMap]) -> tuple[Codec, ...]:
     """Keep one kind of congestion feedback where an offer has both: transport-wide if its extension is negotiated.
 
     Without that extension only RFC 8888 feedback works, and Chromium sends it only if transport-cc is rejected.
     """
     is_numbered = any(extmap.uri == TRANSPORT_SEQUENCE_NUMBER_URI for extmap in extmaps)
     refused = "ack ccfb" if is_numbered else "transport-cc"
-    return tuple(
-        entry.with_codec(
-            entry.codec.with_feedback(kind for kind in entry.codec.rtcp_feedback if kind != refused)
-        )
-        for entry in formats
-    )
+    return tuple(entry.with_feedback(kind for kind in entry.feedback if kind != refused) for entry in formats)
 
 
 def _section(
-    kind: str, protocol: str, formats: Sequence[NegotiatedCodec], attributes: Sequence[Attribute]
+    kind: str, protocol: str, formats: Sequence[Codec], attributes: Sequence[Attribute]
 ) -> MediaDescription:
     return MediaDescription(
         kind=kind,
@@ -200,7 +194,7 @@ def _msid_attributes(transceiver: LocalTransceiver) -> Iterator[Attribute]:
 def _source_attributes(
     transceiver: LocalTransceiver,
     direction: RTCRtpTransceiverDirection,
-    formats: Sequence[NegotiatedCodec],
+    formats: Sequence[Codec],
     *,
     announce_flexfec: bool,
 ) -> Iterator[Attribute]:
@@ -208,9 +202,7 @@ def _source_attributes(
     if not (direction.sends or transceiver.has_sent) or transceiver.simulcast or not transceiver.encodings:
         return
     encoding = transceiver.encodings[0]
-    if encoding.ssrc is None:
-        return
-    names = {entry.codec.name.lower() for entry in formats}
+    names = {entry.key for entry in formats}
     if not announce_flexfec:
         names.discard(FLEXFEC)
     groups = [
@@ -225,7 +217,7 @@ def _source_attributes(
             yield Attribute("ssrc", f"{ssrc} msid:{_stream_ids(transceiver)[0]} {transceiver.track_id}")
 
 
-def _repair_sources(encoding: SendEncoding, names: set[str]) -> Iterator[tuple[str, int | None]]:
+def _repair_sources(encoding: Encoding, names: set[str]) -> Iterator[tuple[str, int | None]]:
     if RTX in names:
         yield "FID", encoding.rtx_ssrc
     if FLEXFEC in names:
@@ -235,7 +227,7 @@ def _repair_sources(encoding: SendEncoding, names: set[str]) -> Iterator[tuple[s
 def lists_flexfec(description: SessionDescription) -> bool:
     """Return whether a section of a description lists FlexFEC, so that its author understands such SSRCs."""
     return any(
-        entry.codec.is_called(FLEXFEC)
+        entry.is_called(FLEXFEC)
         for index, media in enumerate(description.media)
         if media.port != 0 and media.kind == "video"
         for entry in section_formats(description, index)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from trio_rtc import _attrs as attrs
 from trio_rtc.enums import RTCRtpTransceiverDirection
+from trio_rtc.protocols.rtp.codec import Codec
 from trio_rtc.protocols.sdp import (
     Attribute,
     Rid,
@@ -12,7 +13,6 @@ from trio_rtc.protocols.sdp import (
     SimulcastAlternative,
 )
 
-from .codecs import NegotiatedCodec
 from .transceivers import LocalTransceiver
 
 MAXIMUM_LAYERS = 16
@@ -81,7 +81,7 @@ def answered_layers(
     transceiver: LocalTransceiver,
     offered: RtpAttributes,
     direction: RTCRtpTransceiverDirection,
-    formats: Sequence[NegotiatedCodec],
+    formats: Sequence[Codec],
 ) -> Layers:
     """Return the layers that an answer accepts: all that it can receive, and those of ours that are asked for."""
     layers = section_layers(offered)

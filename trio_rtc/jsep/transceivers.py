@@ -5,8 +5,8 @@ from typing import Literal
 
 from trio_rtc import _attrs as attrs
 from trio_rtc.enums import RTCRtpTransceiverDirection
+from trio_rtc.protocols.rtp import Codec, Encoding
 
-from .codecs import Codec
 from .extensions import HeaderExtension
 
 MediaKind = Literal["audio", "video"]
@@ -19,37 +19,19 @@ _RID = re.compile(r"[0-9A-Za-z_-]{1,255}")
 
 def _word(_: object, attribute: "attrs.Attribute[str]", value: str) -> None:
     if value and _WORD.fullmatch(value) is None:
-        raise ValueError(f"{attribute.name} {value!r} cannot stand in a description")
+        raise ValueError(f"{attribute.name} must be at most 255 visible ASCII characters, not {value!r}")
 
 
 def _words(_: object, attribute: "attrs.Attribute[tuple[str, ...]]", value: tuple[str, ...]) -> None:
     for each in value:
         if _WORD.fullmatch(each) is None:
-            raise ValueError(f"{each!r} of {attribute.name} cannot stand in a description")
+            raise ValueError(f"{attribute.name} must be 1 to 255 visible ASCII characters each, not {each!r}")
 
 
-def _rid(_: object, __: object, value: str | None) -> None:
-    if value is not None and _RID.fullmatch(value) is None:
-        raise ValueError(f"{value!r} is no rid")
-
-
-@attrs.frozen
-class SendEncoding:
-    """An RTP stream of a sender: its only one, or a layer of its simulcast.
-
-    Attributes:
-        rid: The layer's rid; required for simulcast.
-        active: Whether it is sent; inactive layers of a simulcast are offered as paused.
-        ssrc: Its SSRC, ``None`` to omit it from the description.
-        rtx_ssrc: The SSRC of its retransmissions, ``None`` for none.
-        fec_ssrc: The SSRC of its FlexFEC packets, ``None`` for none.
-    """
-
-    rid: str | None = attrs.field(default=None, validator=_rid)
-    active: bool = True
-    ssrc: int | None = None
-    rtx_ssrc: int | None = None
-    fec_ssrc: int | None = None
+def _rids(_: object, __: object, value: tuple[Encoding, ...]) -> None:
+    for each in value:
+        if each.rid is not None and _RID.fullmatch(each.rid) is None:
+            raise ValueError(f"rid {each.rid!r} must be 1 to 255 letters, digits, '-' or '_'")
 
 
 @attrs.frozen
@@ -68,7 +50,8 @@ class LocalTransceiver:
         header_extensions: Header extensions that can be negotiated.
         stream_ids: The streams of its track.
         track_id: The track's id in ``a=msid``.
-        encodings: Its encodings; several with rids are simulcast.
+        encodings: The streams that it sends; several with rids are the layers of a simulcast. Of these, an inactive one
+            is offered as paused. A single one has its SSRCs announced.
         cname: The canonical name of its SSRCs (RFC 3550 section 6.5.1).
         codecs_preferred: Whether the application chose the order of ``codecs`` (``set_codec_preferences``), which
             then precedes the offer's order in an answer, and the negotiated order in a subsequent offer.
@@ -89,7 +72,7 @@ class LocalTransceiver:
     header_extensions: tuple[HeaderExtension, ...] = ()
     stream_ids: tuple[str, ...] = attrs.field(default=(), validator=_words)
     track_id: str = attrs.field(default="", validator=_word)
-    encodings: tuple[SendEncoding, ...] = ()
+    encodings: tuple[Encoding, ...] = attrs.field(default=(), validator=_rids)
     cname: str = attrs.field(default="", validator=_word)
     codecs_preferred: bool = False
     added_by_track: bool = False
@@ -103,7 +86,7 @@ class LocalTransceiver:
         return not (self.stopping or self.stopped or self.direction is RTCRtpTransceiverDirection.STOPPED)
 
     @property
-    def simulcast(self) -> tuple[SendEncoding, ...]:
+    def simulcast(self) -> tuple[Encoding, ...]:
         """The layers of its simulcast, ``()`` for a single stream."""
         layers = tuple(encoding for encoding in self.encodings if encoding.rid is not None)
         return layers if len(layers) > 1 else ()

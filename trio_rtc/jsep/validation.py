@@ -7,10 +7,10 @@ not checked: an offer of unsupported media is never an error.
 from collections.abc import Sequence
 
 from trio_rtc.errors import InvalidAccessError
+from trio_rtc.protocols.rtp.codec import Codec, format_parameters
 from trio_rtc.protocols.sdp import SessionDescription, groups, is_data_section, is_rtp_section, media_mid
 
-from .codecs import NegotiatedCodec, format_parameters
-from .formats import negotiated_formats, section_formats
+from .formats import have_common_media, section_formats
 from .offer_answer_exchange import OfferAnswerExchange, has_rtcp_mux, section_mids
 from .plan import (
     TransportPlan,
@@ -152,18 +152,18 @@ def check_codecs(exchange: OfferAnswerExchange) -> None:
         if not is_rtp_section(offer.media[index]):
             continue
         offered, answered = section_formats(offer, index), section_formats(answer, index)
-        if any(entry.codec.is_media for entry in negotiated_formats(offered, answered)):
+        if have_common_media(offered, answered):
             continue
-        names = sorted({_described(entry) for entry in answered if entry.codec.is_media})
+        names = sorted({_described(entry) for entry in answered if entry.is_media})
         raise InvalidAccessError(
             f"media section {index} ({offer.media[index].kind}) is accepted without a codec that was offered: "
             f"the answer has {', '.join(names) or 'none that is known'}"
         )
 
 
-def _described(entry: NegotiatedCodec) -> str:
-    parameters = format_parameters(entry.codec.parameters)
-    name = f"{entry.codec.name}/{entry.codec.clock_rate} under payload type {entry.payload_type}"
+def _described(entry: Codec) -> str:
+    parameters = format_parameters(entry.parameters)
+    name = f"{entry.name}/{entry.clock_rate} under payload type {entry.payload_type}"
     return f"{name} ({parameters})" if parameters else name
 
 

@@ -4,8 +4,8 @@ from functools import cache
 
 from trio_rtc import _attrs as attrs
 from trio_rtc.jsep.capabilities import DEFAULT_CAPABILITIES, KindCapabilities, MediaCapabilities
-from trio_rtc.jsep.codecs import Codec, format_parameters
 from trio_rtc.jsep.opus import OpusParameters
+from trio_rtc.protocols.rtp.codec import Codec, format_parameters
 
 from .rtp_parameters import RTCRtpCapabilities, RTCRtpCodec, RTCRtpHeaderExtensionCapability
 

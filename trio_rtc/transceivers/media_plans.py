@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from trio_rtc import _attrs as attrs
-from trio_rtc.jsep.codecs import RTX, NegotiatedCodec, fits_encoders
+from trio_rtc.jsep.codecs import fits_encoders
 from trio_rtc.jsep.media_plan import MediaPlan
 from trio_rtc.protocols.rtp import Codec, Encoding, ReceiveParameters, SendParameters
 
@@ -32,7 +32,7 @@ def receive_parameters(plan: MediaPlan) -> ReceiveParameters:
     return ReceiveParameters(
         plan.mid,
         plan.kind,
-        tuple(rtp_codec(codec) for codec in plan.receive_codecs),
+        plan.receive_codecs,
         {extension.id: extension.uri for extension in plan.header_extensions if extension.direction.receives},
         sources,
         rtx_ssrcs,
@@ -67,8 +67,7 @@ def send_parameters(
     # The SSRCs of simulcast layers are not signaled; FlexFEC packets carry the SSRC that they protect.
     has_flexfec = plan.flexfec_announced or bool(plan.send_layers)
     # Frames are sent with the first payload type of their codec, whose profile must be one that can be encoded.
-    fitting = sorted(plan.send_codecs, key=lambda each: not fits_encoders(each.codec))
-    codecs = [rtp_codec(codec) for codec in fitting]
+    codecs = sorted(plan.send_codecs, key=lambda codec: not fits_encoders(codec))
     if chosen is not None:
         codecs.sort(key=lambda codec: codec.name.lower() != chosen.name.lower())
     return SendParameters(
@@ -116,27 +115,10 @@ def _default_opus_bitrate(codec: Codec) -> int:
     return mono_bitrate * (2 if codec.parameters.get("stereo") == "1" else 1)
 
 
-def rtp_codec(negotiated: NegotiatedCodec) -> Codec:
-    codec = negotiated.codec
-    parameters = dict(codec.parameters)
-    if codec.is_called(RTX):
-        parameters["apt"] = str(negotiated.associated_payload_type)
-    return Codec(
-        negotiated.payload_type,
-        codec.name,
-        codec.clock_rate,
-        codec.channels,
-        parameters,
-        frozenset(codec.rtcp_feedback),
-        negotiated.rtx_payload_type,
-    )
-
-
-def codec_parameters(kind: str, codecs: Sequence[NegotiatedCodec]) -> tuple[RTCRtpCodecParameters, ...]:
+def codec_parameters(kind: str, codecs: Sequence[Codec]) -> tuple[RTCRtpCodecParameters, ...]:
     """Return W3C's codec parameters."""
     return tuple(
-        RTCRtpCodecParameters(*codec_fields(kind, each.codec), payload_type=each.payload_type)
-        for each in codecs
+        RTCRtpCodecParameters(*codec_fields(kind, each), payload_type=each.payload_type) for each in codecs
     )
 
 

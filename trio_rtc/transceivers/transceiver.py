@@ -17,11 +17,11 @@ from trio_rtc._pipeline.send_pipeline import SendPipeline, SendPlan
 from trio_rtc.enums import MediaStreamTrackState, RTCPeerConnectionState, RTCRtpTransceiverDirection
 from trio_rtc.errors import InvalidStateError
 from trio_rtc.jsep import OpusParameters
-from trio_rtc.jsep.codecs import NegotiatedCodec, fits_encoders
+from trio_rtc.jsep.codecs import fits_encoders
 from trio_rtc.jsep.extensions import HeaderExtension
 from trio_rtc.jsep.media_plan import MediaPlan
-from trio_rtc.jsep.transceivers import LocalTransceiver, SendEncoding
-from trio_rtc.protocols.rtp import RtpPacket
+from trio_rtc.jsep.transceivers import LocalTransceiver
+from trio_rtc.protocols.rtp import Codec, RtpPacket
 from trio_rtc.stats import RTCStatsReport
 from trio_rtc.tracks.frame_source import FrameSource
 from trio_rtc.tracks.media_stream import MediaStream
@@ -159,7 +159,7 @@ class Transceiver:
     # -- for JSEP ----------------------------------------------------------------------------------------------------
 
     def to_jsep(self) -> LocalTransceiver:
-        send, is_video = self.send, self.kind == "video"
+        send = self.send
         return LocalTransceiver(
             self.key,
             "audio" if self.kind == "audio" else "video",
@@ -171,16 +171,7 @@ class Transceiver:
             self._extensions_to_negotiate(),
             send.stream_ids,
             send.id if send.track is None else send.track.id,
-            tuple(
-                SendEncoding(
-                    stream.rid,
-                    stream.active,
-                    stream.ssrc,
-                    stream.rtx_ssrc if is_video else None,
-                    stream.fec_ssrc if is_video else None,
-                )
-                for stream in send.streams(self.context.rng)
-            ),
+            tuple(send.streams(self.context.rng)),
             self.context.cname,
             bool(self.preferred),
             self.by_add_track,
@@ -310,8 +301,8 @@ class Transceiver:
             plan.mid,
             plan.kind,
             track,
-            codec.codec.name,
-            _with_packet_times(codec.codec.parameters, plan),
+            codec.name,
+            _with_packet_times(codec.parameters, plan),
             tuple(self.send.streams(self.context.rng)),
             self.send.degradation_preference,
         )
@@ -417,14 +408,10 @@ def _with_packet_times(parameters: Mapping[str, str], plan: MediaPlan) -> Mappin
     }
 
 
-def _chosen_codec(
-    codecs: tuple[NegotiatedCodec, ...], encoding: RTCRtpEncodingParameters
-) -> NegotiatedCodec | None:
+def _chosen_codec(codecs: tuple[Codec, ...], encoding: RTCRtpEncodingParameters) -> Codec | None:
     """Return the codec to send: that of the encoding, else the first media codec."""
-    media = sorted(
-        (each for each in codecs if each.codec.is_media), key=lambda each: not fits_encoders(each.codec)
-    )
+    media = sorted((each for each in codecs if each.is_media), key=lambda each: not fits_encoders(each))
     if encoding.codec is not None:
         name = encoding.codec.name
-        media.sort(key=lambda each: not each.codec.is_called(name))
+        media.sort(key=lambda each: not each.is_called(name))
     return next(iter(media), None)

@@ -50,7 +50,7 @@ from .sizes import MAX_SRTP, doubling
 _STREAMS = 256
 _NOW = 100.0
 _MID_ELEMENT = next(number for number, uri in EXTENSIONS.items() if uri == MID)
-_CCFB_VP8 = Codec(96, "VP8", 90000, feedback=frozenset({"nack", "nack pli", "ccm fir", "ack ccfb"}))
+_CCFB_VP8 = Codec(96, "VP8", 90000, feedback=("nack", "nack pli", "ccm fir", "ack ccfb"))
 _SEND_SSRC, _RECEIVE_SSRC = 10_000, 50_000
 
 
@@ -281,7 +281,7 @@ def _units(name: str, start: bytes, unit: bytes) -> Callable[[int], Callable[[],
     """A payload of as many of the smallest units as fit."""
 
     def prepare(count: int) -> Callable[[], object]:
-        call = _Call(1, Codec(96, name, 90000, feedback=frozenset({"nack"})))
+        call = _Call(1, Codec(96, name, 90000, feedback=("nack",)))
         packet = call.packet(0, 2, start + unit * count)
         # A frame of its own, complete, so that it is taken apart at once.
         return call.attack(attrs.evolve(packet, timestamp=3000, marker=True))

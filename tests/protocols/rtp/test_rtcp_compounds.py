@@ -96,7 +96,7 @@ def video_packet(
 
 
 def plain(*feedback: str) -> Codec:
-    return attrs.evolve(VP8, feedback=frozenset(feedback), rtx_payload_type=None)
+    return attrs.evolve(VP8, feedback=feedback, rtx_payload_type=None)
 
 
 def of_type(datagrams: list[list[RtcpPacket]], wanted: type[RtcpPacket]) -> list[list[RtcpPacket]]:

@@ -73,7 +73,7 @@ reports = st.lists(
 ).map(b"".join)
 
 
-def both_ways(*, feedback: frozenset[str]) -> tuple[RtpSession, SrtpSession]:
+def both_ways(*, feedback: tuple[str, ...]) -> tuple[RtpSession, SrtpSession]:
     """Return a session that sends and receives everything, and the SRTP session of its peer."""
     options = RtpOptions(red_loss=0.0, fec_loss=0.0, max_streams=6, max_idle_sources=6)
     session = make_session(5, options)
@@ -98,16 +98,28 @@ def take(session: RtpSession, now: float) -> None:
 
 FEEDBACK = st.sampled_from(
     [
-        frozenset({"nack", "nack pli", "transport-cc"}),
-        frozenset({"nack", "ccm fir", "goog-remb"}),
-        frozenset({"nack", "nack pli", "ack ccfb"}),
-        frozenset[str](),
+        (
+            "nack",
+            "nack pli",
+            "transport-cc",
+        ),
+        (
+            "nack",
+            "ccm fir",
+            "goog-remb",
+        ),
+        (
+            "nack",
+            "nack pli",
+            "ack ccfb",
+        ),
+        (),
     ]
 )
 
 
 @given(batch=st.lists(packets, max_size=30), feedback=FEEDBACK, step=st.floats(0, 0.5))
-def test_any_packets(batch: list[RtpPacket], feedback: frozenset[str], step: float) -> None:
+def test_any_packets(batch: list[RtpPacket], feedback: tuple[str, ...], step: float) -> None:
     session, srtp = both_ways(feedback=feedback)
     now = 10.0
     for packet in batch:
@@ -124,7 +136,7 @@ def test_any_packets(batch: list[RtpPacket], feedback: frozenset[str], step: flo
 
 
 @given(batch=st.lists(reports, max_size=20), feedback=FEEDBACK, step=st.floats(0, 0.5))
-def test_any_reports(batch: list[bytes], feedback: frozenset[str], step: float) -> None:
+def test_any_reports(batch: list[bytes], feedback: tuple[str, ...], step: float) -> None:
     session, srtp = both_ways(feedback=feedback)
     now = 10.0
     for number, report in enumerate(batch):
@@ -138,7 +150,7 @@ def test_any_reports(batch: list[bytes], feedback: frozenset[str], step: float) 
 
 
 def test_a_few_bytes_of_feedback_cost_little() -> None:
-    session, srtp = both_ways(feedback=frozenset({"transport-cc"}))
+    session, srtp = both_ways(feedback=("transport-cc",))
     session.send_frame(VIDEO, video_frame(0, 10.0), 10.0)
     take(session, 10.0)
     # 65,535 packets of which none was received, in nine chunks.

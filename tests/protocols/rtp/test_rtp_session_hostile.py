@@ -136,7 +136,7 @@ def test_an_rtx_stream_cannot_repair_a_stream_of_another_section() -> None:
 
 
 def test_arrival_reports_are_in_proportion_to_the_arrivals() -> None:
-    side = RtpSide(receiving=[receives(attrs.evolve(VP8, feedback=frozenset({"ack ccfb"})))])
+    side = RtpSide(receiving=[receives(attrs.evolve(VP8, feedback=("ack ccfb",)))])
     received = 0
     for ssrc in range(100):
         packets = [RtpPacket(99, number, 0, ssrc) for number in (0, 16_000)]

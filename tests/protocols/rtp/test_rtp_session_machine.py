@@ -46,10 +46,10 @@ MAX_UNDER_WAY = 400
 VIDEO_CODECS = (
     (VP8, VP8_RTX),
     (attrs.evolve(VP8, rtx_payload_type=None),),
-    (attrs.evolve(VP8, rtx_payload_type=None, feedback=frozenset({"nack pli", "goog-remb"})),),
+    (attrs.evolve(VP8, rtx_payload_type=None, feedback=("nack pli", "goog-remb")),),
     (VP8, VP8_RTX, RED_VIDEO, RED_RTX, ULPFEC),
     (VP8, VP8_RTX, FLEXFEC),
-    (attrs.evolve(VP8, feedback=frozenset({"nack", "nack pli", "ack ccfb"})), VP8_RTX),
+    (attrs.evolve(VP8, feedback=("nack", "nack pli", "ack ccfb")), VP8_RTX),
 )
 AUDIO_CODECS = ((OPUS,), (OPUS, RED_AUDIO), (OPUS, TELEPHONE_EVENT))
 GENERATIONS = 3

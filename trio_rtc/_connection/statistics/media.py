@@ -5,8 +5,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from trio_rtc._connection.bundle_transports import BundleTransport
-from trio_rtc.jsep.codecs import format_parameters
-from trio_rtc.protocols.rtp import Codec
+from trio_rtc.protocols.rtp.codec import Codec, format_parameters
 from trio_rtc.stats.media_stats import (
     RTCAudioSourceStats,
     RTCCodecStats,

@@ -8,6 +8,7 @@ and ``send`` (the two halves of a session, which do not know each other), ``fec`
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from .codec import UNASSIGNED, Codec, format_parameters, is_same_codec, parse_parameters
 from .events import (
     BitratesChanged,
     FramesReceived,
@@ -24,9 +25,10 @@ from .events import (
 from .options import RtpOptions
 from .packet.frame import Concealment, EncodedFrame
 from .packet.packet import RtpPacket
-from .parameters import Codec, Encoding, ReceiveParameters, SendParameters
+from .parameters import Encoding, ReceiveParameters, SendParameters
 
 __all__ = [
+    "UNASSIGNED",
     "BitratesChanged",
     "RtpClosed",
     "Codec",
@@ -47,6 +49,9 @@ __all__ = [
     "StreamEnded",
     "StreamStarted",
     "TelephoneEventReceived",
+    "format_parameters",
+    "is_same_codec",
+    "parse_parameters",
 ]
 
 if TYPE_CHECKING:

@@ -1,9 +1,10 @@
 """The negotiated parameters of RTP: plain values from the offer/answer exchange."""
 
-import enum
 from collections.abc import Mapping
 
 from trio_rtc import _attrs as attrs
+
+from .codec import Codec
 
 FEEDBACK_NACK = "nack"
 FEEDBACK_PLI = "nack pli"
@@ -11,70 +12,6 @@ FEEDBACK_FIR = "ccm fir"
 FEEDBACK_REMB = "goog-remb"
 FEEDBACK_TRANSPORT = "transport-cc"
 FEEDBACK_CCFB = "ack ccfb"
-RTX = "rtx"
-RED = "red"
-ULPFEC = "ulpfec"
-FLEXFEC = "flexfec-03"
-TELEPHONE_EVENT = "telephone-event"
-COMFORT_NOISE = "cn"
-
-
-class CodecRole(enum.Enum):
-    """The role of the packets of a payload type."""
-
-    MEDIA = "media"
-    BETWEEN = "between"
-    """Telephone events and comfort noise, which share the stream of the audio."""
-    RTX = RTX
-    RED = RED
-    ULPFEC = ULPFEC
-    FLEXFEC = FLEXFEC
-
-
-_ROLES = {
-    RTX: CodecRole.RTX,
-    RED: CodecRole.RED,
-    ULPFEC: CodecRole.ULPFEC,
-    FLEXFEC: CodecRole.FLEXFEC,
-    TELEPHONE_EVENT: CodecRole.BETWEEN,
-    COMFORT_NOISE: CodecRole.BETWEEN,
-}
-
-
-@attrs.frozen
-class Codec:
-    """A payload type of one section.
-
-    Attributes:
-        payload_type: 0 to 127.
-        name: The encoding name as in SDP.
-        clock_rate: Units of the RTP timestamp per second.
-        channels: The channels of audio.
-        parameters: The parameters of ``a=fmtp`` by name.
-        feedback: The kinds of ``a=rtcp-fb``, such as ``"nack pli"``.
-        rtx_payload_type: The payload type of its retransmissions; ``None`` for none.
-        role: The role of its packets.
-        is_media: Whether it carries media, not retransmissions, error correction, events or noise.
-    """
-
-    payload_type: int
-    name: str
-    clock_rate: int
-    channels: int = 1
-    parameters: Mapping[str, str] = attrs.field(factory=dict)
-    feedback: frozenset[str] = frozenset()
-    rtx_payload_type: int | None = None
-    role: CodecRole = attrs.field(init=False, eq=False, repr=False)
-    is_media: bool = attrs.field(init=False, eq=False, repr=False)
-
-    # Computed once, because they are read with every packet.
-    @role.default
-    def _find_role(self) -> CodecRole:
-        return _ROLES.get(self.name.lower(), CodecRole.MEDIA)
-
-    @is_media.default
-    def _find_is_media(self) -> bool:
-        return self.role is CodecRole.MEDIA
 
 
 @attrs.frozen

@@ -111,7 +111,7 @@ def test_packets_from_before_the_demand_are_not_forwarded_when_repeated() -> Non
 
 
 def test_forwarded_packets_are_protected_where_that_was_negotiated() -> None:
-    section = video_section(attrs.evolve(VP8, rtx_payload_type=None, feedback=frozenset()), FLEXFEC, fec=True)
+    section = video_section(attrs.evolve(VP8, rtx_payload_type=None, feedback=()), FLEXFEC, fec=True)
     pair = Pair(RtpOptions(fec_loss=0))
     pair.negotiate(section)
     source = hop(FIRST_HOP)
@@ -137,9 +137,7 @@ def test_forwarded_packets_are_protected_where_that_was_negotiated() -> None:
 
 def test_fec_packets_among_the_media_leave_no_gap() -> None:
     pair = Pair(RtpOptions(fec_loss=0))
-    pair.negotiate(
-        video_section(attrs.evolve(VP8, rtx_payload_type=None, feedback=frozenset()), RED_VIDEO, ULPFEC)
-    )
+    pair.negotiate(video_section(attrs.evolve(VP8, rtx_payload_type=None, feedback=()), RED_VIDEO, ULPFEC))
     pair.bob.session.set_demand(VIDEO, frames=False, packets=True)
     pair.drop = random_loss(3, 0.1)
     pair.run(2, video=30, size=4000)

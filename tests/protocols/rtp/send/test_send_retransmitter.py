@@ -67,7 +67,7 @@ def test_without_rtx_the_very_bytes_are_repeated() -> None:
 
 def test_without_nack_no_packet_is_kept() -> None:
     source = Source()
-    source.configure([], attrs.evolve(VP8_ALONE, feedback=frozenset()))
+    source.configure([], attrs.evolve(VP8_ALONE, feedback=()))
     assert not source.again.is_enabled
     sent = source.send()
     source.configure([VP8_ALONE], VP8_ALONE)

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Mapping
 
 from trio_rtc import _attrs as attrs
+from trio_rtc.protocols.rtp.codec import Codec
 from trio_rtc.protocols.rtp.packet.extensions import MID, REPAIRED_RTP_STREAM_ID, RTP_STREAM_ID, ExtensionMap
-from trio_rtc.protocols.rtp.parameters import Codec, ReceiveParameters
+from trio_rtc.protocols.rtp.parameters import ReceiveParameters
 
 
 @attrs.frozen

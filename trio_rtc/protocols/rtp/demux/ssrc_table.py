@@ -21,7 +21,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Final, Generic, TypeVar
 
-from trio_rtc.protocols.rtp.parameters import Codec
+from trio_rtc.protocols.rtp.codec import Codec
 
 from .sections import ReceiveSections, Route
 

@@ -13,12 +13,13 @@ import math
 from typing import Final
 
 from trio_rtc import _attrs as attrs
+from trio_rtc.protocols.rtp.codec import Codec, CodecRole
 from trio_rtc.protocols.rtp.options import FecOptions, RtpOptions
 from trio_rtc.protocols.rtp.packet.extensions import ExtensionMap
 from trio_rtc.protocols.rtp.packet.packet import RtpPacket
 from trio_rtc.protocols.rtp.packet.sequence_numbers import SequenceCounters
 from trio_rtc.protocols.rtp.packet.serializer import PacketSerializer
-from trio_rtc.protocols.rtp.parameters import Codec, CodecRole, Encoding, SendParameters
+from trio_rtc.protocols.rtp.parameters import Encoding, SendParameters
 
 from . import flexfec, ulpfec
 from .encoder import FecEncoder

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from trio_rtc.errors import ProtocolError
+from trio_rtc.protocols.rtp.codec import Codec, CodecRole
 from trio_rtc.protocols.rtp.options import MAX_RED_BLOCKS, RedOptions
 from trio_rtc.protocols.rtp.packet.packet import RtpPacket
-from trio_rtc.protocols.rtp.parameters import Codec, CodecRole
 from trio_rtc.protocols.rtp.stats import FecCounters
 
 from .decoder import FecDecoder

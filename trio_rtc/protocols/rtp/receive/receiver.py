@@ -18,6 +18,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from trio_rtc import _attrs as attrs
 from trio_rtc.protocols.rtcp import ReportBlock, RtcpPacket, SenderReport
 from trio_rtc.protocols.rtp.buffer_budget import ReceiveBudgets
+from trio_rtc.protocols.rtp.codec import Codec, CodecRole
 from trio_rtc.protocols.rtp.demux.demuxer import Demuxer
 from trio_rtc.protocols.rtp.demux.sections import ReceiveSections, Route
 from trio_rtc.protocols.rtp.demux.ssrc_table import SsrcEntry, SsrcState
@@ -35,7 +36,7 @@ from trio_rtc.protocols.rtp.fec.red import fec_counters
 from trio_rtc.protocols.rtp.options import RtpOptions
 from trio_rtc.protocols.rtp.packet.packet import RtpPacket
 from trio_rtc.protocols.rtp.packet.rtx import unwrap
-from trio_rtc.protocols.rtp.parameters import Codec, CodecRole, ReceiveParameters
+from trio_rtc.protocols.rtp.parameters import ReceiveParameters
 from trio_rtc.protocols.rtp.stats import Totals, add_to
 
 from .audio.telephone_events import TelephoneEventReceiver

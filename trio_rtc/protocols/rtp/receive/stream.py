@@ -27,6 +27,7 @@ from trio_rtc.protocols.rtcp import (
     unix_from_ntp,
 )
 from trio_rtc.protocols.rtp.buffer_budget import ReceiveBudgets
+from trio_rtc.protocols.rtp.codec import TELEPHONE_EVENT, ULPFEC, Codec
 from trio_rtc.protocols.rtp.fec.decoder import FecDecoder
 from trio_rtc.protocols.rtp.fec.red import RedDecoder, UlpfecDecoder, UnpackedPacket
 from trio_rtc.protocols.rtp.forward.sequence_remapper import SequenceRemapper
@@ -34,14 +35,7 @@ from trio_rtc.protocols.rtp.options import RtpOptions
 from trio_rtc.protocols.rtp.packet.extensions import ExtensionMap
 from trio_rtc.protocols.rtp.packet.frame import EncodedFrame, PlayedFrame
 from trio_rtc.protocols.rtp.packet.packet import RtpPacket
-from trio_rtc.protocols.rtp.parameters import (
-    FEEDBACK_FIR,
-    FEEDBACK_NACK,
-    FEEDBACK_PLI,
-    TELEPHONE_EVENT,
-    ULPFEC,
-    Codec,
-)
+from trio_rtc.protocols.rtp.parameters import FEEDBACK_FIR, FEEDBACK_NACK, FEEDBACK_PLI
 from trio_rtc.protocols.rtp.payload import depacketizer
 from trio_rtc.protocols.rtp.stats import (
     FecCounters,

@@ -8,11 +8,12 @@ was before serialization, else exactly as it was sent.
 from collections.abc import Iterable, Mapping, Sequence
 
 from trio_rtc import _attrs as attrs
+from trio_rtc.protocols.rtp.codec import Codec
 from trio_rtc.protocols.rtp.fec.protection import VideoProtection
 from trio_rtc.protocols.rtp.packet.packet import RtpPacket
 from trio_rtc.protocols.rtp.packet.rtx import wrap
 from trio_rtc.protocols.rtp.packet.sequence_numbers import SequenceCounters
-from trio_rtc.protocols.rtp.parameters import FEEDBACK_NACK, Codec
+from trio_rtc.protocols.rtp.parameters import FEEDBACK_NACK
 
 from .history import PacketHistory
 from .identifiers import StreamIdentifiers

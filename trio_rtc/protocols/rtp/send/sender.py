@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from trio_rtc.protocols.rtcp import ReportBlock, SenderReport
 from trio_rtc.protocols.rtcp.ntp import ntp_from_unix
 from trio_rtc.protocols.rtp.bandwidth import Bandwidth, NumberedPacket, PacketKind
+from trio_rtc.protocols.rtp.codec import TELEPHONE_EVENT, Codec, CodecRole
 from trio_rtc.protocols.rtp.events import KeyframeRequested
 from trio_rtc.protocols.rtp.fec.protection import AudioRedundancy, VideoProtection
 from trio_rtc.protocols.rtp.options import RtpOptions
@@ -20,7 +21,7 @@ from trio_rtc.protocols.rtp.packet.frame import EncodedFrame
 from trio_rtc.protocols.rtp.packet.packet import RtpPacket
 from trio_rtc.protocols.rtp.packet.sequence_numbers import SequenceCounters
 from trio_rtc.protocols.rtp.packet.serializer import PacketSerializer
-from trio_rtc.protocols.rtp.parameters import TELEPHONE_EVENT, Codec, CodecRole, Encoding, SendParameters
+from trio_rtc.protocols.rtp.parameters import Encoding, SendParameters
 from trio_rtc.protocols.rtp.payload import packetizer
 from trio_rtc.protocols.rtp.stats import QualityLimitationReason, Totals, add_to
 from trio_rtc.protocols.serial import serial_difference

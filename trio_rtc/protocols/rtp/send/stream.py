@@ -8,6 +8,7 @@ protected against loss by :mod:`..fec.protection`.
 from collections.abc import Iterable
 
 from trio_rtc import _attrs as attrs
+from trio_rtc.protocols.rtp.codec import Codec
 from trio_rtc.protocols.rtp.fec.protection import AudioRedundancy, VideoProtection
 from trio_rtc.protocols.rtp.forward.extension_mapper import ExtensionMapper
 from trio_rtc.protocols.rtp.forward.forwarder import RtpForwarder
@@ -24,7 +25,7 @@ from trio_rtc.protocols.rtp.packet.frame import EncodedFrame
 from trio_rtc.protocols.rtp.packet.packet import HEADER_SIZE, RtpPacket
 from trio_rtc.protocols.rtp.packet.rtx import OVERHEAD
 from trio_rtc.protocols.rtp.packet.sequence_numbers import SequenceCounters
-from trio_rtc.protocols.rtp.parameters import Codec, Encoding, SendParameters
+from trio_rtc.protocols.rtp.parameters import Encoding, SendParameters
 from trio_rtc.protocols.rtp.payload import Packetizer
 from trio_rtc.protocols.rtp.stats import FrameRate, QualityLimitation, Totals, numbers_of
 

@@ -1,11 +1,11 @@
 """The receive pipeline of audio: each packet is a frame, and the playout buffer decides when it is played."""
 
 from trio_rtc.errors import ProtocolError
+from trio_rtc.protocols.rtp.codec import Codec
 from trio_rtc.protocols.rtp.options import RtpOptions
 from trio_rtc.protocols.rtp.packet.extensions import HeaderValues
 from trio_rtc.protocols.rtp.packet.frame import EncodedFrame, PlayedFrame
 from trio_rtc.protocols.rtp.packet.packet import RtpPacket
-from trio_rtc.protocols.rtp.parameters import Codec
 from trio_rtc.protocols.rtp.payload import Depacketizer, has_in_band_fec, payload_duration
 from trio_rtc.protocols.rtp.receive.jitter import StreamTiming
 from trio_rtc.protocols.rtp.stats import ReceiveStats

@@ -10,11 +10,12 @@ from collections import deque
 
 from trio_rtc import _attrs as attrs
 from trio_rtc.protocols.rtp.buffer_budget import ReceiveBudgets
+from trio_rtc.protocols.rtp.codec import Codec
 from trio_rtc.protocols.rtp.options import JitterOptions, RtpOptions
 from trio_rtc.protocols.rtp.packet.extensions import HeaderValues
 from trio_rtc.protocols.rtp.packet.frame import EncodedFrame, PlayedFrame
 from trio_rtc.protocols.rtp.packet.packet import RtpPacket
-from trio_rtc.protocols.rtp.parameters import FEEDBACK_NACK, Codec
+from trio_rtc.protocols.rtp.parameters import FEEDBACK_NACK
 from trio_rtc.protocols.rtp.payload import (
     Depacketizer,
     continuity_tracker,
