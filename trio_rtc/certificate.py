@@ -43,11 +43,16 @@ class RTCCertificate:
 
     expires: float
     _certificate: Certificate = attrs.field(repr=False)
+    _fingerprint: RTCDtlsFingerprint = attrs.field(init=False, repr=False)
+
+    @_fingerprint.default
+    def _find_fingerprint(self) -> RTCDtlsFingerprint:
+        fingerprint = self._certificate.fingerprint("sha-256")
+        return RTCDtlsFingerprint(fingerprint.algorithm, fingerprint.value.lower())
 
     def get_fingerprints(self) -> list[RTCDtlsFingerprint]:
         """Return the certificate's fingerprints: the SHA-256 one."""
-        fingerprint = self._certificate.fingerprint("sha-256")
-        return [RTCDtlsFingerprint(fingerprint.algorithm, fingerprint.value.lower())]
+        return [self._fingerprint]
 
 
 def generate_certificate(

@@ -70,8 +70,8 @@ def test_audio_and_video_in_both_directions() -> None:
         assert mine.send_codecs == theirs.receive_codecs
         assert mine.receive_codecs == theirs.send_codecs
         assert mine.header_extensions == theirs.header_extensions
-    assert not one.negotiation_needed(offering.media(), ice_restart=False)
-    assert not other.negotiation_needed(answering.media(), ice_restart=False)
+    assert not offering.needs_negotiation(one)
+    assert not answering.needs_negotiation(other)
 
 
 def test_each_step_returns_the_plans_known_so_far() -> None:
@@ -347,7 +347,7 @@ def test_directions_are_intersected(offering: Direction, answering: Direction) -
     assert mine.sends == theirs.receives == (answering.sends and offering.receives)
     assert mine.receives == theirs.sends == (answering.receives and offering.sends)
     # The answerer does not request again an impossible direction.
-    assert not session.negotiation_needed(other.media(), ice_restart=False)
+    assert not other.needs_negotiation(session)
 
 
 class TestBundle:

@@ -182,11 +182,7 @@ class TwoMediaSessions(RuleBasedStateMachine):
             assert all(each.is_live for each in peer.side.transceivers)
 
     def _needing(self) -> list[int]:
-        return [
-            side
-            for side, peer in enumerate(self.peers)
-            if peer.session.negotiation_needed(peer.side.media(), ice_restart=False)
-        ]
+        return [side for side, peer in enumerate(self.peers) if peer.side.needs_negotiation(peer.session)]
 
     def _settle(self) -> None:
         for _ in range(50):

@@ -27,7 +27,7 @@ class Call:
         )
 
     def needed(self, side: int) -> bool:
-        return self.sessions[side].negotiation_needed(self.sides[side].media(), ice_restart=False)
+        return self.sides[side].needs_negotiation(self.sessions[side])
 
     def sections(self) -> list[tuple[str, str | None, bool]]:
         """Return kind, mid and whether it is live for the sections of the first side."""

@@ -257,12 +257,12 @@ def test_a_bundle_only_section_uses_the_transport_of_the_tagged_section() -> Non
 def test_negotiation_is_not_needed_after_an_exchange() -> None:
     offerer, answerer = make_session(1), make_session(2)
     media = local_media("off1")
-    assert offerer.negotiation_needed(media, ice_restart=False)
-    assert not offerer.negotiation_needed(attrs.evolve(media, data_channels=False), ice_restart=False)
+    assert offerer.negotiation_needed(data_channels=True)
+    assert not offerer.negotiation_needed()
     negotiate(offerer, answerer, media)
-    assert not offerer.negotiation_needed(media, ice_restart=False)
-    assert not answerer.negotiation_needed(media, ice_restart=False)
-    assert offerer.negotiation_needed(media, ice_restart=True)
+    assert not offerer.negotiation_needed(data_channels=True)
+    assert not answerer.negotiation_needed(data_channels=True)
+    assert offerer.negotiation_needed(data_channels=True, ice_restart=True)
 
 
 def test_after_a_rejection_the_next_channel_needs_negotiation() -> None:
@@ -273,9 +273,8 @@ def test_after_a_rejection_the_next_channel_needs_negotiation() -> None:
         "answer", without(offer.replace("application 9", "application 0"), "a=group")
     )
     assert (applied.transport, applied.rejected_mids, applied.closed_mids) == (None, ("0",), ("0",))
-    assert offerer.negotiation_needed(local_media(), ice_restart=False)
-    without_channels = attrs.evolve(local_media(), data_channels=False)
-    assert not offerer.negotiation_needed(without_channels, ice_restart=False)
+    assert offerer.negotiation_needed(data_channels=True)
+    assert not offerer.negotiation_needed()
 
 
 class TestRenegotiation:
@@ -381,7 +380,7 @@ class TestRenegotiation:
         second.create_answer(local_media("ans1"))
         done = second.apply_local("answer")
         assert (done.transport, done.closed_mids, done.rejected_mids) == (None, ("0",), ("0",))
-        assert second.negotiation_needed(local_media(), ice_restart=False)
+        assert second.negotiation_needed(data_channels=True)
         reopened = parse(second.create_offer(local_media("new1")))
         assert [media_mid(m) for m in reopened.media if m.port] == ["1"]
 

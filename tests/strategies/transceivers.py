@@ -82,6 +82,10 @@ class MediaSide:
             further={number: self.further_transport(number) for number in range(1, self.transports)},
         )
 
+    def needs_negotiation(self, session: JsepSession) -> bool:
+        """Return whether a session needs negotiation for this side."""
+        return session.negotiation_needed(self.transceivers, data_channels=self.data_channels)
+
     def further_transport(self, number: int) -> LocalTransport:
         """Return the local end of a transport beyond the first."""
         fragment = f"{self.generation}t{number}"

@@ -131,7 +131,7 @@ class Negotiation:
         return RTCSessionDescription(type, created.sdp)
 
     def _local_media(
-        self, transceivers: tuple[LocalTransceiver, ...], restarting: Collection[int] = ()
+        self, transceivers: tuple[LocalTransceiver, ...], restarting: Collection[int]
     ) -> LocalMedia:
         """Return the local state for JSEP: the transceivers and the transports.
 
@@ -199,7 +199,9 @@ class Negotiation:
     def is_needed(self) -> bool:
         """Return whether negotiation is needed (W3C webrtc section 4.7.3)."""
         return self.session.negotiation_needed(
-            self._local_media(self.transceivers.to_jsep()), bool(self._credentials_to_replace)
+            self.transceivers.to_jsep(),
+            data_channels=bool(self.states.channels.channels),
+            ice_restart=bool(self._credentials_to_replace),
         )
 
     # -- applying ----------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from typing import Any, TypeVar, cast
 
 import attrs
 
-from .argument_types import Expected, check_types, expected_types, first_wrong, validator_sentence
+from .argument_types import Check, Expected, check_types, expected_types, first_wrong, validator_sentence
 
 ClassT = TypeVar("ClassT", bound=type)
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
@@ -75,6 +75,8 @@ class _Signature:
         self._options: list[str] = []
         self._rest: list[str] = []
         self._expected: dict[str, Expected] | None = None
+        self._allow: list[Check | None] = []
+        self._allow_named: dict[str, Check | None] = {}
 
     def _read(self) -> dict[str, Expected]:
         parameters = inspect.signature(self._function).parameters.values()
@@ -84,19 +86,37 @@ class _Signature:
         self._names = [each.name for each in parameters if each.kind in named]
         self._options = [each.name for each in parameters if each.kind is each.KEYWORD_ONLY]
         self._rest = [each.name for each in parameters if each.kind is each.VAR_POSITIONAL]
-        return expected_types(self._function, self._names + self._rest)
+        expected = expected_types(self._function, self._names + self._rest)
+        checks = {name: each.allows for name, each in expected.items()}
+        self._allow_named = {name: checks.get(name) for name in self._names}
+        self._allow = [self._allow_named[name] for name in self._positional]
+        return expected
+
+    def _are_right(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+        for allows, value in zip(self._allow, args, strict=False):
+            if allows is not None and not allows(value):
+                return False
+        for name, value in kwargs.items():
+            if name not in self._allow_named:
+                return False
+            allows = self._allow_named[name]
+            if allows is not None and not allows(value):
+                return False
+        return True
 
     def check(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Raise ``TypeError`` for an argument that is unknown, or of another type."""
         if self._expected is None:
             self._expected = self._read()
+        expected = self._expected
+        if len(args) <= len(self._positional) and self._are_right(args, kwargs):
+            return
         called, positional, rest = self.called, self._positional, self._rest
         for name in kwargs:
             if name not in self._names:
                 others = [known for known in self._names if known != "self"]
                 raise TypeError(f"{called}() has no argument {name!r}{suggestion(name, others, 'it takes')}")
         arguments = {**dict(zip(positional, args, strict=False)), **kwargs}
-        expected = self._expected
         if len(args) > len(positional) or first_wrong(expected, arguments) is not None:
             if self._options and not rest:
                 _refuse_dictionary(called, args, positional, expected, self._options)

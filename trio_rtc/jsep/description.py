@@ -4,7 +4,13 @@ from collections.abc import Mapping
 
 from trio_rtc import _attrs as attrs
 from trio_rtc.enums import RTCBundlePolicy, RTCSdpType
-from trio_rtc.protocols.sdp import MediaDescription, SessionDescription, append_attributes, write
+from trio_rtc.protocols.sdp import (
+    MediaDescription,
+    SessionDescription,
+    append_attributes,
+    with_candidates,
+    write,
+)
 
 from .transceivers import LocalTransceiver
 
@@ -31,13 +37,12 @@ class Description:
     created: frozenset[str] = frozenset()
     transports: tuple[int, ...] = ()
 
-    def with_section(self, index: int, section: MediaDescription) -> "Description":
-        """Return the description with another section at ``index``; itself if the section is unchanged."""
-        media = self.parsed.media
-        old = media[index]
+    def with_candidates(self, index: int, section: MediaDescription) -> "Description":
+        """Return the description with candidates added to the section at ``index``; itself if it is unchanged."""
+        old = self.parsed.media[index]
         if section is old:
             return self
-        parsed = attrs.evolve(self.parsed, media=(*media[:index], section, *media[index + 1 :]))
+        parsed = with_candidates(self.parsed, index, section)
         known = len(old.attributes)
         if section.attributes[:known] == old.attributes and _without_attributes(
             section

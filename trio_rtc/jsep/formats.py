@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from trio_rtc import _attrs as attrs
 from trio_rtc.protocols.rtp.codec import RED, RTX, Codec, format_parameters, is_same_codec, parse_parameters
-from trio_rtc.protocols.sdp import Attribute, SessionDescription, rtp_attributes, view
+from trio_rtc.protocols.sdp import Attribute, SessionDescription, make_attribute, rtp_attributes, view
 
 from .codecs import answered_codec, is_other_profile
 
@@ -301,8 +301,8 @@ def format_attributes(formats: Iterable[Codec]) -> Iterator[Attribute]:
     for codec in formats:
         number = codec.payload_type
         channels = f"/{codec.channels}" if codec.channels > 1 else ""
-        yield Attribute("rtpmap", f"{number} {codec.name}/{codec.clock_rate}{channels}")
+        yield make_attribute("rtpmap", f"{number} {codec.name}/{codec.clock_rate}{channels}")
         for kind in codec.feedback:
-            yield Attribute("rtcp-fb", f"{number} {kind}")
+            yield make_attribute("rtcp-fb", f"{number} {kind}")
         if codec.parameters:
-            yield Attribute("fmtp", f"{number} {format_parameters(codec.parameters)}")
+            yield make_attribute("fmtp", f"{number} {format_parameters(codec.parameters)}")

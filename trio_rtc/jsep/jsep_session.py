@@ -26,7 +26,7 @@ association through ``a=tls-id``, encrypted header extensions (RFC 6904), and as
 """
 
 import random
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 
 from trio_rtc import _attrs as attrs
 from trio_rtc.enums import RTCBundlePolicy, RTCErrorDetailType, RTCSdpType, RTCSignalingState
@@ -157,21 +157,28 @@ class JsepSession:
         """The latest plans of the transports."""
         return self._planned
 
-    def negotiation_needed(self, local: LocalMedia, ice_restart: bool) -> bool:
+    def negotiation_needed(
+        self,
+        transceivers: Iterable[LocalTransceiver] = (),
+        *,
+        data_channels: bool = False,
+        ice_restart: bool = False,
+    ) -> bool:
         """Return whether negotiation is needed (W3C webrtc section 4.7.3).
 
         Data channels end with a rejected or closed section. A later channel needs negotiation again.
 
         Args:
-            local: Local contents; ``data_channels`` if there is a channel that is not closed.
+            transceivers: The local transceivers.
+            data_channels: Whether there is a channel that is not closed.
             ice_restart: Whether an ICE restart was requested.
         """
         if ice_restart:
             return True
         current = self._slots.current
-        if local.data_channels and (current is None or current.data_section() is None):
+        if data_channels and (current is None or current.data_section() is None):
             return True
-        return any(needs_negotiation(transceiver, current) for transceiver in local.transceivers)
+        return any(needs_negotiation(transceiver, current) for transceiver in transceivers)
 
     # Creating.
 
@@ -219,7 +226,7 @@ class JsepSession:
         if self._slots.pending is None or self._state not in _ANSWERABLE:
             raise InvalidStateError(f"an answer cannot be created in the state {self._state}")
         # A local provisional answer must not affect the next one.
-        question = attrs.evolve(self._slots.pending, answer=None)
+        question = self._slots.pending.without_answer()
         answer = build_answer(
             self._origin,
             question,
@@ -357,7 +364,7 @@ class JsepSession:
         # Until the final answer, the sections negotiated before and those offered now both stay open.
         opened = set(exchange.carried_mids())
         if not negotiated:
-            opened |= {*attrs.evolve(exchange, answer=None).carried_mids(), *_mids(self._established)}
+            opened |= {*exchange.without_answer().carried_mids(), *_mids(self._established)}
         applied = self._enter(target, exchange, plans, opened, negotiated=negotiated)
         self._next_mid = max(self._next_mid, *map(_number_after, exchange.mids()), 0)
         if negotiated:

@@ -11,6 +11,7 @@ from trio_rtc.protocols.sdp import (
     ExtMap,
     MediaDescription,
     SessionDescription,
+    make_attribute,
     media_mid,
     rtp_attributes,
 )
@@ -120,7 +121,10 @@ def answer_media_section(
     if not formats:
         return None
     extmaps = answered_extensions(transceiver.header_extensions, attributes.extmaps, numbers.extension_ids)
-    formats = _with_one_feedback(formats, extmaps)
+    # Of two kinds of congestion feedback, one remains: transport-wide feedback if its extension is negotiated. Without
+    # it only RFC 8888 feedback works, and Chromium sends that only if transport-cc is rejected.
+    is_numbered = any(extmap.uri == TRANSPORT_SEQUENCE_NUMBER_URI for extmap in extmaps)
+    formats = _without_feedback(formats, "ack ccfb" if is_numbered else "transport-cc")
     direction = intersect(transceiver.direction, reverse(RTCRtpTransceiverDirection(attributes.direction)))
     layers = answered_layers(transceiver, attributes, direction, formats)
     mid = media_mid(offered)
@@ -139,14 +143,8 @@ def answer_media_section(
     return _section(offered.kind, offered.protocol, formats, answered)
 
 
-def _with_one_feedback(formats: Sequence[Codec], extmaps: Sequence[ExtMap]) -> tuple[Codec, ...]:
-    """Keep one kind of congestion feedback where an offer has both: transport-wide if its extension is negotiated.
-
-    Without that extension only RFC 8888 feedback works, and Chromium sends it only if transport-cc is rejected.
-    """
-    is_numbered = any(extmap.uri == TRANSPORT_SEQUENCE_NUMBER_URI for extmap in extmaps)
-    refused = "ack ccfb" if is_numbered else "transport-cc"
-    return tuple(entry.with_feedback(kind for kind in entry.feedback if kind != refused) for entry in formats)
+def _without_feedback(formats: Sequence[Codec], refused: str) -> tuple[Codec, ...]:
+    return tuple(codec.with_feedback(kind for kind in codec.feedback if kind != refused) for codec in formats)
 
 
 def _section(
@@ -171,7 +169,7 @@ def _extension_attributes(extmaps: Sequence[ExtMap], *, mixed: bool) -> Iterator
     if mixed:
         yield Attribute("extmap-allow-mixed")
     for extmap in extmaps:
-        yield Attribute("extmap", extmap.to_value())
+        yield make_attribute("extmap", extmap.to_value())
 
 
 def _stream_ids(transceiver: LocalTransceiver) -> tuple[str, ...]:

@@ -52,6 +52,10 @@ class OfferAnswerExchange:
             return attrs.evolve(self, offer=description)
         return attrs.evolve(self, answer=description)
 
+    def without_answer(self) -> "OfferAnswerExchange":
+        """Return the exchange without its answer."""
+        return self if self.answer is None else attrs.evolve(self, answer=None)
+
     def mids(self) -> tuple[str, ...]:
         """Return the mid of every section of the offer.
 

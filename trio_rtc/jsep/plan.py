@@ -148,7 +148,7 @@ def transport_numbers(exchange: OfferAnswerExchange, standing: Sequence[Transpor
         return dict(enumerate(exchange.offer.transports))
     mids = exchange.mids()
     known = {mid: plan.number for plan in standing for mid in plan.mids}
-    bundles = attrs.evolve(exchange, answer=None).bundles
+    bundles = exchange.without_answer().bundles
     chosen: dict[int, int] = {}
     for place, bundle in enumerate(bundles):
         numbers = (known[mids[index]] for index in bundle if mids[index] in known)

@@ -69,7 +69,7 @@ def carry_candidates(description: Description, previous: Description | None) -> 
             updated = add_candidate(updated, value)
         if transport_attributes(previous.parsed, index).end_of_candidates:
             updated = end_candidates(updated)
-        description = description.with_section(index, updated)
+        description = description.with_candidates(index, updated)
     return description
 
 
@@ -189,7 +189,7 @@ def _update_exchange(
         return exchange
     index = mids.index(mid)
     return exchange.with_description(
-        side, description.with_section(index, update(description.parsed.media[index]))
+        side, description.with_candidates(index, update(description.parsed.media[index]))
     )
 
 

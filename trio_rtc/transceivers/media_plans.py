@@ -127,10 +127,14 @@ def extension_parameters(plan: MediaPlan) -> tuple[RTCRtpHeaderExtensionParamete
     return tuple(RTCRtpHeaderExtensionParameters(each.uri, each.id) for each in plan.header_extensions)
 
 
-def w3c_receive_parameters(plan: MediaPlan) -> RTCRtpReceiveParameters:
+def receive_parameters_of(
+    kind: str, plan: MediaPlan | None, codecs: Sequence[Codec]
+) -> RTCRtpReceiveParameters:
     """Return the parameters for a receiver's ``get_parameters``."""
+    if plan is None:
+        return RTCRtpReceiveParameters(codecs=codec_parameters(kind, codecs))
     return RTCRtpReceiveParameters(
         extension_parameters(plan),
         RTCRtcpParameters(reduced_size=plan.rtcp_reduced_size),
-        codec_parameters(plan.kind, plan.receive_codecs),
+        codec_parameters(kind, codecs),
     )

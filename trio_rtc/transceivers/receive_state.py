@@ -11,12 +11,14 @@ from trio_rtc import _attrs as attrs
 from trio_rtc._pipeline.receive_pipeline import ReceivePipeline
 from trio_rtc.enums import MediaStreamTrackState
 from trio_rtc.event_target import HandlerRunner
-from trio_rtc.protocols.rtp import ReceivedTelephoneEvent
+from trio_rtc.jsep.media_plan import MediaPlan
+from trio_rtc.protocols.rtp import Codec, ReceivedTelephoneEvent
 from trio_rtc.tracks.frame_queue import FrameQueue, always
 from trio_rtc.tracks.frame_source import FrameSource
 from trio_rtc.tracks.media_stream_track import MediaStreamTrack
 from trio_rtc.transports.rtc_transports import RTCDtlsTransport
 
+from .media_plans import receive_parameters_of
 from .rtp_parameters import RTCRtpReceiveParameters
 
 ItemT = TypeVar("ItemT")
@@ -35,7 +37,8 @@ class ReceiveState:
         track: W3C's ``[[ReceiverTrack]]``.
         pipeline: Receives frames and packets.
         transport: W3C's ``[[ReceiverTransport]]``.
-        parameters: The result of the last negotiation.
+        negotiated: The plan of the last negotiation; ``None`` without one.
+        codecs: The codecs that may be received: those of the last local offer or of the last negotiation.
         jitter_buffer_target: Milliseconds; ``None`` for automatic adaptation.
         event_queues: Queues of the application for telephone events.
     """
@@ -45,10 +48,16 @@ class ReceiveState:
     track: MediaStreamTrack
     pipeline: ReceivePipeline
     transport: RTCDtlsTransport | None = None
-    parameters: RTCRtpReceiveParameters = attrs.field(factory=RTCRtpReceiveParameters)
+    negotiated: MediaPlan | None = None
+    codecs: tuple[Codec, ...] = ()
     jitter_buffer_target: float | None = None
     event_queues: dict[FrameQueue[ReceivedTelephoneEvent], str | None] = attrs.field(factory=dict)
     _dropped_before: int = 0
+
+    @property
+    def parameters(self) -> RTCRtpReceiveParameters:
+        """The negotiated parameters in W3C's form."""
+        return receive_parameters_of(self.track.kind, self.negotiated, self.codecs)
 
     @property
     def dropped(self) -> int:

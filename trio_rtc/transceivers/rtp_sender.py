@@ -19,7 +19,8 @@ from trio_rtc.transports.rtc_transports import RTCDtlsTransport
 from .capabilities import capabilities_of
 from .dtmf_sender import RTCDTMFSender
 from .encodings import check_parameters
-from .rtp_parameters import RTCRtpCapabilities, RTCRtpSendParameters
+from .media_plans import extension_parameters
+from .rtp_parameters import RTCRtcpParameters, RTCRtpCapabilities, RTCRtpSendParameters
 from .transceiver import Transceiver
 
 
@@ -79,12 +80,13 @@ class RTCRtpSender:
         """
         state = self._state
         if state.last_returned is None:
+            plan = state.negotiated
             state.last_returned = RTCRtpSendParameters(
                 new_id(),
                 [attrs.evolve(encoding) for encoding in state.encodings],
-                state.negotiated.header_extensions,
-                state.negotiated.rtcp,
-                state.negotiated.codecs,
+                () if plan is None else extension_parameters(plan),
+                RTCRtcpParameters(state.cname, plan is not None and plan.rtcp_reduced_size),
+                state.codecs,
                 state.degradation_preference,
             )
         return attrs.evolve(

@@ -9,6 +9,7 @@ from trio_rtc import _attrs as attrs
 from trio_rtc._environment import new_id
 from trio_rtc._pipeline.send_pipeline import SendPipeline
 from trio_rtc.enums import RTCDegradationPreference
+from trio_rtc.jsep.media_plan import MediaPlan
 from trio_rtc.protocols.rtp import Encoding
 from trio_rtc.tracks.frame_queue import FrameQueue
 from trio_rtc.tracks.frame_source import FrameTransform, TrackState
@@ -16,30 +17,10 @@ from trio_rtc.tracks.media_stream import MediaStream
 from trio_rtc.tracks.media_stream_track import MediaStreamTrack
 from trio_rtc.transports.rtc_transports import RTCDtlsTransport
 
-from .rtp_parameters import (
-    RTCRtcpParameters,
-    RTCRtpCodecParameters,
-    RTCRtpEncodingParameters,
-    RTCRtpHeaderExtensionParameters,
-    RTCRtpSendParameters,
-)
+from .media_plans import codec_parameters
+from .rtp_parameters import RTCRtpCodecParameters, RTCRtpEncodingParameters, RTCRtpSendParameters
 
 _MAX_KEYFRAME_REQUESTS: Final = 16
-
-
-@attrs.frozen
-class NegotiatedSending:
-    """The result of the last negotiation.
-
-    Attributes:
-        codecs: The codecs that the peer accepts, the preferred one first.
-        header_extensions: The header extensions of both sides.
-        rtcp: RTCP's canonical name and modes.
-    """
-
-    codecs: tuple[RTCRtpCodecParameters, ...] = ()
-    header_extensions: tuple[RTCRtpHeaderExtensionParameters, ...] = ()
-    rtcp: RTCRtcpParameters = attrs.field(factory=RTCRtcpParameters)
 
 
 @attrs.define(eq=False)
@@ -50,7 +31,8 @@ class SendState:
         kind: ``"audio"`` or ``"video"``.
         track: W3C's ``[[SenderTrack]]``; ``None`` for no track.
         encodings: W3C's ``[[SendEncodings]]``.
-        negotiated: The result of the last negotiation.
+        cname: RTCP's canonical name.
+        negotiated: The plan of the last negotiation; ``None`` before there was one.
         transport: W3C's ``[[SenderTransport]]``.
         id: Track id in ``a=msid`` while there is no track.
         stream_ids: W3C's ``[[AssociatedMediaStreamIds]]``.
@@ -67,7 +49,8 @@ class SendState:
 
     kind: str
     encodings: list[RTCRtpEncodingParameters]
-    negotiated: NegotiatedSending
+    cname: str
+    negotiated: MediaPlan | None = None
     track: MediaStreamTrack | None = None
     transport: RTCDtlsTransport | None = None
     id: str = attrs.field(factory=new_id)
@@ -146,7 +129,13 @@ class SendState:
         if len(self.encodings) == 1 and not kept:
             self.encodings[0].rid = None
 
-    def set_negotiated(self, negotiated: NegotiatedSending, transport: RTCDtlsTransport | None) -> None:
+    @property
+    def codecs(self) -> tuple[RTCRtpCodecParameters, ...]:
+        """The codecs that the peer accepts, the preferred one first; empty before a negotiation."""
+        plan = self.negotiated
+        return () if plan is None else codec_parameters(plan.kind, plan.send_codecs)
+
+    def set_negotiated(self, negotiated: MediaPlan, transport: RTCDtlsTransport | None) -> None:
         self.negotiated = negotiated
         self.last_returned = None
         self.transport = transport
@@ -193,6 +182,6 @@ def initial_sending(
     kind: str, encodings: list[RTCRtpEncodingParameters], cname: str, streams: Sequence[MediaStream]
 ) -> SendState:
     """Return the sending half of a new transceiver, without a track."""
-    state = SendState(kind, encodings, NegotiatedSending(rtcp=RTCRtcpParameters(cname)))
+    state = SendState(kind, encodings, cname)
     state.set_streams(streams)
     return state

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from trio_rtc import _attrs as attrs
 from trio_rtc._pipeline.receive_pipeline import ReceivePipeline
 from trio_rtc._pipeline.send_pipeline import SendPipeline, SendPlan
 from trio_rtc.enums import MediaStreamTrackState, RTCPeerConnectionState, RTCRtpTransceiverDirection
@@ -22,6 +21,7 @@ from trio_rtc.jsep.extensions import HeaderExtension
 from trio_rtc.jsep.media_plan import MediaPlan
 from trio_rtc.jsep.transceivers import LocalTransceiver
 from trio_rtc.protocols.rtp import Codec, RtpPacket
+from trio_rtc.protocols.rtp.codec import TELEPHONE_EVENT
 from trio_rtc.stats import RTCStatsReport
 from trio_rtc.tracks.frame_source import FrameSource
 from trio_rtc.tracks.media_stream import MediaStream
@@ -32,16 +32,13 @@ from trio_rtc.transports.rtp import RtpTransport, Section
 from .capabilities import OFFERED, capabilities_of, codecs_by_preference
 from .connection_context import ConnectionContext
 from .media_plans import (
-    codec_parameters,
-    extension_parameters,
     receive_parameters,
     send_parameters,
-    w3c_receive_parameters,
 )
 from .media_sources import MediaSources
 from .receive_state import ReceiveState
-from .rtp_parameters import RTCRtcpParameters, RTCRtpCodec, RTCRtpEncodingParameters, RTCRtpReceiveParameters
-from .send_state import NegotiatedSending, initial_sending
+from .rtp_parameters import RTCRtpCodec, RTCRtpEncodingParameters
+from .send_state import initial_sending
 
 if TYPE_CHECKING:
     from trio_rtc.protocols.rtp.receive.stream import RtpReceiveStream
@@ -51,7 +48,6 @@ _SENDONLY = RTCRtpTransceiverDirection.SENDONLY
 _RECVONLY = RTCRtpTransceiverDirection.RECVONLY
 _INACTIVE = RTCRtpTransceiverDirection.INACTIVE
 _STOPPED = RTCRtpTransceiverDirection.STOPPED
-_TELEPHONE_EVENT = "audio/telephone-event"
 
 
 class Transceiver:
@@ -194,9 +190,7 @@ class Transceiver:
         """Apply the local offer: its transport, and the codecs that may be received before the answer."""
         self.send.transport = self.send.transport or dtls
         receive = self.receive
-        receive.parameters = attrs.evolve(
-            receive.parameters, codecs=codec_parameters(plan.kind, plan.receive_codecs)
-        )
+        receive.codecs = plan.receive_codecs
         receive.transport = receive.transport or dtls
 
     def apply_answer(self, plan: MediaPlan, dtls: RTCDtlsTransport | None, *, final: bool) -> None:
@@ -216,13 +210,9 @@ class Transceiver:
             send.encodings_before = None
         if len(send.encodings) > 1:
             send.reject_layers([layer.rid for layer in plan.send_layers])
-        negotiated = NegotiatedSending(
-            codec_parameters(plan.kind, plan.send_codecs),
-            extension_parameters(plan),
-            RTCRtcpParameters(self.context.cname, plan.rtcp_reduced_size),
-        )
-        send.set_negotiated(negotiated, dtls)
-        self.receive.parameters, self.receive.transport = w3c_receive_parameters(plan), dtls
+        send.set_negotiated(plan, dtls)
+        receive = self.receive
+        receive.negotiated, receive.codecs, receive.transport = plan, plan.receive_codecs, dtls
         send.has_sent |= plan.direction.sends
 
     def disassociate(self) -> None:
@@ -230,8 +220,7 @@ class Transceiver:
         self.plan = None
         self.send.restore_encodings()
         self.send.transport = None
-        self.receive.parameters = RTCRtpReceiveParameters()
-        self.receive.transport = None
+        self.receive.negotiated, self.receive.codecs, self.receive.transport = None, (), None
 
     def stop_sending_and_receiving(self) -> None:
         """W3C's "stop sending and receiving": sending ends now; the next negotiation signals it to the peer."""
@@ -334,12 +323,13 @@ class Transceiver:
     @property
     def can_send_telephone_events(self) -> bool:
         """W3C's conditions of ``canInsertDTMF`` (webrtc section 7.2)."""
-        codecs = self.send.negotiated.codecs
+        plan = self.send.negotiated
         return (
             not self.stopping
             and self.is_sending
             and self.send.encodings[0].active
-            and any(codec.mime_type.lower() == _TELEPHONE_EVENT for codec in codecs)
+            and plan is not None
+            and any(codec.key == TELEPHONE_EVENT for codec in plan.send_codecs)
         )
 
     async def send_packets(self, packets: Sequence[RtpPacket], rid: str | None) -> None:
@@ -362,8 +352,8 @@ class Transceiver:
 
     def choosable_codecs(self) -> Sequence[RTCRtpCodec]:
         """Return the codecs that an encoding may choose: the negotiated, else the preferred, else all codecs."""
-        if self.send.negotiated.codecs:
-            return self.send.negotiated.codecs
+        if codecs := self.send.codecs:
+            return codecs
         capabilities = capabilities_of(self.kind, sends=True)
         assert capabilities is not None
         return self.preferred or capabilities.codecs

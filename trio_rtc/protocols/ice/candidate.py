@@ -1,5 +1,6 @@
 """Candidates: the ``candidate:`` line (RFC 8839 section 5.1), priorities and foundations (RFC 8445 section 5.1)."""
 
+import functools
 import ipaddress
 import re
 import zlib
@@ -86,23 +87,7 @@ class Candidate:
         """
         if len(text) > MAX_CANDIDATE_LENGTH:
             raise ProtocolError(f"candidate of {len(text)} characters, at most {MAX_CANDIDATE_LENGTH}")
-        fields = text.strip().removeprefix("a=").removeprefix("candidate:").split()
-        if len(fields) < 8 or fields[6].lower() != "typ":
-            raise ProtocolError(f"not a candidate: {text!r}")
-        if not _TOKEN.match(fields[0]):
-            raise ProtocolError(f"not a foundation: {fields[0]!r}")
-        candidate = cls(
-            foundation=fields[0],
-            component=_parse_integer("component", fields[1], 1, 256),
-            protocol=_parse_member(
-                RTCIceProtocol, fields[2], "unsupported transport protocol", UnusableCandidate
-            ),
-            priority=_parse_integer("priority", fields[3], 0, 2**32 - 1),
-            address=_parse_address(fields[4]),
-            port=_parse_integer("port", fields[5], 0, 65535),
-            type=_parse_member(RTCIceCandidateType, fields[7], "unknown candidate type"),
-        )
-        return _with_extensions(candidate, fields[8:])
+        return _parse(text)
 
     def to_sdp(self) -> str:
         """Return the value of the SDP attribute: "candidate:" and the fields."""
@@ -155,6 +140,53 @@ def normalize_host(host: str) -> str:
         raise ProtocolError(str(error)) from None
 
 
+# The description, W3C's objects and the agent parse the same line.
+@functools.lru_cache(maxsize=64)
+def _parse(text: str) -> Candidate:
+    fields = text.strip().removeprefix("a=").removeprefix("candidate:").split()
+    if len(fields) < 8 or fields[6].lower() != "typ":
+        raise ProtocolError(f"not a candidate: {text!r}")
+    if not _TOKEN.match(fields[0]):
+        raise ProtocolError(f"not a foundation: {fields[0]!r}")
+    component = _parse_integer("component", fields[1], 1, 256)
+    protocol = _parse_member(RTCIceProtocol, fields[2], "unsupported transport protocol", UnusableCandidate)
+    priority = _parse_integer("priority", fields[3], 0, 2**32 - 1)
+    address = _parse_address(fields[4])
+    port = _parse_integer("port", fields[5], 0, 65535)
+    candidate_type = _parse_member(RTCIceCandidateType, fields[7], "unknown candidate type")
+    related_address = related_port = tcp_type = username_fragment = None
+    extensions: list[tuple[str, str]] = []
+    # A last name without value is ignored.
+    for name, value in zip(fields[8::2], fields[9::2], strict=False):
+        match name.lower():
+            case "raddr":
+                related_address = value
+            case "rport":
+                related_port = _parse_integer("rport", value, 0, 65535)
+            case "tcptype":
+                tcp_type = _parse_member(RTCIceTcpCandidateType, value, "unknown tcptype")
+            case "ufrag":
+                username_fragment = value
+            case _:
+                extensions.append((name, value))
+    if protocol == RTCIceProtocol.TCP and tcp_type is None:
+        raise UnusableCandidate("TCP candidate without tcptype")
+    return Candidate(
+        fields[0],
+        component,
+        protocol,
+        priority,
+        address,
+        port,
+        candidate_type,
+        related_address,
+        related_port,
+        tcp_type,
+        username_fragment,
+        tuple(extensions),
+    )
+
+
 def _parse_integer(what: str, text: str, minimum: int, maximum: int) -> int:
     if not _DECIMAL.match(text) or not minimum <= int(text) <= maximum:
         raise ProtocolError(f"{what} is not a number from {minimum} to {maximum}: {text!r}")
@@ -179,31 +211,3 @@ def _parse_address(text: str) -> str:
     if text.startswith("[") and text.endswith("]") and is_ipv6(text):
         text = text[1:-1]
     return normalize_host(text)
-
-
-def _with_extensions(candidate: Candidate, fields: list[str]) -> Candidate:
-    """Return the candidate with the attributes that follow its type; a last name without value is ignored."""
-    related_address = related_port = tcp_type = username_fragment = None
-    extensions: list[tuple[str, str]] = []
-    for name, value in zip(fields[::2], fields[1::2], strict=False):
-        match name.lower():
-            case "raddr":
-                related_address = value
-            case "rport":
-                related_port = _parse_integer("rport", value, 0, 65535)
-            case "tcptype":
-                tcp_type = _parse_member(RTCIceTcpCandidateType, value, "unknown tcptype")
-            case "ufrag":
-                username_fragment = value
-            case _:
-                extensions.append((name, value))
-    if candidate.protocol == RTCIceProtocol.TCP and tcp_type is None:
-        raise UnusableCandidate("TCP candidate without tcptype")
-    return attrs.evolve(
-        candidate,
-        related_address=related_address,
-        related_port=related_port,
-        tcp_type=tcp_type,
-        username_fragment=username_fragment,
-        extensions=tuple(extensions),
-    )

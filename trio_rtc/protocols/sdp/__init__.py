@@ -16,6 +16,7 @@ from .description import (
     attribute_values,
     field_value,
     has_attribute,
+    make_attribute,
     view,
 )
 from .errors import SdpSyntaxError
@@ -58,6 +59,7 @@ from .views import (
     media_mid,
     rtp_attributes,
     transport_attributes,
+    with_candidates,
 )
 from .writer import append_attributes, write
 
@@ -106,11 +108,13 @@ __all__ = [
     "is_data_section",
     "is_rejected_offer",
     "is_rtp_section",
+    "make_attribute",
     "media_mid",
     "parse",
     "parse_ice_options",
     "rtp_attributes",
     "transport_attributes",
-    "write",
     "view",
+    "with_candidates",
+    "write",
 ]

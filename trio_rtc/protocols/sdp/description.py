@@ -16,6 +16,23 @@ from .grammar import BLANKS
 from .values import VALUE_PARSERS, Bandwidth
 
 _T = TypeVar("_T")
+_UNPARSED = object()
+# The attributes that most descriptions have in common, none of them secret.
+_SHARED_NAMES = frozenset(
+    {
+        "extmap",
+        "fmtp",
+        "ice-options",
+        "max-message-size",
+        "mid",
+        "rtcp",
+        "rtcp-fb",
+        "rtpmap",
+        "sctp-port",
+        "setup",
+    }
+)
+_SHARED_LENGTH = 256
 
 
 @attrs.frozen
@@ -25,23 +42,36 @@ class Attribute:
     Attributes:
         name: The text before the colon.
         value: The text after the colon, ``None`` for a property (``a=rtcp-mux``).
-        line_number: The line in the parsed text, counted from 1.
     """
 
     name: str
     value: str | None = None
-    line_number: int | None = attrs.field(default=None, eq=False, repr=False)
+    _parsed: object = attrs.field(default=_UNPARSED, init=False, eq=False, repr=False)
 
-    @functools.cached_property
+    @property
     def parsed(self) -> object:
         """The value parsed by the attribute's grammar; ``None`` if it is malformed or the grammar is unknown."""
-        parser = VALUE_PARSERS.get(self.name)
-        if parser is None:
-            return None
-        try:
-            return parser(self.value or "")
-        except ProtocolError:
-            return None
+        if self._parsed is _UNPARSED:
+            parser = VALUE_PARSERS.get(self.name)
+            try:
+                parsed = None if parser is None else parser(self.value or "")
+            except ProtocolError:
+                parsed = None
+            object.__setattr__(self, "_parsed", parsed)
+        return self._parsed
+
+
+def make_attribute(name: str, value: str | None = None) -> Attribute:
+    """Return an attribute; equal ones that most descriptions have are the same object, which is parsed only once.
+
+    Up to 1,024 attributes of at most 256 characters are kept.
+    """
+    if name in _SHARED_NAMES and value is not None and len(value) <= _SHARED_LENGTH:
+        return shared_attribute(name, value)
+    return Attribute(name, value)
+
+
+shared_attribute = functools.lru_cache(maxsize=1024)(Attribute)
 
 
 @attrs.frozen
@@ -156,18 +186,19 @@ def attribute_values(section: Section, name: str) -> Iterator[str]:
         yield (attribute.value or "").strip(BLANKS)
 
 
-def parsed_values(section: Section, name: str, kind: type[_T]) -> Iterator[_T]:
-    """Yield the parsed value of every well-formed attribute ``name`` of a section, in order."""
-    for attribute in section.by_name.get(name, ()):
-        if isinstance(attribute.parsed, kind):
-            yield attribute.parsed
+def parsed_values(section: Section, name: str, kind: type[_T]) -> tuple[_T, ...]:
+    """Return the parsed values of all well-formed attributes ``name`` of a section, in order."""
+    attributes = section.by_name.get(name)
+    if attributes is None:
+        return ()
+    return tuple([parsed for each in attributes if isinstance(parsed := each.parsed, kind)])
 
 
 def parsed_value(section: Section, name: str, kind: type[_T]) -> _T | None:
     """Return the parsed value of the first well-formed attribute ``name``, ``None`` without one."""
     for attribute in section.by_name.get(name, ()):
-        if isinstance(attribute.parsed, kind):
-            return attribute.parsed
+        if isinstance(parsed := attribute.parsed, kind):
+            return parsed
     return None
 
 

@@ -25,8 +25,8 @@ from .description import (
     IgnoredLine,
     MediaDescription,
     Origin,
-    Section,
     SessionDescription,
+    make_attribute,
 )
 from .errors import SdpSyntaxError
 from .fields import check_time, parse_media_line, parse_origin
@@ -35,7 +35,7 @@ from .options import SdpOptions
 from .values import VALUE_PARSERS
 from .views import is_data_section, is_rejected_offer, is_rtp_section
 
-_FORBIDDEN = re.compile("[\0\r\ud800-\udfff]")
+_FORBIDDEN = re.compile("[\0\ud800-\udfff]|\r(?!\n)")
 _SESSION_FIELDS = frozenset("iuepcbtrzk")
 _MEDIA_FIELDS = frozenset("icbk")
 # Attributes that decide whether and over which transport a section works. Transport attributes are inherited from
@@ -60,10 +60,11 @@ def parse(text: str, options: SdpOptions = _DEFAULT_OPTIONS) -> SessionDescripti
         raise SdpSyntaxError(
             1, text[:80], f"text has {len(text)} characters, more than {options.maximum_length}"
         )
-    lines = text.rstrip("\r\n").split("\n")
+    text = text.rstrip("\r\n")
+    lines = text.split("\n")
     if len(lines) > options.maximum_lines:
         raise SdpSyntaxError(options.maximum_lines + 1, "", f"more than {options.maximum_lines} lines")
-    parser = _Parser(options)
+    parser = _Parser(options, is_clean=_FORBIDDEN.search(text) is None)
     for number, raw in enumerate(lines, 1):
         line = raw.removesuffix("\r")
         try:
@@ -73,7 +74,7 @@ def parse(text: str, options: SdpOptions = _DEFAULT_OPTIONS) -> SessionDescripti
     description = parser.finish()
     if description is None:
         raise SdpSyntaxError(len(lines) + 1, "", "description ends before its o= or s= line")
-    ignored = [*parser.ignored, *_check_attributes(description)]
+    ignored = [*parser.ignored, *parser.check_attributes(description)]
     return attrs.evolve(description, ignored=tuple(sorted(ignored, key=lambda line: line.number)))
 
 
@@ -83,11 +84,15 @@ class _OpenSection:
 
     fields: list[Field] = attrs.Factory(list)
     attributes: list[Attribute] = attrs.Factory(list)
+    line_numbers: list[int] = attrs.Factory(list)
 
 
 @attrs.define
 class _Parser:
+    """The state of ``parse``: the sections so far. ``is_clean`` means that no line has forbidden characters."""
+
     _options: SdpOptions
+    _is_clean: bool = attrs.field(kw_only=True)
     ignored: list[IgnoredLine] = attrs.field(factory=list, init=False)
     _origin: Origin | None = attrs.field(default=None, init=False)
     _name: str | None = attrs.field(default=None, init=False)
@@ -98,7 +103,7 @@ class _Parser:
 
     def add_line(self, number: int, line: str) -> None:
         """Add one line; raise ``ProtocolError`` if it is malformed."""
-        if _FORBIDDEN.search(line) is not None:
+        if not self._is_clean and _FORBIDDEN.search(line) is not None:
             raise ProtocolError("line must not contain NUL, a lone carriage return or a lone surrogate")
         line_type, equals, value = line[:1], line[1:2], line[2:]
         if equals != "=":
@@ -113,8 +118,9 @@ class _Parser:
             )
         elif line_type == "a":
             name, colon, text = value.partition(":")
-            attribute = Attribute(name.strip(BLANKS), text if colon else None, number)
-            self._section().attributes.append(attribute)
+            section = self._section()
+            section.attributes.append(make_attribute(name.strip(BLANKS), text if colon else None))
+            section.line_numbers.append(number)
         else:
             self._add_field(number, line_type, value)
 
@@ -164,44 +170,47 @@ class _Parser:
             self._origin, self._name, tuple(session.fields), tuple(session.attributes), media
         )
 
+    def check_attributes(self, description: SessionDescription) -> Iterator[IgnoredLine]:
+        """Yield the malformed attributes that are ignored.
+
+        Raises:
+            SdpSyntaxError: A needed attribute is malformed.
+        """
+        yield from _check_section(self._session, _NEEDED_TRANSPORT)
+        for media, section in zip(description.media, self._media, strict=True):
+            is_data = is_data_section(media)
+            if (is_data or is_rtp_section(media)) and not is_rejected_offer(media):
+                yield from _check_section(section, _NEEDED_DATA if is_data else _NEEDED_MEDIA)
+                _require_fingerprint(section, self._session)
+
 
 _PREAMBLE = ("v", "o", "s")
 
 
-def _check_attributes(description: SessionDescription) -> Iterator[IgnoredLine]:
-    """Yield the malformed attributes that are ignored.
-
-    Raises:
-        SdpSyntaxError: A needed attribute is malformed.
-    """
-    yield from _check_section(description, _NEEDED_TRANSPORT)
-    for media in description.media:
-        is_data = is_data_section(media)
-        if (is_data or is_rtp_section(media)) and not is_rejected_offer(media):
-            yield from _check_section(media, _NEEDED_DATA if is_data else _NEEDED_MEDIA)
-            _require_fingerprint(media, description)
-
-
-def _check_section(section: Section, needed: Iterable[str]) -> Iterator[IgnoredLine]:
-    for attribute in section.attributes:
-        if attribute.name not in VALUE_PARSERS or attribute.parsed is not None:
+def _check_section(section: _OpenSection, needed: Iterable[str]) -> Iterator[IgnoredLine]:
+    for number, attribute in zip(section.line_numbers, section.attributes, strict=True):
+        if attribute.parsed is not None or attribute.name not in VALUE_PARSERS:
             continue
-        reason = f"a={attribute.name} is malformed"
         # An empty mid is equivalent to none: the section is identified by its index.
         is_empty_mid = attribute.name == "mid" and not (attribute.value or "").strip(BLANKS)
         if attribute.name in needed and not is_empty_mid:
-            raise _syntax_error(attribute)
-        yield IgnoredLine(attribute.line_number or 0, reason)
+            raise _syntax_error(number, attribute)
+        yield IgnoredLine(number, f"a={attribute.name} is malformed")
 
 
-def _require_fingerprint(media: MediaDescription, description: SessionDescription) -> None:
+def _require_fingerprint(media: _OpenSection, session: _OpenSection) -> None:
     """Reject a section whose own and inherited fingerprints are all malformed."""
-    lines = [*media.by_name.get("fingerprint", ()), *description.by_name.get("fingerprint", ())]
-    if lines and all(each.parsed is None for each in lines):
-        raise _syntax_error(lines[0])
+    lines = [
+        (number, each)
+        for section in (media, session)
+        for number, each in zip(section.line_numbers, section.attributes, strict=True)
+        if each.name == "fingerprint"
+    ]
+    if lines and all(each.parsed is None for _, each in lines):
+        raise _syntax_error(*lines[0])
 
 
-def _syntax_error(attribute: Attribute) -> SdpSyntaxError:
+def _syntax_error(number: int, attribute: Attribute) -> SdpSyntaxError:
     line = attribute.name if attribute.value is None else f"{attribute.name}:{attribute.value}"
     try:
         VALUE_PARSERS[attribute.name](attribute.value or "")
@@ -209,4 +218,4 @@ def _syntax_error(attribute: Attribute) -> SdpSyntaxError:
         reason = str(error)
     else:
         reason = f"{attribute.name} is malformed"
-    return SdpSyntaxError(attribute.line_number or 0, f"a={line}", reason)
+    return SdpSyntaxError(number, f"a={line}", reason)

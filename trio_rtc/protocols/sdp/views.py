@@ -131,8 +131,8 @@ def _read_transport_attributes(description: SessionDescription, index: int) -> T
     options = (parsed_values(part, "ice-options", tuple) for part in (description, media))
     # Both credentials come from one level: a media-level ufrag and a session-level password do not belong together.
     credentials: Section = media if has_attribute(media, "ice-ufrag") else description
-    fingerprints = tuple(parsed_values(media, "fingerprint", Fingerprint)) or tuple(
-        parsed_values(description, "fingerprint", Fingerprint)
+    fingerprints = parsed_values(media, "fingerprint", Fingerprint) or parsed_values(
+        description, "fingerprint", Fingerprint
     )
     return TransportAttributes(
         ice_ufrag=ice_username_fragment(description, index),
@@ -145,6 +145,17 @@ def _read_transport_attributes(description: SessionDescription, index: int) -> T
         setup=_inherited(description, media, "setup", str),
         tls_id=_inherited(description, media, "tls-id", str),
     )
+
+
+def with_candidates(
+    description: SessionDescription, index: int, section: MediaDescription
+) -> SessionDescription:
+    """Return a description with candidates added to the section at ``index``; all other views remain cached."""
+    media = description.media
+    changed = attrs.evolve(description, media=(*media[:index], section, *media[index + 1 :]))
+    changed.views.update(description.views)
+    changed.views.pop((_read_transport_attributes, index), None)
+    return changed
 
 
 def application_attributes(media: MediaDescription) -> ApplicationAttributes | None:
@@ -195,15 +206,15 @@ def _read_rtp_attributes(description: SessionDescription, index: int) -> RtpAttr
         rtcp_mux_only=has_attribute(media, "rtcp-mux-only"),
         rtcp_rsize=has_attribute(media, "rtcp-rsize"),
         rtcp=parsed_value(media, "rtcp", Rtcp),
-        msids=tuple(parsed_values(media, "msid", Msid)),
+        msids=parsed_values(media, "msid", Msid),
         extmap_allow_mixed=any(has_attribute(part, "extmap-allow-mixed") for part in (description, media)),
-        extmaps=tuple(parsed_values(media, "extmap", ExtMap)),
-        rtpmaps=tuple(parsed_values(media, "rtpmap", RtpMap)),
-        fmtps=tuple(parsed_values(media, "fmtp", Fmtp)),
-        rtcp_feedback=tuple(parsed_values(media, "rtcp-fb", RtcpFeedback)),
-        ssrcs=tuple(parsed_values(media, "ssrc", Ssrc)),
-        ssrc_groups=tuple(parsed_values(media, "ssrc-group", SsrcGroup)),
-        rids=tuple(parsed_values(media, "rid", Rid)),
+        extmaps=parsed_values(media, "extmap", ExtMap),
+        rtpmaps=parsed_values(media, "rtpmap", RtpMap),
+        fmtps=parsed_values(media, "fmtp", Fmtp),
+        rtcp_feedback=parsed_values(media, "rtcp-fb", RtcpFeedback),
+        ssrcs=parsed_values(media, "ssrc", Ssrc),
+        ssrc_groups=parsed_values(media, "ssrc-group", SsrcGroup),
+        rids=parsed_values(media, "rid", Rid),
         simulcast=parsed_value(media, "simulcast", Simulcast),
         bandwidths=tuple(field.bandwidth for field in media.fields if field.bandwidth is not None),
         ptime=parsed_value(media, "ptime", float),

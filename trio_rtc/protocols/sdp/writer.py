@@ -10,7 +10,7 @@ def write(description: SessionDescription) -> str:
 
     Fields precede attributes, as the grammar requires; the order within each is kept.
     """
-    return "".join(f"{line}\r\n" for line in _lines(description))
+    return "\r\n".join([*_lines(description), ""])
 
 
 def append_attributes(text: str, index: int, attributes: Iterable[Attribute]) -> str:
