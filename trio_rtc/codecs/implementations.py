@@ -127,11 +127,8 @@ def _no_settings(setup: EncoderSetup) -> dict[str, str]:
 class VideoEncoderImplementation:
     """One of FFmpeg's video encoders.
 
-    Attributes:
-        settings: Returns the options with which it is opened.
-        pixel_format: Its input format.
-        max_threads: Maximum threads unless the application sets them. The threads of VP8 busy-wait for each other: with
-            two, 720p takes up to ten times the CPU time of one.
+    ``max_threads`` applies unless the application sets them. The threads of VP8 busy-wait for each other: with two,
+    720p takes up to ten times the CPU time of one.
     """
 
     name: str
@@ -198,9 +195,7 @@ VIDEO_DECODERS: dict[str, tuple[tuple[str, dict[str, str]], ...]] = {
 class AudioImplementation:
     """The parameters of an audio codec in RTP and in FFmpeg.
 
-    Attributes:
-        clock_rate: The RTP clock rate. G.722's is 8000 although it samples at 16000, an error that RFC 3551 section
-            4.5.2 retains.
+    The RTP clock rate of G.722 is 8000 although it samples at 16000, an error that RFC 3551 section 4.5.2 retains.
     """
 
     name: str

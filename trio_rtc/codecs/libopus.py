@@ -36,11 +36,7 @@ _BROKEN = b"\xff\x30\x00"
 
 
 class Libopus:
-    """The decoding functions of libopus.
-
-    Raises:
-        OSError: The library does not exist, or the self-test failed.
-    """
+    """The decoding functions of libopus; ``OSError`` if the library does not exist or fails the self-test."""
 
     def __init__(self, name: str) -> None:
         library = ctypes.CDLL(name)

@@ -41,11 +41,7 @@ class RateControl(Protocol):
 
 @attrs.define
 class DynamicRateControl:
-    """The encoder reads the bitrate before each frame, up to a ceiling.
-
-    Attributes:
-        headroom: The factor by which the bitrate may grow without reopening.
-    """
+    """The encoder reads the bitrate before each frame, up to a ceiling: ``headroom`` times that of the opening."""
 
     headroom: int = 4
     _ceiling: int = 0
@@ -71,9 +67,7 @@ class DynamicRateControl:
 class TimestampRateControl:
     """The encoder's timestamps advance more slowly or quickly, so that it spends less or more.
 
-    Attributes:
-        range: The factor by which the bitrate may grow or fall without reopening. Since the encoder's buffer is in
-            bits, it reacts more slowly with a slow clock.
+    The factor is within ``range``: since the encoder's buffer is in bits, it reacts more slowly with a slow clock.
     """
 
     range: float = 4.0
@@ -103,11 +97,7 @@ class TimestampRateControl:
 class ReopeningRateControl:
     """The encoder is reopened, which costs a keyframe.
 
-    Attributes:
-        decrease: The encoder is reopened below this fraction of its bitrate,
-        increase: or above this multiple of its bitrate,
-        decrease_interval: for a lower bitrate at least so many seconds after it was opened,
-        increase_interval: for a higher bitrate at least so many seconds after it was opened.
+    This is done below or above these multiples of its bitrate, at least so many seconds after it was opened.
     """
 
     decrease: float = 0.85

@@ -10,12 +10,9 @@ _SLACK = 0.1  # tolerated jitter of the source, as a fraction of the interval
 
 @attrs.define
 class VideoClock:
-    """Computes strictly increasing 90 kHz timestamps of video frames.
+    """Computes strictly increasing 90 kHz timestamps of video frames, ``interval`` apart without any timestamp.
 
     When the source's time goes back (a file played in a loop), timestamps continue one interval after the last frame.
-
-    Attributes:
-        interval: Ticks between frames without any timestamp.
     """
 
     interval: int

@@ -37,9 +37,8 @@ _MAX_STEP = VIDEO_CLOCK_RATE  # a pause must not let the encoder save bits for m
 class _OpenEncoder:
     """An open encoder.
 
-    Attributes:
-        interval: The average interval between frames, relative to the frame rate with which it was opened.
-        in_flight: RTP timestamp and rotation of frames in the encoder, by the encoder's timestamp.
+    ``interval`` is the average one between frames, relative to the frame rate with which it was opened; ``in_flight``
+    has RTP timestamp and rotation of frames in the encoder, by the encoder's timestamp.
     """
 
     context: av.VideoCodecContext

@@ -116,14 +116,7 @@ class CodecThread:
 
 @attrs.define
 class DecodeCounters:
-    """Statistics of a decoder.
-
-    Attributes:
-        quantizers: Sum of the known quantizers of decoded frames.
-        quantized: Count of these quantizers.
-        broken: Frames that failed to decode.
-        seconds: Total decoding time.
-    """
+    """Statistics of a decoder; ``quantizers`` is the sum of ``quantized`` ones, ``seconds`` the decoding time."""
 
     decoded: int = 0
     keyframes: int = 0

@@ -53,11 +53,9 @@ class _ReceivedFrame:
 
 @attrs.define(eq=False)
 class _Track:
-    """A channel that is being recorded.
+    """A channel that is being recorded, with frames held until the file's header is written.
 
-    Attributes:
-        held: Frames that arrived before the file's header was written.
-        origin: The track's own timestamp at the beginning of the file, in seconds.
+    ``origin`` is the track's own timestamp at the beginning of the file, in seconds.
     """
 
     channel: trio.abc.ReceiveChannel[MediaFrame]

@@ -56,13 +56,7 @@ class ConnectionRateLimiter:
 
 @attrs.define(eq=False)
 class TrackedConnection:
-    """A connection in the table.
-
-    Attributes:
-        source: The address or IPv6 network for which it is counted; ``None`` without one.
-        displace: Closes the connection.
-        is_open: Whether the handshake is complete.
-    """
+    """A connection of an address or IPv6 network, open when its handshake is complete; ``displace`` closes it."""
 
     source: str | None
     displace: Callable[[], None]

@@ -57,11 +57,7 @@ class RequestHead:
 
 
 async def read_request_head(stream: trio.abc.Stream) -> RequestHead:
-    """Read a request up to the empty line after its header fields.
-
-    Raises:
-        ProtocolError: The request is not HTTP/1.1, too large, or truncated.
-    """
+    """Read a request up to the empty line after its header fields; ``ProtocolError`` if malformed or too large."""
     received = bytearray()
     while (end := received.find(b"\r\n\r\n")) < 0:
         data = await stream.receive_some(_RECEIVE_SIZE)

@@ -54,12 +54,7 @@ class RoomLimits:
 
 @attrs.define(eq=False)
 class Member:
-    """One connection in one room.
-
-    Attributes:
-        id: The id, unique in the server's lifetime.
-        overflowed: Whether messages were lost because the member was too slow.
-    """
+    """One connection in one room; its id is unique in the server's lifetime."""
 
     id: str
     room: str

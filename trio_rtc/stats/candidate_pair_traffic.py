@@ -39,9 +39,7 @@ class TrafficCounter(Protocol):
 class CandidatePairTraffic:
     """The traffic of the last 64 selected pairs of a transport.
 
-    Attributes:
-        counter: The counters of the transport; ``None`` before they exist.
-        changes: Number of selections, including those of no pair.
+    ``counter`` is ``None`` before it exists; ``changes`` is the number of selections, including those of no pair.
     """
 
     counter: TrafficCounter | None = None

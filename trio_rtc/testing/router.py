@@ -37,12 +37,7 @@ def canonical(host: str) -> str:
 
 
 class Router:
-    """The packets in flight on a network.
-
-    Attributes:
-        filters: The packet filters in the order in which they are called.
-        started: Whether the network has ever run.
-    """
+    """The packets in flight on a network, and the packet filters in the order in which they are called."""
 
     def __init__(self, conditions: NetworkConditions, trace: Trace, granularity: float) -> None:
         self.trace = trace

@@ -19,11 +19,9 @@ _COLLAPSED = 0.5
 
 
 class AcknowledgedBitrateEstimator:
-    """Bayesian estimate of the rates of short windows: outliers have less weight.
+    """Bayesian estimate of the rates of short windows, in bits a second: outliers have less weight.
 
-    Attributes:
-        bitrate: The estimate in bits a second; ``None`` before the end of the first window.
-        sample: The rate of the last window.
+    ``bitrate`` and ``sample``, the rate of the last window, are ``None`` before the end of the first window.
     """
 
     def __init__(self, options: BandwidthEstimationOptions) -> None:

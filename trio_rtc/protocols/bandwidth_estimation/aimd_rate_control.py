@@ -21,12 +21,7 @@ _INCREASE_OFFSET = 10_000.0
 
 
 class AimdRateControl:
-    """Additive and multiplicative increase, multiplicative decrease.
-
-    Attributes:
-        bitrate: In bits a second.
-        decreased_at: Time of the last decrease; ``-inf`` before.
-    """
+    """Additive and multiplicative increase, multiplicative decrease of ``bitrate``, in bits a second."""
 
     def __init__(self, options: BandwidthEstimationOptions) -> None:
         self._options = options
@@ -50,13 +45,9 @@ class AimdRateControl:
     def update(
         self, overuse: OveruseState, acknowledged: float | None, application_limited: bool, now: float
     ) -> float:
-        """Update the rate by the overuse signal, and return it.
+        """Update the rate by the overuse signal and the acknowledged bitrate, and return it.
 
-        Args:
-            overuse: Signal of the overuse detector.
-            acknowledged: Acknowledged bitrate in bits a second, ``None`` if unknown.
-            application_limited: Whether the application sends too little to test a higher rate.
-            now: Monotonic time in seconds.
+        ``application_limited``: the application sends too little to test a higher rate.
         """
         self._change_state(overuse, now)
         if self.state is RateState.INCREASE:

@@ -6,10 +6,7 @@ from .options import BandwidthEstimationOptions
 class AlrDetector:
     """A budget that grows by a part of the target and is reduced by bytes sent (goog_cc's ``AlrDetector``).
 
-    Attributes:
-        target: In bits a second.
-        since: Start of the current region; ``None`` outside of one.
-        ended_at: End of the last region; ``None`` before.
+    ``since`` is the start of the current region, ``None`` outside of one, ``ended_at`` the end of the last one.
     """
 
     def __init__(self, options: BandwidthEstimationOptions) -> None:

@@ -22,9 +22,7 @@ _BLIND_BACKOFF = 0.5
 class DelayBasedEstimator:
     """Estimates the rate at which the delay does not grow.
 
-    Attributes:
-        rate: The rate control.
-        queue_delay: Queueing delay in seconds; a lower bound.
+    ``queue_delay`` is a lower bound of the queueing delay in seconds.
     """
 
     def __init__(self, options: BandwidthEstimationOptions) -> None:
@@ -73,14 +71,9 @@ class DelayBasedEstimator:
         application_limited: bool,
         now: float,
     ) -> float:
-        """Update the rate from one feedback, and return it.
+        """Update the rate from one feedback, and return it; all rates are in bits a second.
 
-        Args:
-            received: Packets received, in order of arrival.
-            acknowledged: Acknowledged bitrate in bits a second, ``None`` when unknown.
-            probe: Result of a probe in bits a second, ``None`` without one.
-            application_limited: Whether the application sends much less than the target.
-            now: Monotonic time in seconds.
+        ``received`` is in order of arrival. ``acknowledged`` and ``probe``, the result of a probe, may be unknown.
         """
         if self._feedback_at is not None and now - self._feedback_at > _STREAM_TIMEOUT:
             self._reset()

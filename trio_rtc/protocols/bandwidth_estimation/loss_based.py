@@ -46,11 +46,7 @@ class _Observation:
 class LossBasedEstimator:
     """Estimates the rate up to which there is only the inherent loss of the path.
 
-    Attributes:
-        bitrate: In bits a second; infinite while loss does not limit it.
-        state: Whether loss limits the rate.
-        inherent_loss: Inherent loss of the path, from 0 to 1.
-        loss: Recent average loss, from 0 to 1.
+    ``bitrate`` is infinite while loss does not limit it. ``inherent_loss`` and the recent ``loss`` are from 0 to 1.
     """
 
     def __init__(self, options: BandwidthEstimationOptions) -> None:
@@ -198,12 +194,8 @@ class LossBasedEstimator:
 class _LossModel:
     """The observations under the assumption of a bandwidth.
 
-    Observations below the bandwidth, which are most of them, have only inherent loss and are summed up.
-
-    Attributes:
-        free_lost: Weighted packets lost below the bandwidth.
-        free_received: Weighted packets received below the bandwidth.
-        full: For each observation above the bandwidth: weighted packets lost and received, and the excess part.
+    Observations below the bandwidth, which are most of them, have only inherent loss: their weighted packets are
+    summed up. ``full`` has weighted packets lost and received, and the excess part, of each observation above it.
     """
 
     free_lost: float

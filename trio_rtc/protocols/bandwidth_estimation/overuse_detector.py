@@ -31,14 +31,9 @@ class OveruseDetector:
     def update(
         self, trend: float, deltas: int, send_delta: float, queue_delay: float, now: float
     ) -> OveruseState:
-        """Update the state from a new trend.
+        """Update the state from a new trend of the delay, in seconds per second; delays are in seconds.
 
-        Args:
-            trend: Slope of the delay, in seconds per second.
-            deltas: Number of deltas so far.
-            send_delta: Time between the last two groups, in seconds.
-            queue_delay: Delay above the least delay of the path, in seconds.
-            now: Arrival time of the last group, on the peer's clock.
+        ``queue_delay`` is that above the least delay of the path, ``now`` the arrival time on the peer's clock.
         """
         options = self._options
         weighted = min(deltas, options.trendline_max_deltas) * trend * options.trendline_gain

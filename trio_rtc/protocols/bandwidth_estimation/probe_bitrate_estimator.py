@@ -32,11 +32,8 @@ class _Cluster:
 class ProbeBitrateEstimator:
     """Collects the packets of clusters, and computes a rate as soon as enough of one has arrived.
 
-    At most 16 clusters are kept; a further one replaces the oldest.
-
-    Attributes:
-        succeeded: Number of clusters with a result.
-        error: Relative standard error of the last result.
+    At most 16 clusters are kept; a further one replaces the oldest. ``error`` is the relative standard error of the
+    last result.
     """
 
     def __init__(self, options: BandwidthEstimationOptions) -> None:

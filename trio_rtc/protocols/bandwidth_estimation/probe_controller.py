@@ -24,14 +24,10 @@ _MIN_AFTER_DECREASE = 1.0
 
 @attrs.frozen
 class ProbeConditions:
-    """The state of the path that determines probes.
+    """The state of the path that determines probes; bitrates are in bits a second.
 
-    Attributes:
-        bitrate: The target, in bits a second.
-        max_bitrate: Upper bound of the target.
-        capacity_known: Whether the capacity of the path has been reached.
-        application_limited_since: Start of the application-limited region, ``None`` outside of one.
-        settled_since: End of the last overuse; ``math.inf`` during one.
+    ``application_limited_since`` is ``None`` outside of such a region. ``settled_since`` is the end of the last
+    overuse, ``math.inf`` during one.
     """
 
     bitrate: float

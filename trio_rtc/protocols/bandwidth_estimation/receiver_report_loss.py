@@ -14,12 +14,9 @@ _MAX_INCREASES = 5.0
 
 
 class ReceiverReportLoss:
-    """Increases and decreases a rate by two thresholds of loss.
+    """Increases and decreases a bitrate, in bits a second, by two thresholds of loss.
 
-    Attributes:
-        bitrate: The rate in bits a second.
-        fraction: Fraction lost of the last report, from 0 to 1.
-        any_loss: Whether any report has had loss.
+    ``fraction`` is that of the last report, from 0 to 1.
     """
 
     def __init__(self, options: BandwidthEstimationOptions) -> None:

@@ -8,9 +8,7 @@ from .options import BandwidthEstimationOptions
 class TrendlineEstimator:
     """Accumulates and smooths the delay variations of groups, and fits a line to them by least squares.
 
-    Attributes:
-        trend: Slope of the delay in seconds per second: 0 on an idle path, positive while a queue grows.
-        deltas: Number of deltas so far.
+    The trend is in seconds per second: 0 on an idle path, positive while a queue grows.
     """
 
     def __init__(self, options: BandwidthEstimationOptions) -> None:

@@ -129,11 +129,7 @@ def is_link_local(host: str) -> bool:
 
 
 def normalize_host(host: str) -> str:
-    """Return a numeric address in canonical form.
-
-    Raises:
-        ProtocolError: It is not a numeric address.
-    """
+    """Return a numeric address in canonical form, or raise ``ProtocolError``."""
     try:
         return str(ipaddress.ip_address(host.partition("%")[0]))
     except ValueError as error:

@@ -100,10 +100,7 @@ class Query:
 class _UrlProgress:
     """Queries to the addresses of one URL.
 
-    Attributes:
-        pending: Number of queries that are waiting or in flight.
-        resolved: Whether the URL gave a candidate, or its failure was reported.
-        failure: Error text if it gives no candidate.
+    It is resolved when it gave a candidate, or its failure was reported.
     """
 
     pending: int = 0

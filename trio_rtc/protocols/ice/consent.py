@@ -16,14 +16,9 @@ from .options import IceOptions
 
 
 class Consent:
-    """Consent timers of one selected pair.
+    """Consent timers of one selected pair; consent begins with the last response on the pair.
 
-    Args:
-        options: Times.
-        rng: Randomizes the interval between checks.
-        answered_at: Time of the last response on the pair, when consent begins.
-        disconnected: Whether the pair replaces a disconnected one. If so, it is checked immediately and disconnected
-            until a response arrives.
+    A pair that replaces a disconnected one is checked immediately.
 
     Attributes:
         unanswered_since: Time of the first unanswered check, infinite if there is none.

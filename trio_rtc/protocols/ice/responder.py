@@ -17,12 +17,7 @@ ROLE_CONFLICT = ErrorCode(487, "Role Conflict")
 
 @attrs.frozen
 class ErrorResponse:
-    """Error response to an invalid check.
-
-    Attributes:
-        response: The encoded response.
-        is_authentic: Whether the request has valid message integrity.
-    """
+    """Encoded error response to an invalid check, which is authentic if its message integrity is valid."""
 
     error: ErrorCode
     response: bytes

@@ -19,9 +19,7 @@ class ConflictOutcome(Enum):
 class RoleConflictResolver:
     """Role and tie-breaker of this agent.
 
-    Attributes:
-        role: Current role.
-        peer_is_lite: Whether the peer is a lite agent, so that this one is controlling (RFC 8445 section 6.1.1).
+    If the peer is a lite agent, this one is controlling (RFC 8445 section 6.1.1).
     """
 
     def __init__(self, role: IceRole, rng: random.Random) -> None:

@@ -37,12 +37,7 @@ class Selection:
 
 @attrs.frozen(eq=False)
 class Failover:
-    """A pair on which a controlled agent sends in place of the nominated one.
-
-    Attributes:
-        nominated: The nominated pair, whose checks were unanswered; ``None`` if none was nominated.
-        since: Time of the failover.
-    """
+    """A pair on which a controlled agent sends in place of the nominated one, whose checks were unanswered."""
 
     pair: CheckedPair
     nominated: CheckedPair | None
@@ -50,12 +45,7 @@ class Failover:
 
 
 class SelectedPath:
-    """Selects a valid pair and keeps its consent.
-
-    Attributes:
-        current: Selected pair, ``None`` if there is none.
-        lost: Whether a selected pair was lost in this generation.
-    """
+    """Selects a valid pair and keeps its consent. ``lost``: a selected pair was lost in this generation."""
 
     def __init__(
         self,

@@ -31,12 +31,9 @@ _MAX_OPEN_CHECKS = 4
 
 @attrs.frozen(eq=False)
 class ConnectivityCheck:
-    """A connectivity check.
+    """A connectivity check, which nominates if it has USE-CANDIDATE.
 
-    Attributes:
-        generation: Generation whose credentials the request has.
-        role: Role of this agent when it was sent.
-        nominates: Whether the request has USE-CANDIDATE.
+    Its request has the credentials of ``generation``; ``role`` is that of this agent when it was sent.
     """
 
     generation: Generation

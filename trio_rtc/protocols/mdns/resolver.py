@@ -39,12 +39,7 @@ _RETRANSMISSION_SPREAD = 1.1
 
 @attrs.define
 class _Lookup:
-    """A name that is being resolved.
-
-    Attributes:
-        text: The name passed by the caller.
-        timer: Time of the next query or of the failure.
-    """
+    """A name that is being resolved; the timer is for the next query or the failure."""
 
     text: str
     timer: Timer

@@ -24,11 +24,7 @@ from .options import ResponderOptions
 
 @attrs.define
 class _Publication:
-    """A published name.
-
-    Attributes:
-        due: Time of the next response; ``math.inf`` without a query.
-    """
+    """A published name; the next response is ``due`` at ``math.inf`` without a query."""
 
     name: Name
     hosts: tuple[str, ...]
