@@ -62,9 +62,6 @@ class RecordingDelegate:
         self.events.append(event)
         self._record(f"channel {type(event).__name__}")
 
-    def handle_rtp_event(self, event: RtpEvent) -> None:
-        self.events.append(event)
-
     def position(self, name: str) -> int:
         return self.log.index(name)
 

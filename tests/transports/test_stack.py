@@ -229,7 +229,7 @@ async def connect_all_layers(*sides: Side) -> None:
     gather(*sides)
     for side in sides:
         side.start_upper_layers()
-        side.stack.start_rtp("name")
+        side.stack.start_rtp("name", side.delegate.events.append)
     await trio.sleep(2)
 
 
@@ -401,7 +401,7 @@ async def test_rtp_and_sctp_are_notified_of_a_restored_path(
         gather(client, server)
         client.start_upper_layers()
         server.start_upper_layers()
-        client.stack.start_rtp("name")
+        client.stack.start_rtp("name", client.delegate.events.append)
         await trio.sleep(2)
         stack = client.stack
         assert stack.rtp is not None
@@ -454,7 +454,7 @@ async def test_data_is_limited_to_the_bitrate_that_media_leaves(
         side.start_dtls()
         if sctp_first:
             side.stack.start_sctp(5000)
-        rtp = side.stack.start_rtp("name")
+        rtp = side.stack.start_rtp("name", side.delegate.events.append)
         for _ in range(2):
             rtp.flush_nowait(trio.current_time())
         side.stack.start_sctp(5000)
@@ -476,9 +476,9 @@ async def test_media_begins_immediately_with_keys(monkeypatch: pytest.MonkeyPatc
             side.start_dtls()
         await trio.sleep(2)
         for side in sides:
-            rtp = side.stack.start_rtp("name")
+            rtp = side.stack.start_rtp("name", side.delegate.events.append)
             assert rtp.session.is_open
-            assert side.stack.start_rtp("name") is rtp
+            assert side.stack.start_rtp("name", side.delegate.events.append) is rtp
     assert wall_clocks == [WALL_CLOCK] * 2
 
 
@@ -560,7 +560,7 @@ async def test_each_side_protects_media_with_its_own_key() -> None:
     packet = bytes((0x80, 96)) + bytes(10) + b"media"
     async with two_stacks() as [client, server]:
         # Also if media starts before DTLS.
-        client.stack.start_rtp("name")
+        client.stack.start_rtp("name", client.delegate.events.append)
         await connect_all_layers(client, server)
         for side in (client, server):
             assert side.stack.dtls is not None

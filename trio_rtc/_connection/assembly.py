@@ -69,8 +69,8 @@ class ConnectionAssembly:
         )
         self.channels = ChannelTable(runner, self._max_message_size, self._fire_data_channel)
         self.transceivers = TransceiverTable(context)
-        self.media = MediaEngine(self.transceivers, context.cname)
-        self.states = ConnectionStates(context, self.channels, self._add_local_candidate, self.media)
+        self.media = MediaEngine(self.transceivers, context)
+        self.states = ConnectionStates(context, self.channels, self._add_local_candidate, self.transceivers)
 
         def open_stack(delegate: StackDelegate, ice_parameters: IceParameters | None) -> TransportStack:
             return TransportStack(

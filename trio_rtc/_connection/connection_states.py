@@ -20,9 +20,9 @@ from trio_rtc.errors import RTCError
 from trio_rtc.event_target import EventTarget
 from trio_rtc.events import Event, RTCErrorEvent, RTCPeerConnectionIceEvent
 from trio_rtc.protocols.datachannel import DataChannelEvent
-from trio_rtc.protocols.rtp import RtpEvent
 from trio_rtc.protocols.sctp import AssociationClosed, AssociationEstablished, SctpEvent
 from trio_rtc.transceivers.connection_context import ConnectionContext
+from trio_rtc.transceivers.transceiver_table import TransceiverTable
 from trio_rtc.transports.rtc_transports import (
     DEFAULT_MAX_MESSAGE_SIZE,
     RTCDtlsTransport,
@@ -31,7 +31,6 @@ from trio_rtc.transports.rtc_transports import (
 )
 
 from .aggregate_states import connection_state, gathering_state, ice_connection_state
-from .media_engine import MediaEngine
 from .peer_departure import PeerDeparture
 
 CAUSE_USER_INITIATED_ABORT = 12
@@ -47,7 +46,7 @@ class ConnectionStates:
         channels: The data channels.
         candidate_gathered: Called with the MID, line and username fragment of each local candidate; the line is
             ``None`` at the end of candidates.
-        media: Handles the events of RTP.
+        transceivers: The transceivers.
         sctp_transport: W3C's ``[[SctpTransport]]``; ``None`` until negotiated.
         departure: Whether the peer has left.
         ice_gathering_state: W3C's ``[[IceGatheringState]]``.
@@ -57,7 +56,7 @@ class ConnectionStates:
     context: ConnectionContext
     channels: ChannelTable
     candidate_gathered: Callable[[str, str | None, str | None], None]
-    media: MediaEngine
+    transceivers: TransceiverTable
     _transports: dict[int, tuple[RTCIceTransport, RTCDtlsTransport]] = attrs.field(factory=dict)
     sctp_transport: RTCSctpTransport | None = None
     departure: PeerDeparture = attrs.field(factory=PeerDeparture)
@@ -149,7 +148,7 @@ class ConnectionStates:
                 )
             sctp._become_closed()
             by_peer = sctp is self.sctp_transport and (error is None or error.by_peer)
-            if by_peer and not self.media.has_sections:
+            if by_peer and not self.transceivers.has_sections:
                 # The connection has no media sections, so the peer has left.
                 self.departure.record(final=True)
 
@@ -157,11 +156,6 @@ class ConnectionStates:
         """Handle a data channel event."""
         if not self.context.is_closed:
             self.channels.handle_event(event)
-
-    def handle_rtp_event(self, number: int, event: RtpEvent) -> None:
-        """Handle an RTP event of a transport."""
-        if not self.context.is_closed:
-            self.media.handle_event(number, event)
 
     def transport_failed(self, error: RTCError) -> None:
         """Record the error of a failed DTLS transport."""

@@ -7,6 +7,7 @@ transceivers of their media sections; received media goes from the transport to 
 import functools
 import importlib.util
 from collections.abc import Sequence
+from functools import partial
 
 from trio_rtc import _attrs as attrs
 from trio_rtc.protocols.rtp import (
@@ -18,6 +19,7 @@ from trio_rtc.protocols.rtp import (
     StreamStarted,
     TelephoneEventReceived,
 )
+from trio_rtc.transceivers.connection_context import ConnectionContext
 from trio_rtc.transceivers.transceiver import Transceiver
 from trio_rtc.transceivers.transceiver_table import TransceiverTable
 from trio_rtc.transports.rtp import RtpTransport, Section
@@ -50,18 +52,13 @@ class MediaEngine:
 
     Args:
         table: The transceivers.
-        cname: RTCP's canonical name of our streams.
+        context: The connection.
     """
 
-    def __init__(self, table: TransceiverTable, cname: str) -> None:
+    def __init__(self, table: TransceiverTable, context: ConnectionContext) -> None:
         self._table = table
-        self._cname = cname
+        self._context = context
         self._transports: dict[int, RtpTransport] = {}
-
-    @property
-    def has_sections(self) -> bool:
-        """Whether audio or video was negotiated."""
-        return self._table.has_sections
 
     def configure(self, bundles: Sequence[BundleSections]) -> None:
         """Start RTP on transports with their first media section, and assign transports to the transceivers."""
@@ -69,7 +66,10 @@ class MediaEngine:
         if not self._transports and not negotiated:
             return
         used = [each for each in bundles if each.stack.rtp is not None or each.mids & negotiated]
-        self._transports = {bundle.number: bundle.stack.start_rtp(self._cname) for bundle in used}
+        self._transports = {
+            each.number: each.stack.start_rtp(self._context.cname, partial(self.handle_event, each.number))
+            for each in used
+        }
         by_mid = {mid: self._transports[bundle.number] for bundle in used for mid in bundle.mids}
         for transceiver in self._table.records:
             transceiver.set_rtp(by_mid.get(transceiver.mid or ""))
@@ -95,6 +95,8 @@ class MediaEngine:
             number: The number of the session's transport.
             event: The event.
         """
+        if self._context.is_closed:
+            return
         match event:
             case RtpOpened():
                 for transceiver in self._transceivers_on(number):

@@ -31,7 +31,6 @@ from trio_rtc.protocols.ice import (
     SelectedPairChanged,
     StateChanged,
 )
-from trio_rtc.protocols.rtp import RtpEvent
 from trio_rtc.protocols.sctp import SctpEvent
 from trio_rtc.stats.candidate_pair_traffic import CandidatePairTraffic
 from trio_rtc.transports.rtc_transports import RTCDtlsTransport, RTCIceTransport, error_of_dtls
@@ -141,10 +140,6 @@ class TransportEvents:
     def handle_channel_event(self, event: DataChannelEvent) -> None:
         """Handle a data channel event."""
         self.connection.handle_channel_event(event)
-
-    def handle_rtp_event(self, event: RtpEvent) -> None:
-        """Handle an RTP event."""
-        self.connection.handle_rtp_event(self.number, event)
 
     # -- inside ------------------------------------------------------------------------------------------------
 

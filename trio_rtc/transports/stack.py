@@ -82,9 +82,6 @@ class StackDelegate(Protocol):
     def handle_channel_event(self, event: DataChannelEvent) -> None:
         """Handle a data channel event."""
 
-    def handle_rtp_event(self, event: RtpEvent) -> None:
-        """Handle an RTP event other than received frames and packets."""
-
 
 class TransportStack:
     """ICE, DTLS, SRTP and SCTP of one bundle.
@@ -315,8 +312,13 @@ class TransportStack:
         self._nursery.start_soon(self.sctp.run)
         self._connect_if_secure()
 
-    def start_rtp(self, cname: str) -> RtpTransport:
-        """Create RTP unless it exists; it gets its keys when the DTLS handshake is complete."""
+    def start_rtp(self, cname: str, report: Callable[[RtpEvent], None]) -> RtpTransport:
+        """Create RTP unless it exists; it gets its keys when the DTLS handshake is complete.
+
+        Args:
+            cname: CNAME of RTCP.
+            report: Called with each event except received frames and packets.
+        """
         if self.rtp is None:
             assert self._nursery is not None
             session = rtp_core.RtpSession(
@@ -326,9 +328,7 @@ class TransportStack:
                 cname=cname,
             )
             inbox = Inbox[ReceivedRtp]()
-            self.rtp = RtpTransport(
-                session, inbox, self.ice, self._delegate.handle_rtp_event, self._share_path
-            )
+            self.rtp = RtpTransport(session, inbox, self.ice, report, self._share_path)
             self.ice.set_rtp_inbox(inbox)
             self._nursery.start_soon(self.rtp.run)
             self._install_srtp_keys()
