@@ -10,7 +10,8 @@ from trio_rtc.protocols.rtp.buffer_budget import (
     largest,
     oldest,
 )
-from trio_rtc.protocols.rtp.receive.early_media import MAX_EARLY_BYTES, EarlyMedia, MediaPacket
+from trio_rtc.protocols.rtp.packet.packet import MediaPacket
+from trio_rtc.protocols.rtp.receive.early_media import MAX_EARLY_BYTES, EarlyMedia
 
 SIZE = 1000
 """Bytes of the payload of a packet."""

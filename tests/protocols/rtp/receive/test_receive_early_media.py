@@ -6,7 +6,8 @@ from trio_rtc.protocols.rtp.buffer_budget import (
     BufferBudget,
     oldest,
 )
-from trio_rtc.protocols.rtp.receive.early_media import EarlyMedia, MediaPacket
+from trio_rtc.protocols.rtp.packet.packet import MediaPacket
+from trio_rtc.protocols.rtp.receive.early_media import EarlyMedia
 
 SIZE = 1000
 """Bytes of the payload of a packet."""

@@ -6,7 +6,7 @@ all fit it, else in the two-byte form.
 """
 
 import struct
-from typing import Final
+from typing import Final, NamedTuple
 
 from trio_rtc import _attrs as attrs
 from trio_rtc.errors import ProtocolError
@@ -166,6 +166,24 @@ class RtpPacket:
             if element == number:
                 return value
         return None
+
+
+class MediaPacket(NamedTuple):
+    """A received media packet.
+
+    Attributes:
+        number: Its unwrapped sequence number.
+        timestamp: Its unwrapped timestamp.
+        packet: The packet.
+        arrival: Its arrival time.
+        recovered: Whether it was received by retransmission, so that its arrival shows nothing about the network.
+    """
+
+    number: int
+    timestamp: int
+    packet: RtpPacket
+    arrival: float
+    recovered: bool
 
 
 def _parse_extensions(data: bytes, start: int) -> tuple[tuple[tuple[int, bytes], ...], int]:

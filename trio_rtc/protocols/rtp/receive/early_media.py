@@ -8,10 +8,10 @@ The stream whose early media is oldest drops it too when all streams of the sess
 """
 
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
 
 from trio_rtc.protocols.rtp.buffer_budget import PACKET_OVERHEAD, BufferBudget
-from trio_rtc.protocols.rtp.packet.packet import RtpPacket
+from trio_rtc.protocols.rtp.packet.packet import MediaPacket
 
 MAX_EARLY_PACKETS: Final = 256
 """More than the packets of a keyframe of 1920x1080 pixels, and about a second of a usual call."""
@@ -19,24 +19,6 @@ MAX_EARLY_BYTES: Final = 1 << 19
 """Bytes of payload: more than 256 packets have on a usual path, though a peer may send datagrams of 64 KiB."""
 MAX_EARLY_TIME: Final = 2.0
 """Seconds from the first packet on. Older packets are of use only to a stream that has stood still since."""
-
-
-class MediaPacket(NamedTuple):
-    """A media packet with its unwrapped sequence number and timestamp.
-
-    Attributes:
-        number: The sequence number.
-        timestamp: The timestamp.
-        packet: The packet.
-        arrival: Its arrival time.
-        recovered: Whether it was received by retransmission.
-    """
-
-    number: int
-    timestamp: int
-    packet: RtpPacket
-    arrival: float
-    recovered: bool
 
 
 class EarlyMedia:

@@ -34,7 +34,7 @@ from trio_rtc.protocols.rtp.forward.sequence_remapper import SequenceRemapper
 from trio_rtc.protocols.rtp.options import RtpOptions
 from trio_rtc.protocols.rtp.packet.extensions import ExtensionMap
 from trio_rtc.protocols.rtp.packet.frame import EncodedFrame, PlayedFrame
-from trio_rtc.protocols.rtp.packet.packet import RtpPacket
+from trio_rtc.protocols.rtp.packet.packet import MediaPacket, RtpPacket
 from trio_rtc.protocols.rtp.parameters import FEEDBACK_FIR, FEEDBACK_NACK, FEEDBACK_PLI
 from trio_rtc.protocols.rtp.payload import depacketizer
 from trio_rtc.protocols.rtp.stats import (
@@ -52,7 +52,7 @@ from trio_rtc.protocols.serial import Unwrapper
 
 from .audio.pipeline import AudioReceivePipeline
 from .audio.telephone_events import TelephoneEventReceiver
-from .early_media import EarlyMedia, MediaPacket
+from .early_media import EarlyMedia
 from .requests import KeyframeRequestLimiter, NackGenerator
 from .video.pipeline import VideoReceivePipeline
 
@@ -385,22 +385,15 @@ class RtpReceiveStream:
     def _insert(self, packet: MediaPacket) -> None:
         """Insert a packet into the pipeline, and keep it for later demand."""
         if self._pipeline is not None:
-            self._insert_into_pipeline(self._pipeline, packet)
+            self._pipeline.insert(packet, self.extensions.read(packet.packet.extensions))
         if self._early.packets is not None:
             self._early.add(packet)
-
-    def _insert_into_pipeline(
-        self, pipeline: VideoReceivePipeline | AudioReceivePipeline, packet: MediaPacket
-    ) -> None:
-        number, timestamp, media, arrival, retransmitted = packet
-        values = self.extensions.read(media.extensions)
-        pipeline.insert(number, timestamp, media, values, arrival, recovered=retransmitted)
 
     def _insert_kept(self, early: Sequence[MediaPacket]) -> None:
         if self._pipeline is None:
             return
         for each in early:
-            self._insert_into_pipeline(self._pipeline, each)
+            self._pipeline.insert(each, self.extensions.read(each.packet.extensions))
         if early and isinstance(self._pipeline, VideoReceivePipeline):
             self._pipeline.record_kept(max(each.number for each in early))
 

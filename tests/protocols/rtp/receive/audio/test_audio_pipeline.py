@@ -5,6 +5,7 @@ import pytest
 from tests.strategies.rtp_payloads import make_depacketizer
 from trio_rtc.protocols.rtp import Codec, EncodedFrame, RtpOptions, RtpPacket
 from trio_rtc.protocols.rtp.packet.extensions import HeaderValues
+from trio_rtc.protocols.rtp.packet.packet import MediaPacket
 from trio_rtc.protocols.rtp.receive.audio.pipeline import AudioReceivePipeline
 
 CLOCK, STEP = 48_000, 0.02
@@ -29,7 +30,7 @@ def test_stereo_and_long_frames_through_the_path(pause: float) -> None:
             now = end
         # TOC: CELT of 20 ms, stereo, code 3; three frames of the same size.
         packet = RtpPacket(111, index, timestamp, 7, bytes([0xFF, 0x03]) + bytes(90))
-        pipeline.insert(index, timestamp, packet, HeaderValues(), now)
+        pipeline.insert(MediaPacket(index, timestamp, packet, now, False), HeaderValues())
         end = now + 0.06
         while pipeline.next_timer() < end:
             played_frames += sum(

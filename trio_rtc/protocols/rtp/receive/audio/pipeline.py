@@ -5,7 +5,7 @@ from trio_rtc.protocols.rtp.codec import Codec
 from trio_rtc.protocols.rtp.options import RtpOptions
 from trio_rtc.protocols.rtp.packet.extensions import HeaderValues
 from trio_rtc.protocols.rtp.packet.frame import EncodedFrame, PlayedFrame
-from trio_rtc.protocols.rtp.packet.packet import RtpPacket
+from trio_rtc.protocols.rtp.packet.packet import MediaPacket
 from trio_rtc.protocols.rtp.payload import Depacketizer, has_in_band_fec, payload_duration
 from trio_rtc.protocols.rtp.receive.jitter import StreamTiming
 from trio_rtc.protocols.rtp.stats import ReceiveStats
@@ -45,26 +45,9 @@ class AudioReceivePipeline:
     def playout(self) -> AudioPlayout:
         return self._playout
 
-    def insert(
-        self,
-        number: int,
-        timestamp: int,
-        packet: RtpPacket,
-        values: HeaderValues,
-        now: float,
-        *,
-        recovered: bool = False,
-    ) -> None:
-        """Insert a packet, which is a frame.
-
-        Args:
-            number: Its unwrapped sequence number.
-            timestamp: Its unwrapped timestamp.
-            packet: The packet.
-            values: The values of its header extensions.
-            now: Its arrival time.
-            recovered: Whether it was received by retransmission, so that its arrival shows nothing about the network.
-        """
+    def insert(self, received: MediaPacket, values: HeaderValues) -> None:
+        """Insert a packet, which is a frame, and the values of its header extensions."""
+        number, timestamp, packet, now, recovered = received
         duration = payload_duration(self._codec.name, packet.payload)
         if not duration:
             return

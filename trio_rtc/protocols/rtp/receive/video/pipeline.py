@@ -14,7 +14,7 @@ from trio_rtc.protocols.rtp.codec import Codec
 from trio_rtc.protocols.rtp.options import JitterOptions, RtpOptions
 from trio_rtc.protocols.rtp.packet.extensions import HeaderValues
 from trio_rtc.protocols.rtp.packet.frame import EncodedFrame, PlayedFrame
-from trio_rtc.protocols.rtp.packet.packet import RtpPacket
+from trio_rtc.protocols.rtp.packet.packet import MediaPacket
 from trio_rtc.protocols.rtp.parameters import FEEDBACK_NACK
 from trio_rtc.protocols.rtp.payload import (
     Depacketizer,
@@ -122,26 +122,9 @@ class VideoReceivePipeline:
         """The sequence number below which packets are of no use; ``None`` if it is not known."""
         return self._assembler.next_expected
 
-    def insert(
-        self,
-        number: int,
-        timestamp: int,
-        packet: RtpPacket,
-        values: HeaderValues,
-        now: float,
-        *,
-        recovered: bool = False,
-    ) -> None:
-        """Insert a packet.
-
-        Args:
-            number: Its unwrapped sequence number.
-            timestamp: Its unwrapped timestamp.
-            packet: The packet.
-            values: The values of its header extensions.
-            now: Its arrival time.
-            recovered: Whether it was received by retransmission, so that its arrival shows nothing about a queue.
-        """
+    def insert(self, received: MediaPacket, values: HeaderValues) -> None:
+        """Insert a packet, and the values of its header extensions."""
+        number, timestamp, packet, now, recovered = received
         if values.rotation is not None or values.capture_time is not None:
             self._store_values(timestamp, values)
         if values.playout_delay_min is not None and values.playout_delay_max is not None:
