@@ -194,13 +194,7 @@ class Transceiver:
         receive.transport = receive.transport or dtls
 
     def apply_answer(self, plan: MediaPlan, dtls: RTCDtlsTransport | None, *, final: bool) -> None:
-        """Apply the plan of an answer or a provisional answer.
-
-        Args:
-            plan: The plan, with a direction.
-            dtls: The transport of the section.
-            final: Whether it is a final answer.
-        """
+        """Apply the plan, with a direction, of a final or provisional answer."""
         assert plan.direction is not None
         send = self.send
         self.plan = plan

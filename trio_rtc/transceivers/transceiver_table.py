@@ -216,10 +216,7 @@ class TransceiverTable:
     ) -> None:
         """Apply a description to its sections; the events wait for ``fire_events``.
 
-        Args:
-            applied: The changes by the description.
-            dtls_by_mid: The DTLS transport of each media section, by MID.
-            remote: Whether it is the peer's description.
+        ``dtls_by_mid`` has the DTLS transport of each media section.
         """
         self._disassociate(applied)
         rolled_back = not applied.negotiated and applied.signaling_state is RTCSignalingState.STABLE

@@ -99,11 +99,7 @@ class RtpTransport(Transport[ReceivedRtp, bytes, RtpEvent]):
     ) -> None:
         """Send a frame, and wait while the socket is full.
 
-        Args:
-            mid: MID of the media section.
-            frame: The frame.
-            rid: RID of the simulcast layer.
-            captured: Capture time on trio's clock, by default now.
+        Its capture time is by trio's clock, by default now.
 
         Raises:
             ValueError: The frame does not have the negotiated codec.

@@ -66,13 +66,9 @@ class Demuxer(Generic[StreamT]):
     def find_route(
         self, entry: SsrcEntry[StreamT], payload_type: int, mid: str | None, rid: str | None
     ) -> Route | None:
-        """Return the route of a packet, and store it in the record if it differs from the announced one.
+        """Return the route of a packet by its payload type, MID and RID, which may be the repaired RID.
 
-        Args:
-            entry: The record of its SSRC.
-            payload_type: Its payload type.
-            mid: The value of its MID extension.
-            rid: The value of its RID extension, or of the repaired RID extension.
+        It is stored in the record of the SSRC if it differs from the announced one.
         """
         known = entry.learned
         announced = self.sections.announced.get(entry.ssrc)

@@ -116,11 +116,9 @@ class SsrcTable(Generic[StreamT]):
         self._idle.pop(entry.ssrc, None)
 
     def release(self, ssrc: int, departed_at: float | None = None) -> None:
-        """Remove the stream of a record, and what is known of its route.
+        """Remove the stream of a record, and its route.
 
-        Args:
-            ssrc: The SSRC; its record has a stream.
-            departed_at: The present time if late packets of the stream may arrive.
+        ``departed_at`` is the present time if late packets of the stream may arrive.
         """
         del self.streams[ssrc]
         entry = self.entries[ssrc]

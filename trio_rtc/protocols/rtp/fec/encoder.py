@@ -56,9 +56,7 @@ class FecEncoder:
     def protect(self, data: bytes, *, marker: bool) -> list[bytes]:
         """Protect a packet that is being sent; return the payloads of the FEC packets to send behind it.
 
-        Args:
-            data: The bytes of the packet.
-            marker: Whether it ends a frame.
+        ``marker`` is set for the last packet of a frame.
         """
         return [self._build(row) for row in self._add(zero_elements(data, self._mutable), marker=marker)]
 

@@ -77,9 +77,7 @@ def fec_bits(first: int, second: int, length: int, timestamp: int, body: bytes) 
 def split_bits(bits: int, size: int) -> tuple[int, int, int, int, bytes]:
     """Return the header fields and the body of an FEC packet.
 
-    Args:
-        bits: The exclusive-or of the protected packets.
-        size: The size of the body in bytes: that of the longest packet beyond its fixed header.
+    ``size`` is that of the longest packet beyond its fixed header, in bytes.
     """
     data = bits.to_bytes(RECOVERY_HEADER.size + size, "little")
     first, second, length, timestamp = RECOVERY_HEADER.unpack_from(data)

@@ -97,13 +97,7 @@ class RedEncoder:
         self._earlier: deque[tuple[int, int, bytes]] = deque(maxlen=self._options.redundancy)
 
     def wrap(self, timestamp: int, payload_type: int, payload: bytes) -> bytes:
-        """Return the RED payload that carries ``payload``.
-
-        Args:
-            timestamp: The unwrapped timestamp of the packet.
-            payload_type: The payload type of ``payload``.
-            payload: The primary encoding.
-        """
+        """Return the RED payload that carries ``payload``; the timestamp is unwrapped."""
         redundant: list[RedBlock] = []
         room = self._options.max_payload_size - len(payload) - 1
         for earlier, earlier_type, data in reversed(self._earlier):
@@ -160,13 +154,7 @@ class RedPayloadReader:
     def received(
         self, sequence_number: int, timestamp: int, payload: bytes, counters: FecCounters | None = None
     ) -> list[RedPayload]:
-        """Return the new payloads of a packet, the oldest first.
-
-        Args:
-            sequence_number: Its unwrapped sequence number.
-            timestamp: Its unwrapped timestamp.
-            payload: Its payload.
-            counters: The counters of redundant blocks.
+        """Return the new payloads of a packet, the oldest first; its number and timestamp are unwrapped.
 
         Raises:
             ProtocolError: The payload is malformed.
@@ -246,14 +234,7 @@ class RedDecoder:
         codecs: Mapping[int, Codec],
         counters: FecCounters,
     ) -> list[UnpackedPacket]:
-        """Return the new media packets of a RED packet, the oldest first.
-
-        Args:
-            packet: The RED packet.
-            number: Its unwrapped sequence number.
-            timestamp: Its unwrapped timestamp.
-            codecs: The codecs of the section by payload type.
-            counters: The counters of redundant blocks.
+        """Return the new media packets of a RED packet, the oldest first; its number and timestamp are unwrapped.
 
         Raises:
             ProtocolError: Its payload is malformed.
@@ -301,12 +282,6 @@ class UlpfecDecoder:
         self, packet: RtpPacket, data: bytes, codecs: Mapping[int, Codec], counters: FecCounters
     ) -> list[UnpackedPacket]:
         """Return the media packet in a RED packet, unless it is an FEC packet, and the packets that it recovers.
-
-        Args:
-            packet: The RED packet.
-            data: Its bytes.
-            codecs: The codecs of the section by payload type.
-            counters: The counters of FEC packets.
 
         Raises:
             ProtocolError: Its payload is malformed.

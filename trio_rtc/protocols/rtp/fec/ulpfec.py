@@ -77,10 +77,7 @@ def build_ulpfec(packet: FecPacket) -> bytes:
 
 
 def unwrap_red(data: bytes) -> bytes:
-    """Return the packet without RED: a media packet, or an FEC packet.
-
-    Args:
-        data: The bytes of a RED packet.
+    """Return the packet in the bytes of a RED packet: a media packet, or an FEC packet.
 
     Raises:
         ProtocolError: It has several blocks, or none.

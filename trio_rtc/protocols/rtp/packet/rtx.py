@@ -10,15 +10,9 @@ OVERHEAD: Final = _ORIGINAL_SEQUENCE_NUMBER.size
 
 
 def wrap(packet: RtpPacket, *, ssrc: int, payload_type: int, sequence_number: int) -> RtpPacket:
-    """Return the retransmission of a packet (RFC 4588 section 4).
+    """Return the retransmission of a packet as one of the RTX stream (RFC 4588 section 4).
 
     Timestamp, marker, contributing sources and header extension elements are those of the original.
-
-    Args:
-        packet: The original.
-        ssrc: The SSRC of the RTX stream.
-        payload_type: The payload type of the RTX stream.
-        sequence_number: The next sequence number of the RTX stream, 16 bits.
     """
     return RtpPacket(
         payload_type,
@@ -33,13 +27,7 @@ def wrap(packet: RtpPacket, *, ssrc: int, payload_type: int, sequence_number: in
 
 
 def unwrap(packet: RtpPacket, *, ssrc: int, payload_type: int) -> RtpPacket | None:
-    """Return the original of a retransmission, ``None`` for one that is only padding.
-
-    Args:
-        packet: The packet of the RTX stream.
-        ssrc: The SSRC of the original stream.
-        payload_type: The payload type of the original (``apt``).
-    """
+    """Return a retransmission as a packet of the original stream, ``None`` for one that is only padding."""
     if len(packet.payload) < OVERHEAD:
         return None
     (sequence_number,) = _ORIGINAL_SEQUENCE_NUMBER.unpack_from(packet.payload)

@@ -50,12 +50,7 @@ class ClockMap:
             self._expected_shift = shift + (self._expected_shift or 0.0)
 
     def handle_sender_report(self, timestamp: int, ntp_time: float) -> None:
-        """Update the line from a sender report.
-
-        Args:
-            timestamp: The unwrapped RTP timestamp.
-            ntp_time: The NTP time in seconds of the sender's clock.
-        """
+        """Update the line from an unwrapped RTP timestamp, and its NTP time in seconds of the sender's clock."""
         expected = self.ntp_time(timestamp)
         if expected is not None and self._expected_shift is not None:
             deviation = ntp_time - expected
@@ -116,10 +111,7 @@ class SyncGroup(Generic[StreamT]):
     def add_stream(self, stream: StreamT, clock_rate: int, *, may_lead: bool = False) -> None:
         """Add a stream. The caller bounds how many there are.
 
-        Args:
-            stream: The key of the stream.
-            clock_rate: The clock rate of its timestamps.
-            may_lead: Whether it may be played ahead of slower streams by the tolerance, as video is ahead of audio.
+        If it may lead, it is played ahead of slower streams by the tolerance, as video is ahead of audio.
         """
         self._maps[stream] = ClockMap(clock_rate, self._options)
         self._extra[stream] = 0.0

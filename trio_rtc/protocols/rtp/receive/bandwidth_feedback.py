@@ -277,13 +277,7 @@ class RemoteBitrateEstimator:
         self._sent_at = -math.inf
 
     def packet_received(self, send_time: int, size: int, now: float) -> None:
-        """Record a packet.
-
-        Args:
-            send_time: The value of its send time extension, 24 bits.
-            size: Its size on the wire in bytes.
-            now: Its arrival time.
-        """
+        """Record a packet with a send time extension of 24 bits, and its size on the wire in bytes."""
         sent = self._send_times.unwrap(send_time) / SEND_TIME_UNITS
         if self._offset is None or abs(sent + self._offset - now) > _MAX_CLOCK_SHIFT:
             # Only differences of the sender's clock are used. It is aligned with ours at the first packet.

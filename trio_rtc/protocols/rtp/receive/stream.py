@@ -203,17 +203,7 @@ class RtpReceiveStream:
         *,
         retransmitted: bool = False,
     ) -> Sequence[RtpPacket] | None:
-        """Receive a RED packet.
-
-        Args:
-            packet: The packet.
-            codecs: The codecs of the section by payload type.
-            data: Its bytes.
-            now: Its arrival time.
-            retransmitted: Whether it was received by RTX.
-
-        Returns:
-            The media packets in it; ``None`` if its sequence number was not accepted.
+        """Receive a RED packet; return the media packets in it, ``None`` if its sequence number was not accepted.
 
         Raises:
             ProtocolError: Its payload is malformed.
@@ -470,12 +460,9 @@ class RtpReceiveStream:
         return deadline if self._nack is None else min(deadline, self._nack.next_timer())
 
     def take_requests(self, own_ssrc: int, now: float, max_size: int) -> list[RtcpPacket]:
-        """Return the RTCP packets that request lost packets or a keyframe now, and record them as sent.
+        """Return the RTCP packets, of at most ``max_size`` bytes, that request lost packets or a keyframe now.
 
-        Args:
-            own_ssrc: Our SSRC, the sender of the requests.
-            now: Seconds.
-            max_size: The maximum size of a packet in bytes.
+        They are recorded as sent.
         """
         packets: list[RtcpPacket] = []
         missing = self.take_nacks(now)

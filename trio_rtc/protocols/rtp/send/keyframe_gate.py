@@ -29,9 +29,7 @@ class KeyframeGate:
     def take_request(self, now: float, *, again: bool = False) -> bool:
         """Return whether to request a keyframe now.
 
-        Args:
-            now: Seconds.
-            again: Whether to request one although the interval is not over, because the answer to the last was lost.
+        ``again`` requests one before the interval is over, because the answer to the last was lost.
         """
         if now < self._requested_at + _INTERVAL and not again:
             return False

@@ -91,13 +91,7 @@ class Retransmitter:
         self.is_enabled = codec is not None and (self.uses_rtx or FEEDBACK_NACK in codec.feedback)
 
     def keep(self, packet: RtpPacket, data: bytes, now: float) -> None:
-        """Keep a packet that is being sent.
-
-        Args:
-            packet: The packet, without the elements written at sending.
-            data: Its bytes as sent.
-            now: Its send time.
-        """
+        """Keep a packet, without the elements written at sending, and its bytes as sent."""
         if not self.is_enabled:
             return
         kept = RtpPacket.parse(data) if self._rtx is None else self._wrappable(packet, self._rtx)

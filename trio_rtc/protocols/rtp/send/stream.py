@@ -259,13 +259,7 @@ class RtpSendStream:
         return 1 if self._protection is None else self._protection.copies
 
     def set_loss(self, fraction: float, round_trip: float | None, covered: float = 1.0) -> None:
-        """Update the protection from a report of the peer.
-
-        Args:
-            fraction: The lost part of the packets.
-            round_trip: The round-trip time in seconds.
-            covered: The part of the usual report interval that this report covers.
-        """
+        """Update the protection from a report of the peer, which covers a part of the usual report interval."""
         if self._redundancy is not None:
             self._redundancy.set_loss(fraction, covered)
         if self._protection is not None:
@@ -376,13 +370,9 @@ class RtpSendStream:
             self.size = frame.width, frame.height
 
     def record_sent(self, packet: RtpPacket, data: bytes, now: float, *, waited: float = 0.0) -> None:
-        """Count a packet that is sent, and keep it for retransmission.
+        """Count a packet that is sent after ``waited`` seconds in the pacer, and keep it for retransmission.
 
-        Args:
-            packet: The packet, without the elements written at sending.
-            data: Its bytes as sent.
-            now: Its send time.
-            waited: Seconds that it has waited for the pacer.
+        The packet is without the elements written at sending; ``data`` are its bytes as sent.
         """
         counters = self.counters
         payload_size = len(packet.payload)

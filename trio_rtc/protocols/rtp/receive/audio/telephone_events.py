@@ -35,13 +35,7 @@ class TelephoneEventReceiver:
         self._events: list[ReceivedTelephoneEvent] = []
 
     def received(self, payload: bytes, timestamp: int, clock_rate: int, now: float) -> None:
-        """Receive a packet.
-
-        Args:
-            payload: Its payload.
-            timestamp: Its unwrapped timestamp.
-            clock_rate: The clock rate of durations.
-            now: Seconds.
+        """Receive a packet; its timestamp is unwrapped.
 
         Raises:
             ProtocolError: The payload is malformed.

@@ -240,14 +240,7 @@ class FrameAssembler:
         self._requests.need(now)
 
     def insert(self, sequence_number: int, timestamp: int, packet: RtpPacket, now: float) -> None:
-        """Insert a packet.
-
-        Args:
-            sequence_number: Its unwrapped number.
-            timestamp: Its unwrapped timestamp.
-            packet: The packet; one without payload only fills its number.
-            now: Its arrival time.
-        """
+        """Insert a packet with its unwrapped number and timestamp; one without payload only fills its number."""
         if not self._admits(sequence_number, timestamp, packet, now):
             return
         entry = BufferedPacket(packet, timestamp, now)

@@ -168,12 +168,7 @@ class KeyframeStarts:
         return self._first_of_frame(min(self._starts)) if self._starts else None
 
     def first_behind(self, gap: int, *, whole: bool) -> int | None:
-        """Return the first packet of the first keyframe behind a missing packet.
-
-        Args:
-            gap: The missing packet.
-            whole: Whether the keyframe must be complete.
-        """
+        """Return the first packet of the first keyframe, which may have to be complete, behind a missing packet."""
         passed = gap
         for start in sorted(self._starts):
             if start <= passed:
@@ -257,12 +252,6 @@ class RestartDetector:
         return sequence_number - max(next_expected, self._latest) > self._max_packets
 
     def is_restart(self, behind: int, timestamp: int, now: float) -> bool:
-        """Return whether a keyframe with a number below the next expected one shows a restart of the sender.
-
-        Args:
-            behind: By how much its number is below.
-            timestamp: The timestamp of the keyframe.
-            now: Its arrival time.
-        """
+        """Return whether a keyframe ``behind`` the next expected number shows a restart of the sender."""
         is_unseen = self._newest_timestamp is None or timestamp > self._newest_timestamp
         return behind > self._max_packets or is_unseen or self.is_silent(now)
