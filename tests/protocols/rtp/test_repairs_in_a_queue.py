@@ -1,9 +1,9 @@
 """Retransmissions through a full queue are subtracted from the encoders' bitrate at once, not on average."""
 
-from trio_rtc.protocols.bandwidth_estimation import BandwidthEstimationOptions
+from trio_rtc.protocols.bandwidth_estimation import BandwidthEstimationOptions, PacketKind
 from trio_rtc.protocols.rtcp import TransportFeedback
 from trio_rtc.protocols.rtp import Codec, Encoding, SendParameters
-from trio_rtc.protocols.rtp.bandwidth import Bandwidth, PacketKind
+from trio_rtc.protocols.rtp.bandwidth import Bandwidth
 
 VIDEO = SendParameters(
     "video", "video", (Codec(96, "VP8", 90_000),), (Encoding(ssrc=1, max_bitrate=8_000_000),)

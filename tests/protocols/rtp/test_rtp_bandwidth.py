@@ -5,9 +5,9 @@ import math
 import attrs
 import pytest
 
-from trio_rtc.protocols.bandwidth_estimation import BandwidthEstimationOptions
+from trio_rtc.protocols.bandwidth_estimation import BandwidthEstimationOptions, PacketKind
 from trio_rtc.protocols.rtp import Codec, Encoding, SendParameters
-from trio_rtc.protocols.rtp.bandwidth import Bandwidth, PacketKind
+from trio_rtc.protocols.rtp.bandwidth import Bandwidth
 
 OPUS, VP8 = Codec(111, "opus", 48_000, channels=2), Codec(96, "VP8", 90_000)
 LEAST_AUDIO = 6_000

@@ -31,8 +31,6 @@ from trio_rtc.protocols.serial import Unwrapper
 
 from .parameters import Encoding, SendParameters
 
-__all__ = ["Bandwidth", "NumberedPacket", "PacketKind"]
-
 NumberedPacket = tuple[int, int, bool]
 """A sent packet: its unwrapped transport-wide sequence number, its size in bytes, and whether it is padding."""
 

@@ -9,9 +9,10 @@ import math
 import random
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from trio_rtc.protocols.bandwidth_estimation import PacketKind
 from trio_rtc.protocols.rtcp import ReportBlock, SenderReport
 from trio_rtc.protocols.rtcp.ntp import ntp_from_unix
-from trio_rtc.protocols.rtp.bandwidth import Bandwidth, NumberedPacket, PacketKind
+from trio_rtc.protocols.rtp.bandwidth import Bandwidth, NumberedPacket
 from trio_rtc.protocols.rtp.codec import TELEPHONE_EVENT, Codec, CodecRole
 from trio_rtc.protocols.rtp.events import KeyframeRequested
 from trio_rtc.protocols.rtp.fec.protection import AudioRedundancy, VideoProtection
