@@ -13,17 +13,13 @@ _MAX_MESSAGE_SIZE = 65536
 class MessageChannel(Protocol):
     """The interface of ``RTCDataChannel``, its one implementer, which is above this module: it creates the stream."""
 
-    async def send(self, data: str | bytes | bytearray | memoryview) -> None:
-        """Send a message."""
+    async def send(self, data: str | bytes | bytearray | memoryview) -> None: ...
 
-    async def wait_for_room(self) -> None:
-        """Wait until ``send`` would not wait."""
+    async def wait_for_room(self) -> None: ...
 
-    async def receive(self) -> str | bytes:
-        """Wait for the next message."""
+    async def receive(self) -> str | bytes: ...
 
-    async def aclose(self) -> None:
-        """Close the channel."""
+    async def aclose(self) -> None: ...
 
 
 @strict_arguments

@@ -68,13 +68,11 @@ class ChannelTable:
 
     @property
     def stack(self) -> TransportStack:
-        """The transport of the data channels."""
         assert self._stack is not None
         return self._stack
 
     @property
     def channels(self) -> list[RTCDataChannel]:
-        """The channels that are not closed."""
         return list(self._channels.values())
 
     def create(

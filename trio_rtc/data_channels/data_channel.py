@@ -393,7 +393,6 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
         self._counters.bytes_sent += len(payload)
 
     def _pop_message(self) -> str | bytes | None:
-        """Remove and return the next received message."""
         if self._retained is not None:
             received = self._retained.pop()
         elif self._sctp is None or self._stream_id is None:
@@ -559,7 +558,6 @@ class ChannelCounters:
 
 
 def failure_of_channel(message: str) -> RTCError:
-    """Return the error of a channel that has failed."""
     return RTCError(RTCErrorDetailType.DATA_CHANNEL_FAILURE, message)
 
 

@@ -70,7 +70,6 @@ class RetainedMessages:
         return message
 
     def discard(self) -> None:
-        """Discard the messages, which the application will not read."""
         messages = list(self._messages)
         self._messages.clear()
         if messages:

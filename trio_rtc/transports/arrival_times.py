@@ -47,7 +47,6 @@ class ArrivalTimes:
         self._offset = 0.0
 
     def begin_batch(self) -> None:
-        """Clear the times of the last batch."""
         if self.times:
             self._latest = self.times[-1]
             self.times.clear()

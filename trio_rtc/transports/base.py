@@ -103,7 +103,6 @@ class Inbox(Generic[ItemT]):
         return item
 
     def receive_nowait(self) -> ItemT | None:
-        """Return the next item, ``None`` if the inbox is empty."""
         if not self._waiting:
             return None
         self._waiting -= 1
@@ -223,8 +222,7 @@ class Transport(abc.ABC, Generic[ItemT, PacketT, EventT]):
         await self.flush()
 
     @abc.abstractmethod
-    def _receive(self, item: ItemT, now: float) -> None:
-        """Pass an inbox item to the core."""
+    def _receive(self, item: ItemT, now: float) -> None: ...
 
     @abc.abstractmethod
     def _handle(self, event: EventT, now: float) -> None:
@@ -235,9 +233,7 @@ class Transport(abc.ABC, Generic[ItemT, PacketT, EventT]):
         """Send packets through the layer below. Return whether the socket has accepted all."""
 
     @abc.abstractmethod
-    async def _drain(self) -> None:
-        """Wait until the packets queued below are sent."""
+    async def _drain(self) -> None: ...
 
     @abc.abstractmethod
-    def _close_upper_inboxes(self) -> None:
-        """Close the inboxes of the layers above."""
+    def _close_upper_inboxes(self) -> None: ...

@@ -37,7 +37,6 @@ class DtlsTransport(Transport[list[bytes], bytes, DtlsEvent]):
         self._report = report
 
     def set_sctp_inbox(self, inbox: Inbox[list[bytes]]) -> None:
-        """Set the inbox for application data."""
         self._sctp_inbox = inbox
 
     def abandon(self) -> None:
@@ -55,7 +54,6 @@ class DtlsTransport(Transport[list[bytes], bytes, DtlsEvent]):
         return self.flush_nowait(now)
 
     async def drain(self) -> None:
-        """Wait until the packets queued below are sent."""
         await self._lower.drain()
 
     def _receive(self, item: list[bytes], now: float) -> None:

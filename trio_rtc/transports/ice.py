@@ -79,7 +79,6 @@ class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
             datagram_socket.enable_arrival_times()
 
     def add_socket(self, datagram_socket: DatagramSocket) -> None:
-        """Add a socket for the agent to send on."""
         self._sockets[datagram_socket.local_address] = datagram_socket
         if self._rtp_inbox is not None:
             datagram_socket.enable_arrival_times()

@@ -148,7 +148,6 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
         return None
 
     def share_path(self, max_bitrate: float | None) -> None:
-        """Set the bitrate that media leaves for data; see :meth:`.Association.share_path`."""
         if self.association.share_path(max_bitrate, trio.current_time()):
             self.wake()
 
@@ -175,7 +174,6 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
         self.association.receive(item, now)
 
     def flush_nowait(self, now: float) -> bool:
-        """Flush the association and data channel control."""
         if self._control_messages:
             messages, self._control_messages = self._control_messages, []
             self._receive_control(messages)

@@ -67,20 +67,15 @@ _CONNECTED = (RTCIceTransportState.CONNECTED, RTCIceTransportState.COMPLETED)
 class StackDelegate(Protocol):
     """Handler of the events of a stack. A Protocol, because its one implementer is in a higher layer."""
 
-    def handle_ice_event(self, event: IceEvent) -> None:
-        """Handle an ICE event."""
+    def handle_ice_event(self, event: IceEvent) -> None: ...
 
-    def handshake_started(self) -> None:
-        """Handle the start of the DTLS handshake."""
+    def handshake_started(self) -> None: ...
 
-    def handle_dtls_event(self, event: DtlsEvent) -> None:
-        """Handle a DTLS event."""
+    def handle_dtls_event(self, event: DtlsEvent) -> None: ...
 
-    def handle_sctp_event(self, event: SctpEvent) -> None:
-        """Handle an SCTP event."""
+    def handle_sctp_event(self, event: SctpEvent) -> None: ...
 
-    def handle_channel_event(self, event: DataChannelEvent) -> None:
-        """Handle a data channel event."""
+    def handle_channel_event(self, event: DataChannelEvent) -> None: ...
 
 
 class TransportStack:

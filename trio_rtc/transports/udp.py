@@ -104,21 +104,17 @@ class SystemDatagramSocket:
 
     @property
     def arrival_times(self) -> Sequence[float]:
-        """Arrival times of the packets of the last batch, empty without kernel timestamps."""
         return () if self._arrivals is None else self._arrivals.times
 
     def enable_arrival_times(self) -> None:
-        """Enable kernel timestamps of received datagrams."""
         if self._arrivals is None:
             self._arrivals = enable_arrival_times(self._socket)
 
     @property
     def local_address(self) -> Address:
-        """Local address of the socket."""
         return self._local_address
 
     async def receive_batch(self) -> list[tuple[Address, list[bytes]]]:
-        """Wait for datagrams and return all that have arrived, grouped by sender."""
         while True:
             self._check_open()
             await trio.lowlevel.wait_readable(self._socket)
@@ -127,11 +123,7 @@ class SystemDatagramSocket:
                 return batch
 
     def send_nowait(self, batch: Sequence[bytes], remote: Address) -> bool:
-        """Send datagrams without waiting; if the socket's buffer is full, the rest is queued for ``drain``.
-
-        At most ``_MAX_QUEUED`` datagrams are queued, further ones are dropped. Senders wait in ``drain``, so that only
-        many concurrent senders reach this limit.
-        """
+        """Send datagrams without waiting; if the socket's buffer is full, the rest is queued for ``drain``."""
         queue = self._queue
         destination = (remote.host, remote.port, 0, self._scope_id) if self._is_ipv6 else remote
         if not queue:
@@ -148,7 +140,6 @@ class SystemDatagramSocket:
         return False
 
     async def drain(self) -> None:
-        """Wait until the queued datagrams are sent."""
         queue = self._queue
         # In trio, only one task can wait for a socket.
         async with self._draining:
@@ -159,7 +150,6 @@ class SystemDatagramSocket:
                     queue.popleft()
 
     def close(self) -> None:
-        """Close the socket; waiting tasks get ``trio.ClosedResourceError``."""
         if not self._closed:
             self._closed = True
             trio.lowlevel.notify_closing(self._socket)
@@ -316,7 +306,6 @@ class SystemNetwork:
         return list(_interface_addresses(int(time.monotonic() * 10)))
 
     async def bind_udp(self, interface: InterfaceAddress, port: int = 0) -> SystemDatagramSocket:
-        """Bind a UDP socket on one address."""
         await trio.lowlevel.checkpoint()
         sock = _new_socket(interface)
         try:
@@ -332,7 +321,6 @@ class SystemNetwork:
         )
 
     async def open_multicast(self, interface: InterfaceAddress, group: Address) -> SystemDatagramSocket:
-        """Open a socket that is member of a multicast group."""
         await trio.lowlevel.checkpoint()
         sock = _new_socket(interface)
         try:
@@ -346,7 +334,6 @@ class SystemNetwork:
         return SystemDatagramSocket(sock, Address(interface.host, group.port), scope_id=interface.scope_id)
 
     async def resolve(self, host: str, port: int) -> list[Address]:
-        """Look up the addresses of a host name."""
         try:
             found = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
         except ValueError as error:

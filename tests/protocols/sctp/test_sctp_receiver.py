@@ -322,11 +322,11 @@ def test_an_empty_stream_has_no_message() -> None:
     receiver = make_receiver()
     assert receiver.pop_message(1) is None
     assert receiver.retain_message(1) is None
-    assert receiver.peek_payload_protocol(1) is None
+    assert receiver.reassembly.peek_payload_protocol(1) is None
     assert not receiver.ack_due
     feed(receiver, 10)
-    assert receiver.peek_payload_protocol(1) == 51
-    assert receiver.peek_payload_protocol(2) is None
+    assert receiver.reassembly.peek_payload_protocol(1) == 51
+    assert receiver.reassembly.peek_payload_protocol(2) is None
 
 
 @pytest.mark.parametrize(("last_tsn", "at_once"), [(9, True), (10, False)])

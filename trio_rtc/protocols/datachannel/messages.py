@@ -68,16 +68,11 @@ def encode_open(parameters: ChannelParameters) -> bytes:
 
 
 def encode_ack() -> bytes:
-    """Return a DATA_CHANNEL_ACK message (RFC 8832 section 5.2)."""
     return bytes([DATA_CHANNEL_ACK])
 
 
 def parse_open(data: bytes) -> ChannelParameters:
-    """Parse a DATA_CHANNEL_OPEN message.
-
-    Raises:
-        ProtocolError: It is malformed.
-    """
+    """Parse a DATA_CHANNEL_OPEN message."""
     if len(data) < _OPEN_HEADER.size or data[0] != DATA_CHANNEL_OPEN:
         raise ProtocolError("not a DATA_CHANNEL_OPEN message")
     _, channel_type, priority, reliability, label_length, protocol_length = _OPEN_HEADER.unpack_from(data)

@@ -59,23 +59,17 @@ class Alert:
 
     @property
     def name(self) -> str:
-        """Name in the registry, or the number."""
         try:
             return AlertDescription(self.description).name.lower()
         except ValueError:
             return f"alert {self.description}"
 
     def encode(self) -> bytes:
-        """Return the contents of an alert record."""
         return bytes((self.level, self.description))
 
     @classmethod
     def parse(cls, data: bytes) -> "Alert":
-        """Parse the contents of an alert record.
-
-        Raises:
-            ProtocolError: They are not two bytes.
-        """
+        """Parse the contents of an alert record, which are two bytes."""
         if len(data) != 2:
             raise ProtocolError(f"alert of {len(data)} bytes, must be 2")
         return cls(data[0], data[1])

@@ -31,23 +31,17 @@ def vector(length_size: int, content: bytes) -> bytes:
 
 
 def encode_numbers(numbers: Iterable[int]) -> bytes:
-    """Return a sequence of 16-bit numbers."""
     return b"".join(number.to_bytes(2, "big") for number in numbers)
 
 
 def parse_numbers(data: bytes) -> tuple[int, ...]:
-    """Parse a sequence of 16-bit numbers.
-
-    Raises:
-        ProtocolError: The number of bytes is odd.
-    """
+    """Parse a sequence of 16-bit numbers."""
     if len(data) % 2:
         raise ProtocolError(f"16-bit numbers in {len(data)} bytes, must be an even number")
     return tuple(int.from_bytes(data[index : index + 2], "big") for index in range(0, len(data), 2))
 
 
 def encode_extensions(extensions: Extensions) -> bytes:
-    """Return the extension block of a hello."""
     return vector(2, b"".join(kind.to_bytes(2, "big") + vector(2, body) for kind, body in extensions.items()))
 
 
@@ -70,11 +64,7 @@ def parse_extensions(reader: Reader) -> dict[int, bytes]:
 
 
 def parse_number_list(data: bytes, length_size: int = 2) -> tuple[int, ...]:
-    """Parse an extension that is one vector of 16-bit numbers (groups, signature schemes, versions).
-
-    Raises:
-        ProtocolError: A length is wrong, or the list is empty.
-    """
+    """Parse an extension that is one vector of 16-bit numbers (groups, signature schemes, versions)."""
     reader = Reader(data)
     numbers = parse_numbers(reader.read_vector(length_size))
     reader.expect_end("a list in an extension")
@@ -89,11 +79,7 @@ def encode_use_srtp(profiles: Iterable[int]) -> bytes:
 
 
 def parse_use_srtp(data: bytes) -> tuple[tuple[int, ...], bytes]:
-    """Parse the body of ``use_srtp``: profiles and master key identifier.
-
-    Raises:
-        ProtocolError: A length is wrong, or there is no profile.
-    """
+    """Parse the body of ``use_srtp``: profiles and master key identifier."""
     reader = Reader(data)
     profiles = parse_numbers(reader.read_vector(2))
     identifier = reader.read_vector(1)

@@ -17,12 +17,7 @@ MIN_FRAGMENT = 32
 
 @attrs.frozen
 class FlightMessage:
-    """A handshake message of a flight.
-
-    Attributes:
-        epoch: Epoch in which it is sent.
-        message: The message.
-    """
+    """A handshake message of a flight, and the epoch in which it is sent."""
 
     epoch: int
     message: HandshakeMessage
@@ -30,13 +25,7 @@ class FlightMessage:
 
 @attrs.frozen
 class FlightRecord:
-    """A record of a flight that is not part of a handshake message: ChangeCipherSpec of 1.2, ACK of 1.3.
-
-    Attributes:
-        epoch: Epoch in which it is sent.
-        content_type: Its content type.
-        plaintext: Its contents.
-    """
+    """A record of a flight that is not part of a handshake message: ChangeCipherSpec of 1.2, ACK of 1.3."""
 
     epoch: int
     content_type: int

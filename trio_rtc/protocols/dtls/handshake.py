@@ -27,14 +27,7 @@ from .record.epochs import EpochKeys
 
 @attrs.frozen
 class HandshakeParameters:
-    """Parameters of a handshake that do not depend on the version.
-
-    Attributes:
-        options: Options of the connection.
-        certificate: Local certificate.
-        remote_fingerprints: Fingerprints of which the peer's certificate must have one.
-        rng: Source of randoms and keys.
-    """
+    """Parameters of a handshake that do not depend on the version; the peer must have one of the fingerprints."""
 
     options: DtlsOptions
     certificate: Certificate
@@ -44,16 +37,7 @@ class HandshakeParameters:
 
 @attrs.frozen
 class HandshakeResult:
-    """Result of a complete handshake.
-
-    Attributes:
-        version: Number of the version.
-        cipher_suite: Negotiated cipher suite.
-        group: Group of the key exchange.
-        srtp_profile: Negotiated SRTP profile, or None.
-        peer: The peer's certificate.
-        export: Exporter of the connection.
-    """
+    """Result of a complete handshake; ``srtp_profile`` is None if none was negotiated."""
 
     version: int
     cipher_suite: CipherSuite

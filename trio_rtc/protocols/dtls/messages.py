@@ -114,7 +114,6 @@ class ClientHello:
     extensions: Extensions
 
     def encode(self) -> bytes:
-        """Return the body of the message."""
         return b"".join(
             (
                 self.version.to_bytes(2, "big"),
@@ -129,11 +128,6 @@ class ClientHello:
 
     @classmethod
     def parse(cls, body: bytes) -> "ClientHello":
-        """Parse the body of the message.
-
-        Raises:
-            ProtocolError: It is malformed.
-        """
         reader = Reader(body)
         version = reader.read_integer(2)
         random = reader.read(RANDOM_LENGTH)
@@ -185,7 +179,6 @@ class ServerHello:
     compression_method: int = NULL_COMPRESSION
 
     def encode(self) -> bytes:
-        """Return the body of the message."""
         return b"".join(
             (
                 self.version.to_bytes(2, "big"),
@@ -199,11 +192,6 @@ class ServerHello:
 
     @classmethod
     def parse(cls, body: bytes) -> "ServerHello":
-        """Parse the body of the message.
-
-        Raises:
-            ProtocolError: It is malformed.
-        """
         reader = Reader(body)
         version = reader.read_integer(2)
         random = reader.read(RANDOM_LENGTH)

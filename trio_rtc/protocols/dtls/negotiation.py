@@ -79,16 +79,11 @@ class VersionNegotiation:
         return Step(flight=(FlightMessage(0, self._hello_message),))
 
     def admit(self, message_type: int) -> Admission:
-        """Return the action on a fragment of a message of this type."""
         # RFC 5246 section 7.4.1.1: HelloRequest is ignored while negotiating.
         return Admission.IGNORE if message_type == HandshakeType.HELLO_REQUEST else Admission.REASSEMBLE
 
     def receive(self, message: HandshakeMessage) -> Step:
-        """Select the version by the peer's first message, which its handshake then processes.
-
-        Raises:
-            ProtocolError: The handshake has failed, with ``decode_error`` or the alert of a ``HandshakeFailure``.
-        """
+        """Select the version by the peer's first message, which its handshake then processes."""
         client = self._role is DtlsRole.CLIENT
         handshake = self._create_client(message) if client else self._create_server(message)
         step = handshake.receive(message)
@@ -96,11 +91,7 @@ class VersionNegotiation:
         return step
 
     def receive_record(self, epoch: int, content_type: int, plaintext: bytes) -> Step:
-        """Refuse a record that no version can send before the first answer.
-
-        Raises:
-            ProtocolError: Always.
-        """
+        """Refuse a record that no version can send before the first answer."""
         raise ProtocolError(f"content type {content_type} before the version is negotiated")
 
     def _create_server(self, message: HandshakeMessage) -> Handshake:

@@ -38,11 +38,7 @@ class Fragment:
 
     @classmethod
     def parse(cls, reader: Reader) -> "Fragment":
-        """Parse one fragment, of which a record may hold several.
-
-        Raises:
-            ProtocolError: It is truncated or reaches beyond the end of its message.
-        """
+        """Parse one fragment, of which a record may hold several."""
         header = FRAGMENT_HEADER.unpack(reader.read(FRAGMENT_HEADER_LENGTH))
         message_type, high_length, length, sequence, high_offset, offset, high_size, size = header
         length |= high_length << 16
@@ -125,7 +121,6 @@ class Reassembler:
         self._next_sequence = 0
 
     def add_fragment(self, epoch: int, fragment: Fragment) -> Outcome:
-        """Add a fragment of a record of ``epoch``."""
         if fragment.sequence < self._next_sequence:
             return Outcome.REPEATED
         if fragment.sequence >= self._next_sequence + MAX_MESSAGES_AHEAD:
@@ -163,7 +158,6 @@ class Reassembler:
         return HandshakeMessage(partial.message_type, sequence, bytes(partial.body))
 
     def clear(self) -> None:
-        """Drop all incomplete messages."""
         self._partials.clear()
         self._total_size = 0
 

@@ -79,7 +79,6 @@ class Connecting:
         self.deadline = min(self.deadline, deadline)
 
     def next_timer(self) -> float:
-        """Return the earliest deadline."""
         deadline = self.deadline
         if self.flight is not None:
             deadline = min(deadline, self.flight.timer.deadline)
@@ -116,7 +115,6 @@ class Connected:
         self.deadline = deadline if flight is not None and flight.timer.running else math.inf
 
     def next_timer(self) -> float:
-        """Return the earliest deadline."""
         if self.flight is None or self.deadline == math.inf:
             return math.inf
         return min(self.deadline, self.flight.timer.deadline)

@@ -108,7 +108,7 @@ class Association:
     def peek_payload_protocol(self, stream_id: int) -> int | None:
         """Return the payload protocol identifier of a stream's next message, None if there is no message."""
         block = self._lifecycle.last_block
-        return None if block is None else block.receiver.peek_payload_protocol(stream_id)
+        return None if block is None else block.receiver.reassembly.peek_payload_protocol(stream_id)
 
     def statistics(self) -> AssociationStatistics:
         """Return a snapshot of all counters."""

@@ -56,7 +56,6 @@ class StateCookie:
     created: float
 
     def encode(self, secret: bytes) -> bytes:
-        """Return the authenticated bytes of the cookie."""
         can = self.capabilities
         fields = _FIELDS.pack(
             self.local_tag,

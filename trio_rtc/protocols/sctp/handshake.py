@@ -134,7 +134,6 @@ class Handshake:
         self._offers_zero_checksum = False
 
     def make_init(self) -> Init:
-        """Return our INIT."""
         options = self._options
         return Init(
             self.local_tag,
@@ -190,7 +189,6 @@ class Handshake:
         return cookie if len(cookie) <= largest else None
 
     def read_cookie(self, data: bytes) -> StateCookie | None:
-        """Return the content of a received cookie, None if it is not one of ours."""
         return parse_cookie(data, self._secret)
 
     def staleness(self, cookie: StateCookie, now: float) -> float:

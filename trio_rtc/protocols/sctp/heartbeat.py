@@ -36,7 +36,6 @@ class PathMonitor:
             self._nonce = None
 
     def stop(self) -> None:
-        """Send no more HEARTBEATs."""
         self.interval = 0.0
         self.deadline = math.inf
 

@@ -102,14 +102,12 @@ class Lifecycle:
     # Actions of the application and of the layer below.
 
     def connect(self, now: float) -> None:
-        """Send INIT, unless the handshake has started."""
         if isinstance(self._state, states.Listening):
             self._enter(states.CookieWait(self._start_t1(now)))
             self.establishment_deadline = now + self._options.set_up_time
             self._send_init()
 
     def shutdown(self) -> None:
-        """Shut down after everything is sent and acknowledged."""
         match self._state:
             case states.Listening() | states.CookieWait():
                 self._end(None)
@@ -122,12 +120,10 @@ class Lifecycle:
                 pass  # it has ended or is shutting down
 
     def close(self) -> None:
-        """Send ABORT, if the peer's tag is known, and end."""
         if not self.closed:
             self.abort(causes.user_initiated_abort(), None)
 
     def lower_closed(self) -> None:
-        """End without sending anything."""
         self._builder.discard_packets()
         self._end(AssociationError("the transport below has closed"))
 
@@ -157,7 +153,6 @@ class Lifecycle:
                 self.abort(None, AssociationError("the peer does not answer"))
 
     def drop_out_of_state(self, reason: str) -> None:
-        """Drop and count a chunk that the state does not allow."""
         self._counters.drop(reason)
         if isinstance(self._state, states.CookieEchoed):
             # Only an established peer sends this, so COOKIE ACK was lost: send COOKIE ECHO again at once.

@@ -90,7 +90,6 @@ class PacketBuilder:
         self.flush_at = math.inf
 
     def discard_packets(self) -> None:
-        """Discard the packets of ``queue_packet``."""
         self._packets.clear()
 
     def wake(self) -> None:
@@ -114,7 +113,6 @@ class PacketBuilder:
         return now < self._quiet_until and self._queue.total < self._quiet_below
 
     def take_packets(self) -> list[bytes]:
-        """Return and remove the packets of ``queue_packet``."""
         packets, self._packets = self._packets, []
         return packets
 

@@ -51,7 +51,6 @@ class AssociationStatistics:
 def build_statistics(
     counters: Counters, block: ControlBlock | None, queue: SendQueue
 ) -> AssociationStatistics:
-    """Return the statistics of an association whose last control block is ``block``."""
     if block is None:
         return AssociationStatistics(
             counters.packets_sent, counters.packets_received, dropped=dict(counters.dropped)

@@ -74,12 +74,10 @@ class StreamReset:
 
     @property
     def is_busy(self) -> bool:
-        """Whether resets are requested or outstanding."""
         return bool(self._requested) or self._request is not None
 
     @property
     def has_chunks(self) -> bool:
-        """Whether ``take_chunks`` would return something."""
         return self._request_due or bool(self._responses)
 
     def prepare(self, queue: SendQueue, transmitter: Transmitter) -> list[SctpEvent]:
@@ -134,7 +132,6 @@ class StreamReset:
         return chunks
 
     def handle_timer(self, now: float) -> None:
-        """Retransmit the outstanding request if its timer has expired."""
         if now >= self.deadline:
             self.deadline = math.inf
             self.errors += 1

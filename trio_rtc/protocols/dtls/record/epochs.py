@@ -76,19 +76,13 @@ class RecordLayer:
         self._readers = {epoch: reader for epoch, reader in self._readers.items() if epoch >= before}
 
     def overhead(self, epoch: int) -> int:
-        """Return how many bytes a record of an epoch adds to its plaintext."""
         return self._writers[epoch].overhead
 
     def seal(self, epoch: int, content_type: int, plaintext: bytes) -> bytes:
-        """Return a record."""
         return self._writers[epoch].seal(content_type, plaintext)
 
     def open(self, record: Record) -> tuple[int, bytes] | None:
-        """Return content type and plaintext of a record, or None if it is dropped or kept for later.
-
-        Raises:
-            ProtocolError: Its length is impossible.
-        """
+        """Return content type and plaintext of a record, or None if it is dropped or kept for later."""
         reader = self._readers.get(record.epoch)
         if reader is not None:
             return reader.open(record)

@@ -50,22 +50,15 @@ class NullProtection:
 
     @property
     def overhead(self) -> int:
-        """Bytes that a record adds to its plaintext, header included."""
         return HEADER_LENGTH
 
     def seal_batch(self, content_type: int, number: int, batch: Sequence[bytes]) -> list[bytes]:
-        """Return a complete record for each plaintext; ``number`` is epoch and sequence number of the first."""
         return [
             HEADER.pack(content_type, VERSION_1_2, number + index, len(item)) + item
             for index, item in enumerate(batch)
         ]
 
     def open(self, content_type: int, number: int, datagram: bytes, start: int, end: int) -> bytes:
-        """Return the fragment ``datagram[start:end]``.
-
-        Raises:
-            ProtocolError: It is longer than a record may be.
-        """
         if end - start > MAX_PLAINTEXT:
             raise ProtocolError(f"plaintext of {end - start} bytes, at most {MAX_PLAINTEXT}")
         return datagram[start:end]
@@ -84,7 +77,6 @@ class EpochWriter:
 
     @property
     def overhead(self) -> int:
-        """Bytes that a record adds to its plaintext."""
         return self._protection.overhead
 
     @property
@@ -93,14 +85,12 @@ class EpochWriter:
         return MAX_SEQUENCE - (self._next_number & MAX_SEQUENCE)
 
     def seal_batch(self, content_type: int, batch: Sequence[bytes]) -> list[bytes]:
-        """Return a record for each plaintext."""
         number = self._next_number
         self._next_number = number + len(batch)
         self.counters.records_sent += len(batch)
         return self._protection.seal_batch(content_type, number, batch)
 
     def seal(self, content_type: int, plaintext: bytes) -> bytes:
-        """Return one record."""
         return self.seal_batch(content_type, (plaintext,))[0]
 
 
@@ -125,7 +115,6 @@ class ReplayWindow:
         return behind < 0 or (behind < self._size and not self._bitmap >> behind & 1)
 
     def mark(self, sequence: int) -> None:
-        """Record a fresh sequence number as received."""
         ahead = sequence - self.highest
         if ahead <= 0:
             self._bitmap |= 1 << -ahead
@@ -150,11 +139,7 @@ class EpochReader:
         self._counters = counters
 
     def open(self, record: Record) -> tuple[int, bytes] | None:
-        """Return content type and plaintext of a record of this epoch, or None if it was dropped.
-
-        Raises:
-            ProtocolError: Its length is impossible.
-        """
+        """Return content type and plaintext of a record of this epoch, or None if it was dropped."""
         window = self._window
         if window is not None and not window.is_fresh(record.sequence):
             self._counters.replayed += 1

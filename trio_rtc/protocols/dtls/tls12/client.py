@@ -87,15 +87,7 @@ class AwaitingServerKeyExchange:
 
 @attrs.frozen
 class AwaitingServerHelloDone:
-    """The server has proved possession of the private key of its certificate.
-
-    Attributes:
-        negotiated: Parameters negotiated by the hellos.
-        peer: The server's certificate.
-        group: Group of the key exchange.
-        server_key: The server's ephemeral public key.
-        request: The server's CertificateRequest, or None if it has not arrived.
-    """
+    """The server has proved possession of its private key; ``request`` is its CertificateRequest, if it has arrived."""
 
     negotiated: NegotiatedParameters
     peer: PeerCertificate
@@ -122,7 +114,6 @@ ClientState = (
 
 
 def build_extensions(options: DtlsOptions) -> Extensions:
-    """Return the extensions of a ClientHello for DTLS 1.2."""
     extensions: dict[int, bytes] = {
         ExtensionType.EXTENDED_MASTER_SECRET: b"",
         ExtensionType.RENEGOTIATION_INFO: EMPTY_RENEGOTIATION_INFO,
@@ -200,18 +191,12 @@ class ClientHandshake:
         self.next_epoch: int | None = 0
 
     def admit(self, message_type: int) -> Admission:
-        """Return the action on a fragment of a message of this type."""
         # The server's Finished comes last, so there is no flight of ours that a repeated one asks for.
         return admit(message_type, self.next_epoch)
 
     receive_record = staticmethod(receive_record)
 
     def receive(self, message: HandshakeMessage) -> Step:
-        """Process the server's next message.
-
-        Raises:
-            ProtocolError: The handshake has failed, with ``decode_error`` or the alert of a ``HandshakeFailure``.
-        """
         match self._state:
             case AwaitingServerHello() as state:
                 if message.message_type == HandshakeType.HELLO_VERIFY_REQUEST:

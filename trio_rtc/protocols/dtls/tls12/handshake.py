@@ -29,14 +29,7 @@ _CHANGE_CIPHER_SPEC = b"\x01"
 
 @attrs.frozen
 class NegotiatedParameters:
-    """Parameters negotiated by the two hellos.
-
-    Attributes:
-        suite: Cipher suite.
-        client_random: The client's 32 random bytes.
-        server_random: The server's 32 random bytes.
-        srtp_profile: SRTP profile, or None.
-    """
+    """Parameters negotiated by the two hellos, with their random values of 32 bytes."""
 
     suite: CipherSuite
     client_random: bytes
@@ -46,14 +39,7 @@ class NegotiatedParameters:
 
 @attrs.frozen
 class KeyExchangeResult:
-    """State shared by both sides after the key exchange.
-
-    Attributes:
-        negotiated: Parameters negotiated by the hellos.
-        group: Group of the key exchange.
-        peer: The peer's certificate.
-        secrets: The secrets derived.
-    """
+    """State shared by both sides after the key exchange."""
 
     negotiated: NegotiatedParameters
     group: NamedGroup
@@ -85,7 +71,6 @@ class KeyExchangeResult:
         return EpochKeys(PROTECTED_EPOCH, protections[role.other], protections[role])
 
     def complete(self) -> HandshakeResult:
-        """Return the result of the handshake."""
         negotiated = self.negotiated
         return HandshakeResult(
             VERSION_1_2,
@@ -128,7 +113,6 @@ class Transcript:
         self._data.clear()
 
     def to_bytes(self) -> bytes:
-        """Return all messages recorded."""
         return bytes(self._data)
 
 

@@ -12,7 +12,6 @@ VERIFY_DATA_LENGTH = 12
 
 
 def hash_of(algorithm: hashes.HashAlgorithm, data: bytes) -> bytes:
-    """Return the hash of ``data``."""
     digest = hashes.Hash(algorithm)
     digest.update(data)
     return digest.finalize()
@@ -38,14 +37,7 @@ def prf(algorithm: hashes.HashAlgorithm, secret: bytes, label: bytes, seed: byte
 
 @attrs.frozen
 class SessionSecrets:
-    """Secrets that both sides share after the key exchange.
-
-    Attributes:
-        suite: Negotiated cipher suite.
-        client_random: The client's 32 random bytes.
-        server_random: The server's 32 random bytes.
-        master_secret: 48 bytes from which all other secrets are derived.
-    """
+    """Secrets that both sides share after the key exchange, derived from the 48 bytes of ``master_secret``."""
 
     suite: CipherSuite
     client_random: bytes

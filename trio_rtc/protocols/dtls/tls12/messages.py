@@ -22,11 +22,7 @@ class CertificateType(IntEnum):
 
 @attrs.frozen
 class HelloVerifyRequest:
-    """A server's request that the client repeats its hello with a cookie (RFC 6347 section 4.2.1).
-
-    Attributes:
-        cookie: The cookie.
-    """
+    """A server's request that the client repeats its hello with a cookie (RFC 6347 section 4.2.1)."""
 
     cookie: bytes
 
@@ -36,11 +32,7 @@ class HelloVerifyRequest:
 
     @classmethod
     def parse(cls, body: bytes) -> "HelloVerifyRequest":
-        """Parse the body of the message, ignoring its version.
-
-        Raises:
-            ProtocolError: It is malformed.
-        """
+        """Parse the body of the message, ignoring its version."""
         reader = Reader(body)
         reader.read(2)
         cookie = reader.read_vector(1)
@@ -49,16 +41,11 @@ class HelloVerifyRequest:
 
 
 def encode_certificates(chain: Sequence[bytes]) -> bytes:
-    """Return the body of a Certificate message."""
     return vector(3, b"".join(vector(3, certificate) for certificate in chain))
 
 
 def parse_certificates(body: bytes) -> tuple[bytes, ...]:
-    """Split the body of a Certificate message into certificates, which are not parsed.
-
-    Raises:
-        ProtocolError: It is malformed, or holds more than ten.
-    """
+    """Split the body of a Certificate message into at most ten certificates, which are not parsed."""
     reader = Reader(body)
     chain = Reader(reader.read_vector(3))
     reader.expect_end("Certificate")
@@ -72,14 +59,7 @@ def parse_certificates(body: bytes) -> tuple[bytes, ...]:
 
 @attrs.frozen
 class ServerKeyExchange:
-    """The server's signed ephemeral key (RFC 8422 section 5.4).
-
-    Attributes:
-        group: Number of the group.
-        public_bytes: The encoded public key.
-        scheme: Number of the signature scheme.
-        signature: Signature of both randoms and the parameters.
-    """
+    """The server's ephemeral key, and the signature of both randoms and ``parameters`` (RFC 8422 section 5.4)."""
 
     group: int
     public_bytes: bytes
@@ -97,16 +77,10 @@ class ServerKeyExchange:
         return self.encode_parameters(self.group, self.public_bytes)
 
     def encode(self) -> bytes:
-        """Return the body of the message."""
         return self.parameters + self.scheme.to_bytes(2, "big") + vector(2, self.signature)
 
     @classmethod
     def parse(cls, body: bytes) -> "ServerKeyExchange":
-        """Parse the body of the message.
-
-        Raises:
-            ProtocolError: It is malformed, or the curve is not a named one.
-        """
         reader = Reader(body)
         if reader.read_integer(1) != NAMED_CURVE:
             raise ProtocolError("ServerKeyExchange without a named curve")
@@ -133,7 +107,6 @@ class CertificateRequest:
     authorities: bytes = b""
 
     def encode(self) -> bytes:
-        """Return the body of the message."""
         return b"".join(
             (
                 vector(1, self.certificate_types),
@@ -144,11 +117,6 @@ class CertificateRequest:
 
     @classmethod
     def parse(cls, body: bytes) -> "CertificateRequest":
-        """Parse the body of the message.
-
-        Raises:
-            ProtocolError: It is malformed.
-        """
         reader = Reader(body)
         certificate_types = reader.read_vector(1)
         schemes = parse_numbers(reader.read_vector(2))
@@ -163,11 +131,6 @@ def encode_client_key_exchange(public_bytes: bytes) -> bytes:
 
 
 def parse_client_key_exchange(body: bytes) -> bytes:
-    """Return the client's ephemeral public key.
-
-    Raises:
-        ProtocolError: The message is malformed.
-    """
     reader = Reader(body)
     public_bytes = reader.read_vector(1)
     reader.expect_end("ClientKeyExchange")
@@ -176,27 +139,16 @@ def parse_client_key_exchange(body: bytes) -> bytes:
 
 @attrs.frozen
 class CertificateVerify:
-    """The client's signature of the handshake so far.
-
-    Attributes:
-        scheme: Number of the signature scheme.
-        signature: The signature.
-    """
+    """The client's signature of the handshake so far."""
 
     scheme: int
     signature: bytes
 
     def encode(self) -> bytes:
-        """Return the body of the message."""
         return self.scheme.to_bytes(2, "big") + vector(2, self.signature)
 
     @classmethod
     def parse(cls, body: bytes) -> "CertificateVerify":
-        """Parse the body of the message.
-
-        Raises:
-            ProtocolError: It is malformed.
-        """
         reader = Reader(body)
         scheme = reader.read_integer(2)
         signature = reader.read_vector(2)

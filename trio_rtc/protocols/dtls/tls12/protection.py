@@ -34,7 +34,6 @@ class AeadProtection:
         self.overhead = HEADER_LENGTH + self._explicit_length + TAG_LENGTH
 
     def seal_batch(self, content_type: int, number: int, batch: Sequence[bytes]) -> list[bytes]:
-        """Return a complete record for each plaintext; ``number`` is epoch and sequence number of the first."""
         records: list[bytes] = []
         append, encrypt, iv = records.append, self._encrypt, self._iv
         pack_additional, version = _ADDITIONAL_DATA.pack, VERSION_1_2
@@ -57,12 +56,6 @@ class AeadProtection:
         return records
 
     def open(self, content_type: int, number: int, datagram: bytes, start: int, end: int) -> bytes:
-        """Return the plaintext of the fragment ``datagram[start:end]``.
-
-        Raises:
-            InvalidTag: The fragment is not authentic.
-            ProtocolError: It is shorter than nonce and tag, or longer than a record may be.
-        """
         length = end - start - self._explicit_length - TAG_LENGTH
         if not 0 <= length <= MAX_PLAINTEXT:
             raise ProtocolError(f"protected fragment of {end - start} bytes")

@@ -132,14 +132,7 @@ ServerState = (
 
 @attrs.frozen
 class HelloSelection:
-    """The server's selection from a ClientHello.
-
-    Attributes:
-        suite: Cipher suite.
-        group: Group of the key exchange.
-        scheme: Signature scheme of ServerKeyExchange.
-        srtp_profile: SRTP profile, or None.
-    """
+    """The server's selection from a ClientHello; ``scheme`` is the signature scheme of ServerKeyExchange."""
 
     suite: CipherSuite
     group: NamedGroup
@@ -208,7 +201,6 @@ def _select_srtp_profile(options: DtlsOptions, extensions: Extensions) -> SrtpPr
 
 
 def build_server_hello(hello: ClientHello, selection: HelloSelection, server_random: bytes) -> ServerHello:
-    """Return the answer to a ClientHello."""
     extensions: dict[int, bytes] = {ExtensionType.EXTENDED_MASTER_SECRET: b""}
     if ExtensionType.RENEGOTIATION_INFO in hello.extensions or RENEGOTIATION_SCSV in hello.cipher_suites:
         extensions[ExtensionType.RENEGOTIATION_INFO] = EMPTY_RENEGOTIATION_INFO
@@ -233,7 +225,6 @@ class ServerHandshake:
         self.next_epoch: int | None = 0
 
     def admit(self, message_type: int) -> Admission:
-        """Return the action on a fragment of a message of this type."""
         if self.next_epoch is None and message_type == HandshakeType.FINISHED:
             return Admission.RETRANSMIT
         return admit(message_type, self.next_epoch)
@@ -241,11 +232,6 @@ class ServerHandshake:
     receive_record = staticmethod(receive_record)
 
     def receive(self, message: HandshakeMessage) -> Step:
-        """Process the client's next message.
-
-        Raises:
-            ProtocolError: The handshake has failed, with ``decode_error`` or the alert of a ``HandshakeFailure``.
-        """
         match self._state:
             case AwaitingClientHello() as state:
                 return self._receive_client_hello(state, message)

@@ -16,7 +16,6 @@ class Dtls12:
     early_epochs = (PROTECTED_EPOCH,)
 
     def offer(self, parameters: HandshakeParameters) -> HelloOffer:
-        """Return the contribution to a ClientHello."""
         options = parameters.options
 
         def create_client(hello: ClientHello, message: HandshakeMessage) -> ClientHandshake:
@@ -27,5 +26,4 @@ class Dtls12:
         )
 
     def create_server(self, parameters: HandshakeParameters) -> ServerHandshake:
-        """Return a server's handshake, which has not received the ClientHello yet."""
         return ServerHandshake(parameters)

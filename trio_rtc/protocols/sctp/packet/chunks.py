@@ -11,6 +11,7 @@ from typing import ClassVar, Final
 from trio_rtc import _attrs as attrs
 from trio_rtc.errors import ProtocolError
 
+from .data import PADDING
 from .parameters import HEARTBEAT_INFO, STATE_COOKIE, Parameter, encode_parameters, parse_parameters
 
 _HEADER: Final = struct.Struct(">BBH")
@@ -18,7 +19,6 @@ _INIT: Final = struct.Struct(">IIHHI")
 _SACK: Final = struct.Struct(">IIHH")
 _TSN: Final = struct.Struct(">I")
 _SKIPPED: Final = struct.Struct(">HH")
-_PADDING: Final = (b"", b"\0\0\0", b"\0\0", b"\0")
 # The T bit of ABORT and SHUTDOWN COMPLETE: the verification tag is reflected (section 8.5.1).
 _T_BIT: Final = 1
 
@@ -26,7 +26,7 @@ _T_BIT: Final = 1
 def encode_chunk(kind: int, flags: int, value: bytes) -> bytes:
     """Return a chunk with its header, padded to four bytes."""
     length = 4 + len(value)
-    return _HEADER.pack(kind, flags, length) + value + _PADDING[length & 3]
+    return _HEADER.pack(kind, flags, length) + value + PADDING[length & 3]
 
 
 @attrs.frozen
@@ -42,7 +42,6 @@ class Init:
     parameters: tuple[Parameter, ...] = ()
 
     def encode(self) -> bytes:
-        """Return the chunk's bytes."""
         value = _INIT.pack(
             self.initiate_tag,
             self.advertised_receiver_window,
@@ -80,7 +79,6 @@ class Sack:
     duplicate_tsns: tuple[int, ...] = ()
 
     def encode(self) -> bytes:
-        """Return the chunk's bytes."""
         gaps, duplicates = self.gap_blocks, self.duplicate_tsns
         head = _SACK.pack(self.cumulative_tsn, self.advertised_receiver_window, len(gaps), len(duplicates))
         if not gaps and not duplicates:
@@ -97,7 +95,6 @@ class Heartbeat:
     info: bytes
 
     def encode(self) -> bytes:
-        """Return the chunk's bytes."""
         return encode_chunk(self.kind, 0, encode_parameters([Parameter(HEARTBEAT_INFO, self.info)]))
 
 
@@ -117,7 +114,6 @@ class Abort:
     reflected: bool = False
 
     def encode(self) -> bytes:
-        """Return the chunk's bytes."""
         return encode_chunk(self.kind, _T_BIT if self.reflected else 0, encode_parameters(self.causes))
 
 
@@ -129,7 +125,6 @@ class Shutdown:
     cumulative_tsn: int
 
     def encode(self) -> bytes:
-        """Return the chunk's bytes."""
         return encode_chunk(self.kind, 0, _TSN.pack(self.cumulative_tsn))
 
 
@@ -140,7 +135,6 @@ class ShutdownAck:
     kind: ClassVar[int] = 8
 
     def encode(self) -> bytes:
-        """Return the chunk's bytes."""
         return encode_chunk(self.kind, 0, b"")
 
 
@@ -152,7 +146,6 @@ class Error:
     causes: tuple[Parameter, ...] = ()
 
     def encode(self) -> bytes:
-        """Return the chunk's bytes."""
         return encode_chunk(self.kind, 0, encode_parameters(self.causes))
 
 
@@ -164,7 +157,6 @@ class CookieEcho:
     cookie: bytes
 
     def encode(self) -> bytes:
-        """Return the chunk's bytes."""
         return encode_chunk(self.kind, 0, self.cookie)
 
 
@@ -175,7 +167,6 @@ class CookieAck:
     kind: ClassVar[int] = 11
 
     def encode(self) -> bytes:
-        """Return the chunk's bytes."""
         return encode_chunk(self.kind, 0, b"")
 
 
@@ -187,7 +178,6 @@ class ShutdownComplete:
     reflected: bool = False
 
     def encode(self) -> bytes:
-        """Return the chunk's bytes."""
         return encode_chunk(self.kind, _T_BIT if self.reflected else 0, b"")
 
 
@@ -199,7 +189,6 @@ class ReConfig:
     parameters: tuple[Parameter, ...]
 
     def encode(self) -> bytes:
-        """Return the chunk's bytes."""
         return encode_chunk(self.kind, 0, encode_parameters(self.parameters))
 
 
@@ -212,7 +201,6 @@ class ForwardTsn:
     skipped: tuple[tuple[int, int], ...] = ()
 
     def encode(self) -> bytes:
-        """Return the chunk's bytes."""
         skipped = b"".join([_SKIPPED.pack(stream_id, ssn) for stream_id, ssn in self.skipped])
         return encode_chunk(self.kind, 0, _TSN.pack(self.new_cumulative_tsn) + skipped)
 
@@ -226,7 +214,6 @@ class UnknownChunk:
     value: bytes
 
     def encode(self) -> bytes:
-        """Return the chunk's bytes."""
         return encode_chunk(self.kind, self.flags, self.value)
 
     @property
@@ -254,14 +241,6 @@ def _init_fields(value: bytes) -> tuple[int, int, int, int, int, tuple[Parameter
         raise ProtocolError(f"INIT with {len(value)} bytes")
     tag, window, outbound, inbound, tsn = _INIT.unpack_from(value)
     return tag, window, outbound, inbound, tsn, tuple(parse_parameters(value[_INIT.size :]))
-
-
-def _parse_init(flags: int, value: bytes) -> Init:
-    return Init(*_init_fields(value))
-
-
-def _parse_init_ack(flags: int, value: bytes) -> InitAck:
-    return InitAck(*_init_fields(value))
 
 
 def _parse_sack(flags: int, value: bytes) -> Sack:
@@ -311,8 +290,8 @@ def _parse_forward_tsn(flags: int, value: bytes) -> ForwardTsn:
 
 
 _PARSERS: Final[dict[int, Callable[[int, bytes], Chunk]]] = {
-    Init.kind: _parse_init,
-    InitAck.kind: _parse_init_ack,
+    Init.kind: lambda flags, value: Init(*_init_fields(value)),
+    InitAck.kind: lambda flags, value: InitAck(*_init_fields(value)),
     Sack.kind: _parse_sack,
     Heartbeat.kind: lambda flags, value: Heartbeat(_heartbeat_info(value)),
     HeartbeatAck.kind: lambda flags, value: HeartbeatAck(_heartbeat_info(value)),

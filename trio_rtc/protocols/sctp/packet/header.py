@@ -28,11 +28,7 @@ def encode_header(source_port: int, destination_port: int, verification_tag: int
 
 
 def parse_header(packet: bytes) -> CommonHeader:
-    """Parse the common header; ``has_valid_checksum`` verifies the checksum.
-
-    Raises:
-        ProtocolError: The packet is too short for a header and a chunk, or its length is not a multiple of four.
-    """
+    """Parse the common header; ``has_valid_checksum`` verifies the checksum."""
     if len(packet) < HEADER_SIZE + 4 or len(packet) & 3:
         raise ProtocolError(f"packet of {len(packet)} bytes")
     return CommonHeader(*_HEADER.unpack_from(packet))
@@ -44,7 +40,6 @@ def add_checksum(packet: bytes) -> bytes:
 
 
 def has_valid_checksum(packet: bytes) -> bool:
-    """Return whether the CRC32c is valid."""
     expected = crc32c(packet[:8] + ZERO_CHECKSUM + packet[HEADER_SIZE:])
     return packet[8:HEADER_SIZE] == _CHECKSUM.pack(expected)
 

@@ -10,8 +10,9 @@ from typing import Final, NamedTuple
 
 from trio_rtc.errors import ProtocolError
 
+from .data import PADDING
+
 _HEADER: Final = struct.Struct(">HH")
-_PADDING: Final = (b"", b"\0\0\0", b"\0\0", b"\0")
 
 # Parameters of INIT and INIT ACK.
 HEARTBEAT_INFO: Final = 1
@@ -60,7 +61,7 @@ class Parameter(NamedTuple):
     def encode(self) -> bytes:
         """Return the encoded parameter, padded to four bytes."""
         length = 4 + len(self.value)
-        return _HEADER.pack(self.kind, length) + self.value + _PADDING[length & 3]
+        return _HEADER.pack(self.kind, length) + self.value + PADDING[length & 3]
 
     @property
     def stops_processing(self) -> bool:
@@ -85,11 +86,7 @@ def encode_parameters(parameters: Sequence[Parameter]) -> bytes:
 
 
 def parse_parameters(data: bytes) -> list[Parameter]:
-    """Parse parameters.
-
-    Raises:
-        ProtocolError: A length is less than four or exceeds the data.
-    """
+    """Parse parameters; a length below four or beyond the data is a ``ProtocolError``."""
     parameters = []
     offset = 0
     end = len(data)

@@ -37,7 +37,6 @@ class OutgoingResetRequest:
     stream_ids: tuple[int, ...]
 
     def encode(self) -> Parameter:
-        """Return the encoded parameter."""
         head = _OUTGOING.pack(self.request_sequence, self.response_sequence, self.last_tsn)
         return Parameter(self.kind, head + struct.pack(f">{len(self.stream_ids)}H", *self.stream_ids))
 
@@ -51,7 +50,6 @@ class ReconfigurationResponse:
     result: int
 
     def encode(self) -> Parameter:
-        """Return the encoded parameter."""
         return Parameter(self.kind, _RESPONSE.pack(self.response_sequence, self.result))
 
 

@@ -38,7 +38,6 @@ class DataTracker:
 
     @property
     def highest_tsn(self) -> int:
-        """The highest TSN received."""
         return self.ranges[-1][1] if self.ranges else self.cumulative_tsn
 
     def unwrap(self, wire_tsn: int) -> int:
@@ -59,7 +58,6 @@ class DataTracker:
         return False
 
     def add(self, tsn: int) -> None:
-        """Record a new TSN."""
         ranges = self.ranges
         if tsn == self.cumulative_tsn + 1:
             self.cumulative_tsn = tsn

@@ -76,7 +76,6 @@ class _FragmentRun:
         return self.size + OVERHEAD * (self.last - self.first + 1) + RUN_OVERHEAD
 
     def to_bytes(self) -> bytes:
-        """Return the payload of all fragments in order."""
         return b"".join(_flatten(self.parts) if self.joined else self.parts)  # type: ignore[arg-type]
 
 
@@ -164,7 +163,6 @@ class Reassembly:
             self._complete(run)
 
     def pop_message(self, stream_id: int) -> tuple[int, bytes] | None:
-        """Return and remove the next message of a stream: its payload protocol identifier and its data."""
         inbox = self._inboxes.get(stream_id)
         if inbox is None:
             return None
@@ -175,7 +173,6 @@ class Reassembly:
         return message
 
     def peek_payload_protocol(self, stream_id: int) -> int | None:
-        """Return the payload protocol identifier of a stream's next message, None if there is no message."""
         inbox = self._inboxes.get(stream_id)
         return inbox[0][0] if inbox is not None else None
 

@@ -212,15 +212,10 @@ class Receiver:
             self.ack_due = True
 
     def take_error_causes(self) -> list[Parameter]:
-        """Return and clear the error causes to report."""
         reports = self.reports
         if reports:
             self.reports = []
         return reports
-
-    def peek_payload_protocol(self, stream_id: int) -> int | None:
-        """Return the payload protocol identifier of a stream's next message, None if there is no message."""
-        return self.reassembly.peek_payload_protocol(stream_id)
 
     def request_reset(self, last_tsn: int, stream_ids: tuple[int, ...]) -> bool:
         """Reset incoming streams once everything up to ``last_tsn`` is received; return whether it is already.

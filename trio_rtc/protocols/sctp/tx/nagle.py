@@ -38,6 +38,5 @@ class Nagle:
         return self.last_sent + self.delay
 
     def record_sent(self, now: float) -> None:
-        """Record that data has left."""
         self.received = False
         self.last_sent = now

@@ -41,5 +41,4 @@ class Pacer:
 
     @property
     def next_burst(self) -> float:
-        """When the next burst will leave, absolute."""
         return max(self.departure, self._last_burst + _QUANTUM)

@@ -55,7 +55,6 @@ class PartialReliability:
         self.abandoned = False
 
     def record_sent(self, tsn: int, ssn: int) -> None:
-        """Record the TSN and SSN of the next fragment."""
         if self.last_tsn < 0:
             self.first_tsn = tsn
             self.ssn = ssn
@@ -106,7 +105,6 @@ class SendQueue:
     def push(
         self, stream_id: int, ppid: int, data: bytes, ordered: bool, reliability: PartialReliability | None
     ) -> None:
-        """Queue a message."""
         stream = self._streams.get(stream_id)
         if stream is None:
             stream = self._streams[stream_id] = _OutgoingStream(stream_id)
@@ -123,7 +121,6 @@ class SendQueue:
 
     @property
     def has_sendable(self) -> bool:
-        """Whether there is data to send."""
         return bool(self.active)
 
     def produce(self, space: int, tsn: int, now: float) -> tuple[bytes, PartialReliability | None] | None:
@@ -186,7 +183,6 @@ class SendQueue:
         return True
 
     def buffered(self, stream_id: int) -> int:
-        """Return the bytes of a stream that are not in a chunk yet."""
         stream = self._streams.get(stream_id)
         return stream.buffered if stream is not None else 0
 
@@ -198,7 +194,6 @@ class SendQueue:
         stream.threshold = threshold
 
     def take_low_streams(self) -> list[int]:
-        """Return and clear ``low_streams``."""
         low = self.low_streams
         self.low_streams = []
         return low

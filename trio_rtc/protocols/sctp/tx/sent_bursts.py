@@ -14,11 +14,9 @@ class SentBursts:
         self._bursts: deque[_Burst] = deque()
 
     def record(self, last_tsn: int, now: float, application_limited: bool) -> None:
-        """Record a burst of new chunks up to ``last_tsn``."""
         self._bursts.append((last_tsn, now, application_limited))
 
     def discard_before(self, tsn: int) -> None:
-        """Remove bursts that end before ``tsn``."""
         bursts = self._bursts
         while bursts and bursts[0][0] < tsn:
             bursts.popleft()

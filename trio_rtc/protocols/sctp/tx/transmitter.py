@@ -92,12 +92,10 @@ class Transmitter:
 
     @property
     def is_idle(self) -> bool:
-        """Whether all queued messages are sent and acknowledged."""
         return not self.outstanding.chunks and not self._queue.total
 
     @property
     def window(self) -> float:
-        """Bytes that may be in flight."""
         return min(self.congestion.congestion_window, self.share.window)
 
     @property
@@ -118,7 +116,6 @@ class Transmitter:
 
     @property
     def has_retransmission(self) -> bool:
-        """Whether the windows allow a retransmission."""
         outstanding = self.outstanding
         return self._fast_retransmit or outstanding.flight == 0 or outstanding.flight < self.window
 
@@ -143,7 +140,6 @@ class Transmitter:
 
     @property
     def next_paced_burst(self) -> float:
-        """When data may leave again at the pacing rate, absolute."""
         return self._pacer.next_burst
 
     def finish_burst(self, now: float) -> None:
@@ -263,11 +259,7 @@ class Transmitter:
             self.t3_deadline = now + self.timeout.value
 
     def handle_sack(self, sack: Sack, now: float) -> None:
-        """Handle a SACK.
-
-        Raises:
-            ProtocolError: It acknowledges a TSN that was never sent.
-        """
+        """Handle a SACK; one that acknowledges a TSN that was never sent is a ``ProtocolError``."""
         outstanding = self.outstanding
         before = outstanding.cumulative_tsn
         cumulative = before + serial_difference(sack.cumulative_tsn, before & 0xFFFFFFFF, 32)
