@@ -33,15 +33,20 @@ def test_import_of_one_protocol_loads_no_other() -> None:
 
 def test_media_modules_are_loaded_when_media_starts() -> None:
     loaded = run(
-        f"from trio_rtc import RTCPeerConnection; {LOADED}; print(*{{'av', 'numpy'}} & {{*sys.modules}})"
+        f"from trio_rtc import RTCPeerConnection; {LOADED}; print(*{{'av', 'numpy', 'pylibsrtp'}} & {{*sys.modules}})"
     ).split()
     assert "trio_rtc.peer_connection" in loaded
     packages = (
         "trio_rtc.codecs",
+        "trio_rtc.protocols.bandwidth_estimation.estimator",
+        "trio_rtc.protocols.rtcp",
+        "trio_rtc.protocols.rtp.payload.registry",
         "trio_rtc.protocols.rtp.receive",
         "trio_rtc.protocols.rtp.send",
+        "trio_rtc.protocols.srtp.session",
         "av",
         "numpy",
+        "pylibsrtp",
     )
     assert [name for name in loaded if name.startswith(packages)] == []
 

@@ -6,6 +6,7 @@ from trio_rtc.jsep import ApplyResult
 from trio_rtc.transceivers.connection_context import ConnectionContext
 
 from .negotiation import CandidateInit, Negotiation
+from .rtp_loading import load_rtp
 
 
 class NegotiationMethods:
@@ -63,6 +64,7 @@ class NegotiationMethods:
     async def set_local_description(self, kind: RTCSdpType | None, sdp: str) -> None:
         """Apply a local description as a chained operation; missing parts are created then."""
         async with self._chain.operation():
+            await self._load_media("")
             # No checkpoint from here to the caller, which gets the description before any candidate event.
             self._applied(self._negotiation.apply_local(self._negotiation.complete(kind, sdp)))
             self._negotiation.transports.wake()
@@ -70,6 +72,7 @@ class NegotiationMethods:
     async def set_remote_description(self, description: RTCSessionDescription) -> None:
         """Apply a remote description as a chained operation; a colliding local offer is rolled back."""
         async with self._chain.operation():
+            await self._load_media(description.sdp)
             if self._negotiation.collides(description):
                 rollback = RTCSessionDescription(RTCSdpType.ROLLBACK)
                 self._applied(self._negotiation.apply_local(rollback))
@@ -82,6 +85,12 @@ class NegotiationMethods:
         async with self._chain.operation():
             self._negotiation.add_candidate(candidate)
             self._negotiation.transports.wake()
+
+    async def _load_media(self, sdp: str) -> None:
+        """Import RTP before the first description with audio or video."""
+        if self._negotiation.transceivers.records or "m=audio" in sdp or "m=video" in sdp:
+            await load_rtp()
+            self._chain.check_open()
 
     def _applied(self, applied: ApplyResult) -> None:
         """Update the signaling state and the negotiation-needed flag, then finish the description."""

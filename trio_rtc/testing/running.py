@@ -14,6 +14,8 @@ from typing import Any, TypeVar, TypeVarTuple
 import trio
 import trio.testing
 
+# The first call with media would load this with checkpoints, and differ from the second.
+import trio_rtc.protocols.rtp.session  # noqa: F401
 from trio_rtc import _environment
 
 from ._threads import AutojumpGuard

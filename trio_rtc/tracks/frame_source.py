@@ -17,8 +17,7 @@ from trio_rtc.enums import MediaStreamTrackState
 from trio_rtc.event_target import EventTarget, HandlerRunner
 from trio_rtc.events import Event
 from trio_rtc.jsep.capabilities import DEFAULT_CAPABILITIES
-from trio_rtc.protocols.rtp import EncodedFrame
-from trio_rtc.protocols.rtp.payload import payload_duration
+from trio_rtc.protocols.rtp import EncodedFrame, payload
 from trio_rtc.protocols.rtp.stats import AudioLevelMeter, FrameRate
 
 from .constraints import MediaTrackSettings, settings_of
@@ -486,6 +485,6 @@ def check_transform(transform: object, attribute: str) -> None:
 
 def _duration(frame: Any) -> float:
     if isinstance(frame, EncodedFrame):
-        return (payload_duration(frame.codec, frame.payload) or 0) / frame.clock_rate
+        return (payload.payload_duration(frame.codec, frame.payload) or 0) / frame.clock_rate
     samples, rate = getattr(frame, "samples", 0), getattr(frame, "sample_rate", 0)
     return samples / rate if rate else 0.0

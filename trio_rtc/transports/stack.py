@@ -22,6 +22,7 @@ from trio_rtc import _attrs as attrs
 from trio_rtc.enums import RTCDtlsTransportState, RTCIceTransportPolicy, RTCIceTransportState
 from trio_rtc.errors import OperationError
 from trio_rtc.protocols import rtp as rtp_core
+from trio_rtc.protocols import srtp as srtp_core
 from trio_rtc.protocols._contract import Datagram
 from trio_rtc.protocols.datachannel import ChannelControl, DataChannelEvent
 from trio_rtc.protocols.dtls import (
@@ -45,7 +46,6 @@ from trio_rtc.protocols.ice import (
 )
 from trio_rtc.protocols.rtp import RtpEvent
 from trio_rtc.protocols.sctp import Association, SctpEvent
-from trio_rtc.protocols.srtp import SrtpSession
 
 from .base import Inbox
 from .dtls import DtlsTransport
@@ -448,7 +448,7 @@ class TransportStack:
         ours, theirs = (keys.client_key, keys.client_salt), (keys.server_key, keys.server_salt)
         if dtls.connection.role is DtlsRole.SERVER:
             ours, theirs = theirs, ours
-        srtp = SrtpSession(keys.profile.name, *ours, *theirs, options=self._settings.rtp.srtp)
+        srtp = srtp_core.SrtpSession(keys.profile.name, *ours, *theirs, options=self._settings.rtp.srtp)
         rtp.session.set_keys(srtp, trio.current_time())
         rtp.wake()
 

@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING, Any
 
 from trio_rtc._pipeline.receive_pipeline import ReceivePipeline
-from trio_rtc.protocols.rtcp import unix_from_ntp
 from trio_rtc.stats.media_stats import RTCInboundRtpStreamStats, RTCRemoteOutboundRtpStreamStats
 from trio_rtc.stats.moment import Moment
 from trio_rtc.transceivers.transceiver import Transceiver
@@ -185,7 +184,7 @@ def remote_outbound_stats(
         local_id=_inbound_id(stream),
         packets_sent=last.report.packet_count,
         bytes_sent=last.report.octet_count,
-        remote_timestamp=unix_from_ntp(last.report.ntp_timestamp) * 1000,
+        remote_timestamp=last.sent_at * 1000,
         reports_sent=last.count,
         round_trip_time=stream.round_trips.last,
         total_round_trip_time=stream.round_trips.total,

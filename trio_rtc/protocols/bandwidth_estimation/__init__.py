@@ -5,14 +5,11 @@ among streams, ``FeedbackGenerator`` reports arrival times at the receiver. All 
 are unwrapped transport-wide sequence numbers and sizes.
 """
 
-from .allocation import PRIORITY_WEIGHTS, Encoding, allocate
-from .estimator import BandwidthEstimator
-from .feedback import FeedbackGenerator, FeedbackToSend
+from typing import TYPE_CHECKING
+
+from trio_rtc.protocols._lazy import lazy_names
+
 from .options import BandwidthEstimationOptions
-from .pacer import Pacer, PacketKind
-from .probe_cluster import ProbeCluster, ProbePurpose
-from .sent_packets import FeedbackResults, ReceivedPacket, SentPacket, SentPackets
-from .state import BandwidthEstimationStatistics, LimitedBy, LossState, OveruseState, RateState
 
 __all__ = [
     "PRIORITY_WEIGHTS",
@@ -36,3 +33,50 @@ __all__ = [
     "SentPackets",
     "allocate",
 ]
+
+if TYPE_CHECKING:
+    from .allocation import PRIORITY_WEIGHTS, Encoding, allocate
+    from .estimator import BandwidthEstimator
+    from .feedback import FeedbackGenerator, FeedbackToSend
+    from .pacer import Pacer, PacketKind
+    from .probe_cluster import ProbeCluster, ProbePurpose
+    from .sent_packets import FeedbackResults, ReceivedPacket, SentPacket, SentPackets
+    from .state import BandwidthEstimationStatistics, LimitedBy, LossState, OveruseState, RateState
+else:
+    # RTP's options have those of the estimator; connections without media do without the rest.
+    __getattr__ = lazy_names(
+        __name__,
+        {
+            "allocation": (
+                "PRIORITY_WEIGHTS",
+                "Encoding",
+                "allocate",
+            ),
+            "estimator": ("BandwidthEstimator",),
+            "feedback": (
+                "FeedbackGenerator",
+                "FeedbackToSend",
+            ),
+            "pacer": (
+                "Pacer",
+                "PacketKind",
+            ),
+            "probe_cluster": (
+                "ProbeCluster",
+                "ProbePurpose",
+            ),
+            "sent_packets": (
+                "FeedbackResults",
+                "ReceivedPacket",
+                "SentPacket",
+                "SentPackets",
+            ),
+            "state": (
+                "BandwidthEstimationStatistics",
+                "LimitedBy",
+                "LossState",
+                "OveruseState",
+                "RateState",
+            ),
+        },
+    )

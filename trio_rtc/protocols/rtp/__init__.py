@@ -5,8 +5,9 @@ and ``send`` (the two halves of a session, which do not know each other), ``fec`
 ``forward`` (packets of other streams).
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from trio_rtc.protocols._lazy import lazy_names
 
 from .codec import UNASSIGNED, Codec, format_parameters, is_same_codec, parse_parameters
 from .events import (
@@ -57,9 +58,5 @@ __all__ = [
 if TYPE_CHECKING:
     from .session import RtpSession
 else:
-
-    def __getattr__(name: str) -> object:
-        """Import the session at its first use (PEP 562): connections without media do without its modules."""
-        if name == "RtpSession":
-            return import_module(".session", __name__).RtpSession
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    # Connections without media do without its modules.
+    __getattr__ = lazy_names(__name__, {"session": ("RtpSession",)})

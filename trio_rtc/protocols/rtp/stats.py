@@ -7,13 +7,15 @@ those of RFC 3550 (section 6.4.1, appendices A.1, A.3 and A.8).
 import enum
 from collections import deque
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from trio_rtc import _attrs as attrs
-from trio_rtc.protocols.rtcp import SenderReport
 from trio_rtc.protocols.serial import serial_difference
 
 from .options import StatisticsOptions
+
+if TYPE_CHECKING:
+    from trio_rtc.protocols.rtcp import SenderReport
 
 _MAX_FRAMES_A_SECOND: Final = 512
 _FRAMES_AVERAGED: Final = 30
@@ -296,11 +298,13 @@ class RemoteOutboundReport:
         report: The sender report.
         arrived_at: Its arrival time in seconds.
         count: How many sender reports have arrived.
+        sent_at: Its Unix time in the sender's clock.
     """
 
-    report: SenderReport
+    report: "SenderReport"
     arrived_at: float
     count: int
+    sent_at: float
 
 
 @attrs.define

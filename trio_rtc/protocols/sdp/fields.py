@@ -13,7 +13,7 @@ from .description import MediaDescription, Origin
 from .grammar import integer, token, words
 
 # Section 9: non-ws-string.
-_NO_WHITE_SPACE = re.compile(r"[!-~\x80-\U0010FFFF]+")
+_NO_WHITE_SPACE = re.compile(r"[^\x00-\x20\x7F]+")
 
 
 def parse_origin(value: str) -> Origin:

@@ -5,20 +5,13 @@ decode reads a payload's layers with :func:`layer_reader`, and joins simulcast l
 :func:`descriptor_rewriter`.
 """
 
+from typing import TYPE_CHECKING
+
+from trio_rtc.protocols._lazy import lazy_names
+
 from ._format import AssembledFrame, Depacketizer, Packetizer
 from .continuity import Continuity, ContinuityTracker
 from .layers import LayerIds
-from .quantizer import QuantizerReader
-from .registry import (
-    DescriptorRewriter,
-    continuity_tracker,
-    depacketizer,
-    descriptor_rewriter,
-    has_in_band_fec,
-    layer_reader,
-    packetizer,
-    payload_duration,
-)
 from .telephone_event import DTMF_EVENTS, TelephoneEvent
 
 __all__ = [
@@ -40,3 +33,34 @@ __all__ = [
     "has_in_band_fec",
     "descriptor_rewriter",
 ]
+
+if TYPE_CHECKING:
+    from .quantizer import QuantizerReader
+    from .registry import (
+        DescriptorRewriter,
+        continuity_tracker,
+        depacketizer,
+        descriptor_rewriter,
+        has_in_band_fec,
+        layer_reader,
+        packetizer,
+        payload_duration,
+    )
+else:
+    # Connections without media do without the codecs.
+    __getattr__ = lazy_names(
+        __name__,
+        {
+            "quantizer": ("QuantizerReader",),
+            "registry": (
+                "DescriptorRewriter",
+                "continuity_tracker",
+                "depacketizer",
+                "descriptor_rewriter",
+                "has_in_band_fec",
+                "layer_reader",
+                "packetizer",
+                "payload_duration",
+            ),
+        },
+    )

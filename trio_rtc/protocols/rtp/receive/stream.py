@@ -523,7 +523,9 @@ class RtpReceiveStream:
 
     def handle_sender_report(self, report: SenderReport, now: float) -> None:
         count = 1 if self.last_report is None else self.last_report.count + 1
-        self.last_report = RemoteOutboundReport(report, now, count)
+        self.last_report = RemoteOutboundReport(
+            report, now, count, sent_at=unix_from_ntp(report.ntp_timestamp)
+        )
 
     def clock_of(self, report: SenderReport) -> tuple[int, float] | None:
         """Return the unwrapped timestamp of a sender report, and its Unix time in the sender's clock."""
