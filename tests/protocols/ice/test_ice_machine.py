@@ -278,3 +278,17 @@ class IceMachine(RuleBasedStateMachine):
 
 
 TestIceMachine = IceMachine.TestCase
+
+
+def test_consent_of_pairs_answered_at_the_same_time_expires_together() -> None:
+    # now - 30 >= answered and now >= answered + 30 may round differently: the times vary.
+    for step in range(8):
+        machine = IceMachine()
+        machine.start(seed=0, roles=(IceRole.CONTROLLING, IceRole.CONTROLLING), addresses=2, stage="met")
+        machine.work(count=5)
+        machine.deliver_all()
+        machine.advance(seconds=3.97 + step * 0.0137)
+        machine.work(count=7)
+        machine.advance(seconds=0.82)
+        machine.deliver_all()
+        machine.lose_everything(seconds=40.0)

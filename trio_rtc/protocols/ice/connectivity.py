@@ -337,7 +337,8 @@ class Connectivity:
 
     def _is_stale(self, pair: CheckedPair, now: float) -> bool:
         """Return whether consent from the last response on a pair has expired (RFC 7675 section 5.1)."""
-        return now - pair.answered_at >= self._options.consent_timeout
+        # As Consent.expires: a difference may round to another side, and the agent would select a pair without consent.
+        return now >= pair.answered_at + self._options.consent_timeout
 
     def check_stale_pairs(self, now: float) -> None:
         """Check valid pairs again whose last response is too old to select them."""
