@@ -10,8 +10,11 @@ _H264_LEVEL_1B = 11
 _CONSTRAINT_SET_3 = 0x10
 
 
-def answered_codec(ours: Codec, offered: Codec) -> Codec:
-    """Return the local codec as an answer to ``offered``, with its payload type and the feedback of both."""
+def answered_codec(ours: Codec, offered: Codec, refused_feedback: str | None = None) -> Codec:
+    """Return the local codec as an answer to ``offered``: with its payload types and the feedback of both.
+
+    ``refused_feedback`` is a kind of feedback that both may have, but the answer has not.
+    """
     parameters = ours.parameters
     if ours.refers or not is_same_codec(ours, offered):
         parameters = offered.parameters
@@ -24,7 +27,10 @@ def answered_codec(ours: Codec, offered: Codec) -> Codec:
         ours,
         payload_type=offered.payload_type,
         parameters=parameters,
-        feedback=tuple(kind for kind in offered.feedback if kind in ours.feedback),
+        feedback=tuple(
+            kind for kind in offered.feedback if kind in ours.feedback and kind != refused_feedback
+        ),
+        rtx_payload_type=offered.rtx_payload_type,
     )
 
 

@@ -196,6 +196,7 @@ def answered_formats(
     *,
     preferred: bool,
     any_profile: bool = False,
+    refused_feedback: str | None = None,
 ) -> tuple[Codec, ...]:
     """Return the formats that an answer accepts, ``()`` without any for media.
 
@@ -205,6 +206,7 @@ def answered_formats(
         payload_types: The payload types of the bundle. Formats that contradict them are rejected.
         preferred: Whether the application chose the order of ``codecs``, which then precedes the offer's.
         any_profile: Whether other profiles of the codecs are accepted too, because nothing is decoded.
+        refused_feedback: A kind of feedback that is omitted.
     """
     accepted: dict[int, Codec] = {}
     places: dict[int, int] = {}
@@ -212,7 +214,7 @@ def answered_formats(
         place = _accepting_place(codecs, entry, accepted, any_profile=any_profile)
         if place is None or not payload_types.allows(entry):
             continue
-        accepted[entry.payload_type] = answered_codec(codecs[place], entry)
+        accepted[entry.payload_type] = answered_codec(codecs[place], entry, refused_feedback)
         carrier = entry.associated_payload_type
         places[entry.payload_type] = place if carrier is None else places.get(carrier, place)
     if not any(entry.is_media for entry in accepted.values()):

@@ -111,20 +111,22 @@ def answer_media_section(
     """
     offered = offer.media[index]
     attributes = rtp_attributes(offer, index)
+    extension_ids = numbers.extension_ids.copy()
+    extmaps = answered_extensions(transceiver.header_extensions, attributes.extmaps, extension_ids)
+    # Of two kinds of congestion feedback, one remains: transport-wide feedback if its extension is negotiated. Without
+    # it only RFC 8888 feedback works, and Chromium sends that only if transport-cc is rejected.
+    is_numbered = any(extmap.uri == TRANSPORT_SEQUENCE_NUMBER_URI for extmap in extmaps)
     formats = answered_formats(
         transceiver.codecs,
         section_formats(offer, index),
         numbers.payload_types,
         preferred=transceiver.codecs_preferred,
         any_profile=transceiver.any_profile,
+        refused_feedback="ack ccfb" if is_numbered else "transport-cc",
     )
     if not formats:
         return None
-    extmaps = answered_extensions(transceiver.header_extensions, attributes.extmaps, numbers.extension_ids)
-    # Of two kinds of congestion feedback, one remains: transport-wide feedback if its extension is negotiated. Without
-    # it only RFC 8888 feedback works, and Chromium sends that only if transport-cc is rejected.
-    is_numbered = any(extmap.uri == TRANSPORT_SEQUENCE_NUMBER_URI for extmap in extmaps)
-    formats = _without_feedback(formats, "ack ccfb" if is_numbered else "transport-cc")
+    numbers.extension_ids = extension_ids
     direction = intersect(transceiver.direction, reverse(RTCRtpTransceiverDirection(attributes.direction)))
     layers = answered_layers(transceiver, attributes, direction, formats)
     mid = media_mid(offered)
@@ -141,10 +143,6 @@ def answer_media_section(
         *layer_attributes(layers),
     )
     return _section(offered.kind, offered.protocol, formats, answered)
-
-
-def _without_feedback(formats: Sequence[Codec], refused: str) -> tuple[Codec, ...]:
-    return tuple(codec.with_feedback(kind for kind in codec.feedback if kind != refused) for codec in formats)
 
 
 def _section(
