@@ -97,7 +97,9 @@ def _read_algorithm(algorithm: str | Mapping[str, Any]) -> tuple[str, float]:
     """Translate a WebCrypto AlgorithmIdentifier, with W3C's ``expires`` in milliseconds."""
     members: Mapping[str, Any] = {"name": algorithm} if isinstance(algorithm, str) else algorithm
     if not isinstance(members.get("name"), str):
-        raise TypeError("the algorithm of a certificate's key has a name")
+        raise TypeError(
+            f"key_generation_algorithm must be a name, or a dictionary with one, not {algorithm!r:.100}"
+        )
     expires = members.get("expires", DEFAULT_LIFETIME * 1000)
     if not isinstance(expires, int | float) or not expires >= 0:
         raise TypeError(f"expires must be a number of milliseconds from now, at least 0, not {expires!r}")
@@ -116,7 +118,8 @@ def _read_algorithm(algorithm: str | Mapping[str, Any]) -> tuple[str, float]:
         case _:
             pass
     raise NotSupportedError(
-        f"no certificates by {dict(members)!r}: ECDSA on P-256, or RSASSA-PKCS1-v1_5 with 2048 bits and SHA-256"
+        f"key_generation_algorithm must be ECDSA on P-256, or RSASSA-PKCS1-v1_5 with 2048 bits and SHA-256, "
+        f"not {dict(members)!r}"
     )
 
 

@@ -40,10 +40,12 @@ class RTCIceServer:
 
     def __attrs_post_init__(self) -> None:
         if not self.urls:
-            raise SyntaxError("an ICE server needs a URL")
+            raise SyntaxError("urls of an ICE server must not be empty")
         for url in map(IceServer.parse, self.urls):
             if url.is_turn and (self.username is None or self.credential is None):
-                raise InvalidAccessError(f"{url.url!r} needs username and credential")
+                raise InvalidAccessError(
+                    f"an ICE server with the URL {url.url!r} must have username and credential"
+                )
 
 
 def _all_instances_of(wanted: type) -> Any:

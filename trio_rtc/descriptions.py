@@ -54,15 +54,15 @@ class RTCSessionDescription:
         """
         _require_mapping("RTCSessionDescription", data)
         if "type" not in data:
-            raise TypeError(f"a session description has a 'type'; there is none in {data!r:.100}")
+            raise TypeError(f"a session description must have a 'type'; there is none in {data!r:.100}")
         return cls(data["type"], data.get("sdp", ""))
 
 
 def _require_mapping(kind: str, data: object) -> None:
     if not isinstance(data, Mapping):
         raise TypeError(
-            f"{kind}.from_json() takes the dictionary that toJSON() gives, not {data!r:.100}; "
-            "json.loads(...) makes one of JSON text"
+            f"{kind}.from_json() takes the dictionary that toJSON() returns, not {data!r:.100}; "
+            "use json.loads(...) for JSON text"
         )
 
 
@@ -110,7 +110,9 @@ class RTCIceCandidate:
 
     def __attrs_post_init__(self) -> None:
         if self.sdp_mid is None and self.sdp_m_line_index is None:
-            raise TypeError("a candidate needs sdp_mid or sdp_m_line_index, to say where it belongs")
+            raise TypeError(
+                "a candidate must have sdp_mid or sdp_m_line_index, which identify its media section"
+            )
         if self.sdp_m_line_index is not None and not 0 <= self.sdp_m_line_index <= 65535:
             raise TypeError(f"sdp_m_line_index must be an int from 0 to 65535, not {self.sdp_m_line_index!r}")
 
@@ -192,7 +194,7 @@ class RTCIceCandidate:
         if "sdp" in data and not line:
             line = data["sdp"]
             if not line:
-                raise TypeError(f"the 'sdp' of a candidate is its line, not {line!r}")
+                raise TypeError(f"the 'sdp' of a candidate must be its line, not {line!r}")
         return cls(
             candidate=line,
             sdp_mid=data.get("sdpMid"),

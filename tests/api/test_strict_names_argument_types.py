@@ -147,15 +147,15 @@ CASES: list[tuple[Callable[[], object], str]] = [
     ),
     (
         lambda: RTCSessionDescription.from_json("text"),  # type: ignore[arg-type]
-        r"RTCSessionDescription\.from_json\(\) takes the dictionary that toJSON\(\) gives, not 'text'; json\.loads",
+        r"SessionDescription\.from_json\(\) takes the dictionary that toJSON\(\) returns, not 'text'; use json\.loads",
     ),
     (
         lambda: RTCIceCandidate.from_json("text"),  # type: ignore[arg-type]
-        r"RTCIceCandidate\.from_json\(\) takes the dictionary that toJSON\(\) gives, not 'text'; json\.loads",
+        r"RTCIceCandidate\.from_json\(\) takes the dictionary that toJSON\(\) returns, not 'text'; use json\.loads",
     ),
     (
         lambda: RTCSessionDescription.from_json({"sdp": "v=0"}),
-        r"has a 'type'; there is none in {'sdp': 'v=0'}",
+        r"must have a 'type'; there is none in {'sdp': 'v=0'}",
     ),
     (
         lambda: RTCPeerConnection({"iceServers": []}),  # type: ignore[arg-type]

@@ -105,7 +105,7 @@ async def test_an_empty_mid_without_index_is_an_unknown_section() -> None:
     async with two_peers() as peers:
         peers.alice.create_data_channel("chat")
         await negotiate(peers.alice, peers.bob)
-        with pytest.raises(OperationError, match="no media section with the mid ''"):
+        with pytest.raises(OperationError, match=r"mid must be one of .* not ''"):
             await peers.alice.add_ice_candidate({"candidate": GOOD, "sdpMid": ""})
 
 
@@ -113,9 +113,7 @@ async def test_an_invalid_candidate_line_is_in_the_error() -> None:
     async with two_peers() as peers:
         peers.alice.create_data_channel("chat")
         await negotiate(peers.alice, peers.bob)
-        with pytest.raises(
-            OperationError, match="'garbage' is not a candidate; it must begin with 'candidate:'"
-        ):
+        with pytest.raises(OperationError, match=r"candidate must begin with 'candidate:', .* not 'garbage'"):
             await peers.alice.add_ice_candidate({"candidate": "garbage", "sdpMid": "0"})
 
 

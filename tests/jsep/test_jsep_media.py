@@ -646,7 +646,7 @@ class TestRemoteDetails:
         before = visible(one)
         for described, edited in (
             ("VP7/90000 under payload type 96", answer.replace("VP8", "VP7")),
-            ("none that is known", answer.replace("a=rtpmap:96", "a=rtpmap:95")),
+            ("unknown ones", answer.replace("a=rtpmap:96", "a=rtpmap:95")),
             ("VP8/90 under payload type 96", answer.replace("VP8/90000", "VP8/90")),
         ):
             for description_type in ("answer", "pranswer"):

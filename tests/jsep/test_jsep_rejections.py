@@ -138,7 +138,7 @@ def test_an_answer_cannot_reverse_the_roles_of_the_provisional_one(
 
     offerer.apply_remote("pranswer", with_role(provisional))
     error = assert_rejected(offerer, "answer", with_role(final))
-    assert f"a=setup:{final}" in str(error)
+    assert f"must be {provisional or 'active'} as in the provisional answer, not {final}" in str(error)
     assert_rejected(offerer, "pranswer", with_role(final))
     assert offerer.apply_remote("answer", with_role(provisional)).negotiated
 

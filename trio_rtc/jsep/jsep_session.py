@@ -189,7 +189,9 @@ class JsepSession:
             InvalidStateError: The signaling state is neither stable nor have-local-offer.
         """
         if self._state not in _OFFERABLE:
-            raise InvalidStateError(f"an offer cannot be created in the state {self._state}")
+            raise InvalidStateError(
+                f"signaling state must be one of {', '.join(_OFFERABLE)} to create an offer, not {self._state}"
+            )
         slots = self._slots
         base = slots.pending or slots.current
         offer = build_offer(
@@ -224,7 +226,9 @@ class JsepSession:
             InvalidStateError: The signaling state is neither have-remote-offer nor have-local-pranswer.
         """
         if self._slots.pending is None or self._state not in _ANSWERABLE:
-            raise InvalidStateError(f"an answer cannot be created in the state {self._state}")
+            raise InvalidStateError(
+                f"signaling state must be one of {', '.join(_ANSWERABLE)} to create an answer, not {self._state}"
+            )
         # A local provisional answer must not affect the next one.
         question = self._slots.pending.without_answer()
         answer = build_answer(
@@ -274,9 +278,11 @@ class JsepSession:
         is_offer = description_type is RTCSdpType.OFFER
         created = self._created_offer if is_offer else self._created_answer
         if created is None and not sdp:
-            raise InvalidStateError(f"no {'offer' if is_offer else 'answer'} was created")
+            raise InvalidStateError(
+                f"{'an offer' if is_offer else 'an answer'} must be created before it is applied"
+            )
         if created is None or sdp not in ("", created.sdp):
-            raise InvalidModificationError("the description is not the one created last")
+            raise InvalidModificationError("description must be the one created last, unchanged")
         description = attrs.evolve(created, type=description_type)
         description = trickle.carry_candidates(description, self._slots.local)
         return self._commit(target, self._exchange_with(Side.LOCAL, description))
@@ -464,8 +470,10 @@ class JsepSession:
         if self._state is RTCSignalingState.CLOSED:
             raise InvalidStateError("the session is closed")
         if self._slots.remote is None:
-            raise InvalidStateError("a candidate of the peer cannot be added before its description")
-        trickled = trickle.RemoteCandidate(mid, m_line_index, username_fragment, (line or "").strip() or None)
+            raise InvalidStateError("the remote description must be applied before candidates are added")
+        trickled = trickle.TrickledCandidate(
+            mid, m_line_index, username_fragment, (line or "").strip() or None
+        )
         limit = self._options.maximum_candidates
         self._slots, routes = trickle.add_remote_candidate(self._slots, trickled, self._planned, limit)
         return routes

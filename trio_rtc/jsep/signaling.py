@@ -48,7 +48,7 @@ def next_state(state: RTCSignalingState, side: Side, description_type: RTCSdpTyp
     """
     target = TRANSITIONS.get((state, side, description_type))
     if target is None:
-        raise InvalidStateError(f"a {side} {description_type} is not allowed in the state {state}")
+        raise InvalidStateError(f"a {side} {description_type} is not allowed in the signaling state {state}")
     return target
 
 

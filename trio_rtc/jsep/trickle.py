@@ -28,7 +28,7 @@ _CANDIDATE_LINE = re.compile(r"(a=)?candidate:[ -~]{1,1000}")
 
 
 @attrs.frozen
-class RemoteCandidate:
+class TrickledCandidate:
     """A candidate of the peer, or with the line ``None`` the end of candidates, with its section and generation."""
 
     mid: str | None
@@ -86,7 +86,7 @@ def end_local_candidates(slots: Slots, mid: str, generation: str | None) -> Slot
 
 
 def add_remote_candidate(
-    slots: Slots, candidate: RemoteCandidate, plans: Sequence[TransportPlan], limit: int
+    slots: Slots, candidate: TrickledCandidate, plans: Sequence[TransportPlan], limit: int
 ) -> tuple[Slots, tuple[CandidateRoute, ...]]:
     """Return the descriptions with a remote candidate added, and the transports that receive it.
 
@@ -96,7 +96,7 @@ def add_remote_candidate(
     """
     if candidate.line is not None and _CANDIDATE_LINE.fullmatch(candidate.line) is None:
         raise OperationError(
-            f"{candidate.line!r:.100} is not a candidate; it must begin with 'candidate:' or be '' for the last one"
+            f"a candidate must begin with 'candidate:', or be '' for the end of candidates, not {candidate.line!r:.100}"
         )
     mids = _addressed_mids(slots, candidate)
     if candidate.username_fragment is not None and not any(
@@ -104,7 +104,10 @@ def add_remote_candidate(
         for exchange in slots.exchanges()
         for mid in mids
     ):
-        raise OperationError("no description of the peer has this username fragment there")
+        raise OperationError(
+            f"username fragment must be that of the media section in a remote description, "
+            f"not {candidate.username_fragment!r:.100}"
+        )
 
     def update(media: MediaDescription) -> MediaDescription:
         if candidate.line is None:
@@ -118,27 +121,27 @@ def add_remote_candidate(
     return updated, tuple(route for route in routes if route is not None)
 
 
-def _addressed_mids(slots: Slots, candidate: RemoteCandidate) -> tuple[str, ...]:
+def _addressed_mids(slots: Slots, candidate: TrickledCandidate) -> tuple[str, ...]:
     exchange = slots.latest(Side.REMOTE)
     known = () if exchange is None else exchange.mids()
     # An empty mid beside an index counts as none: pion writes it.
     if candidate.mid or (candidate.mid is not None and candidate.m_line_index is None):
         if candidate.mid not in known:
             raise OperationError(
-                f"the peer's description has no media section with the mid {candidate.mid!r}"
+                f"mid must be one of the remote description ({', '.join(known):.100}), not {candidate.mid!r:.100}"
             )
         return (candidate.mid,)
     if candidate.m_line_index is not None:
         if not 0 <= candidate.m_line_index < len(known):
-            raise OperationError(f"the peer's description has no media section {candidate.m_line_index}")
+            raise OperationError(f"m-line index must be less than {len(known)}, not {candidate.m_line_index}")
         return (known[candidate.m_line_index],)
     if candidate.line is not None:
-        raise TypeError("a candidate needs a mid or an m-line index")
+        raise TypeError("a candidate must have a mid or an m-line index")
     return known
 
 
 def _route(
-    slots: Slots, candidate: RemoteCandidate, mids: tuple[str, ...], plan: TransportPlan, limit: int
+    slots: Slots, candidate: TrickledCandidate, mids: tuple[str, ...], plan: TransportPlan, limit: int
 ) -> CandidateRoute | None:
     exchange = slots.latest(Side.REMOTE)
     if exchange is None or exchange.remote is None or plan.mid not in exchange.mids():
@@ -156,7 +159,7 @@ def _route(
     return CandidateRoute(plan.number, plan.mid, generation, candidate.line)
 
 
-def _speaks_for(remote: SessionDescription, index: int, carrier: int, candidate: RemoteCandidate) -> bool:
+def _speaks_for(remote: SessionDescription, index: int, carrier: int, candidate: TrickledCandidate) -> bool:
     """Return whether a candidate of one section is for the transport of another, ``carrier``.
 
     It is while ``carrier`` has no candidates: a browser that bundles from the start sends all candidates with the mid

@@ -30,12 +30,17 @@ def check_mids(description: SessionDescription) -> None:
     """Check that mids are unique, and that every bundled mid exists and is in one bundle only."""
     mids = [mid for media in description.media if (mid := media_mid(media)) is not None]
     if len(set(mids)) != len(mids):
-        raise InvalidAccessError("two media sections have the same mid")
+        raise InvalidAccessError(f"a=mid must be different in all media sections, not {', '.join(mids):.200}")
     bundled = [mid for group in groups(description, "BUNDLE") for mid in group.mids]
     if len(set(bundled)) != len(bundled):
-        raise InvalidAccessError("a mid stands twice in the BUNDLE groups")
+        raise InvalidAccessError(
+            f"a mid must be in one BUNDLE group only, once, not {', '.join(bundled):.200}"
+        )
     if not set(bundled) <= set(mids):
-        raise InvalidAccessError("a BUNDLE group has a mid that no media section has")
+        raise InvalidAccessError(
+            f"a BUNDLE group must have only mids of media sections ({', '.join(mids):.200}), "
+            f"not {', '.join(bundled):.200}"
+        )
 
 
 def check_sections_kept(offer: SessionDescription, previous: OfferAnswerExchange | None) -> None:
@@ -48,37 +53,53 @@ def check_sections_kept(offer: SessionDescription, previous: OfferAnswerExchange
     known = previous.offer.parsed.media
     if len(offer.media) < len(known):
         raise InvalidAccessError(
-            f"offer has {len(offer.media)} media sections, there were {len(known)} before"
+            f"offer must have the {len(known)} media sections negotiated before, not {len(offer.media)}"
         )
     for live in previous.carried():
         kept = offer.media[live]
         # A section that is now rejected often lacks its attributes, such as the mid.
         mid = media_mid(kept) if kept.port != 0 else media_mid(kept) or media_mid(known[live])
         if kept.kind != known[live].kind or mid != media_mid(known[live]):
-            raise InvalidAccessError(f"media section {live} is not the one that was negotiated before")
+            raise InvalidAccessError(
+                f"media section {live} must have the kind {known[live].kind!r} and the mid {media_mid(known[live])!r} "
+                f"negotiated before, not {kept.kind!r} and {mid!r}"
+            )
 
 
 def check_answer(answer: SessionDescription, offer: SessionDescription) -> None:
     """Check that an answer has the sections of the offer, in their order, and bundles only what it accepts."""
     if len(answer.media) != len(offer.media):
         raise InvalidAccessError(
-            f"answer has {len(answer.media)} media sections, the offer has {len(offer.media)}"
+            f"answer must have the {len(offer.media)} media sections of the offer, not {len(answer.media)}"
         )
     for index, (answered, offered) in enumerate(zip(answer.media, offer.media, strict=True)):
         if answered.kind != offered.kind:
-            raise InvalidAccessError(f"media section {index} is {answered.kind}, {offered.kind} was offered")
+            raise InvalidAccessError(
+                f"media section {index} of the answer must be {offered.kind} as in the offer, not {answered.kind}"
+            )
         if media_mid(answered) not in (None, media_mid(offered)):
-            raise InvalidAccessError(f"media section {index} has not the mid that was offered")
+            raise InvalidAccessError(
+                f"media section {index} of the answer must have the mid {media_mid(offered)!r} of the offer, "
+                f"not {media_mid(answered)!r}"
+            )
         if is_data_section(offered) and answered.port != 0 and not is_data_section(answered):
-            raise InvalidAccessError(f"media section {index} does not answer the data channels offered")
+            raise InvalidAccessError(
+                f"media section {index} of the answer must be for data channels as in the offer, "
+                f"not {answered.protocol}"
+            )
     offered_bundles = [set(group.mids) for group in groups(offer, "BUNDLE")]
     mids = section_mids(answer)
     for group in groups(answer, "BUNDLE"):
         if not any(set(group.mids) <= bundle for bundle in offered_bundles):
-            raise InvalidAccessError("answer bundles sections that the offer does not")
+            raise InvalidAccessError(
+                f"the answer's BUNDLE group must be within one of the offer, not {' '.join(group.mids):.200}"
+            )
         # RFC 9143 section 7.3.2: the first section of the group has the transport, so it cannot be rejected.
         if group.mids and answer.media[mids.index(group.mids[0])].port == 0:
-            raise InvalidAccessError("the first section of the answer's BUNDLE group is rejected")
+            raise InvalidAccessError(
+                f"the first section of the answer's BUNDLE group, {group.mids[0]}, must not be rejected: "
+                "it has the transport"
+            )
 
 
 def check_transports(exchange: OfferAnswerExchange, standing: Sequence[TransportPlan]) -> None:
@@ -99,17 +120,22 @@ def _check_transport(
     index = bundle[0]
     transport = bundled_transport(remote, index)
     if transport.ice_ufrag is None or transport.ice_pwd is None:
-        raise InvalidAccessError(f"media section {index} has no ICE username fragment or no password")
+        raise InvalidAccessError(f"media section {index} must have a=ice-ufrag and a=ice-pwd")
     if not any(fingerprint.algorithm in TRUSTED_HASHES for fingerprint in transport.fingerprints):
-        raise InvalidAccessError(f"media section {index} has no fingerprint of a trusted hash function")
+        raise InvalidAccessError(
+            f"media section {index} must have an a=fingerprint of a trusted hash function: "
+            f"{', '.join(sorted(TRUSTED_HASHES))}"
+        )
     for each in bundle:
         if is_rtp_section(remote.media[each]) and not has_rtcp_mux(remote, each):
-            raise InvalidAccessError(f"media section {each} needs a port of its own for RTCP")
+            raise InvalidAccessError(
+                f"media section {each} must have a=rtcp-mux; RTCP on a separate port is not supported"
+            )
     if exchange.answer is None:
         fingerprints = fingerprint_pairs(transport.fingerprints)
         _check_offered_setup(transport.setup, fingerprints, established)
     elif transport.setup not in ("active", "passive", None):
-        raise InvalidAccessError(f"answer says a=setup:{transport.setup}")
+        raise InvalidAccessError(f"a=setup of an answer must be active or passive, not {transport.setup}")
 
 
 def check_roles_kept(exchange: OfferAnswerExchange, provisional: OfferAnswerExchange | None) -> None:
@@ -133,9 +159,8 @@ def _check_role_kept(before: SessionDescription, was: int, after: SessionDescrip
         return
     if is_client(before, was) != is_client(after, index):
         raise InvalidAccessError(
-            f"the answer says a=setup:{bundled_transport(after, index).setup or 'active'} after "
-            f"a=setup:{bundled_transport(before, was).setup or 'active'} in the provisional answer: "
-            "DTLS roles cannot be turned round once the handshake has begun"
+            f"a=setup of the answer must be {bundled_transport(before, was).setup or 'active'} as in the provisional "
+            f"answer, not {bundled_transport(after, index).setup or 'active'}: the DTLS handshake has begun"
         )
 
 
@@ -156,8 +181,8 @@ def check_codecs(exchange: OfferAnswerExchange) -> None:
             continue
         names = sorted({_described(entry) for entry in answered if entry.is_media})
         raise InvalidAccessError(
-            f"media section {index} ({offer.media[index].kind}) is accepted without a codec that was offered: "
-            f"the answer has {', '.join(names) or 'none that is known'}"
+            f"media section {index} ({offer.media[index].kind}) of the answer must have an offered codec, "
+            f"not only {', '.join(names) or 'unknown ones'}"
         )
 
 
@@ -171,7 +196,10 @@ def _check_offered_setup(
     setup: str | None, fingerprints: tuple[tuple[str, str], ...], established: TransportPlan | None
 ) -> None:
     if setup == "holdconn":
-        raise InvalidAccessError("offer says a=setup:holdconn")
+        raise InvalidAccessError("a=setup of an offer must be actpass, active or passive, not holdconn")
     standing = standing_dtls_role(fingerprints, established)
     if (standing, setup) in (("client", "active"), ("server", "passive")):
-        raise InvalidAccessError("offer changes the roles of the DTLS association that stands")
+        raise InvalidAccessError(
+            f"a=setup of the offer must not change the established DTLS roles, as {setup} does; only "
+            "another fingerprint begins a new association"
+        )
