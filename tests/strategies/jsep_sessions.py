@@ -4,6 +4,7 @@ import random
 
 import attrs
 
+from trio_rtc.enums import RTCSignalingState
 from trio_rtc.jsep import ApplyResult, JsepSession, LocalMedia, SessionOptions
 
 SHA_256 = ":".join(["AB"] * 32)
@@ -65,3 +66,50 @@ def visible(session: JsepSession) -> tuple[object, ...]:
 def without(text: str, *prefixes: str) -> str:
     """Return a description without the lines that begin with one of the prefixes."""
     return "".join(line for line in text.splitlines(keepends=True) if not line.startswith(prefixes))
+
+
+def session_in(state: RTCSignalingState) -> JsepSession:
+    """Bring a session into a state."""
+    session, peer = make_session(1), make_session(2)
+    if state in (RTCSignalingState.HAVE_LOCAL_OFFER, RTCSignalingState.HAVE_REMOTE_PRANSWER):
+        session.create_offer(local_media("off1"))
+        session.apply_local("offer")
+    if state in (RTCSignalingState.HAVE_REMOTE_OFFER, RTCSignalingState.HAVE_LOCAL_PRANSWER):
+        session.apply_remote("offer", peer.create_offer(local_media("off1")))
+    if state is RTCSignalingState.HAVE_LOCAL_PRANSWER:
+        session.create_answer(local_media("ans1"))
+        session.apply_local("pranswer")
+    if state is RTCSignalingState.HAVE_REMOTE_PRANSWER:
+        session.apply_remote("pranswer", answer_for(session))
+    if state is RTCSignalingState.CLOSED:
+        session.close()
+    assert session.signaling_state is state
+    return session
+
+
+def answer_for(session: JsepSession) -> str:
+    """Return an answer to the pending local offer."""
+    peer = make_session(3)
+    assert session.pending_local is not None
+    peer.apply_remote("offer", session.pending_local.sdp)
+    return peer.create_answer(local_media("ans1"))
+
+
+def offering_session() -> JsepSession:
+    """Return a session with a local offer."""
+    session = make_session()
+    session.create_offer(local_media("off1"))
+    session.apply_local("offer")
+    return session
+
+
+def local_text(session: JsepSession) -> str:
+    """Return the local description."""
+    assert session.local_description is not None
+    return session.local_description.sdp
+
+
+def remote_text(session: JsepSession) -> str:
+    """Return the remote description."""
+    assert session.remote_description is not None
+    return session.remote_description.sdp

@@ -17,9 +17,20 @@ from trio_rtc.jsep import (
     LocalTransceiver,
     LocalTransport,
     MediaKind,
+    MediaPlan,
     SessionOptions,
 )
 from trio_rtc.protocols.rtp import Encoding
+from trio_rtc.protocols.rtp.codec import UNASSIGNED, Codec
+from trio_rtc.protocols.sdp import MediaDescription, parse
+
+OPUS = Codec(111, "opus", 48000, 2, {"useinbandfec": "1"}, ("transport-cc",))
+PCMU = Codec(0, "PCMU", 8000)
+VP8 = Codec(96, "VP8", 90000, feedback=("nack", "nack pli"))
+VP9 = Codec(98, "VP9", 90000)
+RTX = Codec(UNASSIGNED, "rtx", 90000)
+RED = Codec(63, "red", 48000, 2)
+LAYERS = tuple(Encoding(1, rid=rid, active=rid != "h") for rid in ("q", "h", "f"))
 
 
 def transceiver(
@@ -137,3 +148,23 @@ def exchange(
     remote_answer = offerer.apply_remote("answer", answer)
     offering.update_transceivers(remote_answer)
     return Outcome(local_offer, remote_offer, local_answer, remote_answer)
+
+
+def offered_sections(side: MediaSide, session: JsepSession | None = None) -> tuple[MediaDescription, ...]:
+    """Return the media sections of a side's offer."""
+    return parse((session or media_session()).create_offer(side.media())).media
+
+
+def answer_to(text: str, side: MediaSide) -> tuple[str, tuple[MediaPlan, ...]]:
+    """Return the answer to an offer, and its plans."""
+    session = media_session()
+    side.update_transceivers(session.apply_remote("offer", text, side.transceivers))
+    answer = session.create_answer(side.media())
+    applied = session.apply_local("answer")
+    side.update_transceivers(applied)
+    return answer, applied.media
+
+
+def codec_names(plan: MediaPlan) -> list[str]:
+    """Return the names of the codecs that may be sent."""
+    return [each.name for each in plan.send_codecs]
