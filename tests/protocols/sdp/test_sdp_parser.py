@@ -7,15 +7,9 @@ from hypothesis import strategies as st
 from tests.strategies.descriptions import REAL_OFFERS, damaged_offers
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols.sdp import (
-    Attribute,
     Bandwidth,
-    ExtMap,
-    Fmtp,
-    RtcpFeedback,
-    RtpMap,
     SdpOptions,
     SdpSyntaxError,
-    append_attributes,
     application_attributes,
     groups,
     media_mid,
@@ -71,61 +65,6 @@ def test_malformed_lines(text: str, line_number: int) -> None:
 
 
 ORIGIN_OF_HEAD = "o=- 1 2 IN IP4 127.0.0.1"
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "v=",
-        "v=00",
-        "v=1",
-        "o=",
-        "o=- 1 2 IN IP4 h more",
-        "o=- 1 2 I:N IP4 h",
-        "o=- 1 2 IN IP/4 h",
-        "o=- 1 2 IN IP4 h\x7f",
-        "o=- 1 2 IN IP4",
-        "t=",
-        "t=0",
-        "t=0 0 0",
-        "m=",
-        "m=audio 9 RTP/AVP",
-        "m=au/dio 9 RTP/AVP 0",
-        "m=audio 9 RTP/ 0",
-        "m=audio 9/ RTP/AVP 0",
-        "m=audio 9/2/2 RTP/AVP 0",
-        "m=audio 0x9 RTP/AVP 0",
-        "m=audio 9 RTP/AVP 0,8",
-    ],
-)
-def test_malformed_version_origin_time_and_media_lines(line: str) -> None:
-    """RFC 8866 section 9."""
-    kinds = {"v": "v=0", "o": ORIGIN_OF_HEAD, "s": "s=-"}
-    if line[0] in kinds:
-        text = HEAD.replace(f"{kinds[line[0]]}\r\n", f"{line}\r\n")
-        line_number = "vos".index(line[0]) + 1
-    else:
-        text, line_number = f"{HEAD}{line}\r\na=x\r\n", 5
-    error = error_of(text)
-    assert (error.line_number, error.line) == (line_number, line)
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "v=0 ",
-        "o=-  1 2 IN IP4 h ",
-        "o=- -1 2 IN IP4 h",
-        "o=- 1 two IN IP4 h",
-        "o=- 184467440737095516151234 007 IN IP4 h",
-        "s=",
-        "s= ",
-    ],
-)
-def test_values_of_origin_and_session_name_are_not_checked(line: str) -> None:
-    kinds = {"v": "v=0", "o": ORIGIN_OF_HEAD, "s": "s=-"}
-    description = parse(HEAD.replace(f"{kinds[line[0]]}\r\n", f"{line}\r\n"))
-    assert write(description).splitlines()["vos".index(line[0])].split() == line.split()
 
 
 @pytest.mark.parametrize(
@@ -276,27 +215,6 @@ def test_malformed_attributes_that_are_ignored(attribute: str) -> None:
     assert media_mid(description.media[0]) is None
 
 
-@pytest.mark.parametrize(
-    ("line", "name", "expected"),
-    [
-        ("a=mid:0 ", "mid", "0"),
-        ("a= mid: 0", "mid", "0"),
-        ("a=setup: ACTPASS ", "setup", "actpass"),
-        ("a=ice-pwd:" + "a" * 22 + "\t", "ice-pwd", "a" * 22),
-        ("a=sctp-port: 5001 ", "sctp-port", 5001),
-        ("a=tls-id: abc", "tls-id", "abc"),
-        ("a=fmtp:96 ", "fmtp", Fmtp("96", "")),
-        ("a=rtcp-fb:96  goog-remb ", "rtcp-fb", RtcpFeedback(96, "goog-remb", None)),
-        ("a=rtcp-fb:96 nack  pli ", "rtcp-fb", RtcpFeedback(96, "nack", "pli")),
-        ("a=rtpmap:111 opus/48000/2 ", "rtpmap", RtpMap(111, "opus", 48000, 2)),
-        ("a=extmap:4  urn:x", "extmap", ExtMap(4, None, "urn:x", None)),
-    ],
-)
-def test_white_space_is_split_at_runs_and_stripped(line: str, name: str, expected: object) -> None:
-    description = parse(SECTION + line + "\r\n")
-    assert [each.parsed for each in description.media[0].attributes if each.name == name] == [expected]
-
-
 def test_malformed_fingerprint_beside_a_valid_one_is_ignored() -> None:
     valid, malformed = "a=fingerprint:sha-256 " + ":".join(["AB"] * 32), "a=fingerprint:sha-1 AA:BB"
     for text in (
@@ -308,21 +226,6 @@ def test_malformed_fingerprint_beside_a_valid_one_is_ignored() -> None:
         assert [each.algorithm for each in transport_attributes(description, 0).fingerprints] == ["sha-256"]
         assert [each.number for each in description.ignored] == [text.splitlines().index(malformed) + 1]
     assert error_of(f"{HEAD}{malformed}\r\n{SECTION.removeprefix(HEAD)}").line_number == 5
-
-
-@given(st.sampled_from(sorted(REAL_OFFERS)), st.data())
-def test_attributes_are_appended_to_unchanged_text(name: str, data: st.DataObject) -> None:
-    text = REAL_OFFERS[name].replace("\r\n", data.draw(st.sampled_from([" \r\n", "\r\n", "\n"])))
-    text = data.draw(st.sampled_from([text, text.rstrip("\r\n"), text + "\r\n"]))
-    description = parse(text)
-    index = data.draw(st.integers(0, len(description.media) - 1))
-    added = (Attribute("x-added", "one"), Attribute("x-added"))
-    changed = append_attributes(text, index, added)
-    section = parse(changed).media[index]
-    assert section.attributes[-2:] == added
-    assert section.attributes[:-2] == description.media[index].attributes
-    kept = [line for line in changed.splitlines(keepends=True) if not line.startswith("a=x-added")]
-    assert "".join(kept).rstrip("\r\n") == text.rstrip("\r\n")
 
 
 def test_long_lines_are_truncated_in_the_error() -> None:

@@ -1,6 +1,5 @@
 """Views of real offers."""
 
-import attrs
 import pytest
 
 from tests.strategies.descriptions import REAL_OFFERS
@@ -15,7 +14,6 @@ from trio_rtc.protocols.sdp import (
     RtcpFeedback,
     RtpMap,
     SessionDescription,
-    Simulcast,
     SimulcastAlternative,
     Ssrc,
     SsrcGroup,
@@ -177,30 +175,3 @@ def test_views_of_every_real_section(name: str) -> None:
         else:
             rtp = rtp_attributes(description, index)
             assert {str(rtpmap.payload_type) for rtpmap in rtp.rtpmaps} <= set(media.formats)
-
-
-@pytest.mark.parametrize(
-    ("grammar", "value"),
-    [
-        (ExtMap, "8/sendonly https://example.org/x"),
-        (ExtMap, "2 urn:x with attributes"),
-        (Rid, "4 send pt=96;max-width=1280"),
-        (Rid, "q recv"),
-        (Simulcast, "send q;~h,f"),
-        (Simulcast, "send q;h recv 1,~2"),
-        (Simulcast, "recv 1"),
-    ],
-)
-def test_values_round_trip(grammar: type[ExtMap] | type[Rid] | type[Simulcast], value: str) -> None:
-    assert grammar.parse(value).to_value() == value
-
-
-def test_views_are_cached_per_description() -> None:
-    description = parse(f"{HEAD}m=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:0\r\na=ptime:20\r\n")
-    assert rtp_attributes(description, 0) is rtp_attributes(description, 0)
-    assert transport_attributes(description, 0) is transport_attributes(description, 0)
-    (media,) = description.media
-    changed = attrs.evolve(description, media=(attrs.evolve(media, attributes=media.attributes[:1]),))
-    assert rtp_attributes(changed, 0).ptime is None
-    assert rtp_attributes(description, 0).ptime == 20
-    assert description == parse(f"{HEAD}m=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:0\r\na=ptime:20\r\n")

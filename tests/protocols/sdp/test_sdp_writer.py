@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.strategies.descriptions import REAL_OFFERS, session_descriptions
-from trio_rtc.protocols.sdp import Attribute, SessionDescription, parse, write
+from trio_rtc.protocols.sdp import Attribute, SessionDescription, append_attributes, parse, write
 
 DATA = pathlib.Path(__file__).parents[2] / "data" / "sdp"
 
@@ -63,3 +63,18 @@ def test_unknown_attributes_keep_their_place(name: str, data: st.DataObject) -> 
 def test_lines_may_end_with_lf_and_blank_lines_may_follow() -> None:
     text = REAL_OFFERS["chromium-offer-dc"].replace("\r\n", "\n")
     assert parse(text + "\n\r\n\n") == parse(text.replace("\n", "\r\n"))
+
+
+@given(st.sampled_from(sorted(REAL_OFFERS)), st.data())
+def test_attributes_are_appended_to_unchanged_text(name: str, data: st.DataObject) -> None:
+    text = REAL_OFFERS[name].replace("\r\n", data.draw(st.sampled_from([" \r\n", "\r\n", "\n"])))
+    text = data.draw(st.sampled_from([text, text.rstrip("\r\n"), text + "\r\n"]))
+    description = parse(text)
+    index = data.draw(st.integers(0, len(description.media) - 1))
+    added = (Attribute("x-added", "one"), Attribute("x-added"))
+    changed = append_attributes(text, index, added)
+    section = parse(changed).media[index]
+    assert section.attributes[-2:] == added
+    assert section.attributes[:-2] == description.media[index].attributes
+    kept = [line for line in changed.splitlines(keepends=True) if not line.startswith("a=x-added")]
+    assert "".join(kept).rstrip("\r\n") == text.rstrip("\r\n")
