@@ -16,6 +16,7 @@ the inbox. Then it closes the inboxes of the layers above.
 """
 
 import abc
+import contextlib
 import math
 from collections.abc import Callable, Sequence
 from typing import Generic, Protocol, TypeVar
@@ -62,7 +63,8 @@ class Inbox(Generic[ItemT]):
     """
 
     def __init__(self, capacity: int = INBOX_CAPACITY) -> None:
-        self._into, self._out = trio.open_memory_channel[ItemT](capacity)
+        # ``None`` wakes the receiver.
+        self._into, self._out = trio.open_memory_channel[ItemT | None](capacity)
         self._waiting = 0
         self._direct_receiver: Callable[[ItemT, float], None] | None = None
         self.dropped = 0
@@ -78,12 +80,17 @@ class Inbox(Generic[ItemT]):
         except (trio.WouldBlock, trio.BrokenResourceError, trio.ClosedResourceError):
             self.dropped += packets
 
+    def wake(self) -> None:
+        """Let ``receive`` return ``None``, unless the queue is full or closed, where it returns anyway."""
+        with contextlib.suppress(trio.WouldBlock, trio.BrokenResourceError, trio.ClosedResourceError):
+            self._into.send_nowait(None)
+
     def close(self) -> None:
         """Close the sending side: no further items follow."""
         self._into.close()
 
-    async def receive(self, direct_receiver: Callable[[ItemT, float], None] | None = None) -> ItemT:
-        """Wait for the next item.
+    async def receive(self, direct_receiver: Callable[[ItemT, float], None] | None = None) -> ItemT | None:
+        """Wait for the next item, or for ``wake``: then the result is ``None``.
 
         Args:
             direct_receiver: Called with each item that is pushed while this waits, and the time, within ``push``. Only
@@ -99,14 +106,17 @@ class Inbox(Generic[ItemT]):
             item = await self._out.receive()
         finally:
             self._direct_receiver = None
-        self._waiting -= 1
+        if item is not None:
+            self._waiting -= 1
         return item
 
     def receive_nowait(self) -> ItemT | None:
-        if not self._waiting:
-            return None
-        self._waiting -= 1
-        return self._out.receive_nowait()
+        item = None
+        while self._waiting and item is None:
+            item = self._out.receive_nowait()
+        if item is not None:
+            self._waiting -= 1
+        return item
 
     def close_receiver(self) -> None:
         """Close the receiving side: items pushed from now on are dropped."""
@@ -141,10 +151,9 @@ class Transport(abc.ABC, Generic[ItemT, PacketT, EventT]):
         task_status.started()
         try:
             while not core.closed:
-                self._armed = -math.inf if self._woken else core.next_timer()
+                self._armed = core.next_timer()
                 with trio.CancelScope(deadline=self._armed) as self._timer:
                     await self._process_inbox()
-                self._woken = False
                 now = trio.current_time()
                 core.handle_timer(now)
                 if not (self.flush_nowait(now) and self._all_sent):
@@ -160,8 +169,11 @@ class Transport(abc.ABC, Generic[ItemT, PacketT, EventT]):
         core, inbox = self._core, self._inbox
         try:
             while self._all_sent and not core.closed:
-                item: ItemT | None = await inbox.receive(self._receive_directly)
+                item = await inbox.receive(self._receive_directly)
                 now = trio.current_time()
+                if self._woken:
+                    self._woken = False
+                    core.handle_timer(now)
                 for _ in range(_MAX_ITEMS):
                     if item is None:
                         break
@@ -211,9 +223,8 @@ class Transport(abc.ABC, Generic[ItemT, PacketT, EventT]):
     def wake(self) -> None:
         """Schedule a flush by the task, for synchronous callers."""
         if not self._woken:
-            # The flag covers a task that is between two scopes.
             self._woken = True
-            self._armed = self._timer.deadline = -math.inf
+            self._inbox.wake()
 
     async def close(self) -> None:
         """Close the core and send its close message. Idempotent."""
