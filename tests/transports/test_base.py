@@ -96,6 +96,19 @@ async def test_a_closed_inbox_returns_its_queued_items() -> None:
         await inbox.receive()
 
 
+async def test_wake_makes_a_receiver_return_and_takes_no_place_of_an_item() -> None:
+    inbox = Inbox[int](1)
+    inbox.wake()
+    assert await inbox.receive() is None
+    inbox.push(1, 1, trio.current_time())
+    inbox.wake()
+    inbox.wake()
+    assert [await inbox.receive(), inbox.receive_nowait()] == [1, None]
+    inbox.close()
+    inbox.wake()
+    await expect_closed(inbox)
+
+
 async def test_items_after_close_receiver_are_dropped_and_counted() -> None:
     inbox = Inbox[int]()
     inbox.close_receiver()
@@ -351,6 +364,27 @@ async def test_wake_while_the_task_waits_for_the_wire_is_not_lost() -> None:
         transport.wire.gate.open()
         await settle()
         assert transport.wire.packets == [b"re: a", b"meanwhile"]
+
+
+async def test_wake_between_queued_packets_is_not_lost() -> None:
+    async with running(EchoTransport()) as transport:
+        for order in ("wake first", "packets first", "between"):
+            transport.wire.gate.shut()
+            transport.arrive(b"a")
+            await settle()
+            if order == "wake first":
+                transport.wake()
+            transport.arrive(b"b")
+            if order == "between":
+                transport.wake()
+            transport.arrive(b"c")
+            transport.wake()
+            transport.wire.gate.open()
+            await settle()
+            transport.core.queue_packet(b"last")
+            transport.wake()
+            await settle()
+            assert transport.wire.packets[-1] == b"last"
 
 
 # -- a full wire -------------------------------------------------------------------------------------------------

@@ -81,9 +81,10 @@ class Inbox(Generic[ItemT]):
             self.dropped += packets
 
     def wake(self) -> None:
-        """Let ``receive`` return ``None``, unless the queue is full or closed, where it returns anyway."""
-        with contextlib.suppress(trio.WouldBlock, trio.BrokenResourceError, trio.ClosedResourceError):
-            self._into.send_nowait(None)
+        """Make ``receive`` return, with ``None`` if no item is queued."""
+        if not self._waiting:
+            with contextlib.suppress(trio.WouldBlock, trio.BrokenResourceError, trio.ClosedResourceError):
+                self._into.send_nowait(None)
 
     def close(self) -> None:
         """Close the sending side: no further items follow."""
@@ -171,9 +172,6 @@ class Transport(abc.ABC, Generic[ItemT, PacketT, EventT]):
             while self._all_sent and not core.closed:
                 item = await inbox.receive(self._receive_directly)
                 now = trio.current_time()
-                if self._woken:
-                    self._woken = False
-                    core.handle_timer(now)
                 for _ in range(_MAX_ITEMS):
                     if item is None:
                         break
@@ -181,6 +179,9 @@ class Transport(abc.ABC, Generic[ItemT, PacketT, EventT]):
                     item = inbox.receive_nowait()
                 if item is not None:
                     self._receive(item, now)
+                if self._woken:
+                    self._woken = False
+                    core.handle_timer(now)
                 if not self.flush_nowait(now):
                     self._all_sent = False
         except trio.EndOfChannel:
