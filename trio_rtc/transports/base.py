@@ -130,7 +130,8 @@ class Transport(abc.ABC, Generic[ItemT, PacketT, EventT]):
     The task waits in a cancel scope whose deadline is the core's next timer. Entering a scope, and moving its deadline,
     costs about as much as a packet. So a new scope is entered only when the last one has expired, and its deadline is
     only moved to an earlier time: when the core's timer moves to a later time, as T3-rtx does with every SACK, the
-    scope expires too early once, the core has nothing due, and the next scope has the right deadline.
+    scope expires too early once, the core has nothing due, and the next scope has the right deadline. ``wake`` makes
+    the inbox return and keeps the scope.
     """
 
     def __init__(self, core: Core[PacketT, EventT], inbox: Inbox[ItemT]) -> None:
