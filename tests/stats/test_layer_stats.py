@@ -151,7 +151,8 @@ async def mark_counters(pc: RTCPeerConnection) -> tuple[list[str], set[str]]:
 async def test_every_counter_of_the_media_layers_is_reported() -> None:
     expected = {"Counter", "FrameSource.frames", "Pacer.refused", "PacketCounters.protected"}
     async with call(link=Link(loss=0.05)) as running:
-        await running.send_audio_and_video(3)
+        # Long enough for reports on audio, which come every five seconds.
+        await running.send_audio_and_video(8)
         async with running.receiver.encoded_frames(), running.receiver.rtp_packets():
             await running.send_audio_and_video(1)
             marked, missing = await mark_counters(running.peers.alice)
