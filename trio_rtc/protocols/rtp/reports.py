@@ -48,6 +48,9 @@ class ReportSchedule:
         rng: Spreads the reports.
         audio_interval: The time between reports of audio sections.
         video_interval: The time between reports of video sections.
+
+    Attributes:
+        due: When the next report is due; ``math.inf`` while there is nothing to report.
     """
 
     def __init__(self, rng: random.Random, audio_interval: float, video_interval: float) -> None:
@@ -55,11 +58,7 @@ class ReportSchedule:
         self._intervals = {"audio": audio_interval, "video": video_interval}
         self._due = dict.fromkeys(self._intervals, math.inf)
         self._has_video = False
-
-    @property
-    def due(self) -> float:
-        """When the next report is due; ``math.inf`` while there is nothing to report."""
-        return min(self._due.values())
+        self.due = math.inf
 
     def set_video(self, has_video: bool, now: float) -> None:
         """Set whether there are video sections."""
@@ -87,9 +86,11 @@ class ReportSchedule:
 
     def stop(self) -> None:
         self._due = dict.fromkeys(self._intervals, math.inf)
+        self.due = math.inf
 
     def _schedule(self, kind: str, now: float, interval: float) -> None:
         self._due[kind] = now + interval * (0.5 + self._rng.random())
+        self.due = min(self._due.values())
 
 
 def compound(
