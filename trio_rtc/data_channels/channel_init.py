@@ -33,11 +33,7 @@ def channel_parameters(
     id: Any,
     priority: RTCPriorityType | str,
 ) -> ChannelParameters:
-    """Return the parameters for the arguments of ``create_data_channel`` (W3C webrtc section 6.1).
-
-    Raises:
-        TypeError: An argument has the wrong type, is out of range, or contradicts another one.
-    """
+    """Return the parameters for ``create_data_channel`` (W3C webrtc section 6.1), or raise ``TypeError``."""
     called = "create_data_channel()"
     for name, text in {"label": label, "protocol": protocol}.items():
         if not isinstance(text, str) or len(text.encode()) > _UNSIGNED_SHORT_LIMIT:

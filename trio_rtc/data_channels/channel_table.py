@@ -78,11 +78,7 @@ class ChannelTable:
     def create(
         self, parameters: ChannelParameters, *, negotiated: bool, stream_id: int | None
     ) -> RTCDataChannel:
-        """Create a channel.
-
-        Raises:
-            OperationError: The stream identifier is in use or too high.
-        """
+        """Create a channel; ``OperationError`` if the stream identifier is in use or too high."""
         assert self._stack is not None
         channel = RTCDataChannel(
             parameters,

@@ -13,11 +13,7 @@ _EMPTY_KINDS = (PPID_STRING_EMPTY, PPID_BINARY_EMPTY)
 
 
 def encode_message(data: str | bytes | bytearray | memoryview) -> tuple[int, bytes]:
-    """Return the payload protocol identifier (RFC 8831 section 8) and the payload of a message.
-
-    Raises:
-        TypeError: The message is neither ``str`` nor bytes-like.
-    """
+    """Return the payload protocol identifier (RFC 8831 section 8) and the payload of a message."""
     if isinstance(data, str):
         payload = data.encode()
         return PPID_STRING if payload else PPID_STRING_EMPTY, payload

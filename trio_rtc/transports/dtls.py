@@ -41,7 +41,7 @@ class DtlsTransport(Transport[list[bytes], bytes, DtlsEvent]):
 
     def abandon(self) -> None:
         """End the association without a close_notify, an event or an effect on SCTP: a new one replaces it."""
-        self._sctp_inbox, self._report = Inbox[list[bytes]](), _ignore
+        self._sctp_inbox, self._report = Inbox[list[bytes]](), lambda event: None
         self.connection.lower_closed(trio.current_time())
         self.wake()
 
@@ -73,7 +73,3 @@ class DtlsTransport(Transport[list[bytes], bytes, DtlsEvent]):
 
     def _close_upper_inboxes(self) -> None:
         self._sctp_inbox.close()
-
-
-def _ignore(event: DtlsEvent) -> None:
-    """Ignore an event of an abandoned connection."""

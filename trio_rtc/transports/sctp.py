@@ -157,8 +157,18 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
         self.wake()
 
     def flush_channel_control(self) -> None:
-        """Process the output of data channel control, and schedule a flush."""
-        self._flush_control()
+        """Send the messages and handle the events of data channel control, and schedule a flush.
+
+        Events that a handler causes (by closing a channel) are handled afterwards, without recursion.
+        """
+        if self._flushing_control:
+            return
+        self._flushing_control = True
+        try:
+            while self._flush_control_once():
+                self.wake()
+        finally:
+            self._flushing_control = False
 
     async def drain_shielded(self) -> None:
         """Wait for a full socket in a cancelled task, since the queued message will be sent.
@@ -185,7 +195,7 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
         if self._resets_pending:
             self.control.resume_resets()
             self._resets_pending = self.control.has_unhandled_resets
-            self._flush_control()
+            self.flush_channel_control()
         self._flushing = True
         try:
             all_sent = super().flush_nowait(now)
@@ -228,7 +238,7 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
                 self._report(event)
                 self.control.lower_closed(now)
         self._resets_pending = self.control.has_unhandled_resets
-        self._flush_control()
+        self.flush_channel_control()
 
     def _announce_messages(self, stream_id: int) -> None:
         while self.association.peek_payload_protocol(stream_id) == PPID_DCEP:
@@ -242,21 +252,7 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
 
     def _receive_control(self, messages: Sequence[ControlMessage]) -> None:
         self.control.receive(messages, trio.current_time())
-        self._flush_control()
-
-    def _flush_control(self) -> None:
-        """Send the messages and handle the events of data channel control.
-
-        Events that a handler causes (by closing a channel) are handled afterwards, without recursion.
-        """
-        if self._flushing_control:
-            return
-        self._flushing_control = True
-        try:
-            while self._flush_control_once():
-                self.wake()
-        finally:
-            self._flushing_control = False
+        self.flush_channel_control()
 
     def _flush_control_once(self) -> bool:
         now = trio.current_time()

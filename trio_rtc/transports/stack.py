@@ -260,11 +260,7 @@ class TransportStack:
         self.start_dtls(role, fingerprints)
 
     def check_fingerprints(self, fingerprints: Sequence[Fingerprint]) -> None:
-        """Check that the peer's fingerprints are those with which DTLS was created, if it was.
-
-        Raises:
-            OperationError: The fingerprints differ.
-        """
+        """Raise ``OperationError`` if DTLS was created with other fingerprints of the peer."""
         if self.dtls is not None and frozenset(fingerprints) != self._fingerprints:
             raise OperationError(
                 "the peer changed its DTLS fingerprints: a new DTLS association is not supported"

@@ -46,11 +46,7 @@ def encode_extensions(extensions: Extensions) -> bytes:
 
 
 def parse_extensions(reader: Reader) -> dict[int, bytes]:
-    """Parse the extension block of a hello, which may be missing.
-
-    Raises:
-        ProtocolError: A length is wrong, or an extension occurs twice.
-    """
+    """Parse the extension block of a hello, which may be missing; no extension may occur twice."""
     if not reader.remaining:
         return {}
     block = Reader(reader.read_vector(2))

@@ -80,14 +80,7 @@ def pack_flight(
     overhead: Callable[[int], int],
     seal: Callable[[int, int, bytes], bytes],
 ) -> list[bytes]:
-    """Fragment messages and pack the records into as few datagrams as possible.
-
-    Args:
-        items: The flight.
-        mtu: Largest datagram in bytes.
-        overhead: Returns the bytes that a record of an epoch adds to its plaintext.
-        seal: Returns the record of an epoch, a content type and a plaintext.
-    """
+    """Fragment messages and pack the records into as few datagrams of at most ``mtu`` bytes as possible."""
     datagrams: list[bytes] = []
     records: list[bytes] = []
     room = mtu

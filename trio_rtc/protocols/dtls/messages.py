@@ -205,11 +205,7 @@ class ServerHello:
         return cls(random, cipher_suite, extensions, version, session_id, compression_method)
 
     def selected_version(self) -> int:
-        """Return the version that the server has selected, from ``supported_versions`` if it is present.
-
-        Raises:
-            ProtocolError: The extension is malformed.
-        """
+        """Return the version that the server has selected, from ``supported_versions`` if it is present."""
         body = self.extensions.get(ExtensionType.SUPPORTED_VERSIONS)
         if body is None:
             return self.version

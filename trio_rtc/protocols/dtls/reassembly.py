@@ -52,11 +52,7 @@ class Fragment:
 
 
 def parse_fragments(payload: bytes, limit: int = MAX_FRAGMENTS) -> list[Fragment]:
-    """Parse the fragments of a handshake record.
-
-    Raises:
-        ProtocolError: It holds none or more than ``limit``, or one is malformed.
-    """
+    """Parse the fragments of a handshake record: at least one, at most ``limit``."""
     reader = Reader(payload)
     fragments: list[Fragment] = []
     while reader.remaining or not fragments:

@@ -132,13 +132,7 @@ class PacketBuilder:
         return packets
 
     def build_packets(self, block: ControlBlock, now: float, *, with_data: bool) -> list[bytes]:
-        """Return the packets that may leave now.
-
-        Args:
-            block: The association's control block.
-            now: The time.
-            with_data: Whether the state of the association allows data.
-        """
+        """Return the packets that may leave now, data only if the state of the association allows it."""
         transmitter = block.transmitter
         queued = with_data and bool(self._queue.active)
         if not queued and not self._control and not _has_chunks(block):

@@ -19,17 +19,7 @@ def matches_with_checksum(packet: bytes, header: bytes) -> bool:
 
 
 def find_drop_reason(packet: bytes, options: SctpOptions, local_tag: int, peer_tag: int | None) -> str | None:
-    """Return the reason to drop a packet, None if it belongs to the association.
-
-    Args:
-        packet: The packet, with its header.
-        options: Options of the association.
-        local_tag: Verification tag of packets to us.
-        peer_tag: Verification tag of packets to the peer, None while it is not known.
-
-    Raises:
-        ProtocolError: The packet has no header.
-    """
+    """Return the reason to drop a packet; None if it belongs to the association."""
     header = parse_header(packet)
     if not _is_intact(packet, accepts_zero_checksum=options.zero_checksum):
         return "checksum"

@@ -75,11 +75,7 @@ class EphemeralKey:
         return cls(group, point, curve_key)
 
     def exchange(self, peer_public: bytes) -> bytes:
-        """Return the secret shared with the owner of ``peer_public``.
-
-        Raises:
-            HandshakeFailure: The peer's key is not a point of the group, or one of small order.
-        """
+        """Return the shared secret; ``HandshakeFailure`` if the key is no point of the group or of small order."""
         try:
             if isinstance(self._private_key, x25519.X25519PrivateKey):
                 peer = x25519.X25519PublicKey.from_public_bytes(peer_public)

@@ -95,11 +95,7 @@ def sign(key: PrivateKey, scheme: SignatureScheme, data: bytes) -> bytes:
 
 
 def verify(key: PublicKey, scheme: int, signature: bytes, data: bytes) -> None:
-    """Verify the peer's signature.
-
-    Raises:
-        HandshakeFailure: It is wrong, or its scheme was not offered or does not fit the key.
-    """
+    """Verify the peer's signature, by a scheme that was offered and fits the key, or raise ``HandshakeFailure``."""
     try:
         if isinstance(key, ec.EllipticCurvePublicKey):
             key.verify(signature, data, ec.ECDSA(_ECDSA[SignatureScheme(scheme)]))

@@ -60,12 +60,7 @@ class Record(NamedTuple):
 
 
 def parse_records(datagram: bytes) -> Iterator[Record]:
-    """Yield the records of a datagram, in order.
-
-    Raises:
-        ProtocolError: The rest of the datagram is not a valid record (RFC 6347 section 4.1.2.7: such records are
-            discarded silently), or it holds more than ``MAX_RECORDS``.
-    """
+    """Yield at most ``MAX_RECORDS`` records in order; ``ProtocolError`` if the rest of the datagram is not one."""
     position, size = 0, len(datagram)
     count = 0
     while position < size:

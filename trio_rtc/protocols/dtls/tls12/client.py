@@ -130,11 +130,7 @@ def build_extensions(options: DtlsOptions) -> Extensions:
 def check_server_hello(
     options: DtlsOptions, client_hello: ClientHello, server_hello: ServerHello
 ) -> NegotiatedParameters:
-    """Return the negotiated parameters, if the server has selected among those offered.
-
-    Raises:
-        HandshakeFailure: It has not, or does not support the extended master secret.
-    """
+    """Return the negotiated parameters; ``HandshakeFailure`` if the server has selected something not offered."""
     if server_hello.version != VERSION_1_2:
         message = f"the server selected version {server_hello.version:#06x}, expected {VERSION_1_2:#06x}"
         raise HandshakeFailure(AlertDescription.PROTOCOL_VERSION, message)

@@ -178,11 +178,7 @@ def build_finished(
 
 
 def receive_record(epoch: int, content_type: int, plaintext: bytes) -> Step:
-    """Check a ChangeCipherSpec, which changes nothing: the epoch of each record says the same, in any order.
-
-    Raises:
-        ProtocolError: It is malformed, or another content type.
-    """
+    """Check a ChangeCipherSpec, which changes nothing: the epoch of each record says the same, in any order."""
     if content_type != ContentType.CHANGE_CIPHER_SPEC:
         raise ProtocolError(f"content type {content_type} in DTLS 1.2")
     if plaintext != _CHANGE_CIPHER_SPEC:

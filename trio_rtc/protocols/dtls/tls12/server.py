@@ -141,11 +141,7 @@ class HelloSelection:
 
 
 def check_client_hello(hello: ClientHello) -> None:
-    """Check the parts of a ClientHello from which nothing is selected.
-
-    Raises:
-        HandshakeFailure: The client does not support DTLS 1.2 with extended master secret.
-    """
+    """Check the parts of a ClientHello from which nothing is selected."""
     extensions = hello.extensions
     # The version negotiation has checked the first hello; the second, with the cookie, may be another one.
     if not hello.offers_version(VERSION_1_2):
@@ -163,11 +159,7 @@ def check_client_hello(hello: ClientHello) -> None:
 
 
 def select_from_hello(options: DtlsOptions, certificate: Certificate, hello: ClientHello) -> HelloSelection:
-    """Select from the client's offer, in our order of preference.
-
-    Raises:
-        HandshakeFailure: There is nothing in common.
-    """
+    """Select from the client's offer in our order of preference; ``HandshakeFailure`` if nothing is in common."""
     extensions = hello.extensions
     suites = (
         suite

@@ -308,11 +308,7 @@ _PARSERS: Final[dict[int, Callable[[int, bytes], Chunk]]] = {
 
 
 def parse_chunk(packet: bytes, offset: int) -> tuple[Chunk, int]:
-    """Parse the control chunk at ``offset``; return it and the offset of the next one.
-
-    Raises:
-        ProtocolError: The chunk exceeds the packet or its content is malformed.
-    """
+    """Parse the control chunk at ``offset``; return it and the offset of the next one."""
     end = len(packet)
     if end - offset < _HEADER.size:
         raise ProtocolError(f"{end - offset} bytes after the last chunk")

@@ -65,11 +65,7 @@ Reconfiguration = OutgoingResetRequest | ReconfigurationResponse | UnsupportedRe
 
 
 def parse_reconfiguration(parameter: Parameter) -> Reconfiguration | None:
-    """Parse a parameter of RE-CONFIG; return None for an unknown type.
-
-    Raises:
-        ProtocolError: It is too short or ends within a stream identifier.
-    """
+    """Parse a parameter of RE-CONFIG; return None for an unknown type."""
     kind, value = parameter
     if kind == OutgoingResetRequest.kind:
         if len(value) < _OUTGOING.size or len(value) % 2:

@@ -128,11 +128,7 @@ class Reassembly:
         return tsn - 1 in self._runs_by_last or tsn + 1 in self._runs_by_first
 
     def add(self, tsn: int, header: DataHeader, payload: bytes) -> None:
-        """Add a chunk with a new, unwrapped TSN and its unpacked header.
-
-        Raises:
-            MessageViolation: It contradicts its neighbours, or the message is too large.
-        """
+        """Add a chunk with a new TSN; ``MessageViolation`` if it contradicts its neighbours or is too large."""
         _, flags, _, _, stream_id, ssn, ppid = header
         self.charged += len(payload) + OVERHEAD
         if flags & UNFRAGMENTED == UNFRAGMENTED:

@@ -101,11 +101,7 @@ class Receiver:
         return self.reassembly.is_crowded or len(self._held_chunks) >= _MAX_HELD_CHUNKS
 
     def receive_data(self, packet: bytes, offset: int) -> int:
-        """Process the DATA chunks from ``offset`` on; return the offset of the next chunk of another type.
-
-        Raises:
-            ProtocolError: A chunk exceeds the packet.
-        """
+        """Process the DATA chunks from ``offset`` on; return the offset of the next chunk of another type."""
         end = len(packet)
         unpack = DATA_HEADER.unpack_from
         tracker, reassembly = self.tracker, self.reassembly
