@@ -57,11 +57,9 @@ NOT_KNOWN = {
         "playoutId",
         # no decoder reports them
         "powerEfficientDecoder",
-        "totalProcessingDelay",
         "totalCorruptionProbability",
         "totalSquaredCorruptionProbability",
         "corruptionMeasurements",
-        "jitterBufferMinimumDelay",
     },
     "RTCRemoteInboundRtpStreamStats": _CONGESTION_MARKS
     | {"packetsReceived", "packetsWithBleachedEct1Marking"},

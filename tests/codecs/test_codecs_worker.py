@@ -2,6 +2,7 @@
 
 import threading
 
+import attrs
 import pytest
 import trio
 import trio.testing
@@ -102,6 +103,37 @@ async def test_cancelled_call_is_awaited_before_the_codec_is_closed():
     assert codec.calls == 1
     assert codec.faults == []
     assert codec_limiter().borrowed_tokens == 0
+
+
+async def time_of_processing(decoder, frames):
+    """Return the sum over frames that had arrived 0.25 s before they were decoded."""
+    worker = DecodeWorker(decoder)
+    for frame in frames:
+        worker.put(attrs.evolve(frame, received_at=trio.current_time()))
+    await trio.sleep(0.25)
+    worker.end()
+    await worker.run(lambda _: None)
+    return worker.counters.processing
+
+
+async def test_time_from_the_arrival_to_the_end_of_decoding(autojump_clock):
+    frames = encode_pattern(3)
+    assert await time_of_processing(create_video_decoder("VP8"), frames) == pytest.approx(0.75)
+    assert await time_of_processing(create_video_decoder("VP8"), frames[1:]) == 0
+    worker = DecodeWorker(create_video_decoder("VP8"))
+    worker.put(frames[0])
+    worker.end()
+    await worker.run(lambda _: None)
+    assert (worker.counters.decoded, worker.counters.processing) == (1, 0)
+
+
+@pytest.mark.parametrize(("codec", "clock_rate"), [("opus", 48_000), ("PCMU", 8_000), ("G722", 8_000)])
+async def test_time_of_processing_is_that_of_each_clock_unit_of_audio(codec, clock_rate, autojump_clock):
+    encoder, source = create_audio_encoder(codec), tone(440)
+    frames = [encoded for _ in range(10) for encoded in encoder.encode(source.next_frame())]
+    played = 0.02 * len(frames)
+    expected = pytest.approx(0.25 * played * clock_rate, rel=0.01)
+    assert await time_of_processing(create_audio_decoder(codec), frames) == expected
 
 
 async def test_codecs_have_their_own_limiter(autojump_clock):

@@ -197,6 +197,18 @@ async def test_delay_of_the_jitter_buffer_follows_its_target(target: float, of_a
     assert video.freeze_count == 0
 
 
+async def test_minimum_delay_of_audio_does_not_follow_the_application() -> None:
+    async with call(link=CLEAN) as running:
+        for receiver in running.peers.bob.get_receivers():
+            receiver.jitter_buffer_target = 300
+        await running.send_audio(4)
+        inbound = one(await running.peers.bob.get_stats(), RTCInboundRtpStreamStats, "audio")
+    assert inbound.jitter_buffer_target_delay is not None
+    assert inbound.jitter_buffer_minimum_delay is not None
+    assert inbound.jitter_buffer_target_delay / inbound.jitter_buffer_emitted_count == pytest.approx(0.3)
+    assert inbound.jitter_buffer_minimum_delay / inbound.jitter_buffer_emitted_count == pytest.approx(0.01)
+
+
 async def test_audio_and_its_level() -> None:
     async with call(link=CLEAN) as running:
         await running.send_audio(4)

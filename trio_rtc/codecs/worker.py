@@ -11,7 +11,7 @@ many videos do not delay file access or name resolution elsewhere in the program
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, cast
 
 import av
@@ -116,7 +116,11 @@ class CodecThread:
 
 @attrs.define
 class DecodeCounters:
-    """Statistics of a decoder; ``quantizers`` is the sum of ``quantized`` ones, ``seconds`` the decoding time."""
+    """Statistics of a decoder; ``quantizers`` is the sum of ``quantized`` ones, ``seconds`` the decoding time.
+
+    ``processing`` is the time from the arrival of the first packet to the end of decoding: the sum of each video frame,
+    or of each clock unit of audio.
+    """
 
     decoded: int = 0
     keyframes: int = 0
@@ -124,6 +128,7 @@ class DecodeCounters:
     quantized: int = 0
     broken: int = 0
     seconds: float = 0.0
+    processing: float = 0.0
 
 
 @attrs.frozen
@@ -132,6 +137,14 @@ class _Lost:
 
     duration: float
     following: bytes | None
+
+
+def _units(encoded: EncodedFrame, frames: Sequence[av.AudioFrame | av.VideoFrame]) -> float:
+    """Return the number of video frames, or of clock units of audio."""
+    return sum(
+        each.samples * encoded.clock_rate / each.sample_rate if isinstance(each, av.AudioFrame) else 1
+        for each in frames
+    )
 
 
 def _describe(error: Exception) -> str:
@@ -233,14 +246,17 @@ class DecodeWorker(Generic[MediaFrameT]):
             self.counters.broken += 1
             self._failures.record("cannot decode a received frame: %s", _describe(error))
         else:
-            self._count(item, seconds)
+            self._count(item, frames, seconds)
         if getattr(self._decoder, "needs_keyframe", False):
             self._request_keyframe()
         return frames
 
-    def _count(self, item: EncodedFrame | _Lost, seconds: float) -> None:
+    def _count(self, item: EncodedFrame | _Lost, frames: list[MediaFrameT], seconds: float) -> None:
         self.counters.seconds += seconds
         if isinstance(item, EncodedFrame):
+            if item.received_at is not None:
+                delay = trio.current_time() - item.received_at
+                self.counters.processing += delay * _units(item, frames)
             self.counters.decoded += 1
             self.counters.keyframes += item.keyframe
             quantizer = self._quantizers.read(item.codec, item.payload)

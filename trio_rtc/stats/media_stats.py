@@ -150,6 +150,7 @@ class RTCInboundRtpStreamStats:
 
     Attributes:
         rid: The RID of the simulcast layer. Not W3C's.
+        total_processing_delay: Of decoded media; 0 while nothing is decoded.
     """
 
     id: str
@@ -182,6 +183,7 @@ class RTCInboundRtpStreamStats:
     pli_count: int | None
     jitter_buffer_delay: float
     jitter_buffer_target_delay: float | None
+    jitter_buffer_minimum_delay: float | None
     jitter_buffer_emitted_count: int
     decoder_implementation: str | None
     frames_received: int | None
@@ -193,6 +195,7 @@ class RTCInboundRtpStreamStats:
     frame_height: int | None
     frames_per_second: float | None
     total_decode_time: float | None
+    total_processing_delay: float
     total_inter_frame_delay: float | None
     total_squared_inter_frame_delay: float | None
     freeze_count: int | None

@@ -37,6 +37,7 @@ def inbound_stats(
         moment: The time of the statistics.
     """
     track = transceiver.receive.track
+    decoded = None if pipeline is None else pipeline.decoded.get(stream.ssrc)
     counters, statistics = stream.counters, stream.statistics
     uses_rtx = stream.codec is not None and stream.codec.rtx_payload_type is not None
     of_kind = _video_members(stream, pipeline, moment) if track.kind == "video" else _audio_members(stream)
@@ -65,6 +66,7 @@ def inbound_stats(
         fec_bytes_received=stream.fec_counters.bytes,
         fec_packets_discarded=stream.fec_counters.discarded,
         nack_count=counters.nacks_sent,
+        total_processing_delay=0.0 if decoded is None else decoded.processing,
         decoder_implementation=None if pipeline is None else pipeline.implementation,
         **of_kind,
     )
@@ -102,6 +104,7 @@ _AUDIO_ONLY = (
     "audio_level",
     "total_audio_energy",
     "jitter_buffer_target_delay",
+    "jitter_buffer_minimum_delay",
 )
 
 
@@ -150,6 +153,7 @@ def _audio_members(stream: "RtpReceiveStream") -> dict[str, Any]:
         "packets_discarded": playout.late + playout.overflows,
         "jitter_buffer_delay": playout.delay,
         "jitter_buffer_target_delay": stats.target_delay,
+        "jitter_buffer_minimum_delay": stats.minimum_delay,
         "jitter_buffer_emitted_count": playout.played,
         "total_samples_received": samples,
         "total_samples_duration": 0.0 if stream.codec is None else samples / stream.codec.clock_rate,

@@ -37,7 +37,8 @@ class FrameAssemblerOptions:
     Attributes:
         max_wait: The wait for a packet that may still be retransmitted or recovered, until a keyframe is requested.
         longest_wait: The maximum wait where the path is so long that the answer to a second request for the packet
-            takes more time; also the maximum wait for the requested keyframe.
+            takes more time, without the queueing delay that is added to it (up to a second); also the maximum wait for
+            the requested keyframe.
         last_wait: The additional minimum wait while the requested keyframe is in flight.
         min_wait: The minimum wait for reordered packets where lost packets are not retransmitted.
         max_packets: The buffered packets; beyond, all are dropped and a keyframe is requested. A sequence number this

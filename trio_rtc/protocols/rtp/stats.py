@@ -252,6 +252,7 @@ class ReceiveStats:
         assembled: Video frames of several packets.
         assembly_time: The time from their first to their last packet, in seconds, summed up.
         target_delay: The target delay of each unit of audio, in seconds times clock units.
+        minimum_delay: The same without synchronization and the application's minimum.
         rate: The frame rate of video.
         intervals: The frame intervals of video.
         audio_level: The audio level.
@@ -267,6 +268,7 @@ class ReceiveStats:
     assembled: int = 0
     assembly_time: float = 0.0
     target_delay: float = 0.0
+    minimum_delay: float = 0.0
     rate: FrameRate = attrs.field(factory=FrameRate)
     intervals: FreezeDetector = attrs.field(factory=FreezeDetector)
     audio_level: AudioLevelMeter = attrs.field(factory=AudioLevelMeter)

@@ -30,6 +30,8 @@ class EncodedFrame:
         contributing_sources: The contributing sources, by CSRC.
         quantizer: The quantizer of a video frame of our encoder, in the unit of the codec's bitstream: of VP8 0 to 127,
             of VP9 and AV1 0 to 255, of H.264 0 to 51; ``None`` if the encoder does not report it.
+        received_at: When the first packet of a received frame arrived, in monotonic seconds, plus the time for which
+            the frame was kept for want of a consumer. ``None`` for one to send.
     """
 
     payload: bytes
@@ -49,6 +51,7 @@ class EncodedFrame:
     marker: bool = False
     contributing_sources: tuple[int, ...] = ()
     quantizer: int | None = None
+    received_at: float | None = attrs.field(default=None, eq=False, repr=False)
 
 
 class ConcealmentKind(enum.Enum):

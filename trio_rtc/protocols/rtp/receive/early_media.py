@@ -16,7 +16,7 @@ from trio_rtc.protocols.rtp.packet.packet import MediaPacket
 MAX_EARLY_PACKETS: Final = 256
 """More than the packets of a keyframe of 1920x1080 pixels, and about a second of a usual call."""
 MAX_EARLY_BYTES: Final = 1 << 19
-"""Bytes of payload: more than 256 packets have on a usual path, though a peer may send datagrams of 64 KiB."""
+"""Bytes of payload: 256 packets of 2 KiB, the longest datagrams that are accepted."""
 MAX_EARLY_TIME: Final = 2.0
 """Seconds from the first packet on. Older packets are of use only to a stream that has stood still since."""
 

@@ -67,6 +67,7 @@ class AudioReceivePipeline:
             capture_time=values.capture_time,
             marker=packet.marker,
             contributing_sources=packet.csrcs,
+            received_at=now,
         )
         self._playout.insert(
             timestamp,
@@ -91,6 +92,7 @@ class AudioReceivePipeline:
             units, before = playout.counters.played - before, playout.counters.played
             if units and isinstance(played, EncodedFrame):
                 stats.target_delay += playout.target_delay * units
+                stats.minimum_delay += playout.network_delay * units
                 stats.audio_level.record(played.audio_level, units / self._codec.clock_rate)
         return frames
 

@@ -137,6 +137,11 @@ class AudioPlayout:
         return min(self._needed_delay + self._extra_delay, self._max_delay)
 
     @property
+    def network_delay(self) -> float:
+        """The target delay without synchronization and the application's minimum, in seconds."""
+        return min(self._jitter.target_delay + self._repeat_delay, self._max_delay)
+
+    @property
     def timestamp_offset(self) -> int:
         """The offset from the sender's timestamps to those of the output."""
         return 0 if self._playing is None or self._output is None else self._output - self._playing.source
@@ -422,7 +427,7 @@ class AudioPlayout:
     @property
     def _needed_delay(self) -> float:
         """The delay that the network and its losses require, in seconds."""
-        return min(max(self._jitter.target_delay + self._repeat_delay, self._min_delay), self._max_delay)
+        return max(self.network_delay, min(self._min_delay, self._max_delay))
 
     def _find_max_delay(self, duration: int) -> float:
         """Return the maximum target delay with frames of a duration; a gap as long as ``max_gap`` is a restart."""

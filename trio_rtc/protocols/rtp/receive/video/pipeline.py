@@ -185,7 +185,7 @@ class VideoReceivePipeline:
             # The network did not delay a frame that was kept until the application consumed it.
             was_kept = completed.first_sequence_number <= self._kept_through
             ready_at = completed.completed_at if was_kept else now
-            frame = self._make_frame(completed)
+            frame = self._make_frame(completed, completed.began_at + now - ready_at)
             due = self._due_time(frame, ready_at, now)
             kept_until = max(ready_at, due) if was_kept else math.inf
             self._held.append(_HeldFrame(frame, due, completed.began_at, kept_until))
@@ -196,7 +196,7 @@ class VideoReceivePipeline:
         self._last = completed_frames[-1].timestamp
         self._assembler.set_delay(max(self._jitter.target_delay, self._min_reordering_wait))
 
-    def _make_frame(self, completed: CompletedFrame) -> EncodedFrame:
+    def _make_frame(self, completed: CompletedFrame, received_at: float) -> EncodedFrame:
         values = self._values.pop(completed.timestamp, None)
         frame = completed.frame
         return EncodedFrame(
@@ -214,6 +214,7 @@ class VideoReceivePipeline:
             capture_time=None if values is None else values.capture_time,
             rotation=0 if values is None else values.rotation or 0,
             contributing_sources=completed.packet.csrcs,
+            received_at=received_at,
         )
 
     def retransmission_gave_up(self) -> None:
