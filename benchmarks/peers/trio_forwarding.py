@@ -25,7 +25,7 @@ BITRATE = 1e9
 
 SETTINGS = trio_rtc.Settings(
     rtp=RtpOptions(
-        congestion=BandwidthEstimationOptions(
+        bandwidth_estimation=BandwidthEstimationOptions(
             min_bitrate=BITRATE, start_bitrate=BITRATE, max_bitrate=BITRATE, probe_factors=()
         )
     )

@@ -21,6 +21,7 @@ from trio_rtc import (
     Settings,
     SyntaxError,
 )
+from trio_rtc.protocols.sctp import SctpOptions
 
 DAY = 86400_000
 
@@ -186,11 +187,17 @@ async def test_the_bounds_of_descriptions() -> None:
         lambda: SdpOptions(maximum_lines=0),
         lambda: Settings(port_range=(2, 1)),
         lambda: Settings(close_timeout=-1),
+        lambda: Settings(send_high_water_mark=1001, sctp=SctpOptions(send_buffer_size=1000)),
     ],
 )
 def test_settings_out_of_range(make: Callable[[], object]) -> None:
     with pytest.raises(ValueError, match=r"must be|is \("):
         make()
+
+
+def test_senders_may_wait_at_a_full_buffer() -> None:
+    settings = Settings(send_high_water_mark=1000, sctp=SctpOptions(send_buffer_size=1000))
+    assert settings.send_high_water_mark == 1000
 
 
 def test_settings_of_the_wrong_type() -> None:

@@ -357,7 +357,7 @@ class TestRenegotiation:
         second.create_answer(local_media("ans1"))
         done = second.apply_local("answer")
         assert (done.transport, done.closed_mids, done.rejected_mids) == (None, ("0",), ("0",))
-        assert second.negotiation_needed(data_channels=True)
+        assert second.needs_negotiation(data_channels=True)
         reopened = parse(second.create_offer(local_media("new1")))
         assert [media_mid(m) for m in reopened.media if m.port] == ["1"]
 

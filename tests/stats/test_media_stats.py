@@ -124,11 +124,11 @@ async def test_retransmissions_and_fec_are_counted_at_both_ends() -> None:
     assert inbound.retransmitted_packets_received <= outbound.packets_sent - media_packets(running, "video")
     assert inbound.frames_received is not None
     assert inbound.frames_received >= 0.97 * running.video_frames
-    sound = one(received, RTCInboundRtpStreamStats, "audio")
-    assert sound.concealed_samples
-    assert sound.concealment_events
-    assert sound.silent_concealed_samples == 0
-    assert sound.retransmitted_packets_received is None, "no RTX was negotiated for it"
+    audio_stats = one(received, RTCInboundRtpStreamStats, "audio")
+    assert audio_stats.concealed_samples
+    assert audio_stats.concealment_events
+    assert audio_stats.silent_concealed_samples == 0
+    assert audio_stats.retransmitted_packets_received is None, "no RTX was negotiated for it"
     assert one(sent, RTCOutboundRtpStreamStats, "audio").rtx_ssrc is None
 
 

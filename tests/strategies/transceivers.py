@@ -95,7 +95,7 @@ class MediaSide:
 
     def needs_negotiation(self, session: JsepSession) -> bool:
         """Return whether a session needs negotiation for this side."""
-        return session.negotiation_needed(self.transceivers, data_channels=self.data_channels)
+        return session.needs_negotiation(self.transceivers, data_channels=self.data_channels)
 
     def further_transport(self, number: int) -> LocalTransport:
         """Return the local end of a transport beyond the first."""

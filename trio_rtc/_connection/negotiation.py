@@ -198,7 +198,7 @@ class Negotiation:
 
     def is_needed(self) -> bool:
         """Return whether negotiation is needed (W3C webrtc section 4.7.3)."""
-        return self.session.negotiation_needed(
+        return self.session.needs_negotiation(
             self.transceivers.to_jsep(),
             data_channels=bool(self.states.channels.channels),
             ice_restart=bool(self._credentials_to_replace),

@@ -157,7 +157,7 @@ class JsepSession:
         """The latest plans of the transports."""
         return self._planned
 
-    def negotiation_needed(
+    def needs_negotiation(
         self,
         transceivers: Iterable[LocalTransceiver] = (),
         *,

@@ -226,7 +226,7 @@ class PortAllocator:
 
     def _remove(self, opened: _OpenSocket) -> None:
         datagram_socket = opened.datagram_socket
-        self._ice.agent.remove_local_address(datagram_socket.local_address, trio.current_time())
+        self._ice.agent.remove_socket(datagram_socket.local_address, trio.current_time())
         datagram_socket.close()
         self._ice.remove_socket(datagram_socket)
 

@@ -47,7 +47,8 @@ class Settings:
             returns whether that is permitted; ``None``: all addresses are permitted except those that are always
             refused (unspecified, multicast, broadcast, loopback unless there is a local loopback address, and ports
             below 1024 except 80 and 443 of public addresses). Refused candidates are counted and not used.
-        send_high_water_mark: Number of bytes queued in the association above which ``send`` waits.
+        send_high_water_mark: Number of bytes queued in the association above which ``send`` waits; at most
+            ``sctp.send_buffer_size``.
         max_message_size: Maximum size in bytes of a received data channel message, announced to the peer
             (``max-message-size``). It overrides the one in ``sctp``.
         session: Options of offers and answers, such as the DTLS role in answers.
@@ -90,3 +91,10 @@ class Settings:
     )
     rng: random.Random | None = None
     wall_clock: Callable[[], float] | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if self.send_high_water_mark > self.sctp.send_buffer_size:
+            raise ValueError(
+                f"send_high_water_mark must be at most sctp.send_buffer_size ({self.sctp.send_buffer_size}), "
+                f"not {self.send_high_water_mark}, or send would fail instead of waiting"
+            )

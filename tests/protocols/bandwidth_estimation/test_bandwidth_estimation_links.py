@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.strategies.congestion_link import (
+from tests.strategies.bandwidth_estimation_link import (
     CrossTraffic,
     Flow,
     Link,

@@ -87,7 +87,7 @@ def test_removing_an_address_removes_its_paths() -> None:
     peer.answer_until(0.0, 0.2)
     assert (ALICE, BOB) in agent.accepted_paths
     assert (ALICE_AGAIN, BOB) in agent.accepted_paths
-    agent.remove_local_address(ALICE, 0.3)
+    agent.remove_socket(ALICE, 0.3)
     assert (ALICE, BOB) not in agent.accepted_paths
     assert (ALICE_AGAIN, BOB) in agent.accepted_paths
     assert [pair.local.base for pair in agent.pairs] == [ALICE_AGAIN]
@@ -104,7 +104,7 @@ def test_a_nomination_continues_unless_its_own_address_is_removed(removed: Addre
     (nomination,) = peer.new_requests(0.06)
     peer.answer(second[0], 0.07)
     assert peer.new_requests(0.07) == []
-    agent.remove_local_address(removed, 0.08)
+    agent.remove_socket(removed, 0.08)
     again = peer.new_requests(0.08)
     if removed == ALICE:
         assert [datagram.local for datagram in again] == [ALICE_AGAIN]
@@ -125,7 +125,7 @@ def test_checking_continues_when_the_address_of_the_nominated_pair_is_removed(no
     selected = agent.selected_entry
     assert selected is not None
     assert selected.nominated
-    agent.remove_local_address(ALICE if nominated_goes else ALICE_AGAIN, 0.03)
+    agent.remove_socket(ALICE if nominated_goes else ALICE_AGAIN, 0.03)
     sent = peer.answer_until(0.03, 0.3, ALICE)
     # After a nomination, only one further pair is checked per second.
     assert {(each.local, each.remote) for each in sent} == (

@@ -499,7 +499,7 @@ def test_a_removed_address_moves_data_to_another_pair() -> None:
     first = alice.agent.selected_pair
     assert first is not None
     network.run(30)
-    alice.agent.remove_local_address(first.local_base, network.now)
+    alice.agent.remove_socket(first.local_base, network.now)
     # The other pair is a backup pair, so it is selected immediately.
     second = alice.agent.selected_pair
     assert second is not None

@@ -185,9 +185,9 @@ def test_after_a_removed_address_another_pair_has_5_seconds() -> None:
     agent.remote_candidates_complete(0.0)
     (check,) = peer.new_requests(0.0)
     peer.answer(check, 0.01)
-    agent.remove_local_address(ALICE_AGAIN, 1.0)
+    agent.remove_socket(ALICE_AGAIN, 1.0)
     assert changes(agent) == ["checking", BOB, "connected"]
-    agent.remove_local_address(ALICE, 2.0)
+    agent.remove_socket(ALICE, 2.0)
     assert changes(agent) == [None, "disconnected"]
     assert agent.selected_pair is None
     assert agent.selected_entry is None
@@ -204,7 +204,7 @@ def test_unsent_datagrams_of_a_removed_address_are_dropped() -> None:
     for local in (ALICE, ALICE_AGAIN):
         request = peer.request()
         agent.receive([Datagram(request.encode(key=peer.key), local, BOB)], 0.0)
-    agent.remove_local_address(ALICE, 0.0)
+    agent.remove_socket(ALICE, 0.0)
     sent = agent.datagrams_to_send(0.0)
     assert sent != []
     assert {each.local for each in sent} == {ALICE_AGAIN}

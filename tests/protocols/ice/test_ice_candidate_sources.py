@@ -115,7 +115,7 @@ def test_a_relayed_address_queries_no_stun_server() -> None:
     (relayed,) = candidates(agent.events())
     assert relayed.priority == (65535 << 8) + 255
     assert (relayed.related_address, relayed.related_port) == ALICE
-    agent.remove_local_address(OUTSIDE, 0.0)
+    agent.remove_socket(OUTSIDE, 0.0)
     assert list(agent.local_candidates) == []
 
 
@@ -249,7 +249,7 @@ def test_removing_an_address_cancels_its_queries() -> None:
     agent.add_stun_server(ICE_SERVER, SERVER, 0.0)
     agent.add_stun_server(OTHER_ICE_SERVER, OTHER_SERVER, 0.0)
     agent.local_addresses_complete(0.0)
-    agent.remove_local_address(ALICE, 0.1)
+    agent.remove_socket(ALICE, 0.1)
     assert agent.datagrams_to_send(0.1) == []
     assert agent.gathering_state == "complete"
     assert agent.local_candidates == ()
@@ -307,7 +307,7 @@ def test_a_mapped_address_of_the_other_family_is_no_candidate() -> None:
 
 
 def test_addresses_and_servers_are_bounded() -> None:
-    agent = make_agent(max_local_addresses=2, max_stun_servers=2)
+    agent = make_agent(max_sockets=2, max_stun_servers=2)
     for index in range(5):
         agent.add_local_address(ALICE._replace(port=10000 + index), local_preference=index, now=0.0)
         agent.add_stun_server(ICE_SERVER, SERVER._replace(port=3478 + index), 0.0)

@@ -290,7 +290,7 @@ def test_after_a_removed_address_an_old_pair_is_checked_before_it_is_selected() 
     assert selected is not None
     assert selected.local_base == BOB_6
     bob.events.clear()
-    bob.agent.remove_local_address(selected.local_base, network.now)
+    bob.agent.remove_socket(selected.local_base, network.now)
     assert bob.agent.selected_pair is None
     assert bob.agent.state == "disconnected"
     network.run(2.1 * network.delay)
@@ -371,7 +371,7 @@ def test_documented_option_defaults() -> None:
         "max_remote_candidates": 100,
         "max_peer_reflexive": 32,
         "max_early_checks": 16,
-        "max_local_addresses": 32,
+        "max_sockets": 32,
         "max_stun_servers": 16,
         "reflexive_acceptance_wait": 0.1,
         "relay_acceptance_wait": 0.5,

@@ -140,7 +140,7 @@ def test_a_check_with_a_malformed_role_is_dropped() -> None:
 
 def test_a_check_to_a_closed_socket_is_dropped() -> None:
     agent, peer = make_agent()
-    agent.remove_local_address(ALICE, 0.0)
+    agent.remove_socket(ALICE, 0.0)
     assert peer.check(0.0) is None
     assert agent.dropped == {"unknown-address": 1}
 
@@ -400,7 +400,7 @@ def test_a_closed_agent_does_nothing(end: str, connected: bool) -> None:
     assert agent.state == "closed"
     assert agent.selected_pair is None
     agent.add_local_address(MALLORY, local_preference=1, now=now)
-    agent.remove_local_address(ALICE, now)
+    agent.remove_socket(ALICE, now)
     agent.add_stun_server(IceServer.parse("stun:x"), MALLORY, now)
     agent.server_failed(IceServer.parse("stun:x"), 701, "", now)
     agent.local_addresses_complete(now)

@@ -177,7 +177,7 @@ class IceMachine(RuleBasedStateMachine):
     @rule(side=SIDES)
     def remove_address(self, side: int) -> None:
         """The first address is never removed."""
-        self.agents[side].remove_local_address(ADDRESSES[side][1], self.now)
+        self.agents[side].remove_socket(ADDRESSES[side][1], self.now)
         self.network = [datagram for datagram in self.network if datagram.local != ADDRESSES[side][1]]
         self.pump()
 

@@ -88,7 +88,7 @@ def test_a_restart_recovers_a_failed_agent_on_another_address() -> None:
     network, alice, bob = connect()
     network.route = lambda datagram: None if BOB in (datagram.local, datagram.remote) else datagram
     assert network.run(40, lambda: alice.agent.state == bob.agent.state == "failed")
-    bob.agent.remove_local_address(BOB, network.now)
+    bob.agent.remove_socket(BOB, network.now)
     bob.addresses = (BOB_AGAIN,)
     bob.agent.add_local_address(BOB_AGAIN, local_preference=9, now=network.now)
     restart_from(network, alice, bob)

@@ -256,7 +256,7 @@ def test_expired_consent_of_the_old_pair_does_not_fail_the_new_generation() -> N
 
 def test_a_removed_address_selects_the_best_remaining_pair() -> None:
     agent, _ = connect(CONTROLLED, local=(ALICE, ALICE_AGAIN))
-    agent.remove_local_address(ALICE, 1.0)
+    agent.remove_socket(ALICE, 1.0)
     assert changes(agent) == [BOB]
     assert agent.selected_pair is not None
     assert agent.selected_pair.local_base == ALICE_AGAIN
@@ -267,7 +267,7 @@ def test_a_pair_with_expired_consent_is_answered_again_before_it_is_selected() -
     agent, peer = connect(CONTROLLED, local=(ALICE, ALICE_AGAIN), remote=(BOB,))
     run(peer, 0.3, 60.0, lambda datagram, _: datagram.local == ALICE)
     agent.datagrams_to_send(60.0)
-    agent.remove_local_address(ALICE, 60.0)
+    agent.remove_socket(ALICE, 60.0)
     assert changes(agent) == [SelectedPairChanged(None), "disconnected"]
     checks = [each for each in agent.datagrams_to_send(60.0) if each.local == ALICE_AGAIN]
     peer.answer(checks[-1], 60.1)
@@ -363,7 +363,7 @@ def test_a_failover_ends_with_its_address() -> None:
     run(peer, 10.0, 20.0, lambda datagram, _: datagram.local != ALICE)
     assert agent.selected_pair is not None
     assert agent.selected_pair.local_base == ALICE_AGAIN
-    agent.remove_local_address(ALICE_AGAIN, 20.0)
+    agent.remove_socket(ALICE_AGAIN, 20.0)
     assert agent.selected_pair is not None
     assert agent.selected_pair.local_base == ALICE
 
@@ -399,7 +399,7 @@ def test_a_replaced_nomination_is_not_restored() -> None:
     assert agent.selected_pair is not None
     assert agent.selected_pair.local_base == ALICE_AGAIN
     run(peer, 10.0, 60.0, lambda datagram, _: datagram.local == ALICE_AGAIN)
-    agent.remove_local_address(ALICE_AGAIN, 60.0)
+    agent.remove_socket(ALICE_AGAIN, 60.0)
     run(peer, 60.0, 61.0, every_address)
     assert agent.selected_entry is not None
     assert agent.selected_entry.local.base == ALICE

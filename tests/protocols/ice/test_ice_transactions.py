@@ -381,7 +381,7 @@ def test_maximum_number_of_open_transactions() -> None:
     """Four checks of each pair, every query, and the consent checks of two selected pairs and of the backup pairs."""
     options = IceOptions(
         max_pairs=3,
-        max_local_addresses=2,
+        max_sockets=2,
         max_stun_servers=5,
         max_backup_pairs=1,
         consent_timeout=2.0,

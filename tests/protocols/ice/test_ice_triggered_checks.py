@@ -107,7 +107,7 @@ def test_an_early_check_to_a_removed_address_is_dropped() -> None:
     agent.local_addresses_complete(0.0)
     peer = ScriptedPeer(agent, ALICE, BOB)
     assert triggered_checks(peer, 0.0) == []
-    agent.remove_local_address(ALICE, 0.0)
+    agent.remove_socket(ALICE, 0.0)
     agent.set_remote_parameters(peer.parameters, 0.0)
     assert agent.dropped == {"peer-reflexive": 1}
 

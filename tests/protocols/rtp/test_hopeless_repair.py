@@ -12,7 +12,7 @@ def last_number(pair: Pair) -> int:
 
 
 def test_without_room_for_retransmissions_a_keyframe_replaces_them() -> None:
-    options = RtpOptions(congestion=BandwidthEstimationOptions(max_bitrate=300_000))
+    options = RtpOptions(bandwidth_estimation=BandwidthEstimationOptions(max_bitrate=300_000))
     pair = Pair(options)
     pair.negotiate(video_section())
     pair.run(1, video=30, size=600)

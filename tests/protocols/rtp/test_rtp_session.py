@@ -423,7 +423,7 @@ def test_silence_that_is_not_sent_is_no_loss() -> None:
         pair.run(0.4)
         pair.run(0.019, audio=True)
     (stream,) = pair.bob.session.receiver.streams
-    counters = stream.stats.playout
+    counters = stream.frame_stats.playout
     assert counters.silence > 1.4 * 48000
     # At the end of each silence one frame is expected that was not sent yet.
     assert counters.concealed <= 5 * 2 * 960
@@ -600,7 +600,7 @@ def test_packets_before_the_keys_wait() -> None:
     bob.set_keys(peer, 0.1)
     assert bob.events() == [RtpOpened(), StreamStarted(AUDIO, AUDIO_SSRC, None)]
     (stream,) = bob.receiver.streams
-    assert stream.statistics.packets == 64
+    assert stream.reception.packets == 64
 
 
 def test_no_packet_is_sent_before_the_keys() -> None:

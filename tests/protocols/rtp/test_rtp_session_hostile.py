@@ -103,7 +103,8 @@ def test_a_mid_that_does_not_fit_the_one_byte_form_is_not_sent(size: int) -> Non
 
 def test_a_frame_that_is_far_too_large_does_not_keep_those_after_it_from_being_sent() -> None:
     side = RtpSide(
-        [sends(VP8, RTX)], options=RtpOptions(congestion=BandwidthEstimationOptions(pacer_max_packets=100))
+        [sends(VP8, RTX)],
+        options=RtpOptions(bandwidth_estimation=BandwidthEstimationOptions(pacer_max_packets=100)),
     )
     numbers = []
     for size in (1000, 50_000_000, 1000):

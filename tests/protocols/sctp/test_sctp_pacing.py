@@ -1,5 +1,6 @@
 """Congestion controllers that pace: two associations over a simulated link, in virtual time."""
 
+import random
 from collections import deque
 from itertools import pairwise
 
@@ -35,6 +36,7 @@ class FixedRateController:
     lost: list[tuple[int, bool]] = attrs.field(factory=list)
     timeouts: list[tuple[int, int]] = attrs.field(factory=list)
     idle_periods: list[int] = attrs.field(factory=list)
+    calls: list[str] = attrs.field(factory=list)
 
     def on_sent(self, size: int, flight: int, application_limited: bool, now: float) -> None:
         self.sent.append((size, flight, application_limited))
@@ -50,11 +52,13 @@ class FixedRateController:
         sample: DeliverySample | None,
         now: float,
     ) -> None:
+        self.calls.append("on_acknowledged")
         self.acknowledged.append(
             Acknowledged(size, flight_before, cumulative_advanced, in_recovery, smoothed_round_trip, sample)
         )
 
     def on_lost(self, size: int, begins_recovery: bool, now: float) -> None:
+        self.calls.append("on_lost")
         self.lost.append((size, begins_recovery))
 
     def on_timeout(self, size: int, expirations: int, now: float) -> None:
@@ -64,10 +68,20 @@ class FixedRateController:
         self.idle_periods.append(periods)
 
 
+PROBE_GAINS = (1.2, 0.8, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
+"""Gains of the pacing rate, one for each round trip: as of BBR's ProbeBW."""
+
+
 @attrs.define
 class BandwidthController(FixedRateController):
-    """Paces at the highest delivery rate of the last acknowledgements, as BBR does, with a gain to find more."""
+    """Paces at the highest delivery rate of the last acknowledgements, as BBR does, and probes for more.
 
+    The phase in which the probing begins is drawn at random, so that several senders do not probe at the same time.
+    """
+
+    rng: random.Random = attrs.field(factory=lambda: random.Random(0))
+    phase: int | None = None
+    phase_began: float = 0.0
     delivered: int = 0
     in_flight_since: deque[tuple[float, int]] = attrs.field(factory=deque)
     rates: deque[float] = attrs.field(factory=lambda: deque(maxlen=20))
@@ -94,7 +108,13 @@ class BandwidthController(FixedRateController):
             self.in_flight_since.popleft()
         self.least_round_trip = min(self.least_round_trip, sample.round_trip)
         self.rates.append((self.delivered - self.in_flight_since[0][1]) / sample.round_trip)
-        self.pacing_rate = 1.1 * max(self.rates)
+        if self.phase is None:
+            # Not the one that drains a queue, since there is none.
+            self.phase = self.rng.choice([each for each in range(len(PROBE_GAINS)) if each != 1])
+        elif now - self.phase_began > self.least_round_trip:
+            self.phase = (self.phase + 1) % len(PROBE_GAINS)
+            self.phase_began = now
+        self.pacing_rate = PROBE_GAINS[self.phase] * max(self.rates)
         self.congestion_window = int(2 * max(self.rates) * self.least_round_trip)
 
 
@@ -139,7 +159,7 @@ class LinkPair(SctpPair):
 
 def paced_pair(rate: float | None, *, window: int = 1 << 20) -> tuple[LinkPair, FixedRateController]:
     controller = FixedRateController(rate, window)
-    pair = LinkPair(lambda packet_size, initial_window, maximum_window: controller)
+    pair = LinkPair(lambda packet_size, initial_window, maximum_window, rng: controller)
     pair.connect()
     return pair, controller
 
@@ -288,15 +308,50 @@ def test_an_application_that_sends_little_limits_itself() -> None:
 
 def test_a_controller_can_estimate_the_bandwidth_of_a_link_and_pace_at_it() -> None:
     """As BBR does: the delivery rate from sizes and times of sending, and the round trip without a queue."""
-    controller = BandwidthController(20_000.0, 1 << 20)
-    pair = LinkPair(lambda packet_size, initial_window, maximum_window: controller, rate=200_000.0)
+    made: list[BandwidthController] = []
+
+    def make(packet_size: int, initial: int, maximum: int, rng: random.Random) -> BandwidthController:
+        made.append(BandwidthController(20_000.0, maximum, rng=rng))
+        return made[-1]
+
+    pair = LinkPair(make, rate=200_000.0)
     pair.connect()
+    (controller,) = made
     pair.transfer(*[100_000] * 20)
     assert max(controller.rates) == pytest.approx(200_000, rel=0.1)
     half = len(pair.departures) // 2
     elapsed = pair.departures[-1] - pair.departures[half]
     assert (len(pair.departures) - half) * CHUNK / elapsed == pytest.approx(200_000, rel=0.1)
     assert max(pair.queueing[half:]) < 2 * controller.least_round_trip, "the window bounds the queue"
+
+
+def test_a_controller_draws_from_the_generator_of_its_association() -> None:
+    def phases(seed: int) -> list[float]:
+        drawn: list[float] = []
+
+        def make(packet_size: int, initial: int, maximum: int, rng: random.Random) -> FixedRateController:
+            drawn.append(rng.random())
+            return FixedRateController(None)
+
+        pair = SctpPair(
+            SctpOptions(congestion_controller=make), SctpOptions(congestion_controller=make), seed=seed
+        )
+        pair.connect()
+        return drawn
+
+    assert len(phases(1)) == 2
+    assert phases(1) == phases(1) != phases(2)
+
+
+def test_losses_are_reported_before_the_acknowledgements_of_the_same_sack() -> None:
+    pair, controller = paced_pair(None, window=50 * CHUNK)
+    pair.lost = LoseNth(0, DATA, 3)
+    pair.transfer(20 * (CHUNK - 16))
+    at = controller.calls.index("on_lost")
+    assert controller.calls[at + 1] == "on_acknowledged"
+    acknowledged = controller.acknowledged[controller.calls[:at].count("on_acknowledged")]
+    assert acknowledged.in_recovery
+    assert acknowledged.flight_before >= CHUNK + acknowledged.size
 
 
 @pytest.mark.parametrize("measures", [False, True])

@@ -38,7 +38,7 @@ def inbound_stats(
     """
     track = transceiver.receive.track
     decoded = None if pipeline is None else pipeline.decoded.get(stream.ssrc)
-    counters, statistics = stream.counters, stream.statistics
+    counters, reception = stream.counters, stream.reception
     uses_rtx = stream.codec is not None and stream.codec.rtx_payload_type is not None
     of_kind = _video_members(stream, pipeline, moment) if track.kind == "video" else _audio_members(stream)
     return RTCInboundRtpStreamStats(
@@ -53,10 +53,10 @@ def inbound_stats(
         rid=stream.rid,
         remote_id=remote_id,
         rtx_ssrc=stream.rtx_ssrc,
-        packets_received=statistics.packets + counters.retransmitted_packets,
-        packets_lost=statistics.lost,
-        jitter=statistics.jitter_seconds,
-        bytes_received=statistics.bytes + counters.retransmitted_bytes,
+        packets_received=reception.packets + counters.retransmitted_packets,
+        packets_lost=reception.lost,
+        jitter=reception.jitter_seconds,
+        bytes_received=reception.bytes + counters.retransmitted_bytes,
         header_bytes_received=counters.header_bytes,
         last_packet_received_timestamp=moment.time_of_day(stream.last_received_at),
         retransmitted_packets_received=counters.retransmitted_packets if uses_rtx else None,
@@ -111,7 +111,7 @@ _AUDIO_ONLY = (
 def _video_members(
     stream: "RtpReceiveStream", pipeline: ReceivePipeline | None, moment: Moment
 ) -> dict[str, Any]:
-    stats = stream.stats
+    stats = stream.frame_stats
     assembler, intervals = stats.assembler, stats.intervals
     decoded = None if pipeline is None else pipeline.decoded.get(stream.ssrc)
     dropped = 0 if pipeline is None else pipeline.dropped_of(stream.ssrc)
@@ -121,8 +121,8 @@ def _video_members(
         "packets_discarded": max(0, assembler.late - stream.counters.repairs_unneeded),
         "fir_count": stream.counters.firs_sent,
         "pli_count": stream.counters.plis_sent,
-        "jitter_buffer_delay": stats.delay,
-        "jitter_buffer_emitted_count": stats.emitted,
+        "jitter_buffer_delay": stats.video_delay,
+        "jitter_buffer_emitted_count": stats.video_frames_emitted,
         "frames_received": assembler.frames,
         "frames_decoded": 0 if decoded is None else decoded.decoded,
         "key_frames_decoded": 0 if decoded is None else decoded.keyframes,
@@ -144,7 +144,7 @@ def _video_members(
 
 
 def _audio_members(stream: "RtpReceiveStream") -> dict[str, Any]:
-    stats = stream.stats
+    stats = stream.frame_stats
     playout, level = stats.playout, stats.audio_level
     played = playout.played + playout.repeated
     samples = played + playout.concealed + playout.silence + playout.inserted
@@ -152,8 +152,8 @@ def _audio_members(stream: "RtpReceiveStream") -> dict[str, Any]:
         **dict.fromkeys(_VIDEO_ONLY),
         "packets_discarded": playout.late + playout.overflows,
         "jitter_buffer_delay": playout.delay,
-        "jitter_buffer_target_delay": stats.target_delay,
-        "jitter_buffer_minimum_delay": stats.minimum_delay,
+        "jitter_buffer_target_delay": stats.audio_target_delay,
+        "jitter_buffer_minimum_delay": stats.audio_minimum_delay,
         "jitter_buffer_emitted_count": playout.played,
         "total_samples_received": samples,
         "total_samples_duration": 0.0 if stream.codec is None else samples / stream.codec.clock_rate,

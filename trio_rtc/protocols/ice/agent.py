@@ -213,7 +213,7 @@ class Agent:
     ) -> None:
         """Gather from a bound UDP socket: a host candidate, and queries to every STUN server of its address family.
 
-        An address that is already known or exceeds ``max_local_addresses`` is ignored. One that the ICE transport
+        An address that is already known or exceeds ``max_sockets`` is ignored. One that the ICE transport
         policy does not permit is kept for later generations.
 
         Args:
@@ -267,12 +267,12 @@ class Agent:
             self._connectivity.add_local(local, now)
         self._advance(now)
 
-    def remove_local_address(self, address: Address, now: float) -> None:
+    def remove_socket(self, address: Address, now: float) -> None:
         """Remove the candidates and pairs of a socket that was closed."""
         if self.closed:
             return
         self._outgoing = [datagram for datagram in self._outgoing if datagram.local != address]
-        self._sources.remove_address(address)
+        self._sources.remove_socket(address)
         self._connectivity.remove_local(address)
         self._path.remove_base(address, now)
         self._advance(now)

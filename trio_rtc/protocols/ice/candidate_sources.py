@@ -2,16 +2,16 @@
 
 A source is a socket of the transport layer, or a STUN server that is queried from one. Each kind of candidate has one:
 
-=================  ==================================================  ==================================
+=================  ==================================================  ===================================
 candidate          source                                              added by
-=================  ==================================================  ==================================
-host               UDP socket of this host                             ``add_socket``
-server-reflexive   STUN server, queried from every host socket of its  ``add_server``
+=================  ==================================================  ===================================
+host               UDP socket of this host                             ``Agent.add_local_address``
+server-reflexive   STUN server, queried from every host socket of its  ``Agent.add_stun_server``
                    address family
-relayed            allocation on a TURN server (RFC 8656): a socket    ``add_socket``
+relayed            allocation on a TURN server (RFC 8656): a socket    ``Agent.add_relayed_address``
                    whose local address is the relayed one
 peer-reflexive     a connectivity check                                :mod:`.connectivity`, not here
-=================  ==================================================  ==================================
+=================  ==================================================  ===================================
 
 All STUN servers are queried in parallel, apart from pacing. A server that does not respond delays no other; its failure
 is reported when its last query has ended.
@@ -175,13 +175,13 @@ class CandidateSources:
 
     def add_socket(self, local_socket: LocalSocket) -> LocalCandidate | None:
         """Gather from a socket; ``None`` if it is known, one too many, or the policy does not permit its candidate."""
-        if local_socket.address in self._sockets or len(self._sockets) >= self._options.max_local_addresses:
+        if local_socket.address in self._sockets or len(self._sockets) >= self._options.max_sockets:
             return None
         self._sockets[local_socket.address] = local_socket
         self._set_state(RTCIceGathererState.GATHERING)
         return self._gather_from(local_socket)
 
-    def remove_address(self, address: Address) -> None:
+    def remove_socket(self, address: Address) -> None:
         self._sockets.pop(address, None)
         self._bases.pop(address, None)
         self._candidates = [local for local in self._candidates if local.base != address]

@@ -20,7 +20,7 @@ class IceOptions:
         max_peer_reflexive: Maximum number of peer-reflexive remote candidates; checks from further addresses are
             answered, but trigger no check.
         max_early_checks: Maximum number of checks stored before the peer's parameters arrive; the oldest is dropped.
-        max_local_addresses: Maximum number of local addresses; further ones are ignored.
+        max_sockets: Maximum number of sockets, relayed ones included; further ones are ignored.
         max_stun_servers: Maximum number of STUN server addresses; further ones are ignored.
         reflexive_acceptance_wait: Minimum time of checking before a pair with a reflexive candidate is nominated while
             better pairs are still being checked. Pairs of host candidates do not wait.
@@ -56,7 +56,7 @@ class IceOptions:
     max_remote_candidates: int = attrs.field(default=100, validator=validators.ge(1))
     max_peer_reflexive: int = attrs.field(default=32, validator=validators.ge(0))
     max_early_checks: int = attrs.field(default=16, validator=validators.ge(0))
-    max_local_addresses: int = attrs.field(default=32, validator=validators.ge(1))
+    max_sockets: int = attrs.field(default=32, validator=validators.ge(1))
     max_stun_servers: int = attrs.field(default=16, validator=validators.ge(0))
     reflexive_acceptance_wait: float = attrs.field(default=0.1, validator=validators.ge(0))
     relay_acceptance_wait: float = attrs.field(default=0.5, validator=validators.ge(0))

@@ -63,7 +63,7 @@ class TransactionManager:
         self._rng = rng
         # The open checks of each pair, all queries, and the consent checks in flight: of the selected pair, of the
         # previously selected one, and of the backup pairs.
-        queries = options.max_local_addresses * options.max_stun_servers
+        queries = options.max_sockets * options.max_stun_servers
         consent_checks = math.ceil(options.consent_timeout / options.consent_retry_interval)
         limit = (
             _MAX_OPEN_CHECKS * options.max_pairs + queries + (2 + options.max_backup_pairs) * consent_checks

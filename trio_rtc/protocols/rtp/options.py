@@ -135,7 +135,7 @@ class AudioPlayoutOptions:
 
 
 @attrs.frozen
-class LipSyncOptions:
+class AvSyncOptions:
     """Synchronization of audio and video: the mapping of timestamps to the sender's clock, and extra delays.
 
     Attributes:
@@ -266,8 +266,8 @@ class RtpOptions:
         nack: The requests for lost packets.
         assembler: The wait of video for missing packets.
         playout: The playout buffer of audio.
-        lip_sync: The synchronization of audio and video.
-        congestion: Bandwidth estimation, pacing, feedback.
+        av_sync: The synchronization of audio and video.
+        bandwidth_estimation: Bandwidth estimation, pacing, feedback.
         srtp: The bounds of SRTP.
     """
 
@@ -291,6 +291,6 @@ class RtpOptions:
     nack: NackOptions = attrs.field(factory=NackOptions)
     assembler: FrameAssemblerOptions = attrs.field(factory=FrameAssemblerOptions)
     playout: AudioPlayoutOptions = attrs.field(factory=AudioPlayoutOptions)
-    lip_sync: LipSyncOptions = attrs.field(factory=LipSyncOptions)
-    congestion: BandwidthEstimationOptions = attrs.field(factory=BandwidthEstimationOptions)
+    av_sync: AvSyncOptions = attrs.field(factory=AvSyncOptions)
+    bandwidth_estimation: BandwidthEstimationOptions = attrs.field(factory=BandwidthEstimationOptions)
     srtp: SrtpOptions = attrs.field(factory=SrtpOptions)

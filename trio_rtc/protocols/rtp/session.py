@@ -92,7 +92,7 @@ class RtpSession:
         self._options = options
         self._wall_clock = wall_clock
         self._cname = cname
-        self.bandwidth = Bandwidth(options.congestion)
+        self.bandwidth = Bandwidth(options.bandwidth_estimation)
         self.sender = RtpSender(options, self.bandwidth, rng)
         self._events: list[RtpEvent] = []
         self.receiver = RtpReceiver(options, self._events)

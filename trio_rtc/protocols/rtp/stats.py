@@ -247,12 +247,12 @@ class ReceiveStats:
         assembler: Counters of the frame assembler of video.
         playout: Counters of the playout of audio.
         malformed: Malformed audio payloads.
-        emitted: Video frames that were released.
-        delay: The time from their first packet to their release, in seconds, summed up.
+        video_frames_emitted: Video frames that were released.
+        video_delay: The time from their first packet to their release, in seconds, summed up.
         assembled: Video frames of several packets.
         assembly_time: The time from their first to their last packet, in seconds, summed up.
-        target_delay: The target delay of each unit of audio, in seconds times clock units.
-        minimum_delay: The same without synchronization and the application's minimum.
+        audio_target_delay: The target delay of each unit of audio, in seconds times clock units.
+        audio_minimum_delay: The same without synchronization and the application's minimum.
         rate: The frame rate of video.
         intervals: The frame intervals of video.
         audio_level: The audio level.
@@ -263,12 +263,12 @@ class ReceiveStats:
     assembler: AssemblerCounters = attrs.field(factory=AssemblerCounters)
     playout: PlayoutCounters = attrs.field(factory=PlayoutCounters)
     malformed: int = 0
-    emitted: int = 0
-    delay: float = 0.0
+    video_frames_emitted: int = 0
+    video_delay: float = 0.0
     assembled: int = 0
     assembly_time: float = 0.0
-    target_delay: float = 0.0
-    minimum_delay: float = 0.0
+    audio_target_delay: float = 0.0
+    audio_minimum_delay: float = 0.0
     rate: FrameRate = attrs.field(factory=FrameRate)
     intervals: FreezeDetector = attrs.field(factory=FreezeDetector)
     audio_level: AudioLevelMeter = attrs.field(factory=AudioLevelMeter)

@@ -121,6 +121,7 @@ class Handshake:
         self._options = options
         self._offers_zero_checksum = options.zero_checksum
         self._share = share
+        self._rng = rng
         self._secret = rng.randbytes(32)
         self.local_tag = rng.randrange(1, 1 << 32)
         self.initial_tsn = rng.randrange(1 << 32) if options.initial_tsn is None else options.initial_tsn
@@ -214,7 +215,7 @@ class Handshake:
                 streams=agreed.inbound_streams,
                 ack_delay=options.ack_delay,
             ),
-            transmitter=transmitter or _make_transmitter(agreed, queue, self._share, options),
+            transmitter=transmitter or _make_transmitter(agreed, queue, self._share, options, self._rng),
             path=PathMonitor(options.heartbeat_interval),
             resets=StreamReset(
                 agreed.local_initial_tsn, agreed.peer_initial_tsn, agreed.capabilities.reconfiguration
@@ -223,11 +224,11 @@ class Handshake:
 
 
 def _make_transmitter(
-    agreed: StateCookie, queue: SendQueue, share: PathShare, options: SctpOptions
+    agreed: StateCookie, queue: SendQueue, share: PathShare, options: SctpOptions, rng: random.Random
 ) -> Transmitter:
     packet_size = options.max_packet_size - HEADER_SIZE
     congestion = options.congestion_controller(
-        packet_size, options.initial_window_packets * packet_size, options.max_congestion_window
+        packet_size, options.initial_window_packets * packet_size, options.max_congestion_window, rng
     )
     timeout = RetransmissionTimeout(
         options.rto_initial, options.rto_min, options.rto_max, options.rto_variance_floor

@@ -4,7 +4,7 @@ from trio_rtc import _attrs as attrs
 from trio_rtc._strict_names.checks import strict_class
 
 from .tx.congestion import CongestionControllerFactory
-from .tx.congestion_reno import RenoController
+from .tx.congestion_reno import make_reno_controller
 
 
 @strict_class
@@ -46,7 +46,8 @@ class SctpOptions:
             TCP's (RFC 6928).
         max_congestion_window: Upper bound of the congestion window.
         congestion_controller: Makes the :class:`CongestionController` of an association from the packet size, the
-            initial and the maximum window, all in bytes. The default is that of RFC 9260 section 7.2.
+            initial and the maximum window, all in bytes, and the association's generator. The default is that of
+            RFC 9260 section 7.2.
         shared_queue_delay: Queueing delay that data may cause while media is sent on the same path. Below the delay
             that bandwidth estimation of media detects as overuse (``BandwidthEstimationOptions.queue_limit``).
         coalescing_delay: Longest delay of a packet that is not full (Nagle's algorithm); 0 delays none.
@@ -76,7 +77,7 @@ class SctpOptions:
     cookie_life: float = 60.0
     initial_window_packets: int = 10
     max_congestion_window: int = 4 << 20
-    congestion_controller: CongestionControllerFactory = RenoController
+    congestion_controller: CongestionControllerFactory = make_reno_controller
     shared_queue_delay: float = attrs.field(default=0.03, validator=attrs.validators.gt(0))
     coalescing_delay: float = 0.001
     max_burst: int = 64

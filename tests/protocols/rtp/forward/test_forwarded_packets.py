@@ -101,7 +101,7 @@ def test_packets_from_before_the_demand_are_not_forwarded_when_repeated() -> Non
     # The first packets are kept for an early consumer.
     pair.run(3, video=90)
     seen = pair.bob.session.receiver.streams
-    (highest,) = [stream.statistics.highest for stream in seen]
+    (highest,) = [stream.reception.highest for stream in seen]
     assert highest is not None
     pair.bob.session.set_demand(VIDEO, frames=True, packets=True)
     pair.run(3, video=30)

@@ -7,7 +7,7 @@ import pytest
 
 from tests.strategies.rtp_pair import OPUS, VIDEO, VIDEO_SSRC, VP8, vp8_payload
 from trio_rtc.protocols.rtp import RtpOptions, RtpPacket
-from trio_rtc.protocols.rtp.options import LipSyncOptions
+from trio_rtc.protocols.rtp.options import AvSyncOptions
 from trio_rtc.protocols.rtp.receive.audio.pipeline import AudioReceivePipeline
 from trio_rtc.protocols.rtp.receive.av_sync import AvSync, ClockMap, StreamTiming, SyncGroup
 from trio_rtc.protocols.rtp.receive.stream import RtpReceiveStream
@@ -26,7 +26,7 @@ def make(mid: str, ssrc: int) -> RtpReceiveStream:
 def hold_audio_for(seconds: float) -> tuple[AudioReceivePipeline, VideoReceivePipeline]:
     """Return the pipelines of streams with equal network delays, and a minimum delay of audio."""
     audio, video = make(AUDIO, AUDIO_SSRC), make(VIDEO, VIDEO_SSRC)
-    synchronizer = AvSync(LipSyncOptions())
+    synchronizer = AvSync(AvSyncOptions())
     synchronizer.set_groups({AUDIO: "stream", VIDEO: "stream"})
     for number in range(100):
         now = 0.02 * number
@@ -122,7 +122,7 @@ def test_the_quicker_stream_waits(sync: SyncGroup) -> None:
         "video": StreamTiming(90_000, 20.15),
     }
     first = sync.extra_delays(timings)
-    assert first == pytest.approx({"audio": LipSyncOptions().step, "video": 0.0})
+    assert first == pytest.approx({"audio": AvSyncOptions().step, "video": 0.0})
     assert settled(sync, timings) == pytest.approx({"audio": 0.15, "video": 0.0})
     timings["audio"] = StreamTiming(528_000, 20.25)
     assert settled(sync, timings) == pytest.approx({"audio": 0.0, "video": 0.1})

@@ -66,7 +66,7 @@ def test_media_and_retransmissions_are_counted_apart() -> None:
     assert receive_packet(stream, video_packet(2), 0.2, retransmitted=True)
     assert not receive_packet(stream, video_packet(2), 0.21, retransmitted=True)
     counters, size = stream.counters, len(video_packet(2).payload)
-    assert (stream.statistics.packets, stream.statistics.bytes) == (3, 3 * size)
+    assert (stream.reception.packets, stream.reception.bytes) == (3, 3 * size)
     assert (counters.retransmitted_packets, counters.retransmitted_bytes) == (2, 2 * size)
     assert counters.repairs_unneeded == 1
     assert counters.header_bytes == 5 * HEADER
@@ -79,7 +79,7 @@ def test_a_packet_with_a_jump_is_not_accepted() -> None:
     astray = attrs.evolve(video_packet(1), sequence_number=FIRST + 30_000)
     assert not stream.receive(astray, VP8, 100, 0.1)
     assert stream.loss_counters()["sequence_numbers_rejected"] == 1
-    assert stream.statistics.packets == 1
+    assert stream.reception.packets == 1
 
 
 def test_a_retransmission_is_of_no_use_before_the_first_packet() -> None:
@@ -252,8 +252,8 @@ def test_frames_dropped_before_their_release_are_not_counted() -> None:
         receive_packet(stream, video_packet(number, keyframe=not number), number / 30)
         assert stream.frames(number / 30) == []
     stream.set_demand(frames=False, packets=False)
-    assert (stream.stats.emitted, stream.stats.delay) == (0, 0)
-    assert stream.stats.rate.in_last_second(0.3) == 0
+    assert (stream.frame_stats.video_frames_emitted, stream.frame_stats.video_delay) == (0, 0)
+    assert stream.frame_stats.rate.in_last_second(0.3) == 0
 
 
 def test_lost_packets_are_requested_until_they_arrive() -> None:
@@ -358,7 +358,7 @@ def test_events_between_the_audio_leave_no_gap() -> None:
     assert isinstance(stream.pipeline, AudioReceivePipeline)
     assert stream.codec is OPUS
     assert not stream.is_video
-    assert stream.statistics.packets == 4
+    assert stream.reception.packets == 4
 
 
 def test_a_report_answers_the_last_one_of_the_source() -> None:

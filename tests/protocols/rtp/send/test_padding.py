@@ -103,5 +103,5 @@ def test_padding_does_not_affect_the_received_frames() -> None:
     padding = outgoing.counters.padding_packets_sent
     assert incoming.counters.retransmitted_packets == incoming.counters.repairs_unneeded == padding > 0
     assert len(pair.bob.frames(VIDEO)) == pair.video_frames
-    assert incoming.statistics.lost == 0
+    assert incoming.reception.lost == 0
     assert incoming.counters.nacks_sent == 0

@@ -99,7 +99,7 @@ def test_a_stream_begins_with_a_keyframe() -> None:
 
 
 def test_a_full_pacer_requests_a_keyframe_and_withholds_dependent_frames() -> None:
-    session = opened(RtpOptions(congestion=BandwidthEstimationOptions(pacer_max_packets=10)))
+    session = opened(RtpOptions(bandwidth_estimation=BandwidthEstimationOptions(pacer_max_packets=10)))
     session.send_frame(VIDEO, video_frame(1, NOW, 20_000, keyframe=False), NOW)
     assert requests(session) == [REQUEST]
     assert len(session.sender.packets_to_send(NOW + 5)) == 10
@@ -115,7 +115,7 @@ def test_a_full_pacer_requests_a_keyframe_and_withholds_dependent_frames() -> No
 
 
 def test_requests_for_lost_frames_are_not_repeated_at_once() -> None:
-    session = opened(RtpOptions(congestion=BandwidthEstimationOptions(pacer_max_packets=10)))
+    session = opened(RtpOptions(bandwidth_estimation=BandwidthEstimationOptions(pacer_max_packets=10)))
     asked = 0
     for index in range(60):
         session.send_frame(VIDEO, video_frame(index, NOW, 20_000, keyframe=bool(index % 2)), NOW + index / 60)

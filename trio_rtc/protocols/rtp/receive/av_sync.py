@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Hashable, Iterable, Mapping
 from typing import Generic, TypeVar
 
-from trio_rtc.protocols.rtp.options import LipSyncOptions
+from trio_rtc.protocols.rtp.options import AvSyncOptions
 
 from .jitter import StreamTiming
 from .stream import RtpReceiveStream
@@ -27,8 +27,8 @@ class ClockMap:
 
     __slots__ = ("_clock_rate", "_expected_shift", "_line", "_options", "_outliers", "_reports")
 
-    def __init__(self, clock_rate: int, options: LipSyncOptions | None = None) -> None:
-        self._options = options or LipSyncOptions()
+    def __init__(self, clock_rate: int, options: AvSyncOptions | None = None) -> None:
+        self._options = options or AvSyncOptions()
         self._clock_rate = clock_rate
         self._reports: deque[tuple[int, float]] = deque(maxlen=self._options.max_reports)
         self._outliers = 0
@@ -101,8 +101,8 @@ class SyncGroup(Generic[StreamT]):
 
     __slots__ = ("_extra", "_leaders", "_maps", "_options")
 
-    def __init__(self, options: LipSyncOptions | None = None) -> None:
-        self._options = options or LipSyncOptions()
+    def __init__(self, options: AvSyncOptions | None = None) -> None:
+        self._options = options or AvSyncOptions()
         self._maps: dict[StreamT, ClockMap] = {}
         self._extra: dict[StreamT, float] = {}
         # Streams that may be ahead of others by the tolerance, in order.
@@ -182,7 +182,7 @@ class AvSync:
         next_update: When to call ``update``, if there are members.
     """
 
-    def __init__(self, options: LipSyncOptions) -> None:
+    def __init__(self, options: AvSyncOptions) -> None:
         self._options = options
         self._groups: dict[str, SyncGroup[RtpReceiveStream]] = {}
         self.members: dict[RtpReceiveStream, tuple[str, int]] = {}

@@ -143,8 +143,8 @@ class RtpReceiver:
         self._demands: dict[str, Demand] = {}
         self._flexfec: dict[str, FecDecoder] = {}
         self._forwarded: dict[RtpReceiveStream, list[RtpPacket]] = {}
-        self._feedback = BandwidthFeedback(options.congestion, 2 * options.max_streams)
-        self._av_sync = AvSync(options.lip_sync)
+        self._feedback = BandwidthFeedback(options.bandwidth_estimation, 2 * options.max_streams)
+        self._av_sync = AvSync(options.av_sync)
         self._budgets = ReceiveBudgets(options)
         self.dropped: Counter[str] = Counter()
         self._ended: Totals = {}

@@ -81,10 +81,10 @@ class RtpReceiveStream:
         budgets: Shared with the other streams of the session; ``None`` for a stream by itself.
 
     Attributes:
-        statistics: Reception statistics for reports.
-        counters: Other counters.
+        reception: Reception statistics for reports.
+        counters: Counters of its packets.
         fec_counters: Counters of the FEC or RED packets that protect it.
-        stats: Statistics of its frames.
+        frame_stats: Statistics of its frames.
         round_trips: Round-trip times measured by DLRR blocks.
         rtx_ssrc: The SSRC of its retransmissions; ``None`` while that is not known.
         fec_ssrc: The SSRC of its FlexFEC packets; ``None`` while that is not known, or if it has none.
@@ -111,10 +111,10 @@ class RtpReceiveStream:
         self.mid = mid
         self.ssrc = ssrc
         self.rid = rid
-        self.statistics = ReceptionStatistics()
+        self.reception = ReceptionStatistics()
         self.counters = ReceiveCounters()
         self.fec_counters = FecCounters()
-        self.stats = ReceiveStats()
+        self.frame_stats = ReceiveStats()
         self.round_trips = RoundTripStats()
         self.rtx_ssrc: int | None = None
         self.fec_ssrc: int | None = None
@@ -135,7 +135,7 @@ class RtpReceiveStream:
         self._remapper = SequenceRemapper(_FORWARD_WINDOW)
         self._wants_frames = False
         self._wants_retransmission = False
-        self._min_delay = 0.0
+        self._requested_delay = 0.0
         self._budgets = budgets or ReceiveBudgets(options)
         self._early = EarlyMedia(self._budgets.early_media, self._update_nack)
         self._red: RedDecoder | UlpfecDecoder | None = None
@@ -294,7 +294,7 @@ class RtpReceiveStream:
             self.counters.repairs_unneeded += self._nack is not None and not self._nack.is_missing(number)
             self.counters.retransmitted_bytes += payload_size
         else:
-            self.statistics.record(number, timestamp, now, clock_rate, payload_size)
+            self.reception.record(number, timestamp, now, clock_rate, payload_size)
             self.last_packet = packet
             if packet.csrcs:
                 self._record_contributors(packet, now)
@@ -359,7 +359,7 @@ class RtpReceiveStream:
                 _FORWARD_WINDOW, self._numbers.highest if first is None else first - 1
             )
         self.wants_packets = packets
-        self._min_delay = min_delay
+        self._requested_delay = min_delay
         if self._pipeline is not None:
             self._pipeline.set_min_delay(min_delay)
         self._wants_retransmission = frames or packets
@@ -404,7 +404,7 @@ class RtpReceiveStream:
         if self._wants_frames and self.codec is not None:
             self._pipeline = self._make_pipeline(self.codec)
         if self._pipeline is not None:
-            self._pipeline.set_min_delay(self._min_delay)
+            self._pipeline.set_min_delay(self._requested_delay)
 
     def _make_pipeline(self, codec: Codec) -> VideoReceivePipeline | AudioReceivePipeline | None:
         opener = depacketizer(codec.name, codec.parameters)
@@ -415,12 +415,14 @@ class RtpReceiveStream:
                 codec,
                 opener,
                 self._options,
-                self.stats,
+                self.frame_stats,
                 ssrc=self.ssrc,
                 rid=self.rid,
                 budgets=self._budgets,
             )
-        return AudioReceivePipeline(codec, opener, self._options, self.stats, ssrc=self.ssrc, rid=self.rid)
+        return AudioReceivePipeline(
+            codec, opener, self._options, self.frame_stats, ssrc=self.ssrc, rid=self.rid
+        )
 
     @property
     def _has_beginning(self) -> bool:
@@ -534,7 +536,7 @@ class RtpReceiveStream:
         return self._timestamps.peek(report.rtp_timestamp), unix_from_ntp(report.ntp_timestamp)
 
     def report_block(self, now: float) -> ReportBlock:
-        values = self.statistics.take_report()
+        values = self.reception.take_report()
         last, delay = 0, 0
         if self.last_report is not None:
             last = compact_ntp(self.last_report.report.ntp_timestamp)
@@ -566,16 +568,16 @@ class RtpReceiveStream:
 
 
 def receive_totals(stream: RtpReceiveStream) -> Totals:
-    stats = stream.stats
+    stats = stream.frame_stats
     return {
-        "incoming_packets": stream.statistics.packets,
-        "incoming_payload_bytes": stream.statistics.bytes,
+        "incoming_packets": stream.reception.packets,
+        "incoming_payload_bytes": stream.reception.bytes,
         **numbers_of(stream.counters, "incoming_"),
         **numbers_of(stream.fec_counters, "incoming_fec_"),
         **numbers_of(stats.assembler, "assembler_"),
         **numbers_of(stats.playout, "playout_"),
         "playout_malformed": stats.malformed,
-        "frames_emitted": stats.emitted,
+        "frames_emitted": stats.video_frames_emitted,
         "frames_assembled": stats.assembled,
         "freezes": stats.intervals.freezes,
         "pauses": stats.intervals.pauses,

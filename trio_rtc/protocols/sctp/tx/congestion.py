@@ -2,13 +2,19 @@
 
 The transmitter detects acknowledgements, loss and timeouts, and notifies the controller; the controller provides a
 congestion window and, if it paces, a pacing rate. :mod:`.congestion_reno` is the default. The interface is sufficient
-for CUBIC and BBR; ``SctpOptions.congestion_controller`` selects a controller.
+for CUBIC and BBR, whose draws come from the association's generator; ``SctpOptions.congestion_controller`` selects a
+controller.
 
 All sizes are bytes of DATA chunks with their headers, all times are seconds. A controller is called once for a burst
 of packets and once for a SACK, never for a single packet of a burst: all packets of a burst leave at the same time.
 ECN is not implemented, so loss and timeouts are the only signals of congestion.
+
+For one SACK, ``on_lost`` is called before ``on_acknowledged``. The bytes of abandoned messages (RFC 3758) leave the
+flight without a call of their own; of those that a SACK with losses has abandoned, ``on_lost`` counts the size. A
+controller that needs the bytes in flight uses the values that it is given, rather than a sum of its own.
 """
 
+import random
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
@@ -30,7 +36,8 @@ class DeliverySample(NamedTuple):
 class CongestionController(Protocol):
     """A congestion controller of one association.
 
-    This package has one implementer; applications may provide others, and the tests have one that paces.
+    This package has one implementer; applications may provide others, and the tests have one that paces
+    (``tests/protocols/sctp/test_sctp_pacing.py``).
 
     Attributes:
         congestion_window: Bytes that may be in flight.
@@ -46,7 +53,9 @@ class CongestionController(Protocol):
     def on_sent(self, size: int, flight: int, application_limited: bool, now: float) -> None:
         """Record a burst of ``size`` bytes, retransmissions included, after which ``flight`` bytes are in flight.
 
-        It is ``application_limited`` if no more data was queued and the window was not full.
+        It is ``application_limited`` if no more data was queued and the window was not full: the smaller one of
+        ``congestion_window`` and, while media is sent on the path, the window of :mod:`.path_share`. The peer's window
+        is not meant.
         """
 
     def on_acknowledged(
@@ -64,7 +73,7 @@ class CongestionController(Protocol):
 
         Args:
             size: Bytes newly acknowledged, by the cumulative TSN and by gap blocks.
-            flight_before: Bytes in flight before the SACK.
+            flight_before: Bytes in flight before the SACK, and before the losses that it has shown.
             cumulative_advanced: Whether the cumulative TSN has advanced.
             in_recovery: Whether the association is in fast recovery (RFC 9260 section 7.2.4).
             smoothed_round_trip: SRTT (section 6.3.1); ``None`` before the first measurement.
@@ -90,5 +99,6 @@ class CongestionController(Protocol):
         """Update the window after an idle time of ``periods`` RTOs."""
 
 
-CongestionControllerFactory = Callable[[int, int, int], CongestionController]
-"""Makes a controller from the packet size, the initial and the maximum window, all in bytes."""
+CongestionControllerFactory = Callable[[int, int, int, random.Random], CongestionController]
+"""Makes a controller from the packet size, the initial and the maximum window, all in bytes, and the association's
+generator: a controller has no other randomness."""

@@ -1,5 +1,7 @@
 """The congestion controller of RFC 9260 section 7.2: slow start, congestion avoidance, halving."""
 
+import random
+
 from trio_rtc import _attrs as attrs
 
 from .congestion import DeliverySample
@@ -83,3 +85,10 @@ class RenoController:
             if self.congestion_window <= floor:
                 break
             self.congestion_window = max(self.congestion_window // 2, floor)
+
+
+def make_reno_controller(
+    packet_size: int, initial_window: int, maximum_window: int, _rng: random.Random
+) -> RenoController:
+    """Make a controller, which draws nothing at random."""
+    return RenoController(packet_size, initial_window, maximum_window)

@@ -63,9 +63,9 @@ def test_a_frame_that_was_kept_for_a_late_reader_is_not_late() -> None:
     timing = pipeline.timing()
     assert timing is not None
     assert timing.play_time == pytest.approx(58 / 30)
-    assert stream.stats.emitted == 59
-    assert stream.stats.delay == pytest.approx(0)
-    assert stream.stats.rate.in_last_second(58 / 30) == 30
+    assert stream.frame_stats.video_frames_emitted == 59
+    assert stream.frame_stats.video_delay == pytest.approx(0)
+    assert stream.frame_stats.rate.in_last_second(58 / 30) == 30
 
 
 @pytest.mark.parametrize(
@@ -110,14 +110,14 @@ def test_time_until_a_frame_is_released_is_counted(min_delay: float, consumed_at
             released += len(stream.frames(due))
         receive_packet(stream, video_packet(number, keyframe=not number), now)
         released += len(stream.frames(now))
-    stats = stream.stats
-    assert stats.emitted == released
+    stats = stream.frame_stats
+    assert stats.video_frames_emitted == released
     while released < 60:
         due = stream.next_timer()
         released += len(stream.frames(due))
         assert stats.rate.in_last_second(due) == pytest.approx(min(released, 30), abs=1)
-    assert stats.emitted == 60
-    assert stats.delay / stats.emitted == pytest.approx(min_delay)
+    assert stats.video_frames_emitted == 60
+    assert stats.video_delay / stats.video_frames_emitted == pytest.approx(min_delay)
     assert stats.intervals.total == pytest.approx(59 / 30)
     assert stats.intervals.freezes == 0
 

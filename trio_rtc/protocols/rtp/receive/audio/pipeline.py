@@ -91,8 +91,8 @@ class AudioReceivePipeline:
             frames.append(played)
             units, before = playout.counters.played - before, playout.counters.played
             if units and isinstance(played, EncodedFrame):
-                stats.target_delay += playout.target_delay * units
-                stats.minimum_delay += playout.network_delay * units
+                stats.audio_target_delay += playout.target_delay * units
+                stats.audio_minimum_delay += playout.network_delay * units
                 stats.audio_level.record(played.audio_level, units / self._codec.clock_rate)
         return frames
 

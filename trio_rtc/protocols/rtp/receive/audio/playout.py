@@ -115,7 +115,7 @@ class AudioPlayout:
         self._playing: _Playing | None = None
         self._output: int | None = None
         self._extra_delay = 0.0
-        self._min_delay = 0.0
+        self._requested_delay = 0.0
         # The duration of the last frame, and the target delay for which the buffer has room with such frames.
         self._duration = 0
         self._max_delay = math.inf
@@ -152,7 +152,7 @@ class AudioPlayout:
 
     def set_min_delay(self, delay: float) -> None:
         """Set the application's minimum delay, in seconds."""
-        self._min_delay = delay
+        self._requested_delay = delay
 
     def take_clock_shift(self) -> float:
         """Return the time for which the sender's clock has apparently stood still since the last call, in seconds."""
@@ -427,7 +427,7 @@ class AudioPlayout:
     @property
     def _needed_delay(self) -> float:
         """The delay that the network and its losses require, in seconds."""
-        return max(self.network_delay, min(self._min_delay, self._max_delay))
+        return max(self.network_delay, min(self._requested_delay, self._max_delay))
 
     def _find_max_delay(self, duration: int) -> float:
         """Return the maximum target delay with frames of a duration; a gap as long as ``max_gap`` is a restart."""

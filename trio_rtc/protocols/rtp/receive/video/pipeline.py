@@ -105,7 +105,7 @@ class VideoReceivePipeline:
         self._last: int | None = None
         self._extra_delay = 0.0
         self._min_reordering_wait = 0.0
-        self._min_delay = 0.0
+        self._requested_delay = 0.0
         # The limits that the sender has set (extension playout-delay).
         self._sender_min_delay = 0.0
         self._sender_max_delay = math.inf
@@ -160,10 +160,10 @@ class VideoReceivePipeline:
         assert base is not None
         captured = frame.timestamp / frame.clock_rate
         self._lateness += _LATENESS_SMOOTHING * (max(ready_at - captured - base, 0.0) - self._lateness)
-        if not (self._extra_delay or self._min_delay or self._sender_min_delay):
+        if not (self._extra_delay or self._requested_delay or self._sender_min_delay):
             return ready_at
         # The application's minimum takes precedence over the sender's maximum.
-        delay = max(min(self._own_delay() + self._extra_delay, self._sender_max_delay), self._min_delay)
+        delay = max(min(self._own_delay() + self._extra_delay, self._sender_max_delay), self._requested_delay)
         return min(captured + base + delay, now + _MAX_HOLD)
 
     def _own_delay(self) -> float:
@@ -171,7 +171,7 @@ class VideoReceivePipeline:
 
         Only where they must wait in any case, it is long enough for nearly all of them.
         """
-        minimum = max(self._min_delay, self._sender_min_delay)
+        minimum = max(self._requested_delay, self._sender_min_delay)
         return max(self._jitter.target_delay, minimum) if minimum else self._lateness
 
     def _hold_complete_frames(self, now: float) -> None:
@@ -253,7 +253,7 @@ class VideoReceivePipeline:
 
     def set_min_delay(self, delay: float) -> None:
         """Set the application's minimum delay, in seconds."""
-        self._min_delay = delay
+        self._requested_delay = delay
 
     def next_timer(self) -> float:
         """Return when to call ``frames`` without a new packet."""
@@ -263,8 +263,8 @@ class VideoReceivePipeline:
     def _record_released(self, released: _HeldFrame, now: float) -> None:
         stats, frame = self._stats, released.frame
         left_at = min(now, released.kept_until)
-        stats.emitted += 1
-        stats.delay += left_at - released.began_at
+        stats.video_frames_emitted += 1
+        stats.video_delay += left_at - released.began_at
         stats.rate.record(left_at)
         stats.intervals.record(left_at)
         if frame.width and frame.height:
