@@ -306,6 +306,7 @@ class SystemNetwork:
         return list(_interface_addresses(int(time.monotonic() * 10)))
 
     async def bind_udp(self, interface: InterfaceAddress, port: int = 0) -> SystemDatagramSocket:
+        """Bind a UDP socket on one address."""
         await trio.lowlevel.checkpoint()
         sock = _new_socket(interface)
         try:
@@ -321,6 +322,7 @@ class SystemNetwork:
         )
 
     async def open_multicast(self, interface: InterfaceAddress, group: Address) -> SystemDatagramSocket:
+        """Open a socket that is member of a multicast group."""
         await trio.lowlevel.checkpoint()
         sock = _new_socket(interface)
         try:
@@ -334,6 +336,7 @@ class SystemNetwork:
         return SystemDatagramSocket(sock, Address(interface.host, group.port), scope_id=interface.scope_id)
 
     async def resolve(self, host: str, port: int) -> list[Address]:
+        """Look up the addresses of a host name."""
         try:
             found = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
         except ValueError as error:
