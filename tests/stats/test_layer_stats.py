@@ -160,7 +160,7 @@ async def test_every_counter_of_the_media_layers_is_reported() -> None:
             assert expected | {"SendCounters.packets_sent", "SendPipeline.frames_failed"} <= set(marked)
             marked, missing = await mark_counters(running.peers.bob)
             assert missing == set()
-            assert expected | {"ReceiveStats.emitted", "AssemblerCounters.late"} <= set(marked)
+            assert expected | {"ReceiveStats.video_frames_emitted", "AssemblerCounters.late"} <= set(marked)
 
 
 async def test_every_counter_of_every_layer_is_reported() -> None:
