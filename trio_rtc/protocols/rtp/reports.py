@@ -40,9 +40,9 @@ class ReportSchedule:
     """The schedule of reports, of audio and of video sections.
 
     Without video, the first report is sent soon. With video, audio sections follow RFC 3550 section 6.2 exactly, as in
-    libwebrtc: the first report after about half of their interval. libwebrtc's receiver delays video until it is
-    synchronous with the audio from the second pair of sender reports on, which is milliseconds that nobody notices of a
-    connected path, but tens of them on a slow one.
+    libwebrtc: the first report after about half of their interval. From the second pair of sender reports on,
+    libwebrtc's receiver delays video until it is synchronous with the audio: by tens of milliseconds on a slow path,
+    which are less than a viewer notices, but are added to the delay of the call.
 
     Args:
         rng: Spreads the reports.

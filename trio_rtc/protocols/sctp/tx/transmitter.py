@@ -3,7 +3,7 @@
 RFC 9260 sections 6.1 (transmission), 6.3 (T3-rtx), 7.2.4 (fast retransmit); RFC 3758 section 3.5 (abandoning).
 The peer's window is its last ``a_rwnd`` less the bytes in flight. With nothing in flight and a closed window, one chunk
 is sent one RTO after the window has closed, and again each time T3-rtx expires (zero window probe). The interval of
-probes doubles up to RTO.Max, so when the window opens, the probe is retransmitted at once, as usrsctp does.
+probes doubles up to RTO.Max, so when the window opens, the probe is retransmitted at once.
 
 The congestion controller provides the congestion window and the pacing rate; it is informed of acknowledgements, loss,
 timeouts and, if it measures delivery, of bursts sent.
