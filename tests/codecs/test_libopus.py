@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests.strategies.tones import encode_tone
 from trio_rtc.codecs import AudioEncoderOptions, CodecError, create_audio_encoder
-from trio_rtc.codecs.libopus import MAX_SAMPLES, STEP, find_libopus, first_libopus
+from trio_rtc.codecs.libopus import MAX_SAMPLES, STEP, OpusState, find_libopus, first_libopus
 
 
 @pytest.mark.parametrize("names", [(), ("no such library",), ("no such library", "/nor/this/one.so")])
@@ -32,7 +32,7 @@ SILENCE = b"\xf8\xff\xfe"
 
 @pytest.mark.parametrize("channels", [1, 2])
 def test_decoded_concealed_and_recovered_audio_has_the_requested_size(library, channels):
-    state = library.open(channels)
+    state = OpusState(library, channels)
     assert state.decode(SILENCE) == bytes(2 * channels * 960)
     assert len(state.conceal(STEP)) == 2 * channels * STEP
     assert len(state.conceal(MAX_SAMPLES)) == 2 * channels * MAX_SAMPLES
@@ -41,7 +41,7 @@ def test_decoded_concealed_and_recovered_audio_has_the_requested_size(library, c
 
 @pytest.mark.parametrize("samples", [-STEP, 0, MAX_SAMPLES + 1, 1 << 40])
 def test_number_of_samples_is_checked_before_the_call(library, samples):
-    state = library.open(1)
+    state = OpusState(library, 1)
     with pytest.raises(CodecError, match=f"samples must be 1 to 5760, not {samples}"):
         state.conceal(samples)
     with pytest.raises(CodecError, match="samples must be"):
@@ -51,7 +51,7 @@ def test_number_of_samples_is_checked_before_the_call(library, samples):
 @pytest.mark.parametrize("channels", [0, 3, -1])
 def test_other_numbers_of_channels_are_refused(library, channels):
     with pytest.raises(CodecError, match=f"channels must be 1 or 2, not {channels}"):
-        library.open(channels)
+        OpusState(library, channels)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,11 @@ def test_duration_of_a_packet(library, packet, samples):
     ],
 )
 def test_malformed_packets_raise_before_they_are_decoded(library, packet, reason):
-    for use in (library.duration, library.open(1).decode, lambda each: library.open(1).recover(each, STEP)):
+    for use in (
+        library.duration,
+        OpusState(library, 1).decode,
+        lambda each: OpusState(library, 1).recover(each, STEP),
+    ):
         with pytest.raises(CodecError, match=f"^opus: .*{reason}"):
             use(packet)
 
@@ -83,7 +87,7 @@ def test_malformed_packets_raise_before_they_are_decoded(library, packet, reason
 def test_arbitrary_packets_raise_only_codec_errors(packet):
     library = find_libopus()
     assume(library is not None)
-    state = library.open(2)
+    state = OpusState(library, 2)
     try:
         samples = library.duration(packet)
         decoded = state.decode(packet)
@@ -94,7 +98,7 @@ def test_arbitrary_packets_raise_only_codec_errors(packet):
 
 
 def test_decoders_are_independent(library):
-    one, other = library.open(1), library.open(1)
+    one, other = OpusState(library, 1), OpusState(library, 1)
     encoder = create_audio_encoder("opus", AudioEncoderOptions(channels=1))
     packets = [frame.payload for frame in encode_tone(encoder, 6)]
     expected = [one.decode(packet) for packet in packets]
