@@ -108,6 +108,11 @@ class ReceivePipeline:
         return self._source.has_consumers or bool(self.encoded_queues)
 
     @property
+    def only_decodes(self) -> bool:
+        """Whether all frames are decoded for the track, so that the decoder can lengthen and shorten audio."""
+        return self.decode and self._source.has_consumers and not self.encoded_queues
+
+    @property
     def wants_packets(self) -> bool:
         return bool(self.packet_queues)
 
@@ -296,10 +301,12 @@ def _open_decoder(kind: str, codec: str, options: "VideoDecoderOptions | None") 
         create_audio_decoder,
         create_video_decoder,
     )
+    from trio_rtc.codecs.stretching_decoder import StretchingDecoder  # noqa: PLC0415 (as above)
 
     try:
-        decoder = create_video_decoder(codec, options) if kind == "video" else create_audio_decoder(codec)
+        if kind == "video":
+            return DecodeWorker(create_video_decoder(codec, options))
+        return DecodeWorker(StretchingDecoder(create_audio_decoder(codec)))
     except CodecError as error:
         logger.warning("a received stream cannot be decoded: %s", error)
         return None
-    return DecodeWorker(decoder)

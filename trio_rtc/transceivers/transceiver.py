@@ -300,6 +300,7 @@ class Transceiver:
             frames=receive.pipeline.wants_frames,
             packets=receive.pipeline.wants_packets,
             min_delay=(receive.jitter_buffer_target or 0.0) / 1000,
+            decoded=receive.pipeline.only_decodes,
         )
         self.rtp.wake()
         if not receive.source.has_consumers:

@@ -105,7 +105,8 @@ class AudioPlayoutOptions:
         max_frames: The maximum of buffered frames; the oldest is dropped. The target delay is at most the duration of
             three quarters of them: 1.5 s with frames of 20 ms.
         tolerance: The delay above the target at which frames are skipped; at least a frame's duration.
-        adjustment_interval: The minimum time between two skipped or inserted frames.
+        adjustment_interval: The minimum time between two skipped or inserted frames. After a frame that was lengthened
+            or shortened by a part of its duration, it is that part of this time.
         max_excess: A delay this much above the target is corrected at once.
         max_silence: After this long without a frame, there is no concealment any more.
         max_lag: Audio that is due longer than this when the application reads is dropped.

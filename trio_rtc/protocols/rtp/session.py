@@ -157,7 +157,9 @@ class RtpSession:
         self._schedule.set_video("video" in kinds, now)
         self._update_bitrates(now)
 
-    def set_demand(self, mid: str, *, frames: bool, packets: bool, min_delay: float = 0.0) -> None:
+    def set_demand(
+        self, mid: str, *, frames: bool, packets: bool, min_delay: float = 0.0, decoded: bool = False
+    ) -> None:
         """Set what the application consumes of a section.
 
         Args:
@@ -165,8 +167,10 @@ class RtpSession:
             frames: Whether it consumes frames.
             packets: Whether it consumes packets.
             min_delay: The minimum playout delay of frames in seconds.
+            decoded: Whether frames are only decoded, by a decoder that lengthens and shortens audio
+                (``EncodedFrame.stretch``).
         """
-        self.receiver.set_demand(mid, Demand(frames, packets, min_delay))
+        self.receiver.set_demand(mid, Demand(frames, packets, min_delay, decoded))
 
     # -- sending -------------------------------------------------------------------------------------------------
 

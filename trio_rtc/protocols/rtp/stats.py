@@ -208,13 +208,13 @@ class PlayoutCounters:
 
     Attributes:
         frames: The number of played frames.
-        played: Played audio that was received.
+        played: Played audio that was received, without what was inserted into it.
         concealed: Concealment of lost or late audio.
         repeated: Lost audio that the next frame carries again, from which a decoder plays it (Opus in-band FEC).
         silence: Audio played where the sender sent none.
         concealment_events: How often concealment of lost or late audio began.
-        inserted: Audio inserted to increase the delay.
-        removed: Audio skipped to reduce the delay.
+        inserted: Audio inserted to increase the delay, by concealment or by lengthening a frame.
+        removed: Audio removed to reduce the delay, by skipping frames or by shortening one.
         late: The number of frames that arrived after their playout time.
         duplicates: The number of frames that arrived twice.
         overflows: The number of frames dropped because the buffer was full.

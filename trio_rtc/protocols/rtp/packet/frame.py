@@ -32,6 +32,8 @@ class EncodedFrame:
             of VP9 and AV1 0 to 255, of H.264 0 to 51; ``None`` if the encoder does not report it.
         received_at: When the first packet of a received frame arrived, in monotonic seconds, plus the time for which
             the frame was kept for want of a consumer. ``None`` for one to send.
+        stretch: Units of ``timestamp`` by which the decoder is to lengthen received audio, below 0 to shorten it. The
+            next frame or concealment follows after its duration and this.
     """
 
     payload: bytes
@@ -52,6 +54,7 @@ class EncodedFrame:
     contributing_sources: tuple[int, ...] = ()
     quantizer: int | None = None
     received_at: float | None = attrs.field(default=None, eq=False, repr=False)
+    stretch: int = 0
 
 
 class ConcealmentKind(enum.Enum):

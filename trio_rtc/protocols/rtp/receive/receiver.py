@@ -72,11 +72,13 @@ class Demand:
         frames: Whether it consumes frames.
         packets: Whether it consumes packets.
         min_delay: The minimum playout delay of frames, in seconds.
+        decoded: Whether frames are only decoded, by a decoder that lengthens and shortens audio.
     """
 
     frames: bool = False
     packets: bool = False
     min_delay: float = 0.0
+    decoded: bool = False
 
 
 class StreamDeadlines:
@@ -200,7 +202,12 @@ class RtpReceiver:
 
     def _apply_demand(self, stream: RtpReceiveStream, demand: Demand) -> None:
         self._deadlines.touch(stream)
-        early = stream.set_demand(frames=demand.frames, packets=demand.packets, min_delay=demand.min_delay)
+        early = stream.set_demand(
+            frames=demand.frames,
+            packets=demand.packets,
+            min_delay=demand.min_delay,
+            decoded=demand.decoded,
+        )
         for packet in early:
             self._forward(stream, packet)
 

@@ -136,6 +136,7 @@ class RtpReceiveStream:
         self._wants_frames = False
         self._wants_retransmission = False
         self._requested_delay = 0.0
+        self._decoded = False
         self._budgets = budgets or ReceiveBudgets(options)
         self._early = EarlyMedia(self._budgets.early_media, self._update_nack)
         self._red: RedDecoder | UlpfecDecoder | None = None
@@ -345,7 +346,9 @@ class RtpReceiveStream:
 
     # -- demand and frames ---------------------------------------------------------------------------------------
 
-    def set_demand(self, *, frames: bool, packets: bool, min_delay: float = 0.0) -> list[RtpPacket]:
+    def set_demand(
+        self, *, frames: bool, packets: bool, min_delay: float = 0.0, decoded: bool = False
+    ) -> list[RtpPacket]:
         """Set the demand for frames and packets. Without demand, packets are counted and never requested again.
 
         Returns:
@@ -360,8 +363,9 @@ class RtpReceiveStream:
             )
         self.wants_packets = packets
         self._requested_delay = min_delay
+        self._decoded = decoded
         if self._pipeline is not None:
-            self._pipeline.set_min_delay(min_delay)
+            self._apply_to_pipeline(self._pipeline)
         self._wants_retransmission = frames or packets
         self._update_nack()
         if frames is not self._wants_frames:
@@ -404,7 +408,12 @@ class RtpReceiveStream:
         if self._wants_frames and self.codec is not None:
             self._pipeline = self._make_pipeline(self.codec)
         if self._pipeline is not None:
-            self._pipeline.set_min_delay(self._requested_delay)
+            self._apply_to_pipeline(self._pipeline)
+
+    def _apply_to_pipeline(self, pipeline: VideoReceivePipeline | AudioReceivePipeline) -> None:
+        pipeline.set_min_delay(self._requested_delay)
+        if isinstance(pipeline, AudioReceivePipeline):
+            pipeline.set_decoded(self._decoded)
 
     def _make_pipeline(self, codec: Codec) -> VideoReceivePipeline | AudioReceivePipeline | None:
         opener = depacketizer(codec.name, codec.parameters)

@@ -128,5 +128,9 @@ class AudioReceivePipeline:
         """Set the application's minimum delay, in seconds."""
         self._playout.set_min_delay(delay)
 
+    def set_decoded(self, decoded: bool) -> None:
+        """Set whether the frames are decoded for playout, by a decoder that lengthens and shortens them."""
+        self._playout.set_decoded(decoded)
+
     def next_timer(self) -> float:
         return self._playout.next_timer()

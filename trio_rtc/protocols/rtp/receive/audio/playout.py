@@ -17,6 +17,10 @@ shortened:
   a quarter of a frame is missing. It decreases when it is a frame too long, and all frames of the last few seconds
   would still have been in time: else the next ones of a burst would be late again. Silence is shortened first, for that
   is inaudible.
+* Where the frames are decoded for playout, the decoder lengthens or shortens a frame instead, by at most 15 ms
+  (``EncodedFrame.stretch``). Then half of a lost frame is concealed if the frame behind it is there and the delay is
+  not below the target: that frame is played early, and lengthened to regain the delay. As in libwebrtc's NetEq, this is
+  less audible than concealment.
 * A frame that arrives late when the buffer was empty is the next one, if its sequence number is above the last played
   one, however late its timestamp is: no received frame was played in its place. Either the network has delayed it, and
   the frames behind it arrive with it; or the sender's clock has stood still in a pause, and all following frames are as
@@ -41,6 +45,13 @@ _MIN_CONCEALMENT: Final = 0.01
 _MAX_OBSERVED: Final = 256
 _PAUSE_OBSERVATION: Final = 0.25
 """Seconds for which frames behind a late one are observed: longer than a burst of delayed frames takes."""
+_MIN_STRETCHED: Final = 0.01
+"""The minimum duration of a frame that the decoder can lengthen or shorten."""
+_MAX_STRETCH: Final = 0.015
+_MAX_STRETCHED_PART: Final = 0.75
+"""The part of a frame by which it is lengthened or shortened at most."""
+_MAX_MISSING: Final = 0.005
+"""The delay below the target at which a lost frame is still concealed by half."""
 _MAX_FILL: Final = 0.75
 """The part of the buffer that the target delay may fill; bursts need the rest."""
 
@@ -122,7 +133,8 @@ class AudioPlayout:
         # The delay by which frames wait for the next ones, and until when they do.
         self._repeat_delay = 0.0
         self._repeats_wanted_until = -math.inf
-        self._last_adjustment = -math.inf
+        self._next_adjustment = -math.inf
+        self._decoded = False
         self._pause: _Pause | None = None
         self._clock_shift = 0.0
         self.counters = PlayoutCounters()
@@ -153,6 +165,10 @@ class AudioPlayout:
     def set_min_delay(self, delay: float) -> None:
         """Set the application's minimum delay, in seconds."""
         self._requested_delay = delay
+
+    def set_decoded(self, decoded: bool) -> None:
+        """Set whether the frames are decoded for playout, by a decoder that lengthens and shortens them."""
+        self._decoded = decoded
 
     def take_clock_shift(self) -> float:
         """Return the time for which the sender's clock has apparently stood still since the last call, in seconds."""
@@ -233,10 +249,12 @@ class AudioPlayout:
             self._output = playing.source
         if now >= self._repeats_wanted_until:
             self._repeat_delay = 0.0
-        if self._adjust(playing, now):
-            duration = self._concealed_duration(playing)
-            self.counters.inserted += duration
-            return self._conceal(playing, duration, ConcealmentKind.INSERTED)
+        if self._decoded and playing.uncertain and self._timestamps:
+            self._end_loss_early(playing, now)
+        change = self._adjust(playing, now)
+        if change > 0 and not self._can_stretch(playing):
+            self.counters.inserted += change
+            return self._conceal(playing, change, ConcealmentKind.INSERTED)
         if not self._timestamps:
             return self._play_nothing(playing)
         if playing.uncertain:
@@ -244,8 +262,8 @@ class AudioPlayout:
             self._settle(playing, self._entries[self._timestamps[0]].sequence_number)
         if self._timestamps[0] > playing.source:
             self._handle_loss(playing, self._entries[self._timestamps[0]], now)
-            return self._play_gap(playing, self._timestamps[0])
-        return self._play_frame(playing, now)
+            return self._play_gap(playing, self._timestamps[0], now)
+        return self._play_frame(playing, now, change)
 
     def next_timer(self) -> float:
         """Return when :meth:`pull` returns the next frame, ``math.inf`` without playout."""
@@ -253,35 +271,47 @@ class AudioPlayout:
 
     # Playout
 
-    def _play_frame(self, playing: _Playing, now: float) -> EncodedFrame:
+    def _play_frame(self, playing: _Playing, now: float, stretch: int) -> EncodedFrame:
         timestamp = self._timestamps.pop(0)
         entry = self._entries.pop(timestamp)
         counters = self.counters
         counters.frames += 1
-        counters.played += entry.duration
-        counters.delay += (now - entry.arrival) * entry.duration
+        played = entry.duration + min(stretch, 0)
+        counters.played += played
+        counters.delay += (now - entry.arrival) * played
+        counters.inserted += max(stretch, 0)
+        counters.removed -= min(stretch, 0)
         playing.duration = entry.duration
         playing.sequence_number = entry.sequence_number
         playing.codec = entry.frame.codec
         playing.concealing = False
         playing.source = playing.settled = timestamp + entry.duration
-        output = self._advance(playing, entry.duration)
-        return entry.frame if entry.frame.timestamp == output else attrs.evolve(entry.frame, timestamp=output)
+        output = self._advance(playing, entry.duration + stretch)
+        if entry.frame.timestamp == output and not stretch:
+            return entry.frame
+        return attrs.evolve(entry.frame, timestamp=output, stretch=stretch)
 
-    def _play_gap(self, playing: _Playing, following: int) -> Concealment:
+    def _play_gap(self, playing: _Playing, following: int, now: float) -> Concealment:
         """Conceal the gap in front of a buffered frame."""
         duration = min(self._concealed_duration(playing), following - playing.source)
+        entry = self._entries[following]
+        is_directly_before = playing.source + duration == following and entry.frame.codec == playing.codec
+        may_end = is_directly_before and self._may_end_loss(playing, duration, now)
         playing.source += duration
         playing.settled = playing.source
-        entry = self._entries[following]
         if playing.precedes(entry.sequence_number):
             self.counters.silence += duration
             return self._conceal(playing, duration, ConcealmentKind.SILENCE)
-        is_directly_before = playing.source == following and entry.frame.codec == playing.codec
         payload = entry.frame.payload if is_directly_before else None
-        if is_directly_before and entry.repeats_previous:
+        if self._decoded and duration < entry.duration:
+            # The lost frame was concealed by half while the buffer was empty.
+            payload = None
+        if payload is not None and entry.repeats_previous:
             self.counters.repeated += duration
         else:
+            if may_end:
+                duration -= duration // 2
+                payload = None
             self._count_concealed(playing, duration)
         return self._conceal(playing, duration, ConcealmentKind.LOST, payload)
 
@@ -291,9 +321,38 @@ class AudioPlayout:
             self._count_concealed(playing, playing.uncertain)
             self._playing = None
             return None
+        if self._decoded and playing.uncertain < duration:
+            # After half of the frame, the next one may be there.
+            shortest = self._units(_MIN_CONCEALMENT)
+            duration = max(duration - (playing.uncertain or duration // 2), shortest)
         playing.uncertain += duration
         playing.source += duration
         return self._conceal(playing, duration, ConcealmentKind.LATE)
+
+    def _may_end_loss(self, playing: _Playing, duration: int, now: float) -> bool:
+        """Return whether a lost frame may be concealed by half, because the delay suffices and can be regained."""
+        if not self._decoded or duration < 2 * self._units(_MIN_CONCEALMENT) or self._pause is not None:
+            return False
+        excess = self._excess(playing)
+        if excess is None or excess < -_MAX_MISSING:
+            return False
+        return len(self._timestamps) > 1 or now + duration / 2 / self._clock_rate >= self._next_adjustment
+
+    def _end_loss_early(self, playing: _Playing, now: float) -> None:
+        """Go on with the frame behind a lost one whose first half was concealed while the buffer was empty."""
+        following = self._timestamps[0]
+        entry = self._entries[following]
+        rest = following - playing.source
+        if (
+            0 < rest <= playing.uncertain
+            and rest <= playing.duration // 2
+            and not entry.repeats_previous
+            and entry.frame.codec == playing.codec
+            and not playing.precedes(entry.sequence_number)
+            and self._may_end_loss(playing, 2 * rest, now)
+        ):
+            self._settle(playing, entry.sequence_number)
+            playing.source = playing.settled = following
 
     def _handle_loss(self, playing: _Playing, next_frame: _Entry, now: float) -> None:
         """Delay frames for the next ones, if a frame is lost that the next one carries."""
@@ -435,35 +494,71 @@ class AudioPlayout:
         held = options.max_frames * duration / self._clock_rate
         return max(0.0, min(_MAX_FILL * held, options.max_gap - options.max_excess))
 
-    def _adjust(self, playing: _Playing, now: float) -> bool:
-        """Skip audio if the delay is too long; return whether to insert a concealment because it is too short."""
-        self._judge_pause(now)
+    def _excess(self, playing: _Playing) -> float | None:
+        """Return the delay above the target, in seconds; ``None`` before the first frame."""
         base = self._jitter.base_delay
-        if base is None or not self._timestamps or self._pause is not None:
-            return False
+        if base is None:
+            return None
+        return playing.due - playing.source / self._clock_rate - base - self.target_delay
+
+    def _adjust(self, playing: _Playing, now: float) -> int:
+        """Skip audio if the delay is too long.
+
+        Returns:
+            The units by which the next frame is to be lengthened, or the concealment to insert; below 0 if it is to be
+            shortened.
+        """
+        self._judge_pause(now)
+        excess = self._excess(playing)
+        if excess is None or not self._timestamps or self._pause is not None:
+            return 0
         options = self._options
-        delay = playing.due - playing.source / self._clock_rate
-        excess = delay - base - self.target_delay
         duration = playing.duration / self._clock_rate
         threshold = max(options.tolerance, duration)
         gap = self._timestamps[0] - playing.source
         if excess > options.max_excess:
             self._leap(playing, self._units(excess))
-            return False
+            return 0
         if excess > threshold and gap > 0:
             self._leap(playing, min(gap, self._units(excess)))
-            return False
-        if now - self._last_adjustment < options.adjustment_interval:
-            return False
+            return 0
+        if now < self._next_adjustment:
+            return 0
         longest = self._jitter.longest_delay
         assert longest is not None
-        if min(excess, delay - longest) > threshold:
-            self._last_adjustment = now
+        # All frames of the last few seconds remain in time.
+        removable = min(excess, playing.due - playing.source / self._clock_rate - longest)
+        if self._can_stretch(playing):
+            return self._stretch(playing, excess, removable, now)
+        if removable > threshold:
+            self._next_adjustment = now + options.adjustment_interval
             self._leap(playing, self._entries[self._timestamps[0]].duration)
+        elif excess < -duration / 4 and not self._stretches(playing.duration):
+            self._next_adjustment = now + options.adjustment_interval
+            return self._concealed_duration(playing)
+        return 0
+
+    def _stretches(self, duration: int) -> bool:
+        return self._decoded and duration >= self._units(_MIN_STRETCHED)
+
+    def _can_stretch(self, playing: _Playing) -> bool:
+        """Return whether the next audio is a frame that the decoder can lengthen and shorten."""
+        timestamp = self._timestamps[0] if self._timestamps else None
+        return timestamp == playing.source and self._stretches(self._entries[timestamp].duration)
+
+    def _stretch(self, playing: _Playing, excess: float, removable: float, now: float) -> int:
+        """Return the units by which to lengthen the next frame, or to shorten it (below 0)."""
+        duration = self._entries[self._timestamps[0]].duration / self._clock_rate
+        longest = min(_MAX_STRETCH, _MAX_STRETCHED_PART * duration)
+        if removable > self._options.tolerance:
+            change = -min(removable, longest)
         elif excess < -duration / 4:
-            self._last_adjustment = now
-            return True
-        return False
+            change = min(-excess, longest)
+        else:
+            return 0
+        # On average as fast as by whole frames.
+        self._next_adjustment = now + self._options.adjustment_interval * abs(change) / duration
+        return self._units(change)
 
     def _units(self, seconds: float) -> int:
         return round(seconds * self._clock_rate)
