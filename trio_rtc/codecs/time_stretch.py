@@ -11,6 +11,7 @@ import functools
 import math
 from array import array
 from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate
 from operator import add, mul
 from typing import Final
 
@@ -30,6 +31,8 @@ _STRIDE: Final = 3
 _REFINED: Final = 3
 _EQUAL: Final = 0.02
 """Of lags whose correlations differ by less, the one nearest to the wanted change is used."""
+_COMPARED: Final = 0.01
+"""Seconds beside the longest lag that are compared."""
 _OVERLAP: Final = 0.004
 _MAX_OMITTED: Final = 0.006
 
@@ -56,14 +59,17 @@ def stretch(
     values = as_array(samples)
     count = len(values) // channels
     longest = min(round(MAX_LAG * sample_rate), count * 3 // 4, 2 * abs(change) - 1)
-    shortest = round(MIN_LAG * sample_rate)
+    lags = range(round(MIN_LAG * sample_rate), longest + 1)
     mono = _mixed(values, channels)
     if is_noise(mono):
         lag: int | None = min(abs(change), longest)
-    elif required_correlation > 1 or shortest > longest:
+    elif required_correlation > 1 or not lags:
         return samples
     else:
-        lag = _best_lag(mono, sample_rate, range(shortest, longest + 1), abs(change), required_correlation)
+        # The seam is at the beginning or at the end.
+        searched = longest + round(_COMPARED * sample_rate)
+        near = mono[:searched] if change < 0 else mono[-searched:]
+        lag = _best_lag(near, sample_rate, lags, abs(change), required_correlation)
     if not lag or lag < 0:
         return samples
     overlap = min(lag, count - lag)
@@ -89,18 +95,12 @@ def merge(concealed: bytes, decoded: bytes, channels: int, sample_rate: int, cha
     fade_out, fade_in = _mixed(before, channels), _mixed(after, channels)
     shift = min(max(change, shifts[0]), shifts[-1])
     if not (is_noise(fade_out) or is_noise(fade_in)):
-
-        def correlation(step: int, first: Sequence[int], second: Sequence[int], shift: int) -> float:
-            width = overlap // step
-            a = first[max(0, shift) :][:width]
-            b = second[max(0, -shift) :][:width]
-            return _normalized(a, b, _dot(a, a), _dot(b, b)) if len(a) == len(b) else -1.0
-
         factor = max(1, sample_rate // _COARSE_RATE)
-        coarse = _decimated(fade_out, factor), _decimated(fade_in, factor)
+        coarse = _Correlation(_decimated(fade_out, factor), _decimated(fade_in, factor))
+        fine = _Correlation(fade_out, fade_in, stride=2 if factor > 1 else 1)
         rough = {
-            each: correlation(factor, *coarse, each)
-            for each in range(-(-shifts[0] // factor), shifts[-1] // factor + 1)
+            each: coarse.at(max(0, each), max(0, -each), overlap // factor)
+            for each in range(-(-shifts[0] // factor), (count_before - overlap) // factor + 1)
         }
         best = _refined(
             rough,
@@ -108,7 +108,7 @@ def merge(concealed: bytes, decoded: bytes, channels: int, sample_rate: int, cha
             shifts,
             wanted=change,
             required=-1.0,
-            correlation=lambda shift: correlation(1, fade_out, fade_in, shift),
+            correlation=lambda shift: fine.at(max(0, shift), max(0, -shift), overlap),
         )
         shift = shift if best is None else best
     end = (max(0, shift) + overlap) * channels
@@ -121,12 +121,42 @@ def is_noise(mono: Sequence[int]) -> bool:
     return _dot(thinned, thinned) <= len(thinned) * _NOISE_LEVEL**2
 
 
+class _Correlation:
+    """Normalized correlations of sections of two signals.
+
+    Args:
+        first: One signal.
+        second: The other one, which may be the same.
+        stride: Only each product of this number is used.
+    """
+
+    def __init__(self, first: Sequence[int], second: Sequence[int], stride: int = 1) -> None:
+        self._first, self._second, self._stride = first, second, stride
+        self._energy = [0, *accumulate(map(mul, first, first))]
+        self._other_energy = self._energy if second is first else [0, *accumulate(map(mul, second, second))]
+
+    def at(self, begin: int, other_begin: int, width: int) -> float:
+        end, other_end = begin + width, other_begin + width
+        if end > len(self._first) or other_end > len(self._second):
+            return -1.0
+        energy = (self._energy[end] - self._energy[begin]) * (
+            self._other_energy[other_end] - self._other_energy[other_begin]
+        )
+        if not energy:
+            return 0.0
+        stride = self._stride
+        product = _dot(self._first[begin:end:stride], self._second[other_begin:other_end:stride])
+        return stride * product / math.sqrt(energy)
+
+
 def _best_lag(mono: Sequence[int], sample_rate: int, lags: range, wanted: int, required: float) -> int | None:
     """Return the lag at which audio resembles itself, ``None`` without one of the required correlation."""
     factor = max(1, sample_rate // _COARSE_RATE)
-    coarse = _decimated(mono, factor)
+    thinned = _decimated(mono, factor)
+    coarse = _Correlation(thinned, thinned)
+    fine = _Correlation(mono, mono, _STRIDE if factor > _STRIDE else 1)
     rough = {
-        lag: _autocorrelation(coarse, lag, 1) for lag in range(lags[0] // factor, lags[-1] // factor + 1)
+        lag: coarse.at(0, lag, len(thinned) - lag) for lag in range(lags[0] // factor, lags[-1] // factor + 1)
     }
     return _refined(
         rough,
@@ -134,7 +164,7 @@ def _best_lag(mono: Sequence[int], sample_rate: int, lags: range, wanted: int, r
         lags,
         wanted=wanted,
         required=required,
-        correlation=lambda lag: _autocorrelation(mono, lag, _STRIDE),
+        correlation=lambda lag: fine.at(0, lag, len(mono) - lag),
     )
 
 
@@ -175,16 +205,6 @@ def _maximum(
     correlation: Callable[[int], float], candidates: Iterable[int], lags: range
 ) -> tuple[float, int] | None:
     return max(((correlation(lag), lag) for lag in candidates if lag in lags), default=None)
-
-
-def _autocorrelation(mono: Sequence[int], lag: int, stride: int) -> float:
-    before, behind = mono[: len(mono) - lag : stride], mono[lag::stride]
-    return _normalized(before, behind, _dot(before, before), _dot(behind, behind))
-
-
-def _normalized(first: Sequence[int], second: Sequence[int], energy: int, other_energy: int) -> float:
-    product = math.sqrt(float(energy) * float(other_energy))
-    return _dot(first, second) / product if product else 0.0
 
 
 def _dot(first: Sequence[int], second: Sequence[int]) -> int:
