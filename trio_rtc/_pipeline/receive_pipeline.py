@@ -172,7 +172,10 @@ class ReceivePipeline:
             if transform is not None:
                 # The following frame has not been transformed yet, so its in-band FEC cannot be decoded.
                 if isinstance(frame, EncodedFrame):
+                    stretch = frame.stretch
                     frame = await apply_transform(transform, frame, "RTCRtpReceiver.transform")
+                    if stretch and frame is not None:
+                        frame = attrs.evolve(frame, stretch=stretch)
                 else:
                     frame = attrs.evolve(frame, following=None)
             if frame is not None:

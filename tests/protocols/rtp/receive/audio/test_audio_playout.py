@@ -454,3 +454,212 @@ def test_for_any_arrivals_the_output_is_gapless_and_bounded(actions: list[tuple[
                     output_end = output.timestamp + length
             assert pulls < 20 + value
         assert playout.buffered <= 20
+
+
+def stretching_playout(**options: object) -> AudioPlayout:
+    playout = AudioPlayout(AudioPlayoutOptions(**options))  # type: ignore[arg-type]
+    playout.set_decoded(True)
+    return playout
+
+
+def duration_with_stretch(output: Output) -> int:
+    return duration_of(output) + (output.stretch if isinstance(output, EncodedFrame) else 0)
+
+
+def assert_gapless_with_stretch(outputs: list[Output]) -> None:
+    for before, after in itertools.pairwise(outputs):
+        assert after.timestamp == before.timestamp + duration_with_stretch(before)
+
+
+def lossy(seed: int, jitter: float, *, seconds: int = 60) -> list[tuple[float, int]]:
+    """Return arrivals of which a tenth is lost, never two in succession."""
+    rng = random.Random(seed)
+    arrivals: list[tuple[float, int]] = []
+    was_lost = True
+    for index in range(round(seconds / STEP)):
+        was_lost = not was_lost and rng.random() < 1 / 9
+        if not was_lost:
+            arrivals.append((index * STEP + rng.uniform(0, jitter), index))
+    return arrivals
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    ("jitter", "min_delay"), [(0.002, 0.0), (0.01, 0.0), (0.03, 0.0), (0.06, 0.0), (0.0, 0.06)]
+)
+def test_half_of_the_audio_is_concealed_where_lost_frames_are_decoded_around(
+    seed: int, jitter: float, min_delay: float
+) -> None:
+    shares, delays = [], []
+    for decoded in (False, True):
+        playout = AudioPlayout()
+        playout.set_decoded(decoded)
+        playout.set_min_delay(min_delay)
+        arrivals = lossy(seed, jitter)
+        played = run(playout, arrivals, 60.0)
+        assert_gapless_with_stretch([output for _, output in played])
+        counters = playout.counters
+        samples = counters.played + counters.concealed + counters.silence + counters.inserted
+        assert samples == pytest.approx(60 * CLOCK, abs=0.1 * CLOCK)
+        shares.append(counters.concealed / samples)
+        delays.append(
+            [
+                now - int(output.payload) / CLOCK - playout.target_delay
+                for now, output in played
+                if isinstance(output, EncodedFrame) and now > 10
+            ]
+        )
+        assert counters.late <= 0.002 * len(arrivals)
+        assert counters.inserted >= 0
+        if decoded:
+            # What is played early is regained by lengthening frames.
+            regained = sum(
+                output.stretch
+                for _, output in played
+                if isinstance(output, EncodedFrame) and output.stretch > 0
+            )
+            assert counters.inserted == regained
+    assert shares[0] == pytest.approx(0.1, abs=0.01)
+    assert shares[1] < 0.6 * shares[0]
+    # The delay stays at the target.
+    assert sum(delays[1]) / len(delays[1]) == pytest.approx(0.0, abs=0.005)
+    assert min(delays[1]) > -0.025
+
+
+def test_frame_behind_a_lost_one_is_played_early_and_lengthened() -> None:
+    playout = stretching_playout(jitter=JitterOptions(min_delay=0.06))
+    outputs = [output for _, output in run(playout, [(i * STEP, i) for i in range(50) if i != 20], 1.0)]
+    assert_gapless_with_stretch(outputs)
+    (lost,) = [output for output in outputs if isinstance(output, Concealment)]
+    assert lost == Concealment(20 * DURATION, DURATION // 2, ConcealmentKind.LOST, None)
+    (stretched,) = [output for output in outputs if isinstance(output, EncodedFrame) and output.stretch]
+    assert (stretched.payload, stretched.stretch) == (b"20160", DURATION // 2)
+    counters = playout.counters
+    assert (counters.concealed, counters.inserted, counters.removed) == (DURATION // 2, DURATION // 2, 0)
+    assert playout.timestamp_offset == 0
+
+
+def test_lost_frame_is_ended_early_when_the_next_one_arrives_during_its_concealment() -> None:
+    playout = stretching_playout(jitter=JitterOptions(min_delay=0.012))
+    outputs = [output for _, output in run(playout, [(i * STEP, i) for i in range(50) if i != 20], 1.0)]
+    assert_gapless_with_stretch(outputs)
+    (lost,) = [output for output in outputs if isinstance(output, Concealment)]
+    assert (lost.kind, lost.duration) == (ConcealmentKind.LATE, DURATION // 2)
+    assert [output.stretch for output in outputs if isinstance(output, EncodedFrame) and output.stretch] == [
+        DURATION // 2
+    ]
+    assert (playout.counters.concealed, playout.counters.late) == (DURATION // 2, 0)
+
+
+def test_lost_frame_that_the_next_one_repeats_is_recovered_completely() -> None:
+    playout = stretching_playout(jitter=JitterOptions(min_delay=0.06))
+    concealed = play_with_losses(playout, repeating=True, until=110)
+    assert all(output.duration == DURATION and output.following for output in concealed[1:])
+    assert playout.counters.concealed == 0
+
+
+def test_only_the_last_of_several_lost_frames_is_concealed_by_half() -> None:
+    playout = stretching_playout(jitter=JitterOptions(min_delay=0.1))
+    outputs = [
+        output for _, output in run(playout, [(i * STEP, i) for i in range(50) if i not in (20, 21)], 1.0)
+    ]
+    lost = [output for output in outputs if isinstance(output, Concealment)]
+    assert [output.duration for output in lost] == [DURATION, DURATION // 2]
+
+
+def test_silence_that_the_sender_announces_is_not_shortened() -> None:
+    playout = stretching_playout(jitter=JitterOptions(min_delay=0.06))
+    for number, index in enumerate([0, 1, 2, 4, 5, 6]):
+        playout.insert(
+            index * DURATION, DURATION, frame(index * DURATION), index * STEP, sequence_number=number
+        )
+    outputs = [output for _, output in run(playout, [], 0.18)]
+    assert [output.duration for output in outputs if isinstance(output, Concealment)] == [DURATION]
+    assert playout.counters.silence == DURATION
+
+
+def test_delay_below_the_target_is_not_shortened_by_a_loss() -> None:
+    playout = stretching_playout(jitter=JitterOptions(min_delay=0.06), adjustment_interval=100.0)
+    outputs = [output for _, output in run(playout, [(i * STEP, i) for i in range(100) if i % 20 != 10], 2.0)]
+    lost = [output.duration for output in outputs if isinstance(output, Concealment)]
+    # Only the first is regained, so the second leaves the delay below the target.
+    assert lost == [DURATION // 2, DURATION // 2, DURATION, DURATION, DURATION]
+
+
+def test_delay_is_adjusted_by_stretching_only() -> None:
+    playout = stretching_playout()
+    playout.insert(0, DURATION, frame(0), 0.0)
+    playout.set_extra_delay(0.2)
+    played = run(playout, [(i * STEP, i) for i in range(1, 300)], 6.0)
+    assert kinds(output for _, output in played) == set()
+    assert playout.counters.inserted == pytest.approx(0.2 * CLOCK, abs=0.005 * CLOCK)
+    playout.set_extra_delay(0.0)
+    played = run(playout, [(i * STEP, i) for i in range(300, 600)], 12.0)
+    frames = [(now, output) for now, output in played if isinstance(output, EncodedFrame)]
+    # No frame is skipped.
+    assert len(frames) >= 299
+    assert all(-720 <= output.stretch <= 0 for _, output in frames)
+    last_time, last = frames[-1]
+    assert last_time - int(last.payload) / CLOCK == pytest.approx(0.02, abs=0.01)
+    assert playout.counters.removed == -sum(output.stretch for _, output in frames)
+
+
+def test_stretches_are_as_far_apart_as_their_part_of_a_frame() -> None:
+    playout = stretching_playout()
+    playout.insert(0, DURATION, frame(0), 0.0)
+    playout.set_extra_delay(0.5)
+    played = run(playout, [(i * STEP, i) for i in range(1, 100)], 2.0)
+    times = [
+        (now, output.stretch) for now, output in played if isinstance(output, EncodedFrame) and output.stretch
+    ]
+    assert len(times) > 10
+    for (before, amount), (after, _) in itertools.pairwise(times):
+        assert after - before >= 0.1 * amount / DURATION - 1e-6
+
+
+def test_frames_too_short_to_stretch_are_skipped_and_inserted() -> None:
+    playout = stretching_playout()
+    duration = DURATION // 4
+    outputs: list[Output] = []
+    for index in range(400):
+        now = index * 0.005
+        while playout.next_timer() <= now:
+            outputs += pull_all(playout, playout.next_timer())
+        playout.insert(index * duration, duration, frame(index * duration), now, sequence_number=index)
+        playout.set_extra_delay(0.1)
+    assert kinds(outputs) == {ConcealmentKind.INSERTED}
+    assert not any(output.stretch for output in outputs if isinstance(output, EncodedFrame))
+
+
+@given(ACTIONS, st.lists(st.booleans(), min_size=60, max_size=60))
+def test_with_stretching_the_output_is_gapless_and_bounded(
+    actions: list[tuple[str, int, int]], decoded: list[bool]
+) -> None:
+    playout = stretching_playout(max_frames=20)
+    durations: dict[bytes, int] = {}
+    now, output_end = 0.0, None
+    for number, (action, value, duration) in enumerate(actions):
+        playout.set_decoded(decoded[number])
+        if action == "insert":
+            timestamp = value * 480 if duration != 960 else value
+            name = f"{number}"
+            durations[name.encode()] = duration
+            playout.insert(timestamp, duration, frame(timestamp, name), now, sequence_number=number)
+        elif action == "extra":
+            playout.set_extra_delay(value / 1000)
+        else:
+            until = now + value / 1000
+            pulls = 0
+            while now < until:
+                now = min(until, max(now, playout.next_timer()))
+                for output in pull_all(playout, now):
+                    pulls += 1
+                    assert output_end is None or output.timestamp == output_end
+                    if isinstance(output, Concealment):
+                        length = output.duration
+                    else:
+                        length = durations[output.payload] + output.stretch
+                    assert length > 0
+                    output_end = output.timestamp + length
+            assert pulls < 20 + value
+        assert playout.buffered <= 20

@@ -505,8 +505,7 @@ class AudioPlayout:
         """Skip audio if the delay is too long.
 
         Returns:
-            The units by which the next frame is to be lengthened, or the concealment to insert; below 0 if it is to be
-            shortened.
+            The units by which to lengthen the next frame or of concealment to insert; below 0 to shorten the frame.
         """
         self._judge_pause(now)
         excess = self._excess(playing)
