@@ -418,7 +418,7 @@ class Association:
         if isinstance(chunk, chunks.LifecycleChunk):
             return lifecycle.handle_chunk(chunk, now)
         if isinstance(chunk, chunks.UnknownChunk):
-            if chunk.is_reported:
+            if chunk.is_reported and self._builder.has_room_for_control():
                 report = Parameter(CauseCode.UNRECOGNIZED_CHUNK_TYPE, chunk.encode())
                 self._builder.queue_control(chunks.Error((report,)).encode())
             return not chunk.stops_processing

@@ -72,9 +72,18 @@ class PacketBuilder:
             header = encode_header(self._options.local_port, self._options.remote_port, verification_tag)
             self._packets.append(encode_packet(header, [chunk]))
 
+    def has_room_for_control(self) -> bool:
+        """Return whether a control chunk can be queued; else count it as dropped, before it is encoded."""
+        has_room = len(self._control) < _MAX_PENDING
+        if not has_room:
+            self._counters.drop("reply")
+        return has_room
+
     def queue_control(self, chunk: bytes) -> None:
         """Queue a control chunk; drop it if it does not fit a packet or too many are queued."""
-        if len(self._control) >= _MAX_PENDING or len(chunk) > self._capacity:
+        if not self.has_room_for_control():
+            return
+        if len(chunk) > self._capacity:
             self._counters.drop("reply")
             return
         self._control.append(chunk)
