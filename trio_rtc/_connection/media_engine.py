@@ -4,10 +4,9 @@ RTP starts when the first media section of a transport is negotiated. The events
 transceivers of their media sections; received media goes from the transport to its receive pipeline directly.
 """
 
-import functools
 import importlib.util
 from collections.abc import Sequence
-from functools import partial
+from functools import cache, partial
 
 from trio_rtc import _attrs as attrs
 from trio_rtc.protocols.rtp import (
@@ -26,7 +25,7 @@ from trio_rtc.transports.rtp import RtpTransport, Section
 from trio_rtc.transports.stack import TransportStack
 
 
-@functools.cache
+@cache
 def can_decode() -> bool:
     """Return whether the extra ``media`` is installed."""
     return importlib.util.find_spec("av") is not None

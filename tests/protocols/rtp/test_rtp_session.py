@@ -204,6 +204,19 @@ def test_red_is_sent_only_while_there_is_loss() -> None:
     assert len(wire) == len(set(wire))
 
 
+@pytest.mark.parametrize("path_feedback", [True, False])
+def test_red_begins_with_loss_that_path_feedback_shows_before_a_report(path_feedback: bool) -> None:
+    vp8, opus = (each if path_feedback else attrs.evolve(each, feedback=("nack",)) for each in (VP8, OPUS))
+    pair = Pair(RtpOptions(report_interval_audio=1000.0))
+    pair.negotiate(video_section(vp8), audio_section(opus, RED_AUDIO))
+    pair.run(2, audio=True)
+    pair.alice.datagrams.clear()
+    pair.drop = random_loss(5, 0.1)
+    pair.run(5, audio=True)
+    redundant = [each for each in pair.alice.datagrams if not is_rtcp(each) and each[1] & 0x7F == 63]
+    assert (len(redundant) > 100) is path_feedback
+
+
 def test_red_and_plain_packets_may_alternate() -> None:
     pair = Pair(RtpOptions(red_loss=0.02, report_interval_audio=0.5))
     pair.negotiate(audio_section(OPUS, RED_AUDIO))

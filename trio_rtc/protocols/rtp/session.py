@@ -449,7 +449,7 @@ class RtpSession:
         blocks = self.receiver.report_blocks(kinds, now)
         sends = bool(reports)
         mids = list(dict.fromkeys([*reports, *blocks]))
-        if not mids and not self.receiver.has_streams and not self.sender.has_sent:
+        if not mids and not self.receiver.has_streams and not self.sender.ssrcs:
             # A session that sends and receives nothing reports, too.
             mids = [""]
         for mid in mids:

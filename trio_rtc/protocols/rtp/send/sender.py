@@ -532,11 +532,6 @@ class RtpSender:
         self._bandwidth.set_overhead(block.ssrc, state.stream.overhead)
         self._bandwidth.handle_loss(report.take_loss(expected), round_trip, now)
 
-    @property
-    def has_sent(self) -> bool:
-        """Whether a present stream has sent packets."""
-        return any(state.stream.clock is not None for state in self._states.values())
-
     def reports(self, kinds: Collection[str], now: float, wall_clock: float) -> dict[str, list[SenderReport]]:
         """Return a sender report of each stream of these kinds that has sent packets, by section.
 
