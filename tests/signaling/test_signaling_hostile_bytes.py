@@ -1,7 +1,6 @@
 """Isolation of connections: hostile bytes end only their own connection."""
 
 import struct
-from contextlib import suppress
 from functools import partial
 
 import pytest
@@ -10,7 +9,7 @@ import trio.testing
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.strategies.signaling_streams import in_room, open_stream
+from tests.strategies.signaling_streams import in_room, reply_to
 from tests.strategies.websocket_bytes import (
     HANDSHAKE_FIELDS,
     Frame,
@@ -32,20 +31,6 @@ HEADS_THAT_ENDED_THE_SERVER = (
     handshake((b"Sec-WebSocket-Extensions", b"\xff")),
     handshake((b"Connection", b"\xff, Upgrade")),
 )
-
-
-async def reply_to(server: SignalingServer, *parts: bytes) -> bytes:
-    """Send bytes and EOF, and return the server's whole answer."""
-    async with trio.open_nursery() as nursery:
-        stream = open_stream(server, nursery)
-        with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-            for part in parts:
-                await stream.send_all(part)
-                await trio.testing.wait_all_tasks_blocked()
-            await stream.send_eof()
-        received = b"".join([bytes(data) async for data in stream])
-        await stream.aclose()
-        return received
 
 
 async def frames_after(server: SignalingServer, *sent: Frame) -> list[tuple[int, bytes]]:

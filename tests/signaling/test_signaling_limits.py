@@ -9,7 +9,7 @@ import pytest
 import trio
 import trio.testing
 
-from tests.strategies.signaling_streams import in_room
+from tests.strategies.signaling_streams import connected, in_room, open_stream
 from tests.strategies.tls_server import self_signed
 from tests.strategies.websocket_bytes import Frame, handshake, parse_frames
 from trio_rtc import signaling
@@ -21,25 +21,6 @@ from trio_rtc.signaling.token_bucket import TokenBucket
 
 MESSAGE = b'{"data":{"n":1}}'
 RATES = ServerOptions(frame_rate=100, frame_burst=500, byte_rate=10_000, byte_burst=50_000)
-
-
-def connect(
-    server: SignalingServer, address: str | None, nursery: trio.Nursery
-) -> trio.abc.HalfCloseableStream:
-    """Return a stream in memory that the server handles as a connection from an address."""
-    ours, theirs = trio.testing.memory_stream_pair()
-    nursery.start_soon(partial(server.handle_stream, theirs, address=address))
-    return ours
-
-
-@asynccontextmanager
-async def connected(
-    server: SignalingServer, address: str | None = None
-) -> AsyncIterator[trio.abc.HalfCloseableStream]:
-    """Connect, and close the stream with the block."""
-    async with trio.open_nursery() as nursery, connect(server, address, nursery) as ours:
-        await trio.testing.wait_all_tasks_blocked()
-        yield ours
 
 
 async def head_of(stream: trio.abc.HalfCloseableStream) -> bytes:
@@ -180,12 +161,12 @@ async def test_idle_connections_block_no_newcomer(
     addresses = ["192.0.2.1"] * 30 + [f"198.51.100.{number}" for number in range(60)]
     async with trio.open_nursery() as nursery:
         for address in addresses:
-            idle = connect(server, address, nursery)
+            idle = open_stream(server, nursery, address=address)
             await trio.testing.wait_all_tasks_blocked()
             with suppress(trio.BrokenResourceError):
                 await idle.send_all(sent)
         newcomers = ("192.0.2.1", "203.0.113.1")
-        answers = [await head_of(connect(server, address, nursery)) for address in newcomers]
+        answers = [await head_of(open_stream(server, nursery, address=address)) for address in newcomers]
         displaced = server.counts().displaced
         await trio.sleep(11)
         nursery.cancel_scope.cancel()
@@ -254,7 +235,7 @@ async def test_with_tls_address_that_connects_too_often_costs_no_handshake(
 
     async def shakes_hands() -> bool:
         async with trio.open_nursery() as nursery:
-            transport = connect(server, "192.0.2.1", nursery)
+            transport = open_stream(server, nursery, address="192.0.2.1")
             trusting = ssl.create_default_context(cadata=certificate)
             stream = trio.SSLStream(transport, trusting, server_hostname="127.0.0.1", https_compatible=True)
             try:
@@ -296,7 +277,7 @@ def tls_in_memory(
     server: SignalingServer, context: ssl.SSLContext, nursery: trio.Nursery
 ) -> trio.SSLStream[trio.abc.HalfCloseableStream]:
     """Return a client's TLS stream in memory, so that time is virtual."""
-    transport = connect(server, None, nursery)
+    transport = open_stream(server, nursery, address=None)
     return trio.SSLStream(transport, context, server_hostname="127.0.0.1", https_compatible=True)
 
 

@@ -1,16 +1,14 @@
 """The server: handshakes, limits of connections, and unexpected exceptions."""
 
 import logging
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, suppress
-from functools import partial
+from collections.abc import Iterator, Mapping
 
 import pytest
 import trio
 import trio.testing
 from trio_websocket import ConnectionClosed
 
-from tests.strategies.signaling_streams import in_room, open_stream, raw_websocket
+from tests.strategies.signaling_streams import connected, in_room, open_stream, raw_websocket, reply_to
 from tests.strategies.websocket_bytes import (
     handshake,
 )
@@ -46,25 +44,6 @@ async def test_connections_over_the_limit_are_rejected(autojump_clock: trio.test
         await stream.aclose()
 
 
-def connect(
-    server: SignalingServer, address: str | None, nursery: trio.Nursery
-) -> trio.abc.HalfCloseableStream:
-    """Return a stream in memory that the server handles as a connection from an address."""
-    ours, theirs = trio.testing.memory_stream_pair()
-    nursery.start_soon(partial(server.handle_stream, theirs, address=address))
-    return ours
-
-
-@asynccontextmanager
-async def connected(
-    server: SignalingServer, address: str | None = None
-) -> AsyncIterator[trio.abc.HalfCloseableStream]:
-    """Connect, and close the stream with the block."""
-    async with trio.open_nursery() as nursery, connect(server, address, nursery) as ours:
-        await trio.testing.wait_all_tasks_blocked()
-        yield ours
-
-
 async def test_rejected_connection_that_does_not_read_is_closed_in_time(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
@@ -94,20 +73,6 @@ async def test_page_with_dns_rebinding_may_not_connect(
     async with connected(server) as stream:
         await stream.send_all(handshake((b"Host", host), (b"Origin", b"http://" + host)))
         assert (await stream.receive_some()).startswith(f"HTTP/1.1 {status} ".encode())
-
-
-async def reply_to(server: SignalingServer, *parts: bytes) -> bytes:
-    """Send bytes and EOF, and return the server's whole answer."""
-    async with trio.open_nursery() as nursery:
-        stream = open_stream(server, nursery)
-        with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-            for part in parts:
-                await stream.send_all(part)
-                await trio.testing.wait_all_tasks_blocked()
-            await stream.send_eof()
-        received = b"".join([bytes(data) async for data in stream])
-        await stream.aclose()
-        return received
 
 
 class BrokenPages(Mapping[str, Page]):

@@ -1,27 +1,20 @@
 """Header extensions of forwarded packets: end-to-end ones only, with the ids of the next hop."""
 
-from collections.abc import Mapping
-
 import attrs
 import pytest
 
+from tests.strategies.forwarding_hops import FIRST_HOP, OTHER, hop
 from tests.strategies.rtp_pair import (
     VIDEO,
-    Pair,
     video_frame,
-    video_section,
 )
-from trio_rtc.protocols.rtp import RtpOptions, RtpPacket
+from trio_rtc.protocols.rtp import RtpPacket
 from trio_rtc.protocols.rtp.forward.extension_mapper import HOP_BY_HOP, ExtensionMapper
 from trio_rtc.protocols.rtp.packet.extensions import (
     ABS_CAPTURE_TIME,
-    ABS_SEND_TIME,
-    AUDIO_LEVEL,
     CSRC_AUDIO_LEVEL,
     MID,
     PLAYOUT_DELAY,
-    REPAIRED_RTP_STREAM_ID,
-    RTP_STREAM_ID,
     TRANSPORT_WIDE_CC,
     VIDEO_ORIENTATION,
     ExtensionMap,
@@ -29,19 +22,6 @@ from trio_rtc.protocols.rtp.packet.extensions import (
     encode_playout_delay,
 )
 
-OTHER = "urn:example:negotiated-by-both"
-FIRST_HOP = {
-    1: VIDEO_ORIENTATION,
-    2: ABS_SEND_TIME,
-    3: TRANSPORT_WIDE_CC,
-    4: MID,
-    5: PLAYOUT_DELAY,
-    6: ABS_CAPTURE_TIME,
-    10: RTP_STREAM_ID,
-    11: REPAIRED_RTP_STREAM_ID,
-    12: OTHER,
-    13: AUDIO_LEVEL,
-}
 SECOND_HOP = {
     1: MID,
     2: TRANSPORT_WIDE_CC,
@@ -51,14 +31,6 @@ SECOND_HOP = {
     9: OTHER,
     14: CSRC_AUDIO_LEVEL,
 }
-
-
-def hop(extensions: Mapping[int, str], options: RtpOptions | None = None) -> Pair:
-    """Return two sessions, of which the second returns packets."""
-    pair = Pair(options)
-    pair.negotiate(video_section(extensions=extensions))
-    pair.bob.session.set_demand(VIDEO, frames=True, packets=True)
-    return pair
 
 
 def test_end_to_end_elements_are_forwarded_with_the_ids_of_the_next_hop() -> None:

@@ -6,61 +6,25 @@ import struct
 import attrs
 import pytest
 
+from tests.strategies.receive_streams import FIRST, HEADER, make_stream, receive_packet, video_packet
 from tests.strategies.rtp_pair import (
     COMFORT_NOISE,
     OPUS,
     RED_VIDEO,
     ULPFEC,
-    VIDEO,
     VIDEO_SSRC,
     VP8,
     vp8_payload,
 )
 from trio_rtc.protocols.rtcp import SenderReport
 from trio_rtc.protocols.rtp import EncodedFrame, RtpOptions, RtpPacket
-from trio_rtc.protocols.rtp.packet.extensions import ExtensionMap
 from trio_rtc.protocols.rtp.receive.audio.pipeline import AudioReceivePipeline
 from trio_rtc.protocols.rtp.receive.early_media import MAX_EARLY_BYTES, MAX_EARLY_PACKETS, MAX_EARLY_TIME
-from trio_rtc.protocols.rtp.receive.stream import RtpReceiveStream
 from trio_rtc.protocols.rtp.receive.video.pipeline import VideoReceivePipeline
-
-FIRST = 1000
-HEADER = 20
-"""Bytes of a packet beside its payload, here."""
-
-
-def make(
-    *,
-    frames: bool = False,
-    packets: bool = True,
-    options: RtpOptions | None = None,
-    extensions: ExtensionMap | None = None,
-) -> RtpReceiveStream:
-    stream = RtpReceiveStream(VIDEO, VIDEO_SSRC, None, options or RtpOptions(), extensions)
-    stream.set_demand(frames=frames, packets=packets)
-    return stream
-
-
-def video_packet(number: int, *, keyframe: bool = False) -> RtpPacket:
-    """Return a frame of one packet, the ``number``-th."""
-    payload = b"\x10" + vp8_payload(number, 50, keyframe=keyframe)
-    return RtpPacket(
-        96, FIRST + number & 0xFFFF, 3000 * number & 0xFFFFFFFF, VIDEO_SSRC, payload, marker=True
-    )
-
-
-def receive_packet(
-    stream: RtpReceiveStream, packet: RtpPacket, now: float, *, retransmitted: bool = False
-) -> bool:
-    size = HEADER + len(packet.payload)
-    return (
-        stream.receive(packet, VP8, size, now, retransmitted=retransmitted)
-        and stream.remap_forwarded(packet) is not None
-    )
 
 
 def test_media_and_retransmissions_are_counted_apart() -> None:
-    stream = make()
+    stream = make_stream()
     for number in (0, 1, 3):
         assert receive_packet(stream, video_packet(number), number / 30)
     assert receive_packet(stream, video_packet(2), 0.2, retransmitted=True)
@@ -74,7 +38,7 @@ def test_media_and_retransmissions_are_counted_apart() -> None:
 
 
 def test_a_packet_with_a_jump_is_not_accepted() -> None:
-    stream = make()
+    stream = make_stream()
     receive_packet(stream, video_packet(0), 0.0)
     astray = attrs.evolve(video_packet(1), sequence_number=FIRST + 30_000)
     assert not stream.receive(astray, VP8, 100, 0.1)
@@ -83,13 +47,13 @@ def test_a_packet_with_a_jump_is_not_accepted() -> None:
 
 
 def test_a_retransmission_is_of_no_use_before_the_first_packet() -> None:
-    stream = make()
+    stream = make_stream()
     assert not stream.receive(video_packet(5), VP8, 100, 0.0, retransmitted=True)
     assert stream.remap_forwarded(video_packet(5)) is None
 
 
 def test_a_packet_is_forwarded_once_from_either_stream() -> None:
-    stream = make()
+    stream = make_stream()
     receive_packet(stream, video_packet(0), 0.0)
     receive_packet(stream, video_packet(2), 0.1)
     assert receive_packet(stream, video_packet(1), 0.15, retransmitted=True)
@@ -100,14 +64,14 @@ def test_a_packet_is_forwarded_once_from_either_stream() -> None:
 
 
 def test_padding_is_not_forwarded() -> None:
-    stream = make()
+    stream = make_stream()
     assert not receive_packet(stream, attrs.evolve(video_packet(0), payload=b"", padding_size=200), 0.0)
     assert receive_packet(stream, video_packet(1), 0.1)
 
 
 def test_padding_leaves_no_gap() -> None:
     """A forwarder would receive requests for packets that never existed."""
-    stream = make()
+    stream = make_stream()
     remapper = []
     for number in (0, 1, 3, 4, 6, 2, 7):
         packet = video_packet(number)
@@ -121,7 +85,7 @@ def test_padding_leaves_no_gap() -> None:
 
 
 def test_nothing_is_forwarded_without_demand() -> None:
-    stream = make()
+    stream = make_stream()
     stream.set_demand(frames=False, packets=False)
     assert not receive_packet(stream, video_packet(0), 0.0)
     assert stream.set_demand(frames=False, packets=True) == []
@@ -130,7 +94,7 @@ def test_nothing_is_forwarded_without_demand() -> None:
 
 
 def test_the_first_consumer_of_packets_gets_the_beginning() -> None:
-    stream = make(packets=False)
+    stream = make_stream(packets=False)
     for number in (0, 2):
         assert not receive_packet(stream, video_packet(number), number / 30)
     assert stream.take_nacks(0.1) == [FIRST + 1]
@@ -149,7 +113,7 @@ def test_the_first_consumer_of_packets_gets_the_beginning() -> None:
 def test_consumers_of_frames_and_of_packets_both_get_the_beginning(
     packets_first: bool,
 ) -> None:
-    stream = make(packets=False)
+    stream = make_stream(packets=False)
     receive_packet(stream, video_packet(0, keyframe=True), 0.0)
     early = stream.set_demand(frames=not packets_first, packets=packets_first)
     receive_packet(stream, video_packet(1), 0.1)
@@ -171,7 +135,7 @@ def test_fec_packets_leave_no_gap_in_the_beginning() -> None:
     codecs = {each.payload_type: each for each in (VP8, RED_VIDEO, ULPFEC)}
     # It protects the first packet alone.
     repair = struct.pack("!BBHIHHH", 0, 0, FIRST, 0, 0, 0, 0x8000)
-    stream = make(packets=False)
+    stream = make_stream(packets=False)
 
     def receive_red(number: int, payload_type: int, payload: bytes, timestamp: int) -> None:
         packet = RtpPacket(118, FIRST + number, timestamp, VIDEO_SSRC, bytes([payload_type]) + payload, True)
@@ -186,7 +150,7 @@ def test_fec_packets_leave_no_gap_in_the_beginning() -> None:
 
 
 def test_the_first_consumer_of_frames_gets_the_beginning() -> None:
-    stream = make(packets=False)
+    stream = make_stream(packets=False)
     for number in range(5):
         receive_packet(stream, video_packet(number, keyframe=number == 0), number / 30)
     stream.set_demand(frames=True, packets=False)
@@ -196,7 +160,7 @@ def test_the_first_consumer_of_frames_gets_the_beginning() -> None:
 
 
 def test_a_beginning_without_a_keyframe_is_of_no_use() -> None:
-    stream = make(packets=False)
+    stream = make_stream(packets=False)
     for number in range(5):
         receive_packet(stream, video_packet(number), number / 30)
     stream.set_demand(frames=True, packets=False)
@@ -211,7 +175,7 @@ def test_a_beginning_without_a_keyframe_is_of_no_use() -> None:
     ids=["too-many", "too-old", "too-large"],
 )
 def test_a_beginning_without_demand_is_dropped(count: int, interval: float, size: int) -> None:
-    stream = make(packets=False)
+    stream = make_stream(packets=False)
     for number in range(count):
         packet = video_packet(number, keyframe=number == 0)
         packet = attrs.evolve(packet, payload=packet.payload + bytes(size))
@@ -222,7 +186,7 @@ def test_a_beginning_without_demand_is_dropped(count: int, interval: float, size
 
 
 def test_a_codec_that_is_another_is_another_beginning() -> None:
-    stream = make(packets=False)
+    stream = make_stream(packets=False)
     receive_packet(stream, video_packet(0, keyframe=True), 0.0)
     another = attrs.evolve(VP8, payload_type=97)
     changed = attrs.evolve(video_packet(1, keyframe=True), payload_type=97)
@@ -231,14 +195,14 @@ def test_a_codec_that_is_another_is_another_beginning() -> None:
 
 
 def test_the_beginning_of_audio_is_not_kept() -> None:
-    stream = make(packets=False)
+    stream = make_stream(packets=False)
     audio_packet = RtpPacket(111, FIRST, 0, VIDEO_SSRC, b"\x08sound")
     stream.receive(audio_packet, OPUS, 100, 0.0)
     assert stream.set_demand(frames=True, packets=True) == []
 
 
 def test_a_restarted_sender_is_forwarded() -> None:
-    stream = make()
+    stream = make_stream()
     for number in (0, 1, 20_000, 20_001, 20_002):
         taken = receive_packet(stream, video_packet(number), number / 30)
         assert taken is (number != 20_000)
@@ -246,7 +210,7 @@ def test_a_restarted_sender_is_forwarded() -> None:
 
 
 def test_frames_dropped_before_their_release_are_not_counted() -> None:
-    stream = make(packets=False)
+    stream = make_stream(packets=False)
     stream.set_demand(frames=True, packets=False, min_delay=0.5)
     for number in range(10):
         receive_packet(stream, video_packet(number, keyframe=not number), number / 30)
@@ -257,7 +221,7 @@ def test_frames_dropped_before_their_release_are_not_counted() -> None:
 
 
 def test_lost_packets_are_requested_until_they_arrive() -> None:
-    stream = make()
+    stream = make_stream()
     receive_packet(stream, video_packet(0), 0.0)
     receive_packet(stream, video_packet(3), 0.1)
     due = stream.next_request()
@@ -271,7 +235,7 @@ def test_lost_packets_are_requested_until_they_arrive() -> None:
 
 
 def test_without_demand_nothing_is_requested() -> None:
-    stream = make()
+    stream = make_stream()
     stream.set_demand(frames=False, packets=False)
     receive_packet(stream, video_packet(0), 0.0)
     receive_packet(stream, video_packet(3), 0.1)
@@ -280,7 +244,7 @@ def test_without_demand_nothing_is_requested() -> None:
 
 
 def test_a_peer_without_nack_receives_no_requests() -> None:
-    stream = make()
+    stream = make_stream()
     codec = attrs.evolve(VP8, feedback=("nack pli",))
     for number in (0, 3):
         stream.receive(video_packet(number), codec, 100, number / 30)
@@ -290,7 +254,7 @@ def test_a_peer_without_nack_receives_no_requests() -> None:
 
 
 def test_keyframes_are_requested_no_more_often_than_the_interval() -> None:
-    stream = make(options=RtpOptions(keyframe_interval=0.5))
+    stream = make_stream(options=RtpOptions(keyframe_interval=0.5))
     receive_packet(stream, video_packet(0), 0.0)
     assert not stream.take_keyframe_request(0.0)
     stream.request_keyframe()
@@ -304,7 +268,7 @@ def test_keyframes_are_requested_no_more_often_than_the_interval() -> None:
 
 
 def test_a_keyframe_that_has_arrived_is_not_requested() -> None:
-    stream = make(frames=True)
+    stream = make_stream(frames=True)
     receive_packet(stream, video_packet(0, keyframe=True), 0.0)
     assert stream.frames(0.0)
     stream.request_keyframe()
@@ -319,7 +283,7 @@ def test_a_keyframe_that_has_arrived_is_not_requested() -> None:
 
 
 def test_a_new_consumer_of_frames_needs_a_keyframe() -> None:
-    stream = make()
+    stream = make_stream()
     receive_packet(stream, video_packet(0), 0.0)
     stream.set_demand(frames=True, packets=True)
     assert isinstance(stream.pipeline, VideoReceivePipeline)
@@ -335,7 +299,7 @@ def test_a_new_consumer_of_frames_needs_a_keyframe() -> None:
 
 
 def test_another_codec_has_another_path_and_the_same_one_negotiated_again_has_not() -> None:
-    stream = make(frames=True)
+    stream = make_stream(frames=True)
     receive_packet(stream, video_packet(0, keyframe=True), 0.0)
     pipeline = stream.pipeline
     stream.receive(video_packet(1), attrs.evolve(VP8), 100, 0.1)
@@ -347,7 +311,7 @@ def test_another_codec_has_another_path_and_the_same_one_negotiated_again_has_no
 
 
 def test_events_between_the_audio_leave_no_gap() -> None:
-    stream = make(frames=True)
+    stream = make_stream(frames=True)
     for number in range(4):
         codec = COMFORT_NOISE if number == 1 else OPUS
         audio_packet = RtpPacket(
@@ -362,7 +326,7 @@ def test_events_between_the_audio_leave_no_gap() -> None:
 
 
 def test_a_report_answers_the_last_one_of_the_source() -> None:
-    stream = make()
+    stream = make_stream()
     for number in (0, 1, 3):
         receive_packet(stream, video_packet(number), number / 30)
     assert (stream.report_block(1.0).last_sender_report, stream.report_block(1.0).cumulative_lost) == (0, 1)

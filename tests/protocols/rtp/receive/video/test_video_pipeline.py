@@ -4,54 +4,13 @@ import math
 
 import pytest
 
-from tests.strategies.rtp_pair import (
-    VIDEO,
-    VIDEO_SSRC,
-    VP8,
-    vp8_payload,
-)
-from trio_rtc.protocols.rtp import RtpOptions, RtpPacket
+from tests.strategies.receive_streams import make_stream, receive_packet, video_packet
 from trio_rtc.protocols.rtp.packet.extensions import PLAYOUT_DELAY, ExtensionMap, encode_playout_delay
-from trio_rtc.protocols.rtp.receive.stream import RtpReceiveStream
-
-FIRST = 1000
-HEADER = 20
-"""Bytes of a packet beside its payload, here."""
-
-
-def make(
-    *,
-    frames: bool = False,
-    packets: bool = True,
-    options: RtpOptions | None = None,
-    extensions: ExtensionMap | None = None,
-) -> RtpReceiveStream:
-    stream = RtpReceiveStream(VIDEO, VIDEO_SSRC, None, options or RtpOptions(), extensions)
-    stream.set_demand(frames=frames, packets=packets)
-    return stream
-
-
-def video_packet(number: int, *, keyframe: bool = False) -> RtpPacket:
-    """Return a frame of one packet, the ``number``-th."""
-    payload = b"\x10" + vp8_payload(number, 50, keyframe=keyframe)
-    return RtpPacket(
-        96, FIRST + number & 0xFFFF, 3000 * number & 0xFFFFFFFF, VIDEO_SSRC, payload, marker=True
-    )
-
-
-def receive_packet(
-    stream: RtpReceiveStream, packet: RtpPacket, now: float, *, retransmitted: bool = False
-) -> bool:
-    size = HEADER + len(packet.payload)
-    return (
-        stream.receive(packet, VP8, size, now, retransmitted=retransmitted)
-        and stream.remap_forwarded(packet) is not None
-    )
 
 
 def test_a_frame_that_was_kept_for_a_late_reader_is_not_late() -> None:
     """Frames that waited for a consumer must neither delay the audio of the call nor count as jitter buffer delay."""
-    stream = make(packets=False)
+    stream = make_stream(packets=False)
     for number in range(58):
         receive_packet(stream, video_packet(number, keyframe=number == 0), number / 30)
     stream.set_demand(frames=True, packets=False)
@@ -81,7 +40,7 @@ def test_a_frame_that_was_kept_for_a_late_reader_is_not_late() -> None:
 def test_the_sender_limits_the_delay_of_video(
     limits: tuple[float, float] | None, min_delay: float, delay: float
 ) -> None:
-    stream = make(extensions=ExtensionMap({3: PLAYOUT_DELAY}))
+    stream = make_stream(extensions=ExtensionMap({3: PLAYOUT_DELAY}))
     stream.set_demand(frames=True, packets=False, min_delay=min_delay)
     elements = () if limits is None else ((3, encode_playout_delay(*limits)),)
     for number in range(20):
@@ -100,7 +59,7 @@ def test_the_sender_limits_the_delay_of_video(
 @pytest.mark.parametrize("consumed_at", [0.0, 1.0])
 def test_time_until_a_frame_is_released_is_counted(min_delay: float, consumed_at: float) -> None:
     """The time for which the first frames were kept, for want of a consumer, is not counted."""
-    stream = make(packets=False)
+    stream = make_stream(packets=False)
     released = 0
     for number in range(60):
         now = number / 30
@@ -125,7 +84,7 @@ def test_time_until_a_frame_is_released_is_counted(min_delay: float, consumed_at
 def test_video_waits_for_its_audio_no_longer_than_the_sender_allows() -> None:
     due = []
     for longest in (0.1, 1.0):
-        stream = make(frames=True, extensions=ExtensionMap({3: PLAYOUT_DELAY}))
+        stream = make_stream(frames=True, extensions=ExtensionMap({3: PLAYOUT_DELAY}))
         elements = ((3, encode_playout_delay(0.0, longest)),)
         for number in range(3):
             receive_packet(
