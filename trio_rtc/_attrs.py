@@ -1,8 +1,8 @@
 """attrs, with classes that are created in half the time: of their methods, only ``__init__`` is compiled.
 
-``__eq__``, ``__hash__`` and ``__repr__`` are closures. Compiling those that attrs generates would take a fifth of the
-time in which this package is imported. A class that is compared or hashed for each packet uses attrs itself, whose
-methods are faster.
+``__eq__`` and ``__hash__`` are closures over the attributes' names, and ``__repr__`` is one function for all. Compiling
+those that attrs generates would take a fifth of the time in which this package is imported. A class that is compared or
+hashed for each packet must use attrs itself, whose methods are faster.
 """
 
 from collections.abc import Callable, Iterable
@@ -11,7 +11,7 @@ from reprlib import recursive_repr
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from attrs import Attribute, Factory, asdict, astuple, evolve, field, fields, has, validators
+from attrs import Attribute, Factory, asdict, astuple, evolve, field, fields, validators
 
 if TYPE_CHECKING:
     from attrs import define, frozen
@@ -36,7 +36,6 @@ __all__ = [
     "field",
     "fields",
     "frozen",
-    "has",
     "validators",
 ]
 

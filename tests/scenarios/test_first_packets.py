@@ -1,7 +1,7 @@
 """Contents of the first packets of each protocol, since a peer may fail on new elements in them.
 
 Each addition needs a row in the table of docs/interoperability.md, and a fallback where peers exist that do not
-answer it. SCTP's INIT and COOKIE ECHO are encrypted: tests/protocols/sctp/test_sctp_setting_up.py.
+answer it. SCTP's INIT and COOKIE ECHO are encrypted: tests/protocols/sctp/test_sctp_handshake.py.
 """
 
 import pytest

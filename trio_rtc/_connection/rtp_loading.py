@@ -20,7 +20,7 @@ _MODULES: Final = (
     "rtp.send.stream",
     "rtp.session",
 )
-"""Modules of an RTP session at equal distances: each step imports those that its module needs."""
+"""Modules that an RTP session needs. A step imports one and what it needs, and all steps take about equally long."""
 
 
 async def load_rtp() -> None:

@@ -96,7 +96,7 @@ class ReceivePipeline:
         self.contributing: dict[int, PlayedSource] = {}
 
     def open(self, nursery: trio.Nursery) -> None:
-        """Set the nursery of decoders and transforms, when the connection's block begins."""
+        """Set the nursery of decoders and transforms; media before that is ignored."""
         self._nursery = nursery
 
     def close(self) -> None:

@@ -85,7 +85,9 @@ class RTCRtpSender:
                 new_id(),
                 [attrs.evolve(encoding) for encoding in state.encodings],
                 () if plan is None else extension_parameters(plan),
-                RTCRtcpParameters(state.cname, plan is not None and plan.rtcp_reduced_size),
+                RTCRtcpParameters(
+                    self._transceiver.context.cname, plan is not None and plan.rtcp_reduced_size
+                ),
                 state.codecs,
                 state.degradation_preference,
             )

@@ -31,7 +31,6 @@ class SendState:
         kind: ``"audio"`` or ``"video"``.
         track: W3C's ``[[SenderTrack]]``; ``None`` for no track.
         encodings: W3C's ``[[SendEncodings]]``.
-        cname: RTCP's canonical name.
         negotiated: The plan of the last negotiation; ``None`` before there was one.
         transport: W3C's ``[[SenderTransport]]``.
         id: Track id in ``a=msid`` while there is no track.
@@ -49,7 +48,6 @@ class SendState:
 
     kind: str
     encodings: list[RTCRtpEncodingParameters]
-    cname: str
     negotiated: MediaPlan | None = None
     track: MediaStreamTrack | None = None
     transport: RTCDtlsTransport | None = None
@@ -179,9 +177,9 @@ class SendState:
 
 
 def initial_sending(
-    kind: str, encodings: list[RTCRtpEncodingParameters], cname: str, streams: Sequence[MediaStream]
+    kind: str, encodings: list[RTCRtpEncodingParameters], streams: Sequence[MediaStream]
 ) -> SendState:
     """Return the sending half of a new transceiver, without a track."""
-    state = SendState(kind, encodings, cname)
+    state = SendState(kind, encodings)
     state.set_streams(streams)
     return state

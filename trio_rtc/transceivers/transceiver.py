@@ -97,7 +97,7 @@ class Transceiver:
         self.key = key
         self.kind = kind
         self.context = context
-        self.send = initial_sending(kind, encodings, context.cname, streams)
+        self.send = initial_sending(kind, encodings, streams)
         self.receive = self._initial_receiving(remote_track_id)
         self.direction = direction
         self.by_add_track = by_add_track

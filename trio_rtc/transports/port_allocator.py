@@ -68,8 +68,8 @@ class TurnClient(Protocol):
     async def allocate(self, server: IceServer, address: Address, bind: BindSocket) -> TurnAllocation:
         """Create an allocation.
 
-        The task that receives from its socket refreshes it, and closes the socket when it has expired: then its
-        candidate and its pairs are removed.
+        The socket's ``receive_batch`` refreshes the allocation. When it has expired, the client closes the socket, and
+        ``receive_batch`` raises ``trio.ClosedResourceError``; its candidate and pairs are then removed.
 
         Args:
             server: A TURN server with its credentials.
@@ -216,13 +216,12 @@ class PortAllocator:
     async def _receive_until_closed(self, datagram_socket: DatagramSocket) -> None:
         """Receive, and remove a socket that ends by itself: its allocation has expired, or the server is gone."""
         await UdpTransport(datagram_socket, self._ice.receive_packets).run()
-        for relay, opened in self._relayed_sockets.items():
-            if opened.datagram_socket is datagram_socket:
-                del self._relayed_sockets[relay]
-                logger.info("the allocation on %s from %s has ended", relay[1].url, relay[0].host)
-                self._remove(opened)
-                await self._ice.flush()
-                break
+        relays = self._relayed_sockets.items()
+        relay = next((key for key, opened in relays if opened.datagram_socket is datagram_socket), None)
+        if relay is not None:
+            logger.info("the allocation on %s from %s has ended", relay[1].url, relay[0].host)
+            self._remove(self._relayed_sockets.pop(relay))
+            await self._ice.flush()
 
     def _remove(self, opened: _OpenSocket) -> None:
         datagram_socket = opened.datagram_socket
@@ -270,7 +269,7 @@ class PortAllocator:
 
     async def _allocate(self, server: IceServer, addresses: Sequence[Address], nursery: trio.Nursery) -> None:
         """Allocate on a TURN server from every interface of the address family of one of its addresses."""
-        reason = "it is not reachable from any address"
+        reason = "no local address of its address family"
         permitted = []
         for address in addresses:
             refusal = refuse_destination(address)

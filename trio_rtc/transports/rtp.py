@@ -60,7 +60,8 @@ class RtpTransport(Transport[ReceivedRtp, bytes, RtpEvent]):
 
     Attributes:
         session: The core.
-        left_for_data: The bits per second that media leaves for data; ``None`` without a limit.
+        left_for_data: The bits per second that data may use beside media, as last reported; ``None`` while no media is
+            sent.
     """
 
     def __init__(
@@ -133,13 +134,13 @@ class RtpTransport(Transport[ReceivedRtp, bytes, RtpEvent]):
 
     def _handle(self, event: RtpEvent, now: float) -> None:
         match event:
-            case FramesReceived():
+            case FramesReceived() | PacketsReceived():
                 section = self._sections.get(event.mid)
-                if section is not None:
+                if section is None:
+                    pass  # removed since
+                elif isinstance(event, FramesReceived):
                     section.receiver.push_frames(event.rid, event.frames)
-            case PacketsReceived():
-                section = self._sections.get(event.mid)
-                if section is not None:
+                else:
                     section.receiver.push_packets(event.rid, event.packets)
             case _:
                 self._report(event)

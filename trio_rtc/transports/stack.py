@@ -7,8 +7,8 @@ shut down from the top, each with its close message.
 
 A connection has one stack per bundle. A stack knows no other one, except in :meth:`TransportStack.move_channels_from`.
 
-Events of the cores are passed to :class:`StackDelegate` synchronously: in W3C, a state change and its event are one
-step.
+Events of ICE, DTLS, SCTP and data channels are passed to :class:`StackDelegate` synchronously, since a state change and
+its event are one step in W3C; those of RTP to the function that :meth:`TransportStack.start_rtp` gets.
 """
 
 import logging

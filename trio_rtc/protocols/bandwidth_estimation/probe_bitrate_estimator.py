@@ -125,6 +125,6 @@ def _receive_rate(packets: list[ReceivedPacket]) -> tuple[float, float] | None:
     # error, one probe of six would. A lost packet shifts those behind it by the time of about one packet, which needs
     # no more than that; jitter shifts them by more.
     error = deviation / math.sqrt(below)
-    packet_time = slope * position / count
+    packet_time = slope * positions[-1] / count
     slope += error * min(max(deviation / packet_time, 1.0), _MAX_ERRORS)
     return 8 / slope, error / slope

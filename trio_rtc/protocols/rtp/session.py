@@ -421,8 +421,7 @@ class RtpSession:
                 self.bandwidth.handle_congestion_control_feedback(packet, now)
             case ReceiverEstimatedMaximumBitrate():
                 self.bandwidth.handle_remb(packet.bitrate, now)
-                return
-        self.sender.handle_path_loss(self.bandwidth.path_loss, now)
+        self.sender.handle_path_loss(now)
 
     def _handle_blocks(self, blocks: Iterable[ReportBlock], now: float) -> None:
         at = self._compact(now)

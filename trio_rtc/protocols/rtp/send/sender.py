@@ -489,17 +489,13 @@ class RtpSender:
         state.stream.counters.firs_received += 1
         return KeyframeRequested(state.stream.mid, state.stream.encoding.rid)
 
-    def handle_path_loss(self, fraction: float | None, now: float) -> None:
+    def handle_path_loss(self, now: float) -> None:
         """Update the redundancy of audio from the loss that the peer's feedback about the path shows.
 
         The peer reports on audio every five seconds, and an interruption is heard at once.
-
-        Args:
-            fraction: The lost part of all packets; ``None`` if it is unknown.
-            now: Seconds.
         """
         interval = self._options.report_interval_video
-        if fraction is None or now - self._path_loss_at < interval:
+        if now - self._path_loss_at < interval or (fraction := self._bandwidth.path_loss) is None:
             return
         self._path_loss_at = now
         for state in self._states.values():

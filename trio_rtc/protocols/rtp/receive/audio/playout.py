@@ -250,7 +250,7 @@ class AudioPlayout:
         if now >= self._repeats_wanted_until:
             self._repeat_delay = 0.0
         if self._decoded and playing.uncertain and self._timestamps:
-            self._end_loss_early(playing, now)
+            self._skip_rest_of_loss(playing, now)
         change = self._adjust(playing, now)
         if change > 0 and not self._can_stretch(playing):
             self.counters.inserted += change
@@ -296,7 +296,7 @@ class AudioPlayout:
         duration = min(self._concealed_duration(playing), following - playing.source)
         entry = self._entries[following]
         is_directly_before = playing.source + duration == following and entry.frame.codec == playing.codec
-        may_end = is_directly_before and self._may_end_loss(playing, duration, now)
+        may_end = is_directly_before and self._may_halve_concealment(playing, duration, now)
         playing.source += duration
         playing.settled = playing.source
         if playing.precedes(entry.sequence_number):
@@ -329,7 +329,7 @@ class AudioPlayout:
         playing.source += duration
         return self._conceal(playing, duration, ConcealmentKind.LATE)
 
-    def _may_end_loss(self, playing: _Playing, duration: int, now: float) -> bool:
+    def _may_halve_concealment(self, playing: _Playing, duration: int, now: float) -> bool:
         """Return whether a lost frame may be concealed by half, because the delay suffices and can be regained."""
         if not self._decoded or duration < 2 * self._units(_MIN_CONCEALMENT) or self._pause is not None:
             return False
@@ -338,7 +338,7 @@ class AudioPlayout:
             return False
         return len(self._timestamps) > 1 or now + duration / 2 / self._clock_rate >= self._next_adjustment
 
-    def _end_loss_early(self, playing: _Playing, now: float) -> None:
+    def _skip_rest_of_loss(self, playing: _Playing, now: float) -> None:
         """Go on with the frame behind a lost one whose first half was concealed while the buffer was empty."""
         following = self._timestamps[0]
         entry = self._entries[following]
@@ -349,7 +349,7 @@ class AudioPlayout:
             and not entry.repeats_previous
             and entry.frame.codec == playing.codec
             and not playing.precedes(entry.sequence_number)
-            and self._may_end_loss(playing, 2 * rest, now)
+            and self._may_halve_concealment(playing, 2 * rest, now)
         ):
             self._settle(playing, entry.sequence_number)
             playing.source = playing.settled = following
