@@ -91,3 +91,12 @@ def test_video_that_is_added_is_reported_soon() -> None:
     schedule.set_video(True, 11.0)
     assert 11.0 < schedule.due < 11.2
     assert schedule.take_due(schedule.due) == ["video"]
+
+
+def test_without_video_again_only_audio_is_reported() -> None:
+    schedule = ReportSchedule(random.Random(1), 5.0, 1.0)
+    schedule.set_video(True, 0.0)
+    schedule.start(10.0)
+    schedule.set_video(False, 10.01)
+    assert is_spread(schedule.due, 10.0, 2.5)
+    assert schedule.take_due(schedule.due) == ["audio"]

@@ -311,6 +311,22 @@ def test_a_probe_in_flight_is_not_retransmitted_when_the_window_opens() -> None:
     assert transmitter.t3_deadline == pytest.approx(probed_at + 0.05 + 0.32)
 
 
+def test_nothing_is_retransmitted_while_acknowledgements_follow_the_opening_of_the_window() -> None:
+    """T3-rtx with a closed window may retransmit several chunks, whose SACKs then arrive one after the other."""
+    transmitter, queue = make_transmitter()
+    queue.push(1, 51, bytes(6 * PAYLOAD), True, None)
+    assert fill(transmitter) == 6
+    transmitter.handle_sack(Sack(2, 0), 0.1)
+    expired_at = transmitter.t3_deadline
+    transmitter.handle_timer(expired_at)
+    assert fill(transmitter, expired_at) > 1
+    answered_at = expired_at + 0.11
+    transmitter.handle_sack(Sack(3, 1_000_000), answered_at)
+    assert fill(transmitter, answered_at) == 0
+    transmitter.handle_sack(Sack(6, 1_000_000), answered_at + 0.001)
+    assert transmitter.is_idle
+
+
 def test_the_first_probe_leaves_one_rto_after_the_window_has_closed() -> None:
     """RFC 9260 section 6.1, rule A: T3-rtx may have backed off for messages that were abandoned since."""
     transmitter, queue = make_transmitter()

@@ -64,7 +64,10 @@ class ReportSchedule:
         """Set whether there are video sections."""
         is_running = self.due < math.inf
         self._has_video = has_video
-        if is_running and has_video and self._due["video"] == math.inf:
+        if not has_video:
+            self._due["video"] = math.inf
+            self.due = min(self._due.values())
+        elif is_running and self._due["video"] == math.inf:
             self._schedule("video", now, _FIRST_INTERVAL)
 
     def start(self, now: float) -> None:

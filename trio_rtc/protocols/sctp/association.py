@@ -317,7 +317,7 @@ class Association:
         block.resets.handle_timer(now)
         heartbeat = block.path.handle_timer(now, block.transmitter.timeout.value, self._rng)
         if heartbeat is not None:
-            self._builder.queue_control(heartbeat.encode())
+            self._builder.queue_control(heartbeat)
         if block.errors > self._options.max_retransmissions:
             self._lifecycle.fail()
 
@@ -418,9 +418,9 @@ class Association:
         if isinstance(chunk, chunks.LifecycleChunk):
             return lifecycle.handle_chunk(chunk, now)
         if isinstance(chunk, chunks.UnknownChunk):
-            if chunk.is_reported and self._builder.has_room_for_control():
+            if chunk.is_reported:
                 report = Parameter(CauseCode.UNRECOGNIZED_CHUNK_TYPE, chunk.encode())
-                self._builder.queue_control(chunks.Error((report,)).encode())
+                self._builder.queue_control(chunks.Error((report,)))
             return not chunk.stops_processing
         if lifecycle.block is not None and lifecycle.is_established:
             self._handle_transfer_chunk(lifecycle.block, chunk, now)
@@ -437,7 +437,7 @@ class Association:
                 if round_trip is not None:
                     block.transmitter.timeout.update(round_trip)
             case chunks.Heartbeat(info):
-                self._builder.queue_control(chunks.HeartbeatAck(info).encode())
+                self._builder.queue_control(chunks.HeartbeatAck(info))
             case chunks.ForwardTsn():
                 if block.capabilities.partial_reliability:
                     block.receiver.handle_forward_tsn(chunk)
@@ -459,7 +459,7 @@ class Association:
             return
         if receiver.reports:
             for report in receiver.take_error_causes():
-                self._builder.queue_control(chunks.Error((report,)).encode())
+                self._builder.queue_control(chunks.Error((report,)))
         if block.resets.is_active:
             self._events += block.resets.perform_deferred(receiver)
         if has_new_data and not self._lifecycle.sends_data:

@@ -207,7 +207,7 @@ class Lifecycle:
             case states.ShutdownSent(block):
                 self._send_shutdown(block)
             case _:
-                self._builder.queue_control(chunks.ShutdownAck().encode())
+                self._builder.queue_control(chunks.ShutdownAck())
 
     # Received chunks.
 
@@ -242,7 +242,7 @@ class Lifecycle:
             self._counters.drop("init")
         elif isinstance(self._state, states.ShutdownAckSent):
             # Section 9.2: the peer has not received SHUTDOWN ACK yet.
-            self._builder.queue_control(chunks.ShutdownAck().encode())
+            self._builder.queue_control(chunks.ShutdownAck())
         else:
             self._builder.queue_packet(init.initiate_tag, self._handshake.answer(init, now).encode())
 
@@ -283,7 +283,7 @@ class Lifecycle:
                     block = self._handshake.make_control_block(cookie, self._queue, block.transmitter)
                 self._establish(block, now)
             case states.ShutdownAckSent():
-                self._builder.queue_control(chunks.ShutdownAck().encode())
+                self._builder.queue_control(chunks.ShutdownAck())
                 return False
             case _:
                 if not known:
@@ -365,13 +365,11 @@ class Lifecycle:
                 pass  # it has been answered
 
     def _send_shutdown(self, block: states.ControlBlock) -> None:
-        self._builder.queue_control(
-            chunks.Shutdown(block.receiver.tracker.cumulative_tsn & 0xFFFFFFFF).encode()
-        )
+        self._builder.queue_control(chunks.Shutdown(block.receiver.tracker.cumulative_tsn & 0xFFFFFFFF))
 
     def _acknowledge_shutdown(self, block: states.ControlBlock, now: float) -> None:
         self._enter(states.ShutdownAckSent(block, self._start_t2(block, now)))
-        self._builder.queue_control(chunks.ShutdownAck().encode())
+        self._builder.queue_control(chunks.ShutdownAck())
 
     def _start_t2(self, block: states.ControlBlock, now: float) -> Timer:
         block.path.stop()

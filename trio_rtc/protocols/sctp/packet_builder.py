@@ -13,7 +13,7 @@ from trio_rtc import _attrs as attrs
 
 from .counters import Counters
 from .options import SctpOptions
-from .packet.chunks import CookieAck, CookieEcho
+from .packet.chunks import Chunk, CookieAck, CookieEcho
 from .packet.header import HEADER_SIZE, add_checksum, encode_header, encode_packet
 from .state import ControlBlock
 from .tx.nagle import BATCH_PACKETS, Nagle
@@ -72,21 +72,13 @@ class PacketBuilder:
             header = encode_header(self._options.local_port, self._options.remote_port, verification_tag)
             self._packets.append(encode_packet(header, [chunk]))
 
-    def has_room_for_control(self) -> bool:
-        """Return whether a control chunk can be queued; else count it as dropped, before it is encoded."""
-        has_room = len(self._control) < _MAX_PENDING
-        if not has_room:
-            self._counters.drop("reply")
-        return has_room
-
-    def queue_control(self, chunk: bytes) -> None:
-        """Queue a control chunk; drop it if it does not fit a packet or too many are queued."""
-        if not self.has_room_for_control():
-            return
-        if len(chunk) > self._capacity:
+    def queue_control(self, chunk: Chunk) -> None:
+        """Queue a control chunk; drop it, if possible unencoded, if too many are queued or it does not fit a packet."""
+        encoded = chunk.encode() if len(self._control) < _MAX_PENDING else None
+        if encoded is None or len(encoded) > self._capacity:
             self._counters.drop("reply")
             return
-        self._control.append(chunk)
+        self._control.append(encoded)
         self._quiet_until = -math.inf
 
     def queue_control_first(self, chunk: bytes) -> None:

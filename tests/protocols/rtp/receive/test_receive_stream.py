@@ -304,6 +304,10 @@ def test_another_codec_has_another_path_and_the_same_one_negotiated_again_has_no
     pipeline = stream.pipeline
     stream.receive(video_packet(1), attrs.evolve(VP8), 100, 0.1)
     assert stream.pipeline is pipeline
+    reordered = attrs.evolve(VP8, feedback=tuple(reversed(VP8.feedback)))
+    assert reordered != VP8
+    stream.receive(video_packet(1), reordered, 100, 0.1)
+    assert stream.pipeline is pipeline
     stream.receive(video_packet(2), attrs.evolve(VP8, name="VP9"), 100, 0.2)
     assert isinstance(stream.pipeline, VideoReceivePipeline)
     assert stream.pipeline is not pipeline

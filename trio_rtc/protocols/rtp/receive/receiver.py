@@ -544,7 +544,8 @@ class RtpReceiver:
     def report_blocks(self, kinds: Collection[str], now: float) -> dict[str, list[ReportBlock]]:
         blocks: dict[str, list[ReportBlock]] = {}
         for stream in self.streams:
-            if ("video" if stream.is_video else "audio") in kinds:
+            section = self._sections.by_mid.get(stream.mid)
+            if section is None or section.kind in kinds:
                 blocks.setdefault(stream.mid, []).append(stream.report_block(now))
         return blocks
 

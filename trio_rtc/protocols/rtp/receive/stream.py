@@ -15,6 +15,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from trio_rtc import _attrs as attrs
 from trio_rtc.protocols.rtcp import (
     FullIntraRequest,
     GenericNack,
@@ -311,9 +312,12 @@ class RtpReceiveStream:
             del self.contributors[next(iter(self.contributors))]
 
     def _set_codec(self, codec: Codec) -> None:
-        """Set the codec. An equal one, negotiated again, leaves the pipeline and the kept packets as they are."""
-        changed = codec != self.codec
-        self.codec = codec
+        """Set the codec. The same one, negotiated again, leaves the pipeline and the kept packets as they are.
+
+        Offers and answers list feedback in the order of either side, and the pipeline does not depend on it.
+        """
+        before, self.codec = self.codec, codec
+        changed = before is None or attrs.evolve(codec, feedback=before.feedback) != before
         if changed:
             self._early.begin(is_video=self.is_video)
         self._update_nack()

@@ -301,7 +301,7 @@ class Transmitter:
         elif cumulative > before:
             self.t3_deadline = now + self.timeout.value
         if self._probed_at is not None and self.advertised_window:
-            self._end_probing(self._probed_at, now)
+            self._end_probing(self._probed_at, now, dropped=not acknowledged)
         if outstanding.abandoned:
             self.forward_pending = True
         if measures:
@@ -322,18 +322,18 @@ class Transmitter:
             now=now,
         )
 
-    def _end_probing(self, probed_at: float, now: float) -> None:
-        """Retransmit the last probe, now that the window has opened: the peer has dropped it.
+    def _end_probing(self, probed_at: float, now: float, *, dropped: bool) -> None:
+        """Retransmit the last probe if the peer has dropped it, now that the window has opened.
 
         T3-rtx has backed off with the probes, although the path has lost nothing. If the probe has left less than a
-        round trip ago, its acknowledgement may follow.
+        round trip ago, its acknowledgement may follow; of several chunks, those of the others follow that of the first.
         """
         self._probed_at = None
         self.timeout.reset_back_off()
         outstanding = self.outstanding
         if outstanding.chunks:
             self.t3_deadline = min(self.t3_deadline, now + self.timeout.value)
-        if outstanding.flight and now - probed_at >= (self.timeout.smoothed or 0.0):
+        if dropped and outstanding.flight and now - probed_at >= (self.timeout.smoothed or 0.0):
             self._abandon(outstanding.mark_all_lost(now), now)
 
     def _sample_delivery(self, newest: int, now: float) -> DeliverySample | None:
@@ -376,14 +376,17 @@ class Transmitter:
         """Handle T3-rtx (section 6.3.3)."""
         if now < self.t3_deadline:
             return
-        if not self.advertised_window:
-            self._probed_at = now
-        self.timeout.back_off()
         self.t3_deadline = math.inf
         self._timed_tsn = None
         outstanding = self.outstanding
+        if not outstanding.chunks and not self._queue.has_sendable:
+            self._probe_allowed = False
+            return
+        if not self.advertised_window:
+            self._probed_at = now
+        self.timeout.back_off()
         if not outstanding.chunks:
-            self._probe_allowed = self._queue.has_sendable
+            self._probe_allowed = True
             return
         self.errors += 1
         self.t3_deadline = now + self.timeout.value
