@@ -14,6 +14,7 @@ from trio_rtc.codecs.implementations import (
     EncoderSetup,
     silence_svt_av1,
 )
+from trio_rtc.codecs.thread_priority import preserved_thread_priority
 
 
 def setup_of(width=640, height=360, *, bitrate=500_000, ceiling=600_000, threads=2, **options):
@@ -42,7 +43,8 @@ def test_ffmpeg_accepts_every_setting_of_the_software_encoders(codec, size):
     context.bit_rate, context.framerate = 600_000, Fraction(30)
     context.options = encoder.settings(setup_of(*size, max_slice_size=1200))
     assert context.options
-    context.open()
+    with preserved_thread_priority():
+        context.open()
     # FFmpeg leaves the options that it does not know.
     assert context.options == {}
 

@@ -21,6 +21,7 @@ from .implementations import (
 from .options import VideoEncoderOptions
 from .quantizers import quantizer_of
 from .rate_control import RateControl
+from .thread_priority import preserved_thread_priority
 from .video_clock import VIDEO_CLOCK_RATE, FramerateLimiter, VideoClock
 
 _NEVER = 100_000  # frames between keyframes without a request
@@ -217,7 +218,8 @@ class FFmpegVideoEncoder:
         context.max_b_frames = 0
         context.thread_count = threads
         context.options = {**implementation.settings(setup), **options.extra}
-        context.open()
+        with preserved_thread_priority():
+            context.open()
         return context
 
 

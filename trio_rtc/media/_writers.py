@@ -16,6 +16,7 @@ from trio_rtc.codecs.audio_decoder import opus_frame_duration
 from trio_rtc.codecs.frame_converter import FrameConverter, scaled_size
 from trio_rtc.codecs.implementations import silence_svt_av1
 from trio_rtc.codecs.samples import frame_of, layout, samples_of
+from trio_rtc.codecs.thread_priority import preserved_thread_priority
 from trio_rtc.protocols.rtp.packet.frame import EncodedFrame
 
 from ._demuxed import MediaFrame
@@ -40,7 +41,8 @@ _VIDEO_BITRATE = 2_500_000
 _AUDIO_BITRATE = 128_000
 _ENCODER_OPTIONS = {
     "libx264": {"preset": "veryfast"},
-    "libvpx": {"deadline": "realtime", "cpu-used": "6", "lag-in-frames": "0"},
+    # The threads of libvpx wait actively for each other.
+    "libvpx": {"deadline": "realtime", "cpu-used": "6", "lag-in-frames": "0", "threads": "1"},
 }
 _GAP = 0.1  # seconds
 _MAX_SILENCE = 3600  # seconds
@@ -283,6 +285,8 @@ def _av1_stream(container: av.container.OutputContainer, probed: av.VideoStream)
     context.flags &= ~Flags.global_header
     context.extradata = probed.codec_context.extradata
     context.thread_count = 1
+    with preserved_thread_priority():
+        context.open()
     return stream
 
 
