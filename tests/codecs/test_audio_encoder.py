@@ -50,6 +50,32 @@ def test_pause_appears_in_timestamps_and_marker(codec):
     assert timestamps == sorted(set(timestamps))
 
 
+@codecs
+@pytest.mark.parametrize("timed", [True, False])
+def test_a_pause_of_the_capture_clock_appears_in_timestamps(codec, timed):
+    encoder = create_audio_encoder(codec)
+    source = tone(440)
+    frames = []
+    for index in range(20):
+        frame = source.next_frame()
+        if not timed:
+            frame.pts = None
+        frames += encoder.encode(frame, captured=7.0 + 0.02 * index + (0.3 if index >= 10 else 0.0))
+    marked = [frame for frame in frames if frame.marker]
+    assert [frame.timestamp for frame in marked] == [0, CODECS[codec][0] * 5 // 10]
+
+
+def test_pts_has_no_effect_beside_the_capture_clock():
+    encoder = create_audio_encoder("opus")
+    source = tone(440)
+    timestamps = []
+    for index in range(10):
+        frame = source.next_frame()
+        frame.pts += 48_000 * (2 if index >= 5 else 1)
+        timestamps += [each.timestamp for each in encoder.encode(frame, captured=0.02 * index)]
+    assert timestamps == [48_000 + 960 * index for index in range(10)]
+
+
 def test_audio_without_pts_is_contiguous():
     encoder = create_audio_encoder("PCMU")
     source = tone(440, sample_rate=8_000)

@@ -127,6 +127,67 @@ async def test_a_live_source_that_is_late_makes_no_gap() -> None:
         frames.close()
 
 
+def live_schedule(
+    timeline: AudioTimeline, count: int, *, timed: bool, late: Callable[[int], float]
+) -> list[float]:
+    """Return the start times of frames that a live source sends with some lateness each."""
+    begins = []
+    for index in range(count):
+        frame = make_audio(0.02)
+        if timed:
+            frame.pts, frame.time_base = index * 20, Fraction(1, 1000)
+        begins.append(timeline.schedule(frame, index * 0.02 + late(index)))
+    return begins
+
+
+@pytest.mark.parametrize("halt", [0.15, 0.4, 0.99])
+def test_a_live_source_that_was_halted_catches_up(halt: float) -> None:
+    def late(index: int) -> float:
+        """Return how long after its time the source sends a frame: all that were due in the halt, at its end."""
+        return max(0.0, 2 + halt - index * 0.02) if index >= 100 else 0.0
+
+    timeline = AudioTimeline()
+    begins = live_schedule(timeline, 300, timed=True, late=late)
+    # Each frame keeps its place: the delay of audio behind video does not grow.
+    assert begins == pytest.approx([index * 0.02 for index in range(300)], abs=0.002)
+
+
+@pytest.mark.parametrize(
+    ("halt", "timed", "before"),
+    [
+        pytest.param(1.1, True, 100, id="too long"),
+        pytest.param(0.4, False, 100, id="no pts"),
+        pytest.param(0.4, True, 40, id="not live yet"),
+    ],
+)
+def test_other_halts_are_pauses(halt: float, timed: bool, before: int) -> None:
+    begins = live_schedule(
+        AudioTimeline(), before + 5, timed=timed, late=lambda index: halt if index >= before else 0.0
+    )
+    assert begins[before] - begins[before - 1] == pytest.approx(0.02 + halt)
+
+
+def test_a_live_source_that_does_not_catch_up_was_paused() -> None:
+    begins = live_schedule(AudioTimeline(), 300, timed=True, late=lambda index: 0.4 if index >= 100 else 0.0)
+    steps = [later - sooner for sooner, later in pairwise(begins)]
+    (pause,) = [index for index, step in enumerate(steps) if step > 0.03]
+    assert steps[pause] == pytest.approx(0.42, abs=0.002)
+    assert pause == pytest.approx(150, abs=2)
+
+
+def test_a_source_that_sends_in_advance_is_not_live() -> None:
+    timeline, now, last = AudioTimeline(), 0.0, make_audio(0.02)
+    for index in range(150):
+        frame = make_audio(0.02)
+        frame.pts, frame.time_base = index * 20, Fraction(1, 1000)
+        now = max(now, timeline.begin(frame, now) - MAX_QUEUED)
+        timeline.schedule(frame, now)
+    last.pts, last.time_base = 3000, Fraction(1, 1000)
+    assert timeline.end is not None
+    late = timeline.end + 0.4
+    assert timeline.begin(last, late) == late
+
+
 @pytest.mark.parametrize("drift", [-0.0005, 0.0005])
 async def test_clock_drift_of_a_source_is_followed(drift: float) -> None:
     timeline, now, begins = AudioTimeline(), 0.0, []

@@ -389,8 +389,11 @@ class SendPipeline:
             )
         try:
             config = self._config(item.frame, plan, layer, bitrate)
+            # The arrival of received audio varies, its pts does not.
+            is_timed = item.is_timed or getattr(item.frame, "pts", None) is None
+            captured = item.captured if is_timed else None
             return await handle.encode(
-                config, item.number, item.frame, bitrate, item.captured, repeated_after=item.repeated_after
+                config, item.number, item.frame, bitrate, captured, repeated_after=item.repeated_after
             )
         except CodecError as error:
             self.frames_failed += 1

@@ -25,7 +25,7 @@ _DTX_INTERVAL = 20  # packets; 400 ms at 20 ms each, as in libopus
 class FFmpegAudioEncoder:
     """Encodes audio; see :class:`.AudioEncoder`.
 
-    Timestamps follow the frames' ``pts``, or the capture time of frames without one. When they jump forward by more
+    Timestamps follow the frames' capture time, or the ``pts`` of frames without one. When they jump forward by more
     than 40 ms, pending audio is padded with silence to a whole packet, and the next packet begins a talkspurt
     (``marker``).
 
@@ -154,10 +154,10 @@ class FFmpegAudioEncoder:
         ended, self._ended = self._ended, None
         if captured is not None:
             self._ended = captured + frame.samples / frame.sample_rate
-        if frame.pts is not None and frame.time_base is not None:
-            stated = round(frame.pts * frame.time_base * self._rate)
-        elif ended is not None and captured is not None and self._started:
+        if ended is not None and captured is not None and self._started:
             stated = expected + round((captured - ended) * self._rate)
+        elif frame.pts is not None and frame.time_base is not None:
+            stated = round(frame.pts * frame.time_base * self._rate)
         else:
             self._started = True
             return []

@@ -96,8 +96,8 @@ class AudioEncoder(Protocol):
         Args:
             frame: The audio; its ``pts`` and ``time_base`` give its presentation time. It is not modified.
             bitrate: Target in bits per second from now on.
-            captured: Capture time of its beginning in seconds of any clock, for audio without ``pts``. Without both, it
-                directly follows the previous audio.
+            captured: Capture time of its beginning in seconds of any clock. Then its ``pts`` has no effect except that
+                of the first frame. Without both, it directly follows the previous audio.
 
         Returns:
             The whole packets that this audio completes.

@@ -4,6 +4,10 @@ Applications send audio as they produce it: a microphone every 20 ms, text to sp
 one timeline in real time. Audio that is sent while earlier audio is queued follows it without a gap. Audio that is sent
 after a pause begins at once, so that the pause becomes a gap in the RTP timestamps.
 
+A live source that was halted, for example because the process had no CPU time, then sends the missed frames at once,
+with continuous ``pts``. They are not a pause but late, and keep their places on the timeline: otherwise its audio would
+be delayed from then on. A source is live if it has sent audio in real time for a second.
+
 All times are in seconds of trio's clock.
 """
 
@@ -17,7 +21,15 @@ from trio_rtc import _attrs as attrs
 MAX_QUEUED = 0.3
 """Maximum duration of queued audio."""
 MAX_LATENESS = 0.1
-"""Maximum delay of audio behind the end of the previous audio: more is a pause, not a late live source."""
+"""Maximum delay of audio behind the end of the previous audio: more is a pause or a halt."""
+_MAX_HALT = 1.0
+"""Maximum delay of audio from a live source that was halted."""
+_CATCH_UP_TIME = 1.0
+"""Maximum duration of larger delays than ``MAX_LATENESS``; a source that then is still late was paused."""
+_LIVE_AFTER = 1.0
+"""Duration of audio in real time after which a source is live."""
+_MIN_GAP = 0.04
+"""Minimum gap between the ``pts`` of two frames: the timestamps of files are rounded."""
 _MAX_GAP = 10.0
 """Maximum gap between the ``pts`` of two frames; a longer one is a change of the clock."""
 _MAX_SLEW = 0.001
@@ -37,6 +49,8 @@ class AudioTimeline:
 
     end: float | None = None
     _expected_pts: float | None = None
+    _live_from: float = 0.0
+    _late_since: float | None = None
     _start_times: deque[float] = attrs.Factory(deque)
 
     def begin(self, frame: Any, now: float) -> float:
@@ -44,7 +58,7 @@ class AudioTimeline:
         if end is None:
             return now
         begin = end + self._gap(frame)
-        if now > begin + MAX_LATENESS:
+        if now > begin + MAX_LATENESS and not self._was_halted(frame, begin, now):
             return now
         correction: float = _MAX_SLEW * duration_of(frame)
         return begin + min(max(now - begin, -correction), correction)
@@ -53,6 +67,7 @@ class AudioTimeline:
         """Append a piece to the timeline, and return its start time."""
         duration = duration_of(piece)
         begin = self.begin(piece, now)
+        self._record_lateness(begin, now)
         self.end = begin + duration
         while self._start_times and self._start_times[0] < now:
             self._start_times.popleft()
@@ -76,9 +91,28 @@ class AudioTimeline:
     def _gap(self, frame: Any) -> float:
         """Return the gap between the last frame and this one by their ``pts``; 0 if it is not a pause."""
         pts, expected = _seconds_of(frame), self._expected_pts
-        if pts is None or expected is None or not MAX_LATENESS < pts - expected <= _MAX_GAP:
+        if pts is None or expected is None or not _MIN_GAP < pts - expected <= _MAX_GAP:
             return 0.0
         return pts - expected
+
+    def _was_halted(self, frame: Any, begin: float, now: float) -> bool:
+        """Return whether a late frame is of a live source that sends what it has missed."""
+        pts, expected = _seconds_of(frame), self._expected_pts
+        if pts is None or expected is None or abs(pts - expected) > _MIN_GAP:
+            return False
+        if begin - self._live_from < _LIVE_AFTER or now - begin > _MAX_HALT:
+            return False
+        return self._late_since is None or now - self._late_since < _CATCH_UP_TIME
+
+    def _record_lateness(self, begin: float, now: float) -> None:
+        is_pause = self.end is None or begin - self.end > _MIN_GAP
+        if is_pause or begin - now > MAX_LATENESS:
+            # Audio that is queued in advance is not live.
+            self._live_from = begin
+        if is_pause or now - begin <= MAX_LATENESS:
+            self._late_since = None
+        elif self._late_since is None:
+            self._late_since = now
 
 
 def duration_of(frame: Any) -> float:

@@ -48,12 +48,14 @@ class CapturedFrame(NamedTuple):
         captured: The time of capture or repetition, by trio's clock in seconds.
         frame: The frame.
         repeated_after: Seconds from capture to repetition; 0 for a new frame.
+        is_timed: Whether the producer has given the time of capture; otherwise it is that of arrival.
     """
 
     number: int
     captured: float
     frame: Any
     repeated_after: float = 0.0
+    is_timed: bool = True
 
 
 class SourceStats:
@@ -161,6 +163,7 @@ class FrameSource:
         self._last_frame = frame
         now = trio.current_time()
         self.stats.record(frame, now)
+        is_timed = captured is not None
         captured = now if captured is None else captured
         if self._retains:
             self._retain(frame, captured)
@@ -172,7 +175,9 @@ class FrameSource:
             output = frame if is_enabled else blank(frame)
             if output is not None:
                 fits &= queue.put(
-                    CapturedFrame(self._number, captured, output) if queue in self._paced else output
+                    CapturedFrame(self._number, captured, output, is_timed=is_timed)
+                    if queue in self._paced
+                    else output
                 )
         return fits
 

@@ -193,8 +193,9 @@ class MediaStreamTrackSource(trio.abc.SendChannel[Any]):
     another in real time. Up to 0.3 seconds are queued in advance, and ``send`` waits until the rest of its frame is
     queued. Audio that is sent when nothing is queued is played at once, so a pause of the application is preserved.
 
-    Frames without ``pts`` get timestamps of that timeline. A frame's ``pts`` becomes its RTP timestamp, and a gap of up
-    to 10 seconds between two of them is played as silence.
+    RTP timestamps are those of that timeline. A gap of 40 ms to 10 seconds between the ``pts`` of two audio frames is
+    played as silence. A live source whose ``pts`` are continuous, and that was halted for up to a second, may send the
+    missed frames at once. The ``pts`` of a video frame becomes its RTP timestamp.
 
     Audio that is sent before the connection is established is paced too, and dropped. An ``EncodedFrame`` is not paced.
     """

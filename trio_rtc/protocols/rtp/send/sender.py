@@ -171,7 +171,7 @@ class RtpSender:
 
     @property
     def ssrcs(self) -> list[int]:
-        return [ssrc for ssrc, state in self._states.items() if state.stream.clock is not None]
+        return [ssrc for ssrc, state in self._states.items() if state.stream.clock.is_running]
 
     def set_sections(self, sections: Iterable[SendParameters]) -> list[int]:
         """Replace the sections. Streams that stay continue with their sequence numbers.
@@ -333,7 +333,7 @@ class RtpSender:
 
     def path_restored(self, now: float) -> list[KeyframeRequested]:
         """Return the keyframe requests of the video streams: packets sent before were not received."""
-        running = [state for state in self._states.values() if state.stream.clock is not None]
+        running = [state for state in self._states.values() if state.stream.clock.is_running]
         requests = [state.request_keyframe(now, again=True) for state in running]
         return [request for request in requests if request is not None]
 
@@ -504,7 +504,7 @@ class RtpSender:
 
     def handle_report(self, block: ReportBlock, round_trip: float | None, now: float) -> None:
         state = self._states.get(block.ssrc)
-        if state is None or state.stream.clock is None:
+        if state is None or not state.stream.clock.is_running:
             return
         report = state.report
         # A peer that reports on the SSRC knows its section and layer.
@@ -539,11 +539,12 @@ class RtpSender:
         reports: dict[str, list[SenderReport]] = {}
         for ssrc, state in self._states.items():
             stream = state.stream
-            if stream.clock is not None and state.parameters.kind in kinds:
+            timestamp = stream.clock.extrapolate(now)
+            if timestamp is not None and state.parameters.kind in kinds:
                 report = SenderReport(
                     ssrc,
                     ntp_from_unix(wall_clock),
-                    stream.clock.extrapolate(now),
+                    timestamp,
                     stream.counters.packets_sent & 0xFFFFFFFF,
                     stream.counters.bytes_sent & 0xFFFFFFFF,
                 )

@@ -32,6 +32,7 @@ from trio_rtc.protocols.rtp.stats import FrameRate, QualityLimitation, Totals, n
 from .history import PacketHistory
 from .identifiers import StreamIdentifiers
 from .retransmitter import Retransmitter
+from .rtp_clock import RtpClock, TimestampPoint
 from .telephone_events import TelephoneEventSender
 
 _HUGE = 2.5
@@ -70,25 +71,6 @@ class SendCounters:
     firs_received: int = 0
 
 
-@attrs.frozen
-class TimestampPoint:
-    """A timestamp of the RTP clock at some time (RFC 3550 section 6.4.1).
-
-    Attributes:
-        timestamp: 32 bits.
-        at: The time in seconds.
-        clock_rate: Units of the timestamp per second.
-    """
-
-    timestamp: int
-    at: float
-    clock_rate: int
-
-    def extrapolate(self, now: float) -> int:
-        """Return the timestamp at another time."""
-        return (self.timestamp + round((now - self.at) * self.clock_rate)) & 0xFFFFFFFF
-
-
 class RtpSendStream:
     """Sends one encoding.
 
@@ -107,7 +89,7 @@ class RtpSendStream:
         target_bitrate: Its target bitrate in bits per second; ``None`` before it is known.
         rate: The frame rate.
         size: The width and height of the last frame with known dimensions, in pixels.
-        clock: The last timestamp of the RTP clock; ``None`` before the first packet.
+        clock: Its RTP clock.
         identifiers: The MID and RID elements of its packets.
         retransmitter: Its retransmissions.
     """
@@ -124,7 +106,7 @@ class RtpSendStream:
         self.encoding = encoding
         self.counters = SendCounters()
         self.codec: Codec | None = None
-        self.clock: TimestampPoint | None = None
+        self.clock = RtpClock()
         self.identifiers = StreamIdentifiers(mid, encoding.rid, ExtensionMap())
         self.retransmitter = Retransmitter(encoding.ssrc, history, numbers)
         self.limitation = QualityLimitation()
@@ -198,7 +180,8 @@ class RtpSendStream:
         payloads = packetizer.packetize(frame, room)
         timestamp = (frame.timestamp + self._timestamp_offset) & 0xFFFFFFFF
         # RFC 3550 section 5.1: a timestamp is the instant of sampling, not of the end of encoding.
-        self.clock = TimestampPoint(timestamp, now if captured is None else captured, codec.clock_rate)
+        at = now if captured is None else captured
+        self.clock.record(TimestampPoint(timestamp, at, codec.clock_rate))
         extensions = self._frame_elements(frame)
         is_video = frame.codec.lower() not in _AUDIO_MARKS
         last = len(payloads) - 1
@@ -269,16 +252,18 @@ class RtpSendStream:
     def adopt(self, packet: RtpPacket, payload_type: int, clock_rate: int, now: float) -> RtpPacket | None:
         """Return a packet of another stream as one of ours; ``None`` if it is a repetition or too late."""
         if self._forwarder is None:
-            first = self._timestamp_offset if self.clock is None else self.clock.extrapolate(now)
-            self._forwarder = RtpForwarder(self._numbers.next, first)
+            first = self.clock.extrapolate(now)
+            self._forwarder = RtpForwarder(
+                self._numbers.next, self._timestamp_offset if first is None else first
+            )
         rewritten = self._forwarder.rewrite(packet, clock_rate, now)
         if rewritten is None:
             return None
         number, timestamp = rewritten
         if number >= self._numbers.next:
             self._numbers.next = number + 1
-        if self.clock is None or self.clock.timestamp != timestamp:
-            self.clock = TimestampPoint(timestamp, now, clock_rate)
+        if self.clock.last is None or self.clock.last.timestamp != timestamp:
+            self.clock.record(TimestampPoint(timestamp, now, clock_rate))
         identifiers = self.identifiers.media_elements
         return RtpPacket(
             payload_type,
@@ -352,10 +337,12 @@ class RtpSendStream:
 
     def _clock_at(self, at: float) -> int:
         """Return the RTP timestamp of a time, by the clock of the audio if any was sent."""
-        if self.clock is None:
+        timestamp = self.clock.extrapolate(at)
+        if timestamp is None:
+            timestamp = self._timestamp_offset
             rate = 8000 if self.codec is None else self.codec.clock_rate
-            self.clock = TimestampPoint(self._timestamp_offset, at, rate)
-        return self.clock.extrapolate(at)
+            self.clock.record(TimestampPoint(timestamp, at, rate))
+        return timestamp
 
     def _count(self, frame: EncodedFrame, now: float) -> None:
         counters, size = self.counters, len(frame.payload)
