@@ -83,19 +83,20 @@ def _read_formats(description: SessionDescription, index: int) -> tuple[Codec, .
         if encoding is not None and payload_type not in formats:
             kinds = tuple(dict.fromkeys((*feedback.get(payload_type, ()), *feedback.get(None, ()))))
             formats[payload_type] = encoding, fmtps.get(text, ""), kinds
-    repairs = {
-        _read_codec(number, *members).associated_payload_type: number
-        for number, members in reversed(formats.items())
-        if _is_rtx(members[0])
-    }
-    return tuple(
-        _read_codec(number, *members, None if _is_rtx(members[0]) else repairs.get(number))
-        for number, members in formats.items()
+    rtx = _rtx_payload_types(
+        [_read_codec(number, *members) for number, members in formats.items() if members[0][0].lower() == RTX]
     )
+    return tuple(_read_codec(number, *members, rtx.get(number)) for number, members in formats.items())
 
 
-def _is_rtx(encoding: tuple[str, int, int]) -> bool:
-    return encoding[0].lower() == RTX
+def _rtx_payload_types(formats: Sequence[Codec]) -> dict[int | None, int]:
+    """Return the payload type of each payload type's retransmissions; ``formats`` are those of rtx."""
+    numbers = {codec.payload_type for codec in formats}
+    return {
+        codec.associated_payload_type: codec.payload_type
+        for codec in reversed(formats)
+        if codec.associated_payload_type not in numbers
+    }
 
 
 def _read_codec(
@@ -126,13 +127,8 @@ _shared_codec = functools.lru_cache(maxsize=512)(_make_codec)
 
 def _with_rtx(formats: Iterable[Codec]) -> tuple[Codec, ...]:
     known = tuple(formats)
-    repairs: dict[int | None, int] = {}
-    for codec in known:
-        if codec.key == RTX:
-            repairs.setdefault(codec.associated_payload_type, codec.payload_type)
-    return tuple(
-        codec.with_rtx(None if codec.key == RTX else repairs.get(codec.payload_type)) for codec in known
-    )
+    rtx = _rtx_payload_types([codec for codec in known if codec.key == RTX])
+    return tuple(codec.with_rtx(rtx.get(codec.payload_type)) for codec in known)
 
 
 def offered_formats(
