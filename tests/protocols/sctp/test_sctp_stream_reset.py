@@ -173,7 +173,7 @@ def test_a_request_examines_a_bounded_number_of_streams() -> None:
 
 def test_a_new_association_resets_nothing() -> None:
     resets = StreamReset(1, 2, True)
-    assert not resets.is_busy
+    assert not resets.has_requests
     assert not resets.has_chunks
     assert resets.errors == 0
     assert resets.deadline == math.inf
@@ -188,7 +188,7 @@ def test_repetitions_are_counted_for_each_request() -> None:
     assert block is not None
     assert block.errors == block.resets.errors == 3
     pair.lost = lambda sender, packet: False
-    assert pair.run(lambda: not block.resets.is_busy, 20)
+    assert pair.run(lambda: not block.resets.has_requests, 20)
     assert block.errors == 0
     assert block.resets.deadline == math.inf
     pair.left.association.reset_streams([1], pair.now)
@@ -220,11 +220,11 @@ def test_only_the_answer_to_the_request_in_flight_counts() -> None:
     for sequence in (4, 6):
         chunk = ReConfig((ReconfigurationResponse(sequence, 1).encode(),))
         assert resets.handle_chunk(chunk, receiver, queue) == []
-        assert resets.is_busy
+        assert resets.has_requests
     chunk = ReConfig((ReconfigurationResponse(5, 1).encode(),))
     assert resets.handle_chunk(chunk, receiver, queue) == [OutgoingStreamsReset((1,))]
     assert resets.handle_chunk(chunk, receiver, queue) == []
-    assert not resets.is_busy
+    assert not resets.has_requests
 
 
 def test_a_peer_that_cannot_reset_fails_once_for_each_stream() -> None:
@@ -237,7 +237,7 @@ def test_a_peer_that_cannot_reset_fails_once_for_each_stream() -> None:
     assert transmitter is not None
     assert resets.prepare(queue, transmitter.transmitter) == [OutgoingResetFailed((1, 3))]
     assert resets.prepare(queue, transmitter.transmitter) == []
-    assert not resets.is_busy
+    assert not resets.has_requests
 
 
 # A scripted peer. The association's TSNs and requests begin with 100, those of the peer with 20.

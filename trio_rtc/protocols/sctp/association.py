@@ -347,7 +347,7 @@ class Association:
         lifecycle = self._lifecycle
         block = lifecycle.block
         if block is not None:
-            if block.resets.is_active:
+            if block.resets.may_have_work:
                 self._events += block.resets.prepare(self._queue, block.transmitter)
             if not lifecycle.accepts_messages:
                 lifecycle.advance_shutdown(now)
@@ -460,7 +460,7 @@ class Association:
         if receiver.reports:
             for report in receiver.take_error_causes():
                 self._builder.queue_control(chunks.Error((report,)))
-        if block.resets.is_active:
+        if block.resets.may_have_work:
             self._events += block.resets.perform_deferred(receiver)
         if has_new_data and not self._lifecycle.sends_data:
             self._lifecycle.handle_data_after_shutdown()

@@ -197,7 +197,7 @@ class PacketBuilder:
         """Return and remove the control chunks to send now, with a SACK first if there is something to acknowledge."""
         # A new list, because the chunks added below must not be sent again with the next packet.
         control, self._control = self._control, []
-        if block.resets.is_active and block.resets.has_chunks:
+        if block.resets.may_have_work and block.resets.has_chunks:
             control += block.resets.take_chunks(now, block.transmitter.timeout.value)
         if block.transmitter.forward_pending:
             forward = block.transmitter.take_forward_tsn()
@@ -257,5 +257,5 @@ def _has_chunks(block: ControlBlock) -> bool:
         block.receiver.ack_due
         or transmitter.forward_pending
         or bool(transmitter.outstanding.lost)
-        or (block.resets.is_active and block.resets.has_chunks)
+        or (block.resets.may_have_work and block.resets.has_chunks)
     )

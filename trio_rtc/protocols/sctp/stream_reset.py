@@ -49,8 +49,8 @@ class StreamReset:
         supported: Whether the peer supports RFC 6525.
         deadline: When the outstanding request is retransmitted; ``math.inf`` if there is none.
         errors: Retransmissions of the outstanding request.
-        is_active: Whether there may be something to do: streams to reset, a request of either side, responses. Read
-            for every packet, so that it enters this module only then.
+        may_have_work: Whether there may be streams to reset, a request of either side, or responses; cleared by
+            ``prepare`` only. Read for every packet, so that it enters this module only then.
     """
 
     next_sequence: int
@@ -58,7 +58,7 @@ class StreamReset:
     supported: bool
     deadline: float = math.inf
     errors: int = 0
-    is_active: bool = False
+    may_have_work: bool = False
     _requested: dict[int, None] = attrs.field(factory=dict)
     _request: OutgoingResetRequest | None = None
     _request_due: bool = False
@@ -70,10 +70,11 @@ class StreamReset:
         """Request the reset of an outgoing stream, unless it is in the outstanding request."""
         if self._request is None or stream_id not in self._request.stream_ids:
             self._requested[stream_id] = None
-            self.is_active = True
+            self.may_have_work = True
 
     @property
-    def is_busy(self) -> bool:
+    def has_requests(self) -> bool:
+        """Whether a requested reset of an outgoing stream has not been answered yet."""
         return bool(self._requested) or self._request is not None
 
     @property
@@ -82,7 +83,7 @@ class StreamReset:
 
     def prepare(self, queue: SendQueue, transmitter: Transmitter) -> list[SctpEvent]:
         """Prepare the next request if streams have drained. Return failures if the peer does not support resets."""
-        self.is_active = self.is_busy or self.has_chunks or self._deferred is not None
+        self.may_have_work = self.has_requests or self.has_chunks or self._deferred is not None
         if self._request is not None or not self._requested:
             return []
         if not self.supported:
@@ -139,7 +140,7 @@ class StreamReset:
 
     def handle_chunk(self, chunk: ReConfig, receiver: Receiver, queue: SendQueue) -> list[SctpEvent]:
         """Handle a RE-CONFIG; malformed parameters raise ``ProtocolError`` before anything is changed."""
-        self.is_active = True
+        self.may_have_work = True
         events: list[SctpEvent] = []
         for parameter in [parse_reconfiguration(parameter) for parameter in chunk.parameters]:
             match parameter:
