@@ -79,8 +79,8 @@ def start_ice(core: AnyCore, peer: AnyCore, now: float) -> None:
     assert isinstance(core, ice.Agent)
     assert isinstance(peer, ice.Agent)
     for agent, address in ((core, ALICE), (peer, BOB)):
-        agent.add_local_address(address, local_preference=65535, now=now)
-        agent.local_addresses_complete(now)
+        agent.add_socket(address, local_preference=65535, now=now)
+        agent.finish_sources(now)
     for agent, other in ((core, peer), (peer, core)):
         agent.set_remote_parameters(other.local_parameters, now)
         for candidate in other.local_candidates:

@@ -64,9 +64,9 @@ class IceNetwork:
         host = Host(agent, addresses)
         self.hosts.append(host)
         for index, address in enumerate(addresses):
-            agent.add_local_address(address, local_preference=65535 - index, now=self.now)
+            agent.add_socket(address, local_preference=65535 - index, now=self.now)
         if complete:
-            agent.local_addresses_complete(self.now)
+            agent.finish_sources(self.now)
         host.collect_events()
         return host
 

@@ -26,8 +26,8 @@ BOB_AGAIN: Final = Address("10.0.0.3", 3000)
 def agent_with_two_pairs(role: IceRole) -> tuple[Agent, "ScriptedPeer"]:
     """Return an agent at ALICE, and its peer with candidates at BOB (higher priority) and BOB_AGAIN, none checked."""
     agent = Agent(IceOptions(), rng=random.Random(1), role=role)
-    agent.add_local_address(ALICE, local_preference=65535, now=0.0)
-    agent.local_addresses_complete(0.0)
+    agent.add_socket(ALICE, local_preference=65535, now=0.0)
+    agent.finish_sources(0.0)
     peer = ScriptedPeer(agent, ALICE, BOB)
     agent.set_remote_parameters(peer.parameters, 0.0)
     agent.add_remote_candidate(peer.candidate(), 0.0)
@@ -46,8 +46,8 @@ def agent_with_pairs(
     """Return an agent and its peer with candidates at these addresses, by falling priority, none checked."""
     agent = Agent(IceOptions(**options), rng=random.Random(1), role=role)
     for index, address in enumerate(local):
-        agent.add_local_address(address, local_preference=65535 - index, now=0.0)
-    agent.local_addresses_complete(0.0)
+        agent.add_socket(address, local_preference=65535 - index, now=0.0)
+    agent.finish_sources(0.0)
     peer = ScriptedPeer(agent, local[0], remote[0])
     agent.set_remote_parameters(peer.parameters, 0.0)
     add_candidates(agent, 0.0, *remote)

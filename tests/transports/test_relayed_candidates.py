@@ -368,7 +368,7 @@ async def test_an_allocation_that_ends_is_removed_and_replaced_in_the_next_gener
         assert alice.agent.local_candidates == ()
         assert alice.agent.state == "disconnected"
         alice.events.clear()
-        alice.agent.expect_local_addresses()
+        alice.agent.expect_sources()
         alice.agent.restart(trio.current_time())
         bob.agent.restart(trio.current_time())
         for side, peer in ((alice, bob), (bob, alice)):

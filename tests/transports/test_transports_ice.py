@@ -108,7 +108,7 @@ async def running_ice(*, connected: bool = True, capacity: int = 32) -> AsyncIte
     ice = IceTransport(agent, Inbox[list[Datagram]](), upper, events.record)
     running = Running(ice, ScriptedSocket(LOCAL), upper, events)
     ice.add_socket(running.socket)
-    agent.add_local_address(LOCAL, local_preference=1, now=trio.current_time())
+    agent.add_socket(LOCAL, local_preference=1, now=trio.current_time())
     async with trio.open_nursery() as nursery:
         await nursery.start(ice.run)
         if connected:
@@ -302,7 +302,7 @@ async def test_packets_of_the_agent_are_sent_on_their_local_socket() -> None:
     async with running_ice() as running:
         other = ScriptedSocket(OTHER_LOCAL)
         running.ice.add_socket(other)
-        running.ice.agent.add_local_address(OTHER_LOCAL, local_preference=2, now=trio.current_time())
+        running.ice.agent.add_socket(OTHER_LOCAL, local_preference=2, now=trio.current_time())
         await running.ice.flush()
         await trio.sleep(1)
         assert PEER in [remote for _, remote in other.sent]
@@ -357,7 +357,7 @@ async def test_the_task_waits_for_one_full_socket_of_several() -> None:
             running.ice.add_socket(other)
             sockets = [running.socket, other]
             now = trio.current_time()
-            running.ice.agent.add_local_address(OTHER_LOCAL, local_preference=2, now=now)
+            running.ice.agent.add_socket(OTHER_LOCAL, local_preference=2, now=now)
             sockets[full].gate.shut()
             # Longer than the error response to it.
             request = binding_request(bytes(12), [StunAttribute(AttributeType.USERNAME, bytes(60))]).encode()

@@ -16,7 +16,7 @@ import trio
 from trio_rtc import _attrs as attrs
 from trio_rtc.enums import RTCIceCandidateType
 from trio_rtc.protocols._contract import Address
-from trio_rtc.protocols.ice import SERVER_NOT_REACHABLE, IceServer
+from trio_rtc.protocols.ice import IceServer
 from trio_rtc.protocols.ice.destinations import refuse_destination
 
 from .ice import IceTransport
@@ -187,7 +187,7 @@ class PortAllocator:
                 lookups.start_soon(self._add_server, server, nursery)
         self._running -= 1
         if not self._running:
-            self._ice.agent.local_addresses_complete(trio.current_time())
+            self._ice.agent.finish_sources(trio.current_time())
             await self._ice.flush()
 
     # -- sockets ---------------------------------------------------------------------------------------------
@@ -205,7 +205,7 @@ class PortAllocator:
                 break
             self._host_sockets[interface] = _OpenSocket(datagram_socket, preference)
             self._start(datagram_socket, nursery)
-            self._ice.agent.add_local_address(
+            self._ice.agent.add_socket(
                 datagram_socket.local_address, local_preference=preference, now=trio.current_time()
             )
 
@@ -304,8 +304,8 @@ class PortAllocator:
                 failures.append(error)
             except AllocationError as error:
                 logger.info("no allocation on %s from %s: %s", server.url, interface.host, error)
-                self._ice.agent.server_failed(
-                    server, error.code, error.reason, trio.current_time(), local=error.local_address
+                self._ice.agent.report_server_error(
+                    server, error.local_address, error.code, error.reason, trio.current_time()
                 )
                 await self._ice.flush()
                 return
@@ -322,7 +322,7 @@ class PortAllocator:
             return
         self._relayed_sockets[relay] = _OpenSocket(datagram_socket, preference)
         self._start(datagram_socket, nursery)
-        self._ice.agent.add_relayed_address(
+        self._ice.agent.add_relayed_socket(
             datagram_socket.local_address,
             server=relay[1],
             mapped_address=allocation.mapped_address,
@@ -331,5 +331,5 @@ class PortAllocator:
         )
 
     async def _report_failure(self, server: IceServer, reason: str) -> None:
-        self._ice.agent.server_failed(server, SERVER_NOT_REACHABLE, reason, trio.current_time())
+        self._ice.agent.fail_server(server, reason, trio.current_time())
         await self._ice.flush()

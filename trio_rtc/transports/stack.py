@@ -197,7 +197,7 @@ class TransportStack:
         """Begin a new ICE generation with the current addresses of this host."""
         self.agent.set_transport_policy(policy)
         if self.gathering_started:
-            self.agent.expect_local_addresses()
+            self.agent.expect_sources()
             self._allocator.close_lost_addresses()
             self._start_gathering(servers)
         self.agent.restart(trio.current_time())

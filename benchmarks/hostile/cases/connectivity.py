@@ -24,8 +24,8 @@ _UUID = "1f4712db-ea17-4bcf-a596-1051{:08x}.local"
 def _make_agent() -> tuple[Agent, ScriptedPeer]:
     """Return an agent that checks as many pairs as it can have, and its peer."""
     agent = Agent(IceOptions(), rng=random.Random(1), role=IceRole.CONTROLLED)
-    agent.add_local_address(_LOCAL, local_preference=65535, now=0.0)
-    agent.local_addresses_complete(0.0)
+    agent.add_socket(_LOCAL, local_preference=65535, now=0.0)
+    agent.finish_sources(0.0)
     peer = ScriptedPeer(agent, _LOCAL, _PEER)
     agent.set_remote_parameters(peer.parameters, 0.0)
     for index in range(100):

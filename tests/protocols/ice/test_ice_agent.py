@@ -40,8 +40,8 @@ def make_hosts(network: IceNetwork, **kwargs: object) -> tuple[Host, Host]:
 def make_agent(role: IceRole, *addresses: Address, **options: float) -> Agent:
     agent = Agent(IceOptions(**options), rng=random.Random(1), role=role)  # type: ignore[arg-type]
     for index, address in enumerate(addresses):
-        agent.add_local_address(address, local_preference=65535 - index, now=0.0)
-    agent.local_addresses_complete(0.0)
+        agent.add_socket(address, local_preference=65535 - index, now=0.0)
+    agent.finish_sources(0.0)
     return agent
 
 
@@ -100,7 +100,7 @@ def test_trickled_candidates_connect_one_by_one() -> None:
     assert network.run(1.0, lambda: are_connected(alice, bob))
     assert alice.agent.state == "connected"
     for host in (alice, bob):
-        host.agent.local_addresses_complete(network.now)
+        host.agent.finish_sources(network.now)
         host.agent.remote_candidates_complete(network.now)
     network.run(0.1)
     assert alice.agent.state == bob.agent.state == "completed"
@@ -542,7 +542,7 @@ def test_credentials_have_48_and_144_bits_and_tie_breakers_64() -> None:
     tie_breakers = []
     for seed in range(20):
         agent = Agent(IceOptions(), rng=random.Random(seed), role=CONTROLLING)
-        agent.add_local_address(ALICE, local_preference=1, now=0.0)
+        agent.add_socket(ALICE, local_preference=1, now=0.0)
         peer = ScriptedPeer(agent, ALICE, BOB)
         agent.set_remote_parameters(peer.parameters, 0.0)
         agent.add_remote_candidate(peer.candidate(), 0.0)

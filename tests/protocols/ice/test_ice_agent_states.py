@@ -25,9 +25,9 @@ ALICE_AGAIN = Address("10.0.0.9", 10000)
 
 def make_agent(role: IceRole = CONTROLLING, *, complete: bool = True) -> tuple[Agent, ScriptedPeer]:
     agent = Agent(IceOptions(), rng=random.Random(1), role=role)
-    agent.add_local_address(ALICE, local_preference=65535, now=0.0)
+    agent.add_socket(ALICE, local_preference=65535, now=0.0)
     if complete:
-        agent.local_addresses_complete(0.0)
+        agent.finish_sources(0.0)
     return agent, ScriptedPeer(agent, ALICE, BOB)
 
 
@@ -131,7 +131,7 @@ def test_completed_requires_end_of_candidates_of_both_sides_and_a_nomination(las
     (check,) = peer.new_requests(0.0)
     peer.answer(check, 0.01)
     steps: dict[str, Callable[[float], object]] = {
-        "local end": agent.local_addresses_complete,
+        "local end": agent.finish_sources,
         "remote end": agent.remote_candidates_complete,
         "nomination": lambda now: peer.check(now, use_candidate=True),
     }
@@ -200,7 +200,7 @@ def test_after_a_removed_address_another_pair_has_5_seconds() -> None:
 
 def test_unsent_datagrams_of_a_removed_address_are_dropped() -> None:
     agent, peer = agent_with_two_pairs(CONTROLLED)
-    agent.add_local_address(ALICE_AGAIN, local_preference=1, now=0.0)
+    agent.add_socket(ALICE_AGAIN, local_preference=1, now=0.0)
     for local in (ALICE, ALICE_AGAIN):
         request = peer.request()
         agent.receive([Datagram(request.encode(key=peer.key), local, BOB)], 0.0)
@@ -214,17 +214,17 @@ def test_unsent_datagrams_of_a_removed_address_are_dropped() -> None:
 def test_limits_of_a_local_preference(preference: int, is_good: bool) -> None:
     agent = Agent(IceOptions(), rng=random.Random(1), role=CONTROLLED)
     if is_good:
-        agent.add_local_address(ALICE, local_preference=preference, now=0.0)
+        agent.add_socket(ALICE, local_preference=preference, now=0.0)
         assert agent.local_candidates[0].priority == (126 << 24) + (preference << 8) + 255
     else:
         with pytest.raises(ValueError, match=f"from 0 to 65535, not {preference}"):
-            agent.add_local_address(ALICE, local_preference=preference, now=0.0)
+            agent.add_socket(ALICE, local_preference=preference, now=0.0)
 
 
 @pytest.mark.parametrize(("network_id", "cost"), [(None, None), (1, None), (None, 50), (0, 0)])
 def test_network_id_and_network_cost_of_an_address(network_id: int | None, cost: int | None) -> None:
     agent = Agent(IceOptions(), rng=random.Random(1), role=CONTROLLED)
-    agent.add_local_address(ALICE, local_preference=1, now=0.0, network_id=network_id, network_cost=cost)
+    agent.add_socket(ALICE, local_preference=1, now=0.0, network_id=network_id, network_cost=cost)
     expected = [("network-id", network_id), ("network-cost", cost)]
     assert agent.local_candidates[0].extensions == tuple(
         (name, str(value)) for name, value in expected if value is not None

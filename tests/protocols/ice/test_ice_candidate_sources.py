@@ -71,7 +71,7 @@ def run(agent: Agent, now: float, until: float) -> list[Datagram]:
 def test_host_candidates_are_reported_immediately() -> None:
     agent = make_agent()
     assert agent.gathering_state == "new"
-    agent.add_local_address(ALICE, local_preference=65535, now=0.0, network_id=1, network_cost=50)
+    agent.add_socket(ALICE, local_preference=65535, now=0.0, network_id=1, network_cost=50)
     gathering, reported = agent.events()
     assert gathering == GatheringStateChanged(RTCIceGathererState.GATHERING)
     assert isinstance(reported, LocalCandidateGathered)
@@ -81,20 +81,20 @@ def test_host_candidates_are_reported_immediately() -> None:
     assert candidate.priority == 2130706431
     assert candidate.username_fragment == agent.local_parameters.username_fragment
     assert candidate.to_sdp().endswith(f"ufrag {candidate.username_fragment} network-id 1 network-cost 50")
-    agent.add_local_address(ALICE, local_preference=1, now=0.0)
+    agent.add_socket(ALICE, local_preference=1, now=0.0)
     assert agent.events() == []
-    agent.local_addresses_complete(0.0)
+    agent.finish_sources(0.0)
     assert agent.events() == [GatheringCompleted(), GatheringStateChanged(RTCIceGathererState.COMPLETE)]
 
 
 def test_relay_policy_gathers_from_relayed_addresses_only() -> None:
     agent = make_agent()
     agent.set_transport_policy(RTCIceTransportPolicy.RELAY)
-    agent.add_local_address(ALICE, local_preference=65535, now=0.0)
+    agent.add_socket(ALICE, local_preference=65535, now=0.0)
     agent.add_stun_server(ICE_SERVER, SERVER, 0.0)
     turn = IceServer.parse("turn:turn.example.org", "alice", "secret")
-    agent.add_relayed_address(OUTSIDE, server=turn, mapped_address=ALICE_6, local_preference=1, now=0.0)
-    agent.local_addresses_complete(0.0)
+    agent.add_relayed_socket(OUTSIDE, server=turn, mapped_address=ALICE_6, local_preference=1, now=0.0)
+    agent.finish_sources(0.0)
     events = agent.events()
     assert [(each.type, each.transport_address) for each in candidates(events)] == [("relay", OUTSIDE)]
     assert [(each.related_address, each.related_port) for each in candidates(events)] == [("::", 9)]
@@ -110,7 +110,7 @@ def test_a_relayed_address_queries_no_stun_server() -> None:
     agent = make_agent()
     agent.add_stun_server(ICE_SERVER, SERVER, 0.0)
     turn = IceServer.parse("turn:turn.example.org", "alice", "secret")
-    agent.add_relayed_address(OUTSIDE, server=turn, mapped_address=ALICE, local_preference=65535, now=0.0)
+    agent.add_relayed_socket(OUTSIDE, server=turn, mapped_address=ALICE, local_preference=65535, now=0.0)
     assert agent.datagrams_to_send(0.0) == []
     (relayed,) = candidates(agent.events())
     assert relayed.priority == (65535 << 8) + 255
@@ -121,9 +121,9 @@ def test_a_relayed_address_queries_no_stun_server() -> None:
 
 def test_a_late_address_resumes_gathering() -> None:
     agent = make_agent()
-    agent.local_addresses_complete(0.0)
+    agent.finish_sources(0.0)
     agent.events()
-    agent.add_local_address(ALICE, local_preference=1, now=0.0)
+    agent.add_socket(ALICE, local_preference=1, now=0.0)
     states = [event.state for event in agent.events() if isinstance(event, GatheringStateChanged)]
     assert states == ["gathering", "complete"]
 
@@ -133,10 +133,10 @@ def test_a_response_gives_a_server_reflexive_candidate(server_first: bool) -> No
     agent = make_agent()
     if server_first:
         agent.add_stun_server(ICE_SERVER, SERVER, 0.0)
-    agent.add_local_address(ALICE, local_preference=65535, now=0.0)
+    agent.add_socket(ALICE, local_preference=65535, now=0.0)
     if not server_first:
         agent.add_stun_server(ICE_SERVER, SERVER, 0.0)
-    agent.local_addresses_complete(0.0)
+    agent.finish_sources(0.0)
     agent.events()
     (query,) = agent.datagrams_to_send(0.0)
     assert (query.local, query.remote) == (ALICE, SERVER)
@@ -155,10 +155,10 @@ def test_a_response_gives_a_server_reflexive_candidate(server_first: bool) -> No
 
 def test_without_nat_there_is_no_reflexive_candidate() -> None:
     agent = make_agent()
-    agent.add_local_address(ALICE, local_preference=65535, now=0.0)
+    agent.add_socket(ALICE, local_preference=65535, now=0.0)
     agent.add_stun_server(ICE_SERVER, SERVER, 0.0)
     agent.add_stun_server(OTHER_ICE_SERVER, OTHER_SERVER, 0.0)
-    agent.local_addresses_complete(0.0)
+    agent.finish_sources(0.0)
     agent.events()
     first, second = run(agent, 0.0, 0.1)
     respond(agent, first, ALICE, 0.1)
@@ -171,8 +171,8 @@ def test_an_unreachable_server_does_not_delay_others() -> None:
     agent = make_agent()
     agent.add_stun_server(OTHER_ICE_SERVER, OTHER_SERVER, 0.0)
     agent.add_stun_server(ICE_SERVER, SERVER, 0.0)
-    agent.add_local_address(ALICE, local_preference=65535, now=0.0)
-    agent.local_addresses_complete(0.0)
+    agent.add_socket(ALICE, local_preference=65535, now=0.0)
+    agent.finish_sources(0.0)
     agent.events()
     queries = run(agent, 0.0, 0.05)
     assert [query.remote for query in queries] == [OTHER_SERVER, SERVER]
@@ -189,9 +189,9 @@ def test_an_unreachable_server_does_not_delay_others() -> None:
 
 def test_an_error_response_of_a_server_is_reported_with_its_code() -> None:
     agent = make_agent()
-    agent.add_local_address(ALICE, local_preference=65535, now=0.0)
+    agent.add_socket(ALICE, local_preference=65535, now=0.0)
     agent.add_stun_server(ICE_SERVER, SERVER, 0.0)
-    agent.local_addresses_complete(0.0)
+    agent.finish_sources(0.0)
     (query,) = agent.datagrams_to_send(0.0)
     respond(agent, query, ErrorCode(401, "Unauthorized"), 0.1)
     assert errors(agent.events()) == [CandidateErrorOccurred(*ALICE, URL, 401, "Unauthorized")]
@@ -200,11 +200,11 @@ def test_an_error_response_of_a_server_is_reported_with_its_code() -> None:
 
 def test_an_unreachable_server_is_reported_once() -> None:
     agent = make_agent()
-    agent.server_failed(ICE_SERVER, 701, "the name does not resolve", 0.0)
-    agent.server_failed(ICE_SERVER, 701, "the name does not resolve", 0.0)
+    agent.fail_server(ICE_SERVER, "the name does not resolve", 0.0)
+    agent.fail_server(ICE_SERVER, "the name does not resolve", 0.0)
     agent.add_stun_server(OTHER_ICE_SERVER, SERVER_6, 0.0)
-    agent.add_local_address(ALICE, local_preference=65535, now=0.0)
-    agent.local_addresses_complete(0.0)
+    agent.add_socket(ALICE, local_preference=65535, now=0.0)
+    agent.finish_sources(0.0)
     first, second = errors(agent.events())
     assert (first.url, first.error_code, first.error_text) == (URL, 701, "the name does not resolve")
     assert (second.url, second.error_code) == (OTHER_URL, 701)
@@ -215,7 +215,7 @@ def test_every_server_is_queried_from_all_addresses_of_its_family() -> None:
     agent = make_agent()
     loopback, link_local = Address("127.0.0.1", 10000), Address("fe80::1", 10000)
     for address in (ALICE, ALICE_6, loopback, link_local):
-        agent.add_local_address(address, local_preference=1, now=0.0)
+        agent.add_socket(address, local_preference=1, now=0.0)
     for server in (SERVER, OTHER_SERVER, SERVER_6):
         agent.add_stun_server(ICE_SERVER, server, 0.0)
     agent.add_stun_server(ICE_SERVER, SERVER, 0.0)
@@ -230,7 +230,7 @@ def test_every_server_is_queried_from_all_addresses_of_its_family() -> None:
 
 def test_queries_and_checks_alternate_with_common_pacing() -> None:
     agent = make_agent()
-    agent.add_local_address(ALICE, local_preference=1, now=0.0)
+    agent.add_socket(ALICE, local_preference=1, now=0.0)
     for index in range(4):
         agent.add_stun_server(ICE_SERVER, SERVER._replace(port=3478 + index), 0.0)
     peer = Agent(IceOptions(), rng=random.Random(9), role=IceRole.CONTROLLED)
@@ -245,10 +245,10 @@ def test_queries_and_checks_alternate_with_common_pacing() -> None:
 
 def test_removing_an_address_cancels_its_queries() -> None:
     agent = make_agent()
-    agent.add_local_address(ALICE, local_preference=1, now=0.0)
+    agent.add_socket(ALICE, local_preference=1, now=0.0)
     agent.add_stun_server(ICE_SERVER, SERVER, 0.0)
     agent.add_stun_server(OTHER_ICE_SERVER, OTHER_SERVER, 0.0)
-    agent.local_addresses_complete(0.0)
+    agent.finish_sources(0.0)
     agent.remove_socket(ALICE, 0.1)
     assert agent.datagrams_to_send(0.1) == []
     assert agent.gathering_state == "complete"
@@ -259,9 +259,9 @@ def test_removing_an_address_cancels_its_queries() -> None:
 
 def test_malformed_responses_of_a_server_are_failures() -> None:
     agent = make_agent()
-    agent.add_local_address(ALICE, local_preference=1, now=0.0)
+    agent.add_socket(ALICE, local_preference=1, now=0.0)
     agent.add_stun_server(ICE_SERVER, SERVER, 0.0)
-    agent.local_addresses_complete(0.0)
+    agent.finish_sources(0.0)
     (query,) = agent.datagrams_to_send(0.0)
     request = Message.parse(query.data)
     empty = Message(request.method, success_response(request, ALICE).message_class, request.transaction_id)
@@ -271,7 +271,7 @@ def test_malformed_responses_of_a_server_are_failures() -> None:
 
 def test_an_error_response_with_a_mapped_address_is_an_error() -> None:
     agent = make_agent()
-    agent.add_local_address(ALICE, local_preference=1, now=0.0)
+    agent.add_socket(ALICE, local_preference=1, now=0.0)
     agent.add_stun_server(ICE_SERVER, SERVER, 0.0)
     agent.events()
     (query,) = agent.datagrams_to_send(0.0)
@@ -286,9 +286,9 @@ def test_an_error_response_with_a_mapped_address_is_an_error() -> None:
 
 def test_a_reflexive_candidate_is_a_local_candidate() -> None:
     agent = make_agent()
-    agent.add_local_address(ALICE, local_preference=1, now=0.0)
+    agent.add_socket(ALICE, local_preference=1, now=0.0)
     agent.add_stun_server(ICE_SERVER, SERVER, 0.0)
-    agent.local_addresses_complete(0.0)
+    agent.finish_sources(0.0)
     (query,) = agent.datagrams_to_send(0.0)
     respond(agent, query, OUTSIDE, 0.1)
     found = [(candidate.type, candidate.transport_address) for candidate in agent.local_candidates]
@@ -298,7 +298,7 @@ def test_a_reflexive_candidate_is_a_local_candidate() -> None:
 
 def test_a_mapped_address_of_the_other_family_is_no_candidate() -> None:
     agent = make_agent()
-    agent.add_local_address(ALICE, local_preference=1, now=0.0)
+    agent.add_socket(ALICE, local_preference=1, now=0.0)
     agent.add_stun_server(ICE_SERVER, SERVER, 0.0)
     agent.events()
     (query,) = agent.datagrams_to_send(0.0)
@@ -309,7 +309,7 @@ def test_a_mapped_address_of_the_other_family_is_no_candidate() -> None:
 def test_addresses_and_servers_are_bounded() -> None:
     agent = make_agent(max_sockets=2, max_stun_servers=2)
     for index in range(5):
-        agent.add_local_address(ALICE._replace(port=10000 + index), local_preference=index, now=0.0)
+        agent.add_socket(ALICE._replace(port=10000 + index), local_preference=index, now=0.0)
         agent.add_stun_server(ICE_SERVER, SERVER._replace(port=3478 + index), 0.0)
     assert len(agent.local_candidates) == 2
     assert len(run(agent, 0.0, 0.45)) == 4
@@ -319,7 +319,7 @@ def test_all_queries_can_be_open_with_few_pairs() -> None:
     """A query may be open for half a minute, and a new one is sent every 50 milliseconds."""
     agent = make_agent(max_pairs=1, gathering_timeout=60.0)
     for index in range(32):
-        agent.add_local_address(ALICE._replace(port=10000 + index), local_preference=index, now=0.0)
+        agent.add_socket(ALICE._replace(port=10000 + index), local_preference=index, now=0.0)
     for index in range(16):
         agent.add_stun_server(ICE_SERVER, SERVER._replace(port=3478 + index), 0.0)
     asked = {Message.parse(datagram.data).transaction_id for datagram in run(agent, 0.0, 30.0)}
@@ -328,12 +328,12 @@ def test_all_queries_can_be_open_with_few_pairs() -> None:
 
 def test_a_preference_out_of_range_is_refused() -> None:
     with pytest.raises(ValueError, match="local_preference"):
-        make_agent().add_local_address(ALICE, local_preference=65536, now=0.0)
+        make_agent().add_socket(ALICE, local_preference=65536, now=0.0)
 
 
 def test_a_stray_response_is_counted() -> None:
     agent = make_agent()
-    agent.add_local_address(ALICE, local_preference=1, now=0.0)
+    agent.add_socket(ALICE, local_preference=1, now=0.0)
     stray = success_response(binding_request(bytes(12)), OUTSIDE).encode()
     agent.receive([Datagram(stray, ALICE, SERVER)], 0.0)
     assert agent.dropped == {"unexpected": 1}
@@ -344,9 +344,9 @@ def test_two_addresses_with_the_same_mapped_address_give_two_candidates() -> Non
     agent = make_agent()
     other = ALICE._replace(host="192.168.2.5")
     for preference, address in enumerate((ALICE, other)):
-        agent.add_local_address(address, local_preference=preference, now=0.0)
+        agent.add_socket(address, local_preference=preference, now=0.0)
     agent.add_stun_server(ICE_SERVER, SERVER, 0.0)
-    agent.local_addresses_complete(0.0)
+    agent.finish_sources(0.0)
     for query in run(agent, 0.0, 0.1):
         respond(agent, query, OUTSIDE, 0.1)
     reflexive = [each for each in agent.local_candidates if each.type is RTCIceCandidateType.SRFLX]
@@ -362,29 +362,41 @@ def test_a_check_is_sent_before_a_query_due_at_the_same_time() -> None:
     agent.set_remote_parameters(IceParameters("peer", "x" * 22), 0.0)
     agent.add_remote_candidate(Candidate.parse("candidate:1 1 udp 5 10.0.1.1 1024 typ host"), 0.0)
     agent.add_stun_server(ICE_SERVER, SERVER, 0.0)
-    agent.add_local_address(ALICE, local_preference=1, now=0.0)
+    agent.add_socket(ALICE, local_preference=1, now=0.0)
     assert [query.remote.port for query in run(agent, 0.0, 0.06)] == [1024, SERVER.port]
 
 
 def test_the_failure_of_a_server_is_reported_immediately() -> None:
     agent = make_agent()
-    agent.server_failed(ICE_SERVER, 701, "the name does not resolve", 0.0)
+    agent.fail_server(ICE_SERVER, "the name does not resolve", 0.0)
     assert agent.events() == [CandidateErrorOccurred(None, None, URL, 701, "the name does not resolve")]
+
+
+def test_every_error_response_of_a_turn_server_is_reported() -> None:
+    agent = make_agent()
+    turn = IceServer.parse("turn:turn.example.org", "alice", "secret")
+    agent.report_server_error(turn, ALICE, 486, "Allocation Quota Reached", 0.0)
+    agent.report_server_error(turn, ALICE_6, 486, "Allocation Quota Reached", 0.0)
+    agent.fail_server(turn, "no allocation", 0.0)
+    assert errors(agent.events()) == [
+        CandidateErrorOccurred(*local, turn.url, 486, "Allocation Quota Reached")
+        for local in (ALICE, ALICE_6)
+    ]
 
 
 def test_gathering_continues_while_addresses_are_expected() -> None:
     agent = make_agent()
-    agent.add_local_address(ALICE, local_preference=1, now=0.0)
-    agent.local_addresses_complete(0.0)
+    agent.add_socket(ALICE, local_preference=1, now=0.0)
+    agent.finish_sources(0.0)
     assert agent.gathering_state == "complete"
-    agent.expect_local_addresses()
+    agent.expect_sources()
     agent.events()
     agent.restart(1.0)
     assert agent.gathering_state == "gathering"
     assert GatheringCompleted() not in agent.events()
-    agent.add_local_address(ALICE_6, local_preference=2, now=2.0)
+    agent.add_socket(ALICE_6, local_preference=2, now=2.0)
     assert agent.gathering_state == "gathering"
-    agent.local_addresses_complete(3.0)
+    agent.finish_sources(3.0)
     assert agent.gathering_state == "complete"
     assert GatheringCompleted() in agent.events()
 
@@ -392,7 +404,7 @@ def test_gathering_continues_while_addresses_are_expected() -> None:
 @pytest.mark.parametrize(("servers", "rto"), [(8, 0.5), (12, 0.6)])
 def test_after_a_restart_each_server_is_queried_once_more(servers: int, rto: float) -> None:
     agent = make_agent()
-    agent.add_local_address(ALICE, local_preference=1, now=0.0)
+    agent.add_socket(ALICE, local_preference=1, now=0.0)
     for index in range(servers):
         agent.add_stun_server(ICE_SERVER, SERVER._replace(port=3478 + index), 0.0)
     run(agent, 0.0, 0.21)
@@ -417,14 +429,14 @@ def test_gathering_state_after_a_restart(servers: int, addresses: int, state: st
     for _ in range(servers):
         agent.add_stun_server(ICE_SERVER, SERVER, 0.0)
     for _ in range(addresses):
-        agent.add_local_address(ALICE, local_preference=1, now=0.0)
+        agent.add_socket(ALICE, local_preference=1, now=0.0)
     agent.restart(1.0)
     assert agent.gathering_state == state
 
 
 def test_a_server_added_after_completion_resumes_gathering() -> None:
     agent = make_agent()
-    agent.local_addresses_complete(0.0)
+    agent.finish_sources(0.0)
     assert agent.gathering_state == "complete"
     agent.events()
     agent.add_stun_server(ICE_SERVER, SERVER, 1.0)
@@ -439,9 +451,9 @@ def test_a_server_added_after_completion_resumes_gathering() -> None:
 def test_a_loopback_mapped_address_is_accepted_for_a_loopback_base() -> None:
     agent = make_agent()
     local = Address("127.0.0.1", 10000)
-    agent.add_local_address(local, local_preference=1, now=0.0)
+    agent.add_socket(local, local_preference=1, now=0.0)
     agent.add_stun_server(ICE_SERVER, Address("127.0.0.1", 3478), 0.0)
-    agent.local_addresses_complete(0.0)
+    agent.finish_sources(0.0)
     (query,) = agent.datagrams_to_send(0.0)
     respond(agent, query, Address("127.0.0.1", 5000), 0.1)
     assert [candidate.port for candidate in agent.local_candidates] == [10000, 5000]
@@ -452,9 +464,9 @@ def test_a_loopback_mapped_address_is_accepted_for_a_loopback_base() -> None:
 def test_a_response_to_the_last_query_completes_gathering(code: int) -> None:
     """Even if the error code is 701, which W3C uses for unreachable servers."""
     agent = make_agent()
-    agent.add_local_address(ALICE, local_preference=1, now=0.0)
+    agent.add_socket(ALICE, local_preference=1, now=0.0)
     agent.add_stun_server(ICE_SERVER, SERVER, 0.0)
-    agent.local_addresses_complete(0.0)
+    agent.finish_sources(0.0)
     agent.events()
     (query,) = agent.datagrams_to_send(0.0)
     respond(agent, query, ErrorCode(code, "no"), 0.1)

@@ -122,9 +122,9 @@ def make_agent(
         IceOptions(), rng=random.Random(1), role=IceRole.CONTROLLED, remote_candidate_filter=permits
     )
     for preference, address in enumerate(local):
-        agent.add_local_address(address, local_preference=preference, now=0.0)
+        agent.add_socket(address, local_preference=preference, now=0.0)
     if complete:
-        agent.local_addresses_complete(0.0)
+        agent.finish_sources(0.0)
     peer = ScriptedPeer(agent, local[0], PEER)
     agent.set_remote_parameters(peer.parameters, 0.0)
     return agent, peer
@@ -208,8 +208,8 @@ def test_a_loopback_candidate_waits_until_the_local_addresses_are_known() -> Non
         assert len(agent.pairs) == 0
         agent.add_remote_candidate(peer.candidate(), 0.0)
         assert agent.dropped["candidate-refused"] == 0
-        agent.add_local_address(later, local_preference=9, now=0.0)
-        agent.local_addresses_complete(0.0)
+        agent.add_socket(later, local_preference=9, now=0.0)
+        agent.finish_sources(0.0)
         assert agent.dropped["candidate-refused"] == refused
         assert sum(is_loopback(pair.remote.address.host) for pair in agent.pairs) == 1 - refused
         assert PEER in [pair.remote.address for pair in agent.pairs]
@@ -287,9 +287,9 @@ def test_a_mapped_address_is_tested_before_it_is_reported(
     mapped: Address, reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     agent = Agent(IceOptions(), rng=random.Random(1), role=IceRole.CONTROLLING)
-    agent.add_local_address(ALICE, local_preference=1, now=0.0)
+    agent.add_socket(ALICE, local_preference=1, now=0.0)
     agent.add_stun_server(ICE_SERVER, SERVER, 0.0)
-    agent.local_addresses_complete(0.0)
+    agent.finish_sources(0.0)
     (query,) = agent.datagrams_to_send(0.0)
     response = success_response(Message.parse(query.data), mapped)
     with caplog.at_level(logging.DEBUG, "trio_rtc.ice"):
@@ -311,9 +311,9 @@ def test_a_mapped_address_is_tested_before_it_is_reported(
 )
 def test_a_server_at_a_refused_address_is_not_queried(address: Address) -> None:
     agent = Agent(IceOptions(), rng=random.Random(1), role=IceRole.CONTROLLING)
-    agent.add_local_address(ALICE, local_preference=1, now=0.0)
+    agent.add_socket(ALICE, local_preference=1, now=0.0)
     agent.add_stun_server(ICE_SERVER, address, 0.0)
-    agent.local_addresses_complete(0.0)
+    agent.finish_sources(0.0)
     assert destinations(agent) == set()
     (error,) = [event for event in agent.events() if isinstance(event, CandidateErrorOccurred)]
     assert (error.url, error.error_code) == (URL, 701)
@@ -323,10 +323,10 @@ def test_a_server_at_a_refused_address_is_not_queried(address: Address) -> None:
 
 def test_another_address_of_the_same_server_is_queried() -> None:
     agent = Agent(IceOptions(), rng=random.Random(1), role=IceRole.CONTROLLING)
-    agent.add_local_address(ALICE, local_preference=1, now=0.0)
+    agent.add_socket(ALICE, local_preference=1, now=0.0)
     agent.add_stun_server(ICE_SERVER, Address("0.0.0.0", 3478), 0.0)
     agent.add_stun_server(ICE_SERVER, SERVER, 0.0)
-    agent.local_addresses_complete(0.0)
+    agent.finish_sources(0.0)
     (query,) = agent.datagrams_to_send(0.0)
     assert query.remote == SERVER
     response = success_response(Message.parse(query.data), Address("203.0.113.9", 40000))

@@ -30,8 +30,8 @@ MALLORY = Address("10.0.0.66", 6666)
 
 def make_agent(role: IceRole = IceRole.CONTROLLED, **options: float) -> tuple[Agent, ScriptedPeer]:
     agent = Agent(IceOptions(**options), rng=random.Random(1), role=role)  # type: ignore[arg-type]
-    agent.add_local_address(ALICE, local_preference=65535, now=0.0)
-    agent.local_addresses_complete(0.0)
+    agent.add_socket(ALICE, local_preference=65535, now=0.0)
+    agent.finish_sources(0.0)
     return agent, ScriptedPeer(agent, ALICE, BOB)
 
 
@@ -399,11 +399,12 @@ def test_a_closed_agent_does_nothing(end: str, connected: bool) -> None:
     assert agent.closed
     assert agent.state == "closed"
     assert agent.selected_pair is None
-    agent.add_local_address(MALLORY, local_preference=1, now=now)
+    agent.add_socket(MALLORY, local_preference=1, now=now)
     agent.remove_socket(ALICE, now)
     agent.add_stun_server(IceServer.parse("stun:x"), MALLORY, now)
-    agent.server_failed(IceServer.parse("stun:x"), 701, "", now)
-    agent.local_addresses_complete(now)
+    agent.fail_server(IceServer.parse("stun:x"), "", now)
+    agent.report_server_error(IceServer.parse("turn:x", "user", "password"), MALLORY, 486, "", now)
+    agent.finish_sources(now)
     agent.set_remote_parameters(bob.agent.local_parameters, now)
     agent.set_remote_parameters(IceParameters("anew", "x" * 24), now)
     agent.ignore_remote_candidate("candidate:1 1 udp 1 example.org 9 typ host", "a host name")

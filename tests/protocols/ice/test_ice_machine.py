@@ -48,7 +48,7 @@ class IceMachine(RuleBasedStateMachine):
         self.negotiation = [(0, 1), (1, 0)]
         for side in (0, 1):
             for index, address in enumerate(ADDRESSES[side][:addresses]):
-                self.agents[side].add_local_address(address, local_preference=65535 - index, now=self.now)
+                self.agents[side].add_socket(address, local_preference=65535 - index, now=self.now)
         self.pump()
         if stage != "new":
             self.catch_up()
@@ -169,9 +169,7 @@ class IceMachine(RuleBasedStateMachine):
     @rule(side=SIDES, index=st.integers(1, 2))
     def add_address(self, side: int, index: int) -> None:
         if index < len(ADDRESSES[side]):
-            self.agents[side].add_local_address(
-                ADDRESSES[side][index], local_preference=65535 - index, now=self.now
-            )
+            self.agents[side].add_socket(ADDRESSES[side][index], local_preference=65535 - index, now=self.now)
             self.pump()
 
     @rule(side=SIDES)
@@ -183,7 +181,7 @@ class IceMachine(RuleBasedStateMachine):
 
     @rule(side=SIDES)
     def complete(self, side: int) -> None:
-        self.agents[side].local_addresses_complete(self.now)
+        self.agents[side].finish_sources(self.now)
         if not self.negotiation and not self.candidates[side]:
             self.agents[1 - side].remote_candidates_complete(self.now)
         self.pump()

@@ -7,7 +7,7 @@ import pytest
 from trio_rtc.protocols._contract import Address
 from trio_rtc.protocols.ice import Candidate, CheckedPair, CheckState, IceOptions, IceRole
 from trio_rtc.protocols.ice.generation import Generation
-from trio_rtc.protocols.ice.nomination import choose_nominee
+from trio_rtc.protocols.ice.nomination import next_nomination
 from trio_rtc.protocols.ice.state import LocalCandidate, RemoteCandidate
 
 ALICE = Address("10.0.0.1", 10000)
@@ -37,7 +37,7 @@ def make_generation(*pairs: tuple[CheckState, int, str]) -> tuple[Generation, li
 
 def test_no_pair_is_nominated_without_a_valid_one() -> None:
     generation, _ = make_generation(*((state, 5, HOST) for state in (*UNFINISHED, CheckState.FAILED)))
-    assert choose_nominee(generation, IceOptions()) is None
+    assert next_nomination(generation, IceOptions()) is None
 
 
 @pytest.mark.parametrize("kind", [HOST, REFLEXIVE, RELAYED])
@@ -51,7 +51,7 @@ def test_the_best_valid_pair_is_nominated_immediately_if_no_better_one_remains(
         (CheckState.FAILED, 9, HOST),
         *((state, priority, HOST) for state in UNFINISHED),
     )
-    assert choose_nominee(generation, IceOptions()) == (pairs[0], 1.125)
+    assert next_nomination(generation, IceOptions()) == (pairs[0], 1.125)
 
 
 @pytest.mark.parametrize("better", UNFINISHED)
@@ -62,23 +62,23 @@ def test_while_a_better_pair_is_checked_the_wait_depends_on_the_candidate_types(
     generation, pairs = make_generation(
         (CheckState.SUCCEEDED, 5, kind), (better, 6, HOST), (CheckState.WAITING, 4, HOST)
     )
-    assert choose_nominee(generation, IceOptions()) == (pairs[0], 1.0 + wait)
+    assert next_nomination(generation, IceOptions()) == (pairs[0], 1.0 + wait)
 
 
 @pytest.mark.parametrize(("kind", "wait"), [("prflx", 0.1), ("relay", 0.5)])
 def test_the_local_candidate_type_counts_too(kind: str, wait: float) -> None:
     generation, pairs = make_generation((CheckState.SUCCEEDED, 5, REFLEXIVE), (CheckState.WAITING, 6, HOST))
     pairs[0].valid_local = Candidate.parse(f"candidate:7 1 udp 1 203.0.113.9 9 typ {kind}")
-    assert choose_nominee(generation, IceOptions()) == (pairs[0], 1.0 + wait)
+    assert next_nomination(generation, IceOptions()) == (pairs[0], 1.0 + wait)
 
 
 def test_nothing_is_nominated_twice() -> None:
     generation, pairs = make_generation((CheckState.SUCCEEDED, 5, HOST))
     generation.nominating = pairs[0]
-    assert choose_nominee(generation, IceOptions()) is None
+    assert next_nomination(generation, IceOptions()) is None
     generation.nominating = None
     generation.check_list.concluded = True
-    assert choose_nominee(generation, IceOptions()) is None
+    assert next_nomination(generation, IceOptions()) is None
 
 
 def test_a_valid_pair_shows_the_local_candidate_that_the_peer_sees() -> None:

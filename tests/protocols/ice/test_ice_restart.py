@@ -90,7 +90,7 @@ def test_a_restart_recovers_a_failed_agent_on_another_address() -> None:
     assert network.run(40, lambda: alice.agent.state == bob.agent.state == "failed")
     bob.agent.remove_socket(BOB, network.now)
     bob.addresses = (BOB_AGAIN,)
-    bob.agent.add_local_address(BOB_AGAIN, local_preference=9, now=network.now)
+    bob.agent.add_socket(BOB_AGAIN, local_preference=9, now=network.now)
     restart_from(network, alice, bob)
     assert network.run(5, lambda: are_connected(alice, bob))
     pair = alice.agent.selected_pair

@@ -107,7 +107,7 @@ def test_a_487_response_for_a_former_role_does_not_change_the_role() -> None:
 
 def test_a_487_response_of_a_lite_peer_does_not_change_the_role() -> None:
     agent = Agent(IceOptions(), rng=random.Random(1), role=CONTROLLING)
-    agent.add_local_address(ALICE, local_preference=1, now=0.0)
+    agent.add_socket(ALICE, local_preference=1, now=0.0)
     peer = ScriptedPeer(agent, ALICE, BOB, ice_lite=True)
     agent.set_remote_parameters(peer.parameters, 0.0)
     assert role_changes(agent) == []

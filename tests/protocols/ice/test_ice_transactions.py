@@ -51,8 +51,8 @@ def state_of_check(agent: Agent) -> CheckState:
 def make_agent(pairs: int, *, role: IceRole = IceRole.CONTROLLING) -> tuple[Agent, ScriptedPeer]:
     """Return an agent with this number of remote candidates."""
     agent = Agent(IceOptions(), rng=random.Random(1), role=role)
-    agent.add_local_address(ALICE, local_preference=5, now=0.0)
-    agent.local_addresses_complete(0.0)
+    agent.add_socket(ALICE, local_preference=5, now=0.0)
+    agent.finish_sources(0.0)
     for index in range(pairs):
         host, port = BOB
         line = f"candidate:{index} 1 udp {1000 - index} {host} {port + index} typ host"
@@ -110,7 +110,7 @@ def test_the_rto_of_a_query_grows_with_the_number_of_servers(servers: int, rto: 
     agent = Agent(IceOptions(), rng=random.Random(1), role=IceRole.CONTROLLING)
     for index in range(servers):
         agent.add_stun_server(IceServer.parse("stun:x"), SERVER._replace(port=3478 + index), 0.0)
-    agent.add_local_address(ALICE, local_preference=5, now=0.0)
+    agent.add_socket(ALICE, local_preference=5, now=0.0)
     sent = run(agent, 0.0, 3 * rto)
     for index in range(servers):
         times = [when for when, datagram in sent if datagram.remote.port == 3478 + index]
@@ -319,7 +319,7 @@ def test_a_nomination_replaces_a_check_in_flight() -> None:
 
 def test_a_nomination_refused_by_a_lite_peer_is_sent_again() -> None:
     agent = Agent(IceOptions(), rng=random.Random(1), role=IceRole.CONTROLLING)
-    agent.add_local_address(ALICE, local_preference=5, now=0.0)
+    agent.add_socket(ALICE, local_preference=5, now=0.0)
     peer = ScriptedPeer(agent, ALICE, BOB, ice_lite=True)
     agent.set_remote_parameters(peer.parameters, 0.0)
     agent.add_remote_candidate(peer.candidate(), 0.0)

@@ -64,8 +64,8 @@ def test_a_nomination_is_effective_even_if_a_later_check_has_no_use_candidate() 
 
 def test_a_triggered_check_replaces_a_check_in_flight() -> None:
     agent = Agent(IceOptions(), rng=random.Random(1), role=CONTROLLED)
-    agent.add_local_address(ALICE, local_preference=1, now=0.0)
-    agent.local_addresses_complete(0.0)
+    agent.add_socket(ALICE, local_preference=1, now=0.0)
+    agent.finish_sources(0.0)
     peer = ScriptedPeer(agent, ALICE, BOB)
     agent.set_remote_parameters(peer.parameters, 0.0)
     agent.add_remote_candidate(peer.candidate(), 0.0)
@@ -103,8 +103,8 @@ def test_a_check_from_an_unknown_address_adds_a_pair_with_its_priority() -> None
 def test_an_early_check_to_a_removed_address_is_dropped() -> None:
     agent = Agent(IceOptions(), rng=random.Random(1), role=CONTROLLED)
     for address in (ALICE, ALICE_AGAIN):
-        agent.add_local_address(address, local_preference=1, now=0.0)
-    agent.local_addresses_complete(0.0)
+        agent.add_socket(address, local_preference=1, now=0.0)
+    agent.finish_sources(0.0)
     peer = ScriptedPeer(agent, ALICE, BOB)
     assert triggered_checks(peer, 0.0) == []
     agent.remove_socket(ALICE, 0.0)
@@ -151,8 +151,8 @@ def test_checks_of_the_peer_trigger_checks_of_a_replaced_pair_at_most_each_half_
 def test_the_best_of_simultaneously_nominated_pairs_is_selected(priority: int, follows: bool) -> None:
     """RFC 5245 section 8.1.1.2: aggressive nomination."""
     agent = Agent(IceOptions(), rng=random.Random(1), role=CONTROLLED)
-    agent.add_local_address(ALICE, local_preference=1, now=0.0)
-    agent.local_addresses_complete(0.0)
+    agent.add_socket(ALICE, local_preference=1, now=0.0)
+    agent.finish_sources(0.0)
     peer = ScriptedPeer(agent, ALICE, BOB)
     agent.set_remote_parameters(peer.parameters, 0.0)
     for remote, each in ((BOB, 5), (BOB_AGAIN, priority)):

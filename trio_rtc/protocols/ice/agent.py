@@ -202,7 +202,7 @@ class Agent:
             self._connectivity.set_role(role)
             self._advance(now)
 
-    def add_local_address(
+    def add_socket(
         self,
         address: Address,
         *,
@@ -229,9 +229,9 @@ class Agent:
         """
         extensions = (("network-id", network_id), ("network-cost", network_cost))
         given = tuple((name, str(value)) for name, value in extensions if value is not None)
-        self._add_socket(LocalSocket(address, local_preference, given), now)
+        self._gather_from(LocalSocket(address, local_preference, given), now)
 
-    def add_relayed_address(
+    def add_relayed_socket(
         self,
         address: Address,
         *,
@@ -248,16 +248,16 @@ class Agent:
             address: Relayed transport address (XOR-RELAYED-ADDRESS), numeric.
             server: The TURN server.
             mapped_address: Our address as the server sees it (XOR-MAPPED-ADDRESS): the related address.
-            local_preference: As for ``add_local_address``.
+            local_preference: As for ``add_socket``.
             now: Monotonic seconds.
 
         Raises:
             ValueError: ``local_preference`` is out of range.
         """
         local_socket = LocalSocket(address, local_preference, server=server, mapped_address=mapped_address)
-        self._add_socket(local_socket, now)
+        self._gather_from(local_socket, now)
 
-    def _add_socket(self, local_socket: LocalSocket, now: float) -> None:
+    def _gather_from(self, local_socket: LocalSocket, now: float) -> None:
         if not 0 <= local_socket.local_preference <= 65535:
             raise ValueError(f"local_preference must be from 0 to 65535, not {local_socket.local_preference}")
         if self.closed:
@@ -295,31 +295,29 @@ class Agent:
             )
         self._advance(now)
 
-    def server_failed(
-        self, server: IceServer, error_code: int, error_text: str, now: float, *, local: Address | None = None
-    ) -> None:
-        """Report a server that gives no candidate.
-
-        Args:
-            server: The server.
-            error_code: STUN error code of its response; :data:`SERVER_NOT_REACHABLE` without a response.
-            error_text: The reason phrase, or a local error text.
-            now: Monotonic seconds.
-            local: The local address of the request that got the response.
-        """
+    def fail_server(self, server: IceServer, error_text: str, now: float) -> None:
+        """Report a server that cannot be contacted, with :data:`SERVER_NOT_REACHABLE`; once for each URL."""
         if not self.closed:
-            self._sources.fail_server(server, error_code, error_text, local)
+            self._sources.fail_server(server, error_text)
             self._advance(now)
 
-    def local_addresses_complete(self, now: float) -> None:
-        """Mark the local addresses and servers as complete: gathering ends with the last query."""
+    def report_server_error(
+        self, server: IceServer, local: Address, error_code: int, error_text: str, now: float
+    ) -> None:
+        """Report an error response of a TURN server to a request from ``local``."""
+        if not self.closed:
+            self._sources.report_server_error(server.url, local, error_code, error_text)
+            self._advance(now)
+
+    def finish_sources(self, now: float) -> None:
+        """Mark the sockets and servers as complete: gathering ends with the last query."""
         if not self.closed:
             self._sources.finish_sources()
             self._connectivity.refuse_loopback()
             self._advance(now)
 
-    def expect_local_addresses(self) -> None:
-        """Keep gathering open until ``local_addresses_complete``.
+    def expect_sources(self) -> None:
+        """Keep gathering open until ``finish_sources``.
 
         Must be called before a ``restart`` for which the host's addresses are enumerated again.
         """

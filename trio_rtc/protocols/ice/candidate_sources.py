@@ -5,10 +5,10 @@ A source is a socket of the transport layer, or a STUN server that is queried fr
 =================  ==================================================  ===================================
 candidate          source                                              added by
 =================  ==================================================  ===================================
-host               UDP socket of this host                             ``Agent.add_local_address``
+host               UDP socket of this host                             ``Agent.add_socket``
 server-reflexive   STUN server, queried from every host socket of its  ``Agent.add_stun_server``
                    address family
-relayed            allocation on a TURN server (RFC 8656): a socket    ``Agent.add_relayed_address``
+relayed            allocation on a TURN server (RFC 8656): a socket    ``Agent.add_relayed_socket``
                    whose local address is the relayed one
 peer-reflexive     a connectivity check                                :mod:`.connectivity`, not here
 =================  ==================================================  ===================================
@@ -205,16 +205,17 @@ class CandidateSources:
         for base in self._bases.values():
             self._add_query(stun_server, base)
 
-    def fail_server(
-        self, server: IceServer, error_code: int, error_text: str, local: Address | None = None
-    ) -> None:
-        """Report a server that cannot be contacted, once; or each error response to a request from ``local``."""
+    def fail_server(self, server: IceServer, error_text: str) -> None:
+        """Report a server that cannot be contacted, unless its URL is resolved."""
         progress = self._progress.setdefault(server.url, _UrlProgress())
-        if local is None and progress.resolved:
-            return
-        progress.resolved = True
-        host, port = local or (None, None)
-        self._events.append(CandidateErrorOccurred(host, port, server.url, error_code, error_text))
+        if not progress.resolved:
+            progress.failure = error_text
+            self._report_failure(server.url, progress)
+
+    def report_server_error(self, url: str, local: Address, error_code: int, error_text: str) -> None:
+        """Report an error response to a request from ``local``."""
+        self._progress.setdefault(url, _UrlProgress()).resolved = True
+        self._events.append(CandidateErrorOccurred(*local, url, error_code, error_text))
 
     def refuse_server(self, server: IceServer, reason: str) -> None:
         """Set the error text of a server that fails unless another of its addresses gives a candidate."""
@@ -271,9 +272,7 @@ class CandidateSources:
             return
         self._remove_query(query)
         if error_code != SERVER_NOT_REACHABLE:
-            host, port = query.base
-            self._progress[query.server.url].resolved = True
-            self._events.append(CandidateErrorOccurred(host, port, query.server.url, error_code, error_text))
+            self.report_server_error(query.server.url, query.base, error_code, error_text)
 
     def update_state(self) -> None:
         """Report failed servers and the end of gathering. Must be called after any change."""
@@ -281,12 +280,13 @@ class CandidateSources:
             return
         for url, progress in self._progress.items():
             if progress.pending == 0 and not progress.resolved:
-                progress.resolved = True
-                self._events.append(
-                    CandidateErrorOccurred(None, None, url, SERVER_NOT_REACHABLE, progress.failure)
-                )
+                self._report_failure(url, progress)
         if not self._queries and not self._in_flight:
             self._set_state(RTCIceGathererState.COMPLETE)
+
+    def _report_failure(self, url: str, progress: _UrlProgress) -> None:
+        progress.resolved = True
+        self._events.append(CandidateErrorOccurred(None, None, url, SERVER_NOT_REACHABLE, progress.failure))
 
     def _remove_query(self, query: Query) -> None:
         del self._in_flight[query]

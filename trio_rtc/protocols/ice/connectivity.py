@@ -26,7 +26,7 @@ from .check_list import can_be_paired
 from .destinations import is_loopback, refuse_destination
 from .events import NameResolutionRequested, RoleChanged
 from .generation import Generation
-from .nomination import choose_nominee
+from .nomination import Nomination, next_nomination
 from .options import IceOptions
 from .remote_candidates import EarlyCheck
 from .responder import ROLE_CONFLICT, PeerCheck
@@ -396,14 +396,14 @@ class Connectivity:
             pair.state = CheckState.IN_PROGRESS
             self._transactions.send_check(self.generation, pair, nominates=False, now=now)
 
-    def _choose_nominee(self) -> tuple[CheckedPair | None, float]:
-        choice = choose_nominee(self.generation, self._options) if self.is_controlling else None
-        return choice or (None, math.inf)
+    def _next_nomination(self) -> Nomination | None:
+        return next_nomination(self.generation, self._options) if self.is_controlling else None
 
     @property
     def nomination_due(self) -> float:
         """Time of the next nomination, infinite if there is none."""
-        return self._choose_nominee()[1]
+        nomination = self._next_nomination()
+        return math.inf if nomination is None else nomination.due
 
     def nominate_if_due(self, now: float) -> None:
         """Send the nominating check if it is due.
@@ -411,10 +411,10 @@ class Connectivity:
         It is not paced: it follows a response, so that the network has carried the check before it, and there is one
         per generation.
         """
-        pair, due = self._choose_nominee()
-        if pair is not None and now >= due:
-            self.generation.nominating = pair
-            self._transactions.send_check(self.generation, pair, nominates=True, now=now)
+        nomination = self._next_nomination()
+        if nomination is not None and now >= nomination.due:
+            self.generation.nominating = nomination.pair
+            self._transactions.send_check(self.generation, nomination.pair, nominates=True, now=now)
 
     @property
     def is_controlling(self) -> bool:
