@@ -51,7 +51,8 @@ class RTCRtpReceiver:
         """Whether the track provides decoded frames. Not W3C's.
 
         ``True`` by default if the extra ``media`` is installed. With ``False``, set before the track is read, it
-        provides :class:`.EncodedFrame`.
+        provides :class:`.EncodedFrame`, and a remote offer of this section may have any profile of H.264, VP9, AV1 and
+        H.265; for sections without a transceiver, ``Settings(decode=False)`` has this effect.
         """
         return self._state.pipeline.decode
 
