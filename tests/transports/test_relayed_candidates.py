@@ -63,6 +63,7 @@ class FakeTurnClient:
         error: Raised by ``allocate`` if set.
         errors: The same for single addresses.
         refusals: Codes and reasons of the error responses of servers that refuse allocations.
+        answered: Set once servers respond.
     """
 
     relay: SimulatedHost
@@ -70,6 +71,7 @@ class FakeTurnClient:
     error: OSError | None = None
     errors: dict[Address, OSError] = attrs.Factory(dict)
     refusals: dict[IceServer, tuple[int, str]] = attrs.Factory(dict)
+    answered: trio.Event | None = None
 
     async def allocate(self, server: IceServer, address: Address, bind: BindSocket) -> TurnAllocation:
         bound = await bind()
@@ -80,6 +82,8 @@ class FakeTurnClient:
             raise error
         if server in self.refusals:
             raise AllocationError(*self.refusals[server], bound.local_address)
+        if self.answered is not None:
+            await self.answered.wait()
         return TurnAllocation(await self.relay.bind_udp(InterfaceAddress("eth0", RELAY_HOST)), MAPPED)
 
 
@@ -389,6 +393,31 @@ async def test_changed_credentials_give_another_allocation() -> None:
         await alice.allocator.run(nursery, [TURN])
         await alice.allocator.run(nursery, [attrs.evolve(TURN, credential="changed")])
         assert [server.credential for server, _, _ in alice.client.servers] == ["secret", "changed"]
+
+
+async def test_an_allocation_after_closing_is_closed() -> None:
+    async with two_sides() as (alice, _, nursery):
+        alice.client.answered = trio.Event()
+        nursery.start_soon(alice.allocator.run, nursery, [TURN])
+        await trio.testing.wait_all_tasks_blocked()
+        alice.allocator.close_sockets()
+        alice.client.answered.set()
+        await trio.testing.wait_all_tasks_blocked()
+        assert alice.client.relay.open_sockets == ()
+        assert "relay" not in alice.types
+
+
+async def test_a_second_allocation_at_the_same_time_is_closed() -> None:
+    async with two_sides() as (alice, _, nursery):
+        alice.client.answered = trio.Event()
+        for _ in range(2):
+            nursery.start_soon(alice.allocator.run, nursery, [TURN])
+        await trio.testing.wait_all_tasks_blocked()
+        alice.client.answered.set()
+        await trio.testing.wait_all_tasks_blocked()
+        assert len(alice.client.servers) == 2
+        assert len(alice.client.relay.open_sockets) == 1
+        assert alice.types.count("relay") == 1
 
 
 async def test_a_relayed_socket_of_a_lost_address_is_closed() -> None:

@@ -433,7 +433,8 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
         self._draining = True
         try:
             while self._has_handler("message") and not self._handlers_are_busy("message"):
-                if self._closed_locally or self._events_ended:
+                # Messages after a local close were discarded.
+                if self._events_ended:
                     break
                 message = self._pop_message()
                 if message is None:

@@ -24,3 +24,10 @@ def test_a_burst_is_forgotten_with_its_last_chunk() -> None:
     assert bursts.find(3) == (2.0, False), "the oldest that is left"
     bursts.discard_before(10)
     assert bursts.find(9) is None
+
+
+def test_times_are_not_compared_with_tsns() -> None:
+    bursts = SentBursts()
+    bursts.record(3, 100.0, False)
+    bursts.record(9, 200.0, True)
+    assert bursts.find(5) == (200.0, True)

@@ -701,6 +701,16 @@ def test_new_data_waits_until_all_that_was_lost_has_left() -> None:
     assert sizes == [[28], [SPACE], []]
 
 
+def test_a_packet_may_fill_the_peers_window_to_the_last_byte() -> None:
+    transmitter, queue = make_transmitter(window=SPACE)
+    queue.push(1, 51, bytes(100), True, None)
+    queue.push(1, 51, bytes(3 * PAYLOAD), True, None)
+    parts: list[bytes] = []
+    transmitter.fill_packet(parts, SPACE, 0.0, True)
+    assert sum(map(len, parts)) == SPACE
+    assert len(parts) == 2
+
+
 @pytest.mark.parametrize(("window", "may_send"), [(0, False), (1, True)])
 def test_any_open_window_allows_a_packet_when_nothing_is_in_flight(window: int, may_send: bool) -> None:
     transmitter, queue = make_transmitter(window=window)
