@@ -46,7 +46,7 @@ class AttributeType(IntEnum):
 
 
 COMPREHENDED: frozenset[int] = frozenset(AttributeType)
-"""Attributes that are understood by default; a TURN client adds its own (``Client.comprehended``)."""
+"""The attributes of STUN and ICE, understood by default; ``comprehended`` of ``Client`` replaces them."""
 
 
 class StunAttribute(NamedTuple):

@@ -3,11 +3,12 @@
 Each request is a transaction: *open* from ``start`` on, it is retransmitted at doubling intervals until it is answered,
 times out, or is cancelled. A response, success or error, is accepted only if its transaction is open, its addresses and
 method match and, if the request had a key, its integrity is valid; otherwise it is dropped, because any host can send
-one. With long-term credentials, the challenges 401 and 438 are accepted without integrity (RFC 8489 section 9.2.5):
-the server cannot authenticate them before both know the realm and the nonce.
+one. For TURN (RFC 8656), which has no client yet, there are two options that ICE does not use: further comprehended
+attributes, and long-term credentials, with which the error responses 401 and 438 are accepted without integrity too
+(RFC 8489 section 9.2.5), because the server sends them to requests that it could not authenticate.
 
-Left out, although TURN needs it: requests with REALM and NONCE are made by the caller, and so is the request that
-follows a challenge; ALTERNATE-SERVER; TCP.
+Left out, although TURN needs it: making requests with REALM and NONCE, repeating a request after a 401 or 438;
+ALTERNATE-SERVER; TCP.
 """
 
 import logging
@@ -67,8 +68,8 @@ class Client:
     Args:
         options: Retransmission.
         comprehended: The attribute types that the caller understands; a response with another
-            comprehension-required one fails its transaction.
-        long_term_credentials: Whether the keys are those of long-term credentials.
+            comprehension-required one fails its transaction. A TURN client adds its own.
+        long_term_credentials: Whether the keys are those of long-term credentials, as in TURN.
     """
 
     def __init__(
@@ -114,7 +115,7 @@ class Client:
         Args:
             request: The request; its transaction ID must be new and unpredictable.
             local: Local address of the socket to send from.
-            remote: Address of the server.
+            remote: Address of the server or, for ICE, of the peer.
             now: Monotonic seconds.
             key: Integrity key of request and response.
             rto: Initial RTO in seconds, by default the option's.

@@ -18,13 +18,14 @@ class FailureReason(StrEnum):
 
 @attrs.frozen
 class ResponseReceived:
-    """A success or error response was received; if the request had a key, it is authentic.
+    """A success or error response was received.
 
-    Except 401 and 438 of a client with long-term credentials.
+    If the request had a key, the response has passed the integrity check. Only an error response 401 or 438 to a client
+    with long-term credentials may have no integrity.
 
     Attributes:
         round_trip_time: Seconds, ``None`` if the request was sent more than once (Karn's algorithm).
-        remote: Address of the server.
+        remote: Address of the server or, for ICE, of the peer.
     """
 
     transaction_id: bytes
