@@ -15,7 +15,7 @@ from trio_rtc.jsep import ApplyResult, JsepSession
 from trio_rtc.jsep.media_plan import MAXIMUM_SOURCES, MAXIMUM_STREAMS
 from trio_rtc.jsep.simulcast import MAXIMUM_LAYERS
 from trio_rtc.protocols.sdp import Bandwidth, SdpSyntaxError, parse
-from trio_rtc.protocols.sdp.description import shared_attribute
+from trio_rtc.protocols.sdp.description import _shared_attribute
 from trio_rtc.protocols.sdp.values import VALUE_PARSERS
 
 CHROMIUM = REAL_OFFERS["chromium-offer-av"]
@@ -264,7 +264,7 @@ def test_a_line_is_parsed_once_however_often_an_exchange_reads_it(
     line: str, times: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A description caches its parsed values; the answer's lines are parsed with the answer."""
-    shared_attribute.cache_clear()
+    _shared_attribute.cache_clear()
     name = line[2:].partition(":")[0] if line.startswith("a=") else ""
     parsed: list[str] = []
 

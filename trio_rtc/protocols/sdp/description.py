@@ -67,11 +67,11 @@ def make_attribute(name: str, value: str | None = None) -> Attribute:
     Up to 1,024 attributes of at most 256 characters are kept.
     """
     if name in _SHARED_NAMES and value is not None and len(value) <= _SHARED_LENGTH:
-        return shared_attribute(name, value)
+        return _shared_attribute(name, value)
     return Attribute(name, value)
 
 
-shared_attribute = functools.lru_cache(maxsize=1024)(Attribute)
+_shared_attribute = functools.lru_cache(maxsize=1024)(Attribute)
 
 
 @attrs.frozen
