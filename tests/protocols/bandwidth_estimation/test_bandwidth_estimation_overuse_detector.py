@@ -8,7 +8,7 @@ from trio_rtc.protocols.bandwidth_estimation import (
     BandwidthEstimationOptions,
     OveruseState,
 )
-from trio_rtc.protocols.bandwidth_estimation.overuse_detector import OveruseDetector, QueueDelay
+from trio_rtc.protocols.bandwidth_estimation.overuse_detector import OveruseDetector, QueueDelayEstimator
 
 OPTIONS = BandwidthEstimationOptions()
 
@@ -56,7 +56,7 @@ def test_an_outlier_does_not_move_the_threshold() -> None:
 
 
 def test_queue_delay_is_the_least_of_the_recent_over_the_least_of_the_past() -> None:
-    queue = QueueDelay(OPTIONS)
+    queue = QueueDelayEstimator(OPTIONS)
     rng = random.Random(1)
     calm = grown = -1.0
     for number in range(200):
@@ -72,7 +72,7 @@ def test_queue_delay_is_the_least_of_the_recent_over_the_least_of_the_past() -> 
 
 
 def test_a_delay_beyond_any_jitter_is_a_queue_after_a_few_groups() -> None:
-    queue = QueueDelay(OPTIONS)
+    queue = QueueDelayEstimator(OPTIONS)
     for number in range(50):
         assert queue.add(0.03, number / 100) == 0.0
     for number in range(OPTIONS.queue_jump_groups - 1):
@@ -85,7 +85,7 @@ def test_a_delay_beyond_any_jitter_is_a_queue_after_a_few_groups() -> None:
 
 
 def test_jitter_is_no_queue_and_a_queue_beyond_it_is_one() -> None:
-    queue = QueueDelay(OPTIONS)
+    queue = QueueDelayEstimator(OPTIONS)
     rng = random.Random(3)
     for number in range(300):
         assert queue.add(rng.uniform(0.0, 0.03), number / 100) < 0.02

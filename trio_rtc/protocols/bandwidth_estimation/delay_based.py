@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from .aimd_rate_control import AimdRateControl
 from .inter_arrival import InterArrival
 from .options import BandwidthEstimationOptions
-from .overuse_detector import OveruseDetector, QueueDelay
+from .overuse_detector import OveruseDetector, QueueDelayEstimator
 from .sent_packets import ReceivedPacket
 from .state import OveruseState
 from .trendline import TrendlineEstimator
@@ -36,7 +36,7 @@ class DelayBasedEstimator:
         self._groups = InterArrival(self._options)
         self._trendline = TrendlineEstimator(self._options)
         self._detector = OveruseDetector(self._options)
-        self._queue = QueueDelay(self._options)
+        self._queue_delay_estimator = QueueDelayEstimator(self._options)
         self.queue_delay = 0.0
 
     @property
@@ -96,7 +96,7 @@ class DelayBasedEstimator:
             delta = add(send_time, arrival_time)
             if delta is None:
                 continue
-            self.queue_delay = self._queue.add(delta.delay, delta.arrival_time)
+            self.queue_delay = self._queue_delay_estimator.add(delta.delay, delta.arrival_time)
             if self._belongs_to_probe(delta.send_time):
                 # The probe has caused this queue; a queue of another cause keeps growing after the probe.
                 continue

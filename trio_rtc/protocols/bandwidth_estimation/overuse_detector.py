@@ -80,8 +80,8 @@ class OveruseDetector:
         self._updated_at = now
 
 
-class QueueDelay:
-    """Queueing delay: the excess of the one-way delay over its minimum, with a clock of any offset and some skew.
+class QueueDelayEstimator:
+    """Estimates the excess of the one-way delay over its minimum, with a clock of any offset and some skew.
 
     Jitter only adds to a delay, so the minimum of a few recent delays approximates the queueing delay. When the
     bandwidth drops, these few may take a second to arrive. So the minimum of only two delays counts as well, less an
