@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trio_rtc.protocols.rtp.options import StatisticsOptions
 from trio_rtc.protocols.rtp.stats import (
     AudioLevelMeter,
     FrameRate,
@@ -14,7 +13,6 @@ from trio_rtc.protocols.rtp.stats import (
     ReceptionStatistics,
     ReportBlockValues,
     RoundTripStats,
-    SequenceUnwrapper,
 )
 
 
@@ -175,60 +173,3 @@ def test_values_fit_their_fields(packets: list[tuple[int, int, float]]) -> None:
     assert -(1 << 23) <= report.cumulative_lost < 1 << 23
     assert 0 <= report.highest_sequence_number < 1 << 32
     assert 0 <= report.jitter < 1 << 32
-
-
-def test_numbers_count_on_over_the_wrap() -> None:
-    unwrapper = SequenceUnwrapper()
-    assert [unwrapper.unwrap(n) for n in (65_534, 65_535, 1, 0, 2)] == [
-        65_534,
-        65_535,
-        65_537,
-        65_536,
-        65_538,
-    ]
-    assert unwrapper.highest == 65_538
-    assert unwrapper.nearest(65_000) == 65_000
-
-
-@pytest.mark.parametrize("to", [10, 20_000, 40_000, 64_000])
-def test_a_jump_is_believed_at_the_second_packet(to: int) -> None:
-    unwrapper = SequenceUnwrapper()
-    for number in range(30_000, 30_100):
-        unwrapper.unwrap(number)
-    assert unwrapper.unwrap(to) is None
-    restarted = unwrapper.unwrap(to + 1)
-    assert restarted is not None
-    assert restarted > 30_099
-    assert restarted & 0xFFFF == to + 1
-    assert (unwrapper.restarts, unwrapper.rejected) == (1, 1)
-    assert unwrapper.unwrap(to + 2) == restarted + 1
-
-
-def test_one_stray_packet_changes_nothing() -> None:
-    unwrapper = SequenceUnwrapper()
-    assert [unwrapper.unwrap(n) for n in (100, 40_000, 101, 40_001, 102)] == [100, None, 101, None, 102]
-    assert unwrapper.restarts == 0
-
-
-def test_probation() -> None:
-    unwrapper = SequenceUnwrapper(StatisticsOptions(min_sequential=3))
-    assert unwrapper.nearest(5) is None
-    assert [unwrapper.unwrap(n) for n in (5, 6, 9, 10, 11, 12)] == [None, None, None, None, 11, 12]
-
-
-@given(st.integers(0, 0xFFFF), st.lists(st.integers(-99, 2999), max_size=100))
-def test_unwrapping_follows_any_sender_that_does_not_jump(start: int, steps: list[int]) -> None:
-    unwrapper = SequenceUnwrapper()
-    unwrapper.unwrap(start)
-    for step in steps:
-        assert unwrapper.highest is not None
-        expected = unwrapper.highest + step
-        assert unwrapper.unwrap(expected & 0xFFFF) == expected
-
-
-@given(st.lists(st.integers(0, 0xFFFF)))
-def test_numbers_are_those_of_the_packets(numbers: list[int]) -> None:
-    unwrapper = SequenceUnwrapper()
-    for number in numbers:
-        taken = unwrapper.unwrap(number)
-        assert taken is None or taken & 0xFFFF == number

@@ -15,22 +15,6 @@ MAX_RED_BLOCKS: Final = 32
 
 
 @attrs.frozen
-class StatisticsOptions:
-    """Validation of sequence numbers (RFC 3550 appendix A.1).
-
-    Attributes:
-        max_dropout: A number this much ahead, or more, is a jump.
-        max_misorder: A number this much behind, or more, is a jump.
-        min_sequential: Consecutive packets that an SSRC must send before one is accepted. 1 for SSRCs that were
-            announced and are authenticated, where the first packet may begin a keyframe.
-    """
-
-    max_dropout: int = attrs.field(default=3000, validator=[validators.ge(1), validators.lt(1 << 15)])
-    max_misorder: int = attrs.field(default=100, validator=[validators.ge(1), validators.lt(1 << 15)])
-    min_sequential: int = attrs.field(default=1, validator=validators.ge(1))
-
-
-@attrs.frozen
 class FrameAssemblerOptions:
     """The wait of video for missing packets, and the limits of its buffer.
 

@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any, Final
 from trio_rtc import _attrs as attrs
 from trio_rtc.protocols.serial import serial_difference
 
-from .options import StatisticsOptions
-
 if TYPE_CHECKING:
     from trio_rtc.protocols.rtcp import SenderReport
 
@@ -24,9 +22,6 @@ _FREEZE_FACTOR: Final = 3.0
 _FREEZE_EXCESS: Final = 0.15
 _PAUSE: Final = 5.0
 _SILENT_LEVEL: Final = 127
-_BITS: Final = 16
-_MASK: Final = (1 << _BITS) - 1
-_HALF: Final = 1 << (_BITS - 1)
 _JUMP: Final = 3000
 """Numbers missing at once that RFC 3550 appendix A.1 takes for a restart."""
 _MAX_DIFFERENCE: Final = 5
@@ -324,70 +319,6 @@ class FecCounters:
     packets: int = 0
     bytes: int = 0
     discarded: int = 0
-
-
-class SequenceUnwrapper:
-    """Unwraps the sequence numbers of one SSRC, which may start anywhere, and may restart (RFC 3550 appendix A.1).
-
-    A packet that is far from the others is rejected; when the next one follows it, the sender has restarted, and the
-    unwrapped numbers continue above all those before, so that order is kept. Numbers of retransmitted or recovered
-    packets are unwrapped with :meth:`nearest`: they may be far behind without a restart.
-
-    Attributes:
-        highest: The highest number so far, ``None`` before the first.
-        restarts: How often the sender has restarted.
-        rejected: How many packets were rejected.
-    """
-
-    __slots__ = ("_confirming", "_options", "_probation", "highest", "rejected", "restarts")
-
-    def __init__(self, options: StatisticsOptions | None = None) -> None:
-        self._options = options or StatisticsOptions()
-        self._probation = self._options.min_sequential - 1
-        # The number after the last rejected one: it would end the probation, or confirm a jump.
-        self._confirming: int | None = None
-        self.highest: int | None = None
-        self.restarts = 0
-        self.rejected = 0
-
-    def unwrap(self, value: int) -> int | None:
-        """Return the unwrapped number of a packet, ``None`` if it is rejected."""
-        highest = self.highest
-        if highest is None:
-            return self._begin(value)
-        difference = ((value - highest + _HALF) & _MASK) - _HALF
-        if -self._options.max_misorder < difference < self._options.max_dropout:
-            if difference > 0:
-                self._confirming = None
-                self.highest = highest + difference
-            return highest + difference
-        if value != self._confirming:
-            self._confirming = (value + 1) & _MASK
-            self.rejected += 1
-            return None
-        self._confirming = None
-        self.restarts += 1
-        self.highest = highest + ((value - highest) & _MASK)
-        return self.highest
-
-    def nearest(self, value: int) -> int | None:
-        """Return the number nearest to the highest so far, without recording it; ``None`` before the first."""
-        highest = self.highest
-        return None if highest is None else highest + ((value - highest + _HALF) & _MASK) - _HALF
-
-    def _begin(self, value: int) -> int | None:
-        if self._probation:
-            if self._confirming is not None and value != self._confirming:
-                self._probation = self._options.min_sequential - 1
-            elif self._confirming is not None:
-                self._probation -= 1
-            self._confirming = (value + 1) & _MASK
-            if self._probation:
-                self.rejected += 1
-                return None
-        self._confirming = None
-        self.highest = value
-        return value
 
 
 @attrs.frozen

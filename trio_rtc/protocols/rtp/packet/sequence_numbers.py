@@ -1,9 +1,11 @@
-"""Sequence numbers: the counters of the SSRCs that we send, and a window of numbers already seen."""
+"""Sequence numbers: counters of the SSRCs that we send, unwrapping and a window of the numbers already seen."""
 
 import random
 from typing import Final
 
 _FIRST_NUMBERS: Final = 1 << 15
+_MASK: Final = 0xFFFF
+_HALF: Final = 0x8000
 
 
 class SequenceCounter:
@@ -27,7 +29,7 @@ class SequenceCounter:
     def nearest(self, wire_number: int) -> int:
         """Return the unwrapped number of 16 bits on the wire that is nearest to the last used one."""
         newest = self.next - 1
-        return newest + (wire_number - newest + 0x8000 & 0xFFFF) - 0x8000
+        return newest + ((wire_number - newest + _HALF) & _MASK) - _HALF
 
 
 class SequenceCounters:
@@ -53,6 +55,87 @@ class SequenceCounters:
             # RFC 3711 section 3.3.1: below 2^15, so that the first loss cannot mislead the peer about the roll-over.
             counter = self._counters[ssrc] = SequenceCounter(self._rng.randrange(1, _FIRST_NUMBERS))
         return counter
+
+
+class SequenceUnwrapper:
+    """Unwraps the sequence numbers of one SSRC, which may start anywhere, and may restart (RFC 3550 appendix A.1).
+
+    A packet that is far from the others is rejected; when the next one follows it, the sender has restarted, and the
+    unwrapped numbers continue above all those before, so that order is kept. Numbers of retransmitted or recovered
+    packets are unwrapped with :meth:`nearest`: they may be far behind without a restart.
+
+    Args:
+        max_dropout: A number this much ahead, or more, is a jump.
+        max_misorder: A number this much behind, or more, is a jump.
+        min_sequential: Consecutive packets that an SSRC must send before one is accepted. 1 for SSRCs that were
+            announced and are authenticated, where the first packet may begin a keyframe.
+
+    Attributes:
+        highest: The highest number so far, ``None`` before the first.
+        restarts: How often the sender has restarted.
+        rejected: How many packets were rejected.
+    """
+
+    __slots__ = (
+        "_confirming",
+        "_max_dropout",
+        "_max_misorder",
+        "_min_sequential",
+        "_probation",
+        "highest",
+        "rejected",
+        "restarts",
+    )
+
+    def __init__(self, *, max_dropout: int = 3000, max_misorder: int = 100, min_sequential: int = 1) -> None:
+        self._max_dropout = max_dropout
+        self._max_misorder = max_misorder
+        self._min_sequential = min_sequential
+        self._probation = min_sequential - 1
+        # The number after the last rejected one: it would end the probation, or confirm a jump.
+        self._confirming: int | None = None
+        self.highest: int | None = None
+        self.restarts = 0
+        self.rejected = 0
+
+    def unwrap(self, value: int) -> int | None:
+        """Return the unwrapped number of a packet, ``None`` if it is rejected."""
+        highest = self.highest
+        if highest is None:
+            return self._begin(value)
+        difference = ((value - highest + _HALF) & _MASK) - _HALF
+        if -self._max_misorder < difference < self._max_dropout:
+            if difference > 0:
+                self._confirming = None
+                self.highest = highest + difference
+            return highest + difference
+        if value != self._confirming:
+            self._confirming = (value + 1) & _MASK
+            self.rejected += 1
+            return None
+        self._confirming = None
+        self.restarts += 1
+        self.highest = highest + ((value - highest) & _MASK)
+        return self.highest
+
+    def nearest(self, value: int) -> int | None:
+        """Return the number nearest to the highest so far, without recording it; ``None`` before the first."""
+        highest = self.highest
+        return None if highest is None else highest + ((value - highest + _HALF) & _MASK) - _HALF
+
+    def _begin(self, value: int) -> int | None:
+        if self._probation:
+            if self._confirming is not None and value != self._confirming:
+                self._probation = self._min_sequential - 1
+            elif self._confirming is not None:
+                self._probation -= 1
+            self._confirming = (value + 1) & _MASK
+            if self._probation:
+                self.rejected += 1
+                return None
+        self._confirming = None
+        self.highest = value
+        return value
 
 
 class SequenceWindow:

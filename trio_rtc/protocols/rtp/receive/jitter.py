@@ -24,21 +24,7 @@ from bisect import bisect_left, insort
 from collections import deque
 from itertools import pairwise
 
-from trio_rtc import _attrs as attrs
 from trio_rtc.protocols.rtp.options import JitterOptions
-
-
-@attrs.frozen
-class StreamTiming:
-    """The playout position of a stream.
-
-    Attributes:
-        timestamp: The unwrapped timestamp of a frame.
-        play_time: When that frame is, or was, played with the delay that its own stream needs.
-    """
-
-    timestamp: int
-    play_time: float
 
 
 class DelayPeaks:

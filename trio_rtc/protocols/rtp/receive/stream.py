@@ -36,6 +36,7 @@ from trio_rtc.protocols.rtp.options import RtpOptions
 from trio_rtc.protocols.rtp.packet.extensions import ExtensionMap
 from trio_rtc.protocols.rtp.packet.frame import EncodedFrame, PlayedFrame
 from trio_rtc.protocols.rtp.packet.packet import MediaPacket, RtpPacket
+from trio_rtc.protocols.rtp.packet.sequence_numbers import SequenceUnwrapper
 from trio_rtc.protocols.rtp.parameters import FEEDBACK_FIR, FEEDBACK_NACK, FEEDBACK_PLI
 from trio_rtc.protocols.rtp.payload import depacketizer
 from trio_rtc.protocols.rtp.stats import (
@@ -45,7 +46,6 @@ from trio_rtc.protocols.rtp.stats import (
     ReceptionStatistics,
     RemoteOutboundReport,
     RoundTripStats,
-    SequenceUnwrapper,
     Totals,
     numbers_of,
 )

@@ -7,7 +7,7 @@ from trio_rtc.protocols.rtp.packet.extensions import HeaderValues
 from trio_rtc.protocols.rtp.packet.frame import EncodedFrame, PlayedFrame
 from trio_rtc.protocols.rtp.packet.packet import MediaPacket
 from trio_rtc.protocols.rtp.payload import Depacketizer, has_in_band_fec, payload_duration
-from trio_rtc.protocols.rtp.receive.jitter import StreamTiming
+from trio_rtc.protocols.rtp.receive.sync_group import StreamTiming
 from trio_rtc.protocols.rtp.stats import ReceiveStats
 
 from .playout import AudioPlayout

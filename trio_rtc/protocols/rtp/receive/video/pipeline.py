@@ -20,7 +20,8 @@ from trio_rtc.protocols.rtp.payload import (
     Depacketizer,
     continuity_tracker,
 )
-from trio_rtc.protocols.rtp.receive.jitter import JitterEstimator, StreamTiming
+from trio_rtc.protocols.rtp.receive.jitter import JitterEstimator
+from trio_rtc.protocols.rtp.receive.sync_group import StreamTiming
 from trio_rtc.protocols.rtp.stats import ReceiveStats
 
 from .frame_assembler import CompletedFrame, FrameAssembler
