@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from trio_rtc.errors import ProtocolError
-from trio_rtc.protocols.datachannel import ChannelParameters
+from trio_rtc.protocols.datachannel import ChannelParameters, messages
 from trio_rtc.protocols.datachannel.messages import encode_open, parse_open
 
 CHAT = ChannelParameters(label="chat")
@@ -19,6 +19,13 @@ reliabilities: st.SearchStrategy[dict[str, int]] = st.one_of(
     short.map(lambda number: {"max_retransmits": number}),
     short.map(lambda number: {"max_packet_life_time": number}),
 )
+
+
+def test_registered_values() -> None:
+    """RFC 8831 section 8 and RFC 8832 section 8.2.1."""
+    names = ("PPID_DCEP", "PPID_STRING", "PPID_BINARY", "PPID_STRING_EMPTY", "PPID_BINARY_EMPTY")
+    assert [getattr(messages, name) for name in names] == [50, 51, 53, 56, 57]
+    assert (messages.DATA_CHANNEL_ACK, messages.DATA_CHANNEL_OPEN) == (2, 3)
 
 
 @given(texts, texts, st.booleans(), reliabilities, short)
