@@ -392,6 +392,23 @@ async def test_a_receiver_reports_its_streams_and_their_references() -> None:
     assert by_track.keys() == report.keys()
 
 
+async def test_a_stream_is_reported_from_its_first_packet_on() -> None:
+    frames, track = open_media_track("video")
+    async with two_peers(link=CLEAN) as peers:
+        for pc in (peers.alice, peers.bob):
+            pc.add_transceiver("audio")
+        peers.alice.add_track(track)
+        await connect(peers.alice, peers.bob)
+        await trio.sleep(1)
+        for pc in (peers.alice, peers.bob):
+            assert "outbound-rtp" not in types(await pc.get_stats())
+        await frames.send(vp8_frame(0, keyframe=True))
+        await trio.sleep(1)
+        sent = one(await peers.alice.get_stats(), RTCOutboundRtpStreamStats)
+        assert (sent.kind, sent.frames_sent) == ("video", 1)
+        assert "outbound-rtp" not in types(await peers.bob.get_stats())
+
+
 async def test_a_sender_or_receiver_without_stream_has_no_statistics() -> None:
     async with call(link=CLEAN) as running:
         assert await running.sender.get_stats() == {}

@@ -61,7 +61,7 @@ def _sent_streams(
 ) -> Iterator[MediaStats]:
     for stream, report in session.sender.streams:
         transceiver = table.by_mid(stream.mid)
-        if transceiver is None or stream.clock is None:
+        if transceiver is None or not stream.clock.is_running:
             continue
         codec = _codec_stats(transceiver, stream.codec, "outbound", transport_id, moment)
         if codec is not None:
