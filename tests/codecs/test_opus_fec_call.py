@@ -75,7 +75,7 @@ async def audio_of_call(frames: list[EncodedFrame], *, transformed: bool) -> "ar
 def least_error(audio: "array[int]", reference: "array[int]") -> float:
     """Return the error of the end of the audio, each tenth of a second at its best position in the reference.
 
-    What is not recovered is concealed by half, and the audio behind it lengthened, so positions vary.
+    Of what is not recovered only half is concealed, and the audio behind it lengthened, so positions vary.
     """
     values, reference_values = (
         np.array(each[-COMPARED - LATEST :], dtype=float) for each in (audio, reference)

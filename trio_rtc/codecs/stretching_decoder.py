@@ -1,6 +1,6 @@
 """An audio decoder that lengthens and shortens audio as the playout buffer orders.
 
-The buffer orders exact changes of length (``EncodedFrame.stretch``), and conceals a lost frame only by half when it can
+The buffer orders exact changes of length (``EncodedFrame.stretch``), and conceals only half of a lost frame when it can
 play the next one early. Audio can be cut only by whole pitch periods, so the change made differs from the ordered one.
 The difference, usually less than half a pitch period, remains as *debt*: it is made up for with later frames, and as
 exactly as possible in silence. The buffer needs no report of what was done, since nothing accumulates.
@@ -39,7 +39,7 @@ class StretchingDecoder:
     def __init__(self, decoder: AudioDecoder) -> None:
         self.codec = decoder.codec
         self._decoder = decoder
-        self._rate = 1
+        self._rate = 0  # until the first frame is decoded
         self._channels = 1
         self._frame_samples = 0  # the length of the last decoded frame
         self._debt = 0  # samples by which the output is shorter than ordered
@@ -53,18 +53,18 @@ class StretchingDecoder:
         return name
 
     def decode(self, frame: EncodedFrame) -> list[av.AudioFrame]:
-        ordered = frame.stretch * self._rate // frame.clock_rate
+        decoded: list[av.AudioFrame] = []
         try:
             decoded = self._decoder.decode(frame)
         finally:
+            if decoded and decoded[-1].sample_rate != self._rate:
+                self._rate, self._channels = decoded[-1].sample_rate, len(decoded[-1].layout.channels)
+                self._debt = 0
             before = self._debt
-            self._debt += ordered
+            self._debt += frame.stretch * self._rate // frame.clock_rate
         if not decoded:
             return decoded
         last = decoded[-1]
-        if self._rate != last.sample_rate:
-            self._rate, self._channels = last.sample_rate, len(last.layout.channels)
-            self._debt = round(frame.stretch * self._rate / frame.clock_rate)
         self._frame_samples = sum(each.samples for each in decoded)
         if not self._debt and not self._concealed and not before:
             self._end = (last.pts or 0) + last.samples

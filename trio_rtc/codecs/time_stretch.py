@@ -27,7 +27,7 @@ _COARSE_RATE: Final = 4_000
 _NOISE_LEVEL: Final = 50.0
 """The root mean square of background noise of 16-bit samples: -56 dBov."""
 _STRIDE: Final = 3
-"""Correlations at the full rate use every third product."""
+"""The level is that of every third sample; from 16 kHz on, lags are compared by every third product."""
 _REFINED: Final = 3
 _EQUAL: Final = 0.02
 """Of lags whose correlations differ by less, the one nearest to the wanted change is used."""

@@ -18,7 +18,7 @@ shortened:
   would still have been in time: else the next ones of a burst would be late again. Silence is shortened first, for that
   is inaudible.
 * Where the frames are decoded for playout, the decoder lengthens or shortens a frame instead, by at most 15 ms
-  (``EncodedFrame.stretch``). Then half of a lost frame is concealed if the frame behind it is there and the delay is
+  (``EncodedFrame.stretch``). Then only half of a lost frame is concealed if the next frame is there and the delay is
   not below the target: that frame is played early, and lengthened to regain the delay. As in libwebrtc's NetEq, this is
   less audible than concealment.
 * A frame that arrives late when the buffer was empty is the next one, if its sequence number is above the last played
@@ -51,7 +51,7 @@ _MAX_STRETCH: Final = 0.015
 _MAX_STRETCHED_PART: Final = 0.75
 """The part of a frame by which it is lengthened or shortened at most."""
 _MAX_MISSING: Final = 0.005
-"""The delay below the target at which a lost frame is still concealed by half."""
+"""Seconds below the target delay at which still only half of a lost frame is concealed."""
 _MAX_FILL: Final = 0.75
 """The part of the buffer that the target delay may fill; bursts need the rest."""
 
@@ -304,7 +304,7 @@ class AudioPlayout:
             return self._conceal(playing, duration, ConcealmentKind.SILENCE)
         payload = entry.frame.payload if is_directly_before else None
         if self._decoded and duration < entry.duration:
-            # The lost frame was concealed by half while the buffer was empty.
+            # The first half of the lost frame was concealed while the buffer was empty.
             payload = None
         if payload is not None and entry.repeats_previous:
             self.counters.repeated += duration
@@ -330,7 +330,7 @@ class AudioPlayout:
         return self._conceal(playing, duration, ConcealmentKind.LATE)
 
     def _may_halve_concealment(self, playing: _Playing, duration: int, now: float) -> bool:
-        """Return whether a lost frame may be concealed by half, because the delay suffices and can be regained."""
+        """Return whether only half of a lost frame may be concealed: the delay suffices and can be regained."""
         if not self._decoded or duration < 2 * self._units(_MIN_CONCEALMENT) or self._pause is not None:
             return False
         excess = self._excess(playing)
