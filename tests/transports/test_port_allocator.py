@@ -172,7 +172,10 @@ async def test_with_an_exhausted_port_range_the_other_addresses_are_used(
     await gathering.run()
     assert gathering.hosts == [("10.0.0.1", 4000), ("10.0.0.2", 4000)]
     assert gathering.complete
-    assert "cannot bind a UDP socket on 10.0.0.1: the port is taken" in caplog.text
+    assert (
+        "cannot bind a UDP socket on 10.0.0.1 with a port from 4000 to 4000 (port_range): the port is taken"
+        in caplog.text
+    )
 
 
 class CountingNetwork(ScriptedNetwork):

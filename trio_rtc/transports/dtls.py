@@ -40,7 +40,7 @@ class DtlsTransport(Transport[list[bytes], bytes, DtlsEvent]):
         self._sctp_inbox = inbox
 
     def abandon(self) -> None:
-        """End the association without a close_notify, an event or an effect on SCTP: a new one replaces it."""
+        """End the association without a close_notify, an event or an effect on SCTP (see ``replace_dtls``)."""
         self._sctp_inbox, self._report = Inbox[list[bytes]](), lambda event: None
         self.connection.lower_closed(trio.current_time())
         self.wake()

@@ -198,7 +198,9 @@ class PortAllocator:
             try:
                 datagram_socket = await self._bind(interface)
             except OSError as error:
-                logger.warning("cannot bind a UDP socket on %s: %s", interface.host, error)
+                ports = self._settings.port_range
+                of_range = "" if ports is None else " with a port from {} to {} (port_range)".format(*ports)
+                logger.warning("cannot bind a UDP socket on %s%s: %s", interface.host, of_range, error)
                 continue
             if self._closed:
                 datagram_socket.close()
@@ -300,10 +302,10 @@ class PortAllocator:
             try:
                 allocation = await self._turn_client.allocate(server, address, partial(self._bind, interface))
             except OSError as error:
-                logger.info("no allocation on %s from %s: %s", server.url, interface.host, error)
+                logger.debug("cannot reach %s from %s: %s", server.url, interface.host, error)
                 failures.append(error)
             except AllocationError as error:
-                logger.info("no allocation on %s from %s: %s", server.url, interface.host, error)
+                logger.warning("%s refused an allocation from %s: %s", server.url, interface.host, error)
                 self._ice.agent.report_server_error(
                     server, error.local_address, error.code, error.reason, trio.current_time()
                 )

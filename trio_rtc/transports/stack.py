@@ -236,6 +236,8 @@ class TransportStack:
     ) -> None:
         """Replace the DTLS association by a new one (RFC 8842: a changed fingerprint or ``tls-id``).
 
+        This is the seam for negotiation, which does not use it yet: it refuses changed fingerprints.
+
         The former association ends silently, because the peer replaces it as well. The SCTP association and the data
         channels end with it; ``start_sctp`` begins another. SRTP keeps its keys until those of the new handshake
         replace them.
