@@ -11,7 +11,10 @@ from functools import cache, partial
 from trio_rtc import _attrs as attrs
 from trio_rtc.protocols.rtp import (
     BitratesChanged,
+    FramesReceived,
     KeyframeRequested,
+    PacketsReceived,
+    RtpClosed,
     RtpEvent,
     RtpOpened,
     StreamEnded,
@@ -108,8 +111,8 @@ class MediaEngine:
                 section = self._table.by_mid(event.mid)
                 if section is not None:
                     _handle_section_event(section, event)
-            case _:
-                pass
+            case FramesReceived() | PacketsReceived() | RtpClosed():
+                pass  # received media goes to its receive pipeline; the end of RTP changes no transceiver
 
     def _transceivers_on(self, number: int) -> list[Transceiver]:
         rtp = self._transports.get(number)

@@ -409,7 +409,7 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
     def _messages_available(self) -> None:
         if self._closed_locally:
             self._discard_messages()
-        elif self._listeners.get("message"):
+        elif self._has_handler("message"):
             if self._runner.in_call:
                 self._runner.queue_task(self._drain_to_handlers)
             else:

@@ -24,7 +24,12 @@ _MAX_RESPONSE_SIZE = 65_536
 
 
 class HandshakeError(ProtocolError):
-    """The opening handshake failed; ``status`` and ``headers`` are for the server's answer."""
+    """The opening handshake failed.
+
+    Attributes:
+        status: Status of the response with which the server refuses the request.
+        headers: Further header fields of that response.
+    """
 
     def __init__(
         self,

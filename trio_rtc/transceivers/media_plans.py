@@ -127,7 +127,7 @@ def extension_parameters(plan: MediaPlan) -> tuple[RTCRtpHeaderExtensionParamete
     return tuple(RTCRtpHeaderExtensionParameters(each.uri, each.id) for each in plan.header_extensions)
 
 
-def receive_parameters_of(
+def w3c_receive_parameters(
     kind: str, plan: MediaPlan | None, codecs: Sequence[Codec]
 ) -> RTCRtpReceiveParameters:
     """Return the parameters for a receiver's ``get_parameters``."""

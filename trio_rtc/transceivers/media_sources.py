@@ -37,8 +37,8 @@ class MediaSources:
     ) -> None:
         self._pipeline = pipeline
         self._streams = streams
-        self._now = wall_clock() * 1000
-        self._began = self._now - trio.current_time() * 1000
+        self._unix_now = wall_clock() * 1000
+        self._unix_offset = self._unix_now - trio.current_time() * 1000
 
     def contributing(self) -> list[RTCRtpContributingSource]:
         """Return the contributing sources (CSRC) of the last ten seconds, the newest first."""
@@ -75,13 +75,13 @@ class MediaSources:
     def _latest(self, entries: Iterable[SourceT]) -> list[SourceT]:
         latest: dict[int, SourceT] = {}
         for entry in sorted(entries, key=lambda entry: -entry.timestamp):
-            if entry.timestamp >= self._now - _MAX_AGE:
+            if entry.timestamp >= self._unix_now - _MAX_AGE:
                 latest.setdefault(entry.source, entry)
         return list(latest.values())
 
     def _unix_time(self, at: float) -> float:
         """Return the Unix time in milliseconds for a time of trio's clock."""
-        return self._began + at * 1000
+        return self._unix_offset + at * 1000
 
 
 def _linear(level: int | None) -> float | None:

@@ -18,7 +18,7 @@ from trio_rtc.tracks.frame_source import FrameSource
 from trio_rtc.tracks.media_stream_track import MediaStreamTrack
 from trio_rtc.transports.rtc_transports import RTCDtlsTransport
 
-from .media_plans import receive_parameters_of
+from .media_plans import w3c_receive_parameters
 from .rtp_parameters import RTCRtpReceiveParameters
 
 ItemT = TypeVar("ItemT")
@@ -57,7 +57,7 @@ class ReceiveState:
     @property
     def parameters(self) -> RTCRtpReceiveParameters:
         """The negotiated parameters in W3C's form."""
-        return receive_parameters_of(self.track.kind, self.negotiated, self.codecs)
+        return w3c_receive_parameters(self.track.kind, self.negotiated, self.codecs)
 
     @property
     def dropped(self) -> int:

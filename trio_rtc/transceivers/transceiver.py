@@ -31,10 +31,7 @@ from trio_rtc.transports.rtp import RtpTransport, Section
 
 from .capabilities import OFFERED, capabilities_of, codecs_by_preference
 from .connection_context import ConnectionContext
-from .media_plans import (
-    receive_parameters,
-    send_parameters,
-)
+from .media_plans import receive_parameters, send_parameters
 from .media_sources import MediaSources
 from .receive_state import ReceiveState
 from .rtp_parameters import RTCRtpCodec, RTCRtpEncodingParameters

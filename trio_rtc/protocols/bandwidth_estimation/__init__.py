@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from .sent_packets import FeedbackResults, ReceivedPacket, SentPacket, SentPackets
     from .state import BandwidthEstimationStatistics, LimitedBy, LossState, OveruseState, RateState
 else:
-    # RTP's options have those of the estimator; connections without media do without the rest.
+    # RTP's options contain those of the estimator; a connection without media does not import the rest.
     __getattr__ = lazy_names(
         __name__,
         {

@@ -58,5 +58,5 @@ __all__ = [
 if TYPE_CHECKING:
     from .session import RtpSession
 else:
-    # Connections without media do without its modules.
+    # A connection without media does not import the modules of RTP.
     __getattr__ = lazy_names(__name__, {"session": ("RtpSession",)})

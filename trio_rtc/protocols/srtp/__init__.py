@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .profiles import MAX_PROTECTED_SIZE, MAX_RTCP_SIZE, MAX_RTP_SIZE, PROFILES, Profile
     from .session import PacketCounters, SrtpCounters, SrtpSession
 else:
-    # Connections without media do without libsrtp.
+    # A connection without media does not load libsrtp.
     __getattr__ = lazy_names(
         __name__,
         {

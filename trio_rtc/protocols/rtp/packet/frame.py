@@ -30,8 +30,8 @@ class EncodedFrame:
         contributing_sources: The contributing sources, by CSRC.
         quantizer: The quantizer of a video frame of our encoder, in the unit of the codec's bitstream: of VP8 0 to 127,
             of VP9 and AV1 0 to 255, of H.264 0 to 51; ``None`` if the encoder does not report it.
-        received_at: When the first packet of a received frame arrived, in monotonic seconds, plus the time for which
-            the frame was kept for want of a consumer. ``None`` for one to send.
+        received_at: When the first packet of a received frame arrived, in monotonic seconds; later by the time for
+            which the frame was kept until the application began to consume frames. ``None`` for one to send.
         stretch: Units of ``timestamp`` by which the decoder should lengthen received audio, below 0 to shorten it. The
             next frame or concealment follows after its duration and this.
     """

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
         payload_duration,
     )
 else:
-    # Connections without media do without the codecs.
+    # A connection without media does not import the payload formats.
     __getattr__ = lazy_names(
         __name__,
         {

@@ -1,4 +1,4 @@
-"""Requests to the sender of a stream: for lost packets (generic NACK, RFC 4585 section 6.2.1), and for keyframes.
+"""Requests for lost packets of a received stream (generic NACK, RFC 4585 section 6.2.1), and for its keyframes.
 
 A packet is missing when a later one has arrived. Its life has these steps:
 

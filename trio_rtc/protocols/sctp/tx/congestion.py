@@ -54,8 +54,8 @@ class CongestionController(Protocol):
         """Record a burst of ``size`` bytes, retransmissions included, after which ``flight`` bytes are in flight.
 
         It is ``application_limited`` if no more data was queued and the window was not full: the smaller one of
-        ``congestion_window`` and, while media is sent on the path, the window of :mod:`.path_share`. The peer's window
-        is not meant.
+        ``congestion_window`` and, while media is sent on the path, the window of :mod:`.path_share`. The peer's
+        receive window (a_rwnd) does not count.
         """
 
     def on_acknowledged(
