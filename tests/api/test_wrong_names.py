@@ -1,29 +1,58 @@
 """A wrong name of an attribute or argument raises an error that names the right one."""
 
+import enum
+import functools
 import inspect
 
 import pytest
 import trio
 
 import trio_rtc
+from tests.strategies.peers import open_channel
 from trio_rtc import (
     EncodedFrame,
+    Event,
     EventTarget,
     MediaStream,
     RTCConfiguration,
     RTCIceCandidate,
     RTCIceServer,
     RTCPeerConnection,
+    RTCPeerConnectionIceErrorEvent,
+    RTCPeerConnectionStats,
     RTCRtpEncodingParameters,
     RTCSessionDescription,
     Settings,
     open_media_track,
 )
 from trio_rtc._strict_names.spelling import EVENT_NAMES, handler_name
+from trio_rtc.testing import run
+
+
+@functools.cache
+def objects_of_a_connection() -> dict[str, object]:
+    """Return an object of each W3C interface that exists only after a negotiation."""
+
+    async def connect() -> dict[str, object]:
+        async with open_channel() as (_, _, peers):
+            sctp = peers.alice.sctp
+            assert sctp is not None
+            report = await peers.alice.get_stats()
+            (stats,) = (each for each in report.values() if isinstance(each, RTCPeerConnectionStats))
+            return {
+                "sctp": sctp,
+                "dtls": sctp.transport,
+                "ice": sctp.transport.ice_transport,
+                "certificate": await RTCPeerConnection.generate_certificate(),
+                "report": report,
+                "stats": stats,
+            }
+
+    return run(connect)
 
 
 def objects() -> dict[str, object]:
-    """Return an object of each W3C interface that exists without a network."""
+    """Return an object of each W3C interface."""
     pc = RTCPeerConnection()
     transceiver = pc.add_transceiver("audio")
     source, track = open_media_track("video")
@@ -42,6 +71,11 @@ def objects() -> dict[str, object]:
         "description": RTCSessionDescription("offer", ""),
         "candidate": RTCIceCandidate("candidate:1 1 udp 1 192.0.2.1 9 typ host", sdp_mid="0"),
         "encoding": RTCRtpEncodingParameters(),
+        "event": Event("open", pc),
+        "error event": RTCPeerConnectionIceErrorEvent(
+            "ice_candidate_error", pc, None, None, "stun:192.0.2.1", 701, "unreachable"
+        ),
+        **objects_of_a_connection(),
     }
 
 
@@ -72,6 +106,16 @@ def objects() -> dict[str, object]:
         ("description", "toJSON", "to_json"),
         ("candidate", "sdpMLineIndex", "sdp_m_line_index"),
         ("encoding", "maxBitrate", "max_bitrate"),
+        ("error event", "errorCode", "error_code"),
+        ("sctp", "maxMessageSize", "max_message_size"),
+        ("sctp", "onstatechange", "on_state_change"),
+        ("dtls", "iceTransport", "ice_transport"),
+        ("dtls", "getRemoteCertificates", "get_remote_certificates"),
+        ("ice", "gatheringState", "gathering_state"),
+        ("ice", "getSelectedCandidatePair", "get_selected_candidate_pair"),
+        ("ice", "onselectedcandidatepairchange", "on_selected_candidate_pair_change"),
+        ("certificate", "getFingerprints", "get_fingerprints"),
+        ("stats", "dataChannelsOpened", "data_channels_opened"),
     ],
 )
 def test_a_wrong_attribute_names_the_right_one(of: str, wrong: str, right: str) -> None:
@@ -90,6 +134,23 @@ def test_unknown_attributes_are_rejected(name: str) -> None:
         target.xyzzy = 1  # type: ignore[attr-defined]
     assert not hasattr(target, "xyzzy")
     assert not hasattr(target, "_xyzzy")
+
+
+def test_every_public_class_suggests_names() -> None:
+    lenient = set()
+    for name in trio_rtc.__all__:
+        cls = getattr(trio_rtc, name)
+        is_class = inspect.isclass(cls) and not issubclass(cls, BaseException | enum.Enum)
+        if is_class and not hasattr(cls, "__getattr__"):
+            lenient.add(name)
+    assert lenient == {
+        # Made for each packet or frame.
+        *("Address", "Concealment", "EncodedFrame", "ReceivedTelephoneEvent", "RtpPacket"),
+        # They have only the members of trio's classes, and few of ours.
+        *("ChannelStream", "RtpPacketChannel"),
+        # Protocols, which applications implement.
+        *("DatagramSocket", "Network"),
+    }
 
 
 def test_every_event_handler_is_named_by_its_w3c_name() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import attrs
 import av
+import numpy as np
 import pytest
 import trio
 from trio.testing import MockClock
@@ -41,6 +42,18 @@ def audio(samples: int, rate: int) -> av.AudioFrame:
             memoryview(bytes(48)),
             TypeError,
             r"not builtins.memoryview; av.VideoFrame.from_ndarray\(...\)",
+        ),
+        (
+            "video",
+            np.zeros((48, 64, 3), np.uint8),
+            TypeError,
+            r"av.VideoFrame or EncodedFrame, not numpy.ndarray; av.VideoFrame.from_ndarray\(...\) converts a NumPy",
+        ),
+        (
+            "audio",
+            np.zeros((1, 960), np.int16),
+            TypeError,
+            r"av.AudioFrame or EncodedFrame, not numpy.ndarray; av.AudioFrame.from_ndarray\(...\) converts a NumPy",
         ),
         ("video", audio(960, 48_000), TypeError, "not av.audio.frame.AudioFrame"),
         (
