@@ -3,6 +3,7 @@
 import enum
 import functools
 import inspect
+import math
 import subprocess
 import sys
 import types
@@ -10,11 +11,15 @@ from collections.abc import Callable
 from typing import Any
 
 import attrs
+import numpy as np
 import pytest
 import trio
 
 import trio_rtc
 from trio_rtc import (
+    Address,
+    EncodedFrame,
+    InterfaceAddress,
     InvalidModificationError,
     MediaStream,
     MediaTrackCapabilities,
@@ -25,8 +30,10 @@ from trio_rtc import (
     RTCPeerConnection,
     RTCRtpEncodingParameters,
     RTCSessionDescription,
+    RtpPacket,
     SessionOptions,
     Settings,
+    SystemNetwork,
     codecs,
     media,
     open_media_track,
@@ -34,18 +41,20 @@ from trio_rtc import (
     testing,
 )
 from trio_rtc._strict_names.argument_types import expected_types
+from trio_rtc.protocols.rtp.packet.extensions import VIDEO_ORIENTATION, ExtensionMap
+from trio_rtc.tracks.frame_source import apply_transform
 
 MODULES: tuple[types.ModuleType, ...] = (trio_rtc, testing, media, codecs, signaling)
-FOR_EACH_PACKET = {
-    "Address",
-    "Concealment",
-    "EncodedFrame",
-    "ReceivedTelephoneEvent",
-    "Packet",
-    "RtpPacket",
-    "TraceEntry",
+CHECKED_WHERE_PASSED = {"Address", "EncodedFrame", "RtpPacket"}
+"""Classes of which each packet or frame makes an object: the methods that receive them check the fields."""
+ONLY_RECEIVED = {
+    "Concealment": "an RTP session's event for audio playout",
+    "Packet": "passed to filters, and in the trace; a filter changes its data by returning Replace",
+    "ReceivedTelephoneEvent": "received from RTCRtpReceiver.telephone_events()",
+    "TraceEntry": "received by iterating over a Trace",
 }
-"""Classes created so often that types are checked only where applications pass their objects."""
+"""Classes whose objects no public method receives from an application."""
+FOR_EACH_PACKET = {*CHECKED_WHERE_PASSED, *ONLY_RECEIVED}
 ANYTHING = {
     "target",
     "args",
@@ -125,6 +134,197 @@ def test_all_arguments_are_covered() -> None:
             if parameter not in checked and parameter not in ANYTHING:
                 forgotten.add(f"{name}.{parameter}")
     assert forgotten == set()
+
+
+WRONG = Wrong()
+
+
+async def send_frame(**wrong: Any) -> None:
+    source, _ = open_media_track("video")
+    await source.send(attrs.evolve(EncodedFrame(b"x", 0, 90_000, "VP8"), **wrong))
+
+
+async def transform_frame(**wrong: Any) -> None:
+    async def transform(frame: EncodedFrame) -> EncodedFrame:
+        return attrs.evolve(frame, **wrong)
+
+    await apply_transform(transform, EncodedFrame(b"x", 0, 90_000, "VP8"), "transform")
+
+
+async def send_rtp(**wrong: Any) -> None:
+    right = RtpPacket(96, 1, 1, 1, b"x", csrcs=(1,), extension_map=ExtensionMap({3: VIDEO_ORIENTATION}))
+    packets = [right, attrs.evolve(right, **wrong)]
+    await RTCPeerConnection().add_transceiver("video").sender.send_rtp(*packets)
+
+
+async def send_datagram(**wrong: Any) -> None:
+    network = testing.SimulatedNetwork()
+    host = network.add_host("alice", ["10.0.0.1"])
+    async with network:
+        socket = await host.bind_udp(host.interface_addresses()[0])
+        try:
+            await socket.send_batch([b"x"], Address("10.0.0.2", 9)._replace(**wrong))
+        finally:
+            socket.close()
+
+
+async def open_simulated_multicast(**wrong: Any) -> None:
+    host = testing.SimulatedNetwork().add_host("alice", ["10.0.0.1"])
+    await host.open_multicast(host.interface_addresses()[0], Address("224.0.0.251", 5353)._replace(**wrong))
+
+
+async def open_multicast(**wrong: Any) -> None:
+    network = SystemNetwork()
+    interface = InterfaceAddress("lo", "127.0.0.1")
+    await network.open_multicast(interface, Address("224.0.0.251", 5353)._replace(**wrong))
+
+
+async def find_inside_address(**wrong: Any) -> None:
+    nat = testing.SimulatedNetwork().add_nat("nat", kind=testing.NatKind.FULL_CONE, public="192.0.2.1")
+    nat.inside_address(Address("192.0.2.1", 9)._replace(**wrong))
+
+
+async def answer_request(**wrong: Any) -> None:
+    testing.answer_binding_request(b"", Address("192.0.2.1", 9)._replace(**wrong), Address("192.0.2.2", 9))
+
+
+FIELDS = [
+    (cls, use, field)
+    for cls, use in [
+        (EncodedFrame, send_frame),
+        (EncodedFrame, transform_frame),
+        (RtpPacket, send_rtp),
+        (Address, send_datagram),
+        (Address, open_simulated_multicast),
+        (Address, open_multicast),
+        (Address, find_inside_address),
+        (Address, answer_request),
+    ]
+    for field in inspect.signature(cls).parameters
+]
+
+
+@pytest.mark.parametrize(
+    ("cls", "use", "field"), FIELDS, ids=[f"{use.__name__}.{field}" for _, use, field in FIELDS]
+)
+async def test_a_wrong_field_raises_one_sentence_where_the_object_is_passed(
+    cls: type, use: Callable[..., Any], field: str
+) -> None:
+    message = f"^{cls.__name__}.{field} must be .+, not <a wrong object>"
+    with pytest.raises((TypeError, ValueError), match=message) as raised:
+        await use(**{field: WRONG})
+    # A codec is one of several, and so is its clock rate.
+    of_codec = use is send_frame and field in {"codec", "clock_rate"}
+    assert raised.type is (ValueError if of_codec else TypeError)
+
+
+def test_every_class_made_for_each_packet_is_listed() -> None:
+    """Every class that the constructors' test leaves out exists, and is checked elsewhere or only received."""
+    assert {cls.__name__ for cls, _, _ in FIELDS} == CHECKED_WHERE_PASSED
+    names = {name.rpartition(".")[2] for name in CALLABLES}
+    assert names >= FOR_EACH_PACKET
+
+
+@pytest.mark.parametrize(
+    ("use", "wrong", "message"),
+    [
+        (send_rtp, {"payload_type": 128}, r"RtpPacket.payload_type must be an int from 0 to 127, not 128$"),
+        (
+            send_rtp,
+            {"sequence_number": -1},
+            r"RtpPacket.sequence_number must be an int from 0 to 65535, not -1$",
+        ),
+        (send_rtp, {"timestamp": 1 << 32}, r"RtpPacket.timestamp must be an int from 0 to 4294967295, not 4"),
+        (send_rtp, {"ssrc": -1}, r"RtpPacket.ssrc must be an int from 0 to 4294967295, not -1$"),
+        (send_rtp, {"padding_size": 256}, r"RtpPacket.padding_size must be an int from 0 to 255, not 256$"),
+        (
+            send_rtp,
+            {"csrcs": (1 << 32,)},
+            r"RtpPacket.csrcs must be at most 15 ints from 0 to 4294967295, not \(4",
+        ),
+        (
+            send_rtp,
+            {"csrcs": (-1,)},
+            r"RtpPacket.csrcs must be at most 15 ints from 0 to 4294967295, not \(-1,\)$",
+        ),
+        (send_rtp, {"csrcs": (1,) * 16}, r"RtpPacket.csrcs must be at most 15 ints .*, not \(1, 1, "),
+        (
+            send_frame,
+            {"audio_level": 128},
+            r"EncodedFrame.audio_level must be an int from 0 to 127, not 128$",
+        ),
+        (send_frame, {"capture_time": math.inf}, r"EncodedFrame.capture_time must be a number of seconds"),
+        (
+            send_frame,
+            {"contributing_sources": (1,) * 16},
+            r"EncodedFrame.contributing_sources must be at most 15 ",
+        ),
+        (
+            send_frame,
+            {"contributing_sources": (-1,)},
+            r"EncodedFrame.contributing_sources must be .*, not \(-1,\)$",
+        ),
+    ],
+)
+async def test_a_field_out_of_range_raises_one_sentence_where_the_object_is_passed(
+    use: Callable[..., Any], wrong: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        await use(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("use", "wrong", "message"),
+    [
+        (send_rtp, {"payload": "text"}, r"RtpPacket.payload must be bytes, not 'text'$"),
+        (send_rtp, {"csrcs": None}, r"RtpPacket.csrcs must be a sequence of int, not None$"),
+        (send_rtp, {"csrcs": ("a",)}, r"RtpPacket.csrcs must be a sequence of int, not \('a',\)$"),
+        (
+            send_rtp,
+            {"extensions": ((3, "x"),)},
+            r"RtpPacket.extensions must be a sequence of tuple \(int, bytes\), ",
+        ),
+        (
+            send_rtp,
+            {"extensions": ((3,),)},
+            r"RtpPacket.extensions must be a sequence of tuple \(int, bytes\), ",
+        ),
+        (
+            send_frame,
+            {"payload": bytearray(b"x")},
+            r"EncodedFrame.payload must be bytes, not bytearray\(b'x'\)$",
+        ),
+        (
+            send_frame,
+            {"contributing_sources": ("a",)},
+            r"contributing_sources must be a sequence of int, not \('a'",
+        ),
+    ],
+)
+async def test_a_wrong_type_is_shown_where_the_object_is_passed(
+    use: Callable[..., Any], wrong: dict[str, Any], message: str
+) -> None:
+    # Fields of the same types that were right before must not hide it.
+    await send_frame(contributing_sources=(1,))
+    with pytest.raises(TypeError, match=message):
+        await use(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("use", "right"),
+    [
+        (send_rtp, {"extensions": [(3, b"x")], "csrcs": [1] * 15}),
+        (
+            send_rtp,
+            {"payload_type": 127, "sequence_number": 0xFFFF, "timestamp": 0xFFFFFFFF, "ssrc": 0xFFFFFFFF},
+        ),
+        (send_rtp, {"payload_type": np.int64(96), "marker": 1, "padding_size": 255, "extension_map": None}),
+        (send_frame, {"contributing_sources": [0xFFFFFFFF] * 15, "audio_level": 127, "capture_time": 1}),
+        (send_frame, {"width": np.int64(640), "keyframe": 1, "rid": "h", "received_at": 0.5}),
+    ],
+)
+async def test_right_fields_are_accepted(use: Callable[..., Any], right: dict[str, Any]) -> None:
+    await use(**right)
 
 
 CHOICES = [

@@ -220,6 +220,23 @@ async def test_an_invalid_transform_ends_the_block_with_a_descriptive_error(
         await use()
 
 
+async def test_frames_with_wrong_contributing_sources_from_a_transform_are_counted(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def transform(frame: EncodedFrame) -> EncodedFrame:
+        return attrs.evolve(frame, contributing_sources=(1,) * (16 if frame.timestamp else 15))
+
+    async with call() as made, made.receiver.encoded_frames() as frames:
+        made.sender.transform = transform
+        for index in range(3):
+            await made.video_source.send(vp8_frame(index, keyframe=True))
+        with trio.fail_after(2):
+            assert (await frames.receive()).contributing_sources == (1,) * 15
+        assert (await layer_counters(made.peers.alice, "media"))["frames_failed"] == 2
+    (logged,) = [record for record in caplog.records if "a frame was not sent" in record.message]
+    assert "EncodedFrame.contributing_sources must be at most 15 ints" in logged.message
+
+
 def test_a_transform_that_is_not_callable_is_rejected() -> None:
     sender = RTCPeerConnection().add_transceiver("video").sender
     with pytest.raises(TypeError, match=r"RTCRtpSender\.transform must be a function or None, not 'rot13'"):

@@ -3,6 +3,7 @@
 import builtins
 import collections.abc
 import enum
+import functools
 import numbers
 import reprlib
 import sys
@@ -91,6 +92,24 @@ def check_types(called: str, expected: Mapping[str, Expected], arguments: Mappin
     if name is not None:
         value = _SHORT.repr(arguments[name])
         raise TypeError(f"{called}() argument {name!r} must be {expected[name].text}, not {value}")
+
+
+@functools.cache
+def _field_types(cls: Any) -> Mapping[str, Expected]:
+    return expected_types(cls, list(cls.__annotations__))
+
+
+def check_fields(value: object, cls: type) -> None:
+    """Raise ``TypeError`` for an object of another class, or its first field that is not of its annotated type.
+
+    For classes whose constructors do not check, as an object is made for each packet.
+    """
+    if not isinstance(value, cls):
+        raise TypeError(f"expected {_with_article(cls.__name__)}, not {_SHORT.repr(value)}")
+    for name, expected in _field_types(cls).items():
+        field = getattr(value, name)
+        if not expected.allows(field):
+            raise TypeError(f"{cls.__name__}.{name} must be {expected.text}, not {_SHORT.repr(field)}")
 
 
 class _Names(dict[str, Any]):
@@ -190,8 +209,12 @@ def _instance(kind: Any) -> Expected | None:
         return Expected(
             lambda value: isinstance(value, str) and value in values, " or ".join(map(repr, sorted(values)))
         )
-    text = f"{'an' if kind.__name__.startswith(('A', 'E', 'I', 'O', 'RTC')) else 'a'} {kind.__name__}"
+    text = _with_article(kind.__name__)
     if getattr(kind, "_is_protocol", False):
         members = [name for name in vars(kind) if not name.startswith("_")]
         return Expected(lambda value: all(hasattr(value, name) for name in members), text)
     return Expected(lambda value: isinstance(value, kind), text)
+
+
+def _with_article(name: str) -> str:
+    return f"{'an' if name.startswith(('A', 'E', 'I', 'O', 'RTC')) else 'a'} {name}"

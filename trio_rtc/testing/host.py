@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import trio
 
+from trio_rtc._strict_names.argument_types import check_fields
 from trio_rtc.protocols._contract import Address
 from trio_rtc.transports.network import InterfaceAddress
 
@@ -88,6 +89,7 @@ class SimulatedSocket:
         Returns:
             ``True``: a simulated socket always has room.
         """
+        check_fields(remote, Address)
         if self._closed:
             self._unsendable += len(batch)
         else:
@@ -215,6 +217,7 @@ class SimulatedHost:
             OSError: The host does not have the address, or the network has ended.
             RuntimeError: The network has never run.
         """
+        check_fields(group, Address)
         await trio.lowlevel.checkpoint()
         self._require_interface(interface)
         address = Address(interface.host, group.port)

@@ -19,6 +19,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from trio_rtc import _attrs as attrs
+from trio_rtc._strict_names.argument_types import check_fields
 from trio_rtc.protocols._contract import Address
 
 from .packet import DropReason, Packet
@@ -158,6 +159,7 @@ class Nat:
 
     def inside_address(self, public: Address) -> Address | None:
         """Return the inside address of a public address, ``None`` without a mapping."""
+        check_fields(public, Address)
         mapping = self._by_port.get(public.port) if public.host == self.public else None
         return mapping.inside if mapping else None
 

@@ -1,5 +1,6 @@
 """A STUN server that returns its clients' public addresses (RFC 8489 section 6.3.1)."""
 
+from trio_rtc._strict_names.argument_types import check_fields
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols._contract import Address
 from trio_rtc.protocols.stun import (
@@ -20,6 +21,7 @@ def answer_binding_request(data: bytes, source: Address, destination: Address) -
 
     A ``Service`` for ``SimulatedHost.add_service``.
     """
+    check_fields(source, Address)
     try:
         request = Message.parse(data)
     except ProtocolError:

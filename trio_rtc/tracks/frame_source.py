@@ -8,16 +8,19 @@ import math
 import sys
 from collections.abc import Awaitable, Callable
 from functools import cache
+from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar
 
 import trio
 
 from trio_rtc import _attrs as attrs
+from trio_rtc._strict_names.argument_types import check_fields
 from trio_rtc.enums import MediaStreamTrackState
 from trio_rtc.event_target import EventTarget, HandlerRunner
 from trio_rtc.events import Event
 from trio_rtc.jsep.capabilities import DEFAULT_CAPABILITIES
 from trio_rtc.protocols.rtp import EncodedFrame, payload
+from trio_rtc.protocols.rtp.packet.packet import check_csrcs
 from trio_rtc.protocols.rtp.stats import AudioLevelMeter, FrameRate
 
 from .constraints import MediaTrackSettings, settings_of
@@ -36,6 +39,10 @@ _ENCODED_CAPACITY = 64
 """The same for encoded frames: those that a retransmitted packet makes available at once must fit."""
 _SENDING_CAPACITY = {"audio": 32, "video": 2}
 """Maximum number of frames queued for a sender, for which the producer waits; audio is queued until it is due."""
+_fields_of = attrgetter(*(field.name for field in attrs.fields(EncodedFrame)))
+_right_types: set[tuple[type, ...]] = set()
+_MAX_RIGHT_TYPES = 64
+"""Maximum number of combinations of fields' types that are known to be right: another one takes longer to check."""
 _RETAINED = 16
 """Maximum number of encoded layers whose last frame is retained: more than any simulcast has."""
 
@@ -406,12 +413,14 @@ def check_frame(kind: str, frame: Any) -> None:
     """Check a frame that an application sends into a track.
 
     Raises:
-        TypeError: The object is not a frame of this kind.
-        ValueError: The frame is empty or too large for every codec, or has a codec of another kind.
+        TypeError: The object is not a frame of this kind, or a field of it is of another type.
+        ValueError: The frame is empty or too large for every codec, has a codec of another kind, or a field of it is
+            out of range.
     """
     if isinstance(frame, EncodedFrame):
-        _check_encoded(frame.payload, frame.timestamp, frame.capture_time)
         _check_codec(kind, frame.codec, frame.clock_rate)
+        _check_field_types(frame)
+        _check_field_ranges(frame)
         return
     # If the application has such a frame, PyAV, an optional extra, is imported.
     pyav = sys.modules.get("av")
@@ -432,19 +441,29 @@ def check_frame(kind: str, frame: Any) -> None:
         )
 
 
-def _check_encoded(payload: object, timestamp: object, capture_time: float | None) -> None:
-    if not isinstance(payload, bytes):
-        raise TypeError(f"EncodedFrame.payload must be bytes, not {type(payload).__name__}")
-    if not isinstance(timestamp, int):
-        raise TypeError(f"EncodedFrame.timestamp must be an int, in units of clock_rate, not {timestamp!r}")
-    if capture_time is not None and not math.isfinite(capture_time):
+def _check_field_types(frame: EncodedFrame) -> None:
+    types = tuple(map(type, _fields_of(frame)))
+    if types in _right_types and not frame.contributing_sources:
+        return
+    check_fields(frame, EncodedFrame)
+    if len(_right_types) < _MAX_RIGHT_TYPES:
+        _right_types.add(types)
+
+
+def _check_field_ranges(frame: EncodedFrame) -> None:
+    if frame.capture_time is not None and not math.isfinite(frame.capture_time):
         raise ValueError(
-            f"EncodedFrame.capture_time must be a number of seconds since 1900, not {capture_time}"
+            f"EncodedFrame.capture_time must be a number of seconds since 1900, not {frame.capture_time}"
         )
+    if frame.audio_level is not None and not 0 <= frame.audio_level <= 127:
+        raise ValueError(f"EncodedFrame.audio_level must be an int from 0 to 127, not {frame.audio_level}")
+    check_csrcs(frame.contributing_sources, "EncodedFrame.contributing_sources")
 
 
 def _check_codec(kind: str, codec: object, clock_rate: object) -> None:
     clock_rates = _clock_rates(kind)
+    if type(codec) is str and codec in clock_rates and type(clock_rate) is int and clock_rate > 0:
+        return
     names = {name.lower(): name for name in clock_rates}
     if not isinstance(codec, str) or codec.lower() not in names:
         bare = str(codec).rpartition("/")[2].lower()
@@ -477,9 +496,12 @@ async def apply_transform(
     if not inspect.isawaitable(awaitable):
         raise TypeError(f"{attribute} must be an async function; {transform!r} is not")
     transformed = await awaitable
-    if transformed is None or isinstance(transformed, EncodedFrame):
-        return transformed
-    raise TypeError(f"{attribute} must return an EncodedFrame or None, not {type(transformed).__name__}")
+    if transformed is None:
+        return None
+    if not isinstance(transformed, EncodedFrame):
+        raise TypeError(f"{attribute} must return an EncodedFrame or None, not {type(transformed).__name__}")
+    _check_field_types(transformed)
+    return transformed
 
 
 def check_transform(transform: object, attribute: str) -> None:

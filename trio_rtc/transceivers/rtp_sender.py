@@ -1,15 +1,19 @@
 """RTCRtpSender: sends a track (W3C webrtc section 5.2)."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import Any, Final
 
 import trio
 
 from trio_rtc import _attrs as attrs
 from trio_rtc._environment import new_id, require_trio
+from trio_rtc._strict_names.argument_types import check_fields
 from trio_rtc._strict_names.checks import strict_class
 from trio_rtc.errors import InvalidStateError
 from trio_rtc.protocols.rtp import RtpPacket
+from trio_rtc.protocols.rtp.packet.extensions import ExtensionMap
+from trio_rtc.protocols.rtp.packet.packet import check_csrcs
 from trio_rtc.stats import RTCStatsReport
 from trio_rtc.tracks.frame_source import FrameTransform, check_transform
 from trio_rtc.tracks.media_stream import MediaStream
@@ -164,12 +168,11 @@ class RTCRtpSender:
 
         Raises:
             InvalidStateError: The connection is closed, or the transceiver was stopped.
-            TypeError: An argument is not an ``RtpPacket``.
+            TypeError: An argument is not an ``RtpPacket``, or a field of it is of another type.
+            ValueError: A field of a packet is out of range.
         """
         require_trio("RTCRtpSender.send_rtp")
-        for packet in packets:
-            if not isinstance(packet, RtpPacket):
-                raise TypeError(f"packets must be RtpPacket objects, not {type(packet).__name__}")
+        _check_packets(packets)
         self._transceiver.require_live()
         await self._transceiver.send_packets(packets, rid)
 
@@ -217,3 +220,59 @@ class RTCRtpSender:
         finally:
             self._state.bitrate_changes.pop(queue, None)
             queue.close()
+
+
+_MAXIMA: Final = {
+    "payload_type": 0x7F,
+    "sequence_number": 0xFFFF,
+    "timestamp": 0xFFFF_FFFF,
+    "ssrc": 0xFFFF_FFFF,
+    "padding_size": 0xFF,
+}
+
+
+def _check_packets(packets: Sequence[RtpPacket]) -> None:
+    """Raise ``TypeError`` or ``ValueError`` for the first wrong field of a packet."""
+    if _are_right(packets):
+        return
+    for packet in packets:
+        if not isinstance(packet, RtpPacket):
+            raise TypeError(f"packets must be RtpPacket objects, not {type(packet).__name__}")
+        check_fields(packet, RtpPacket)
+        for name, maximum in _MAXIMA.items():
+            value = getattr(packet, name)
+            if not 0 <= value <= maximum:
+                raise ValueError(f"RtpPacket.{name} must be an int from 0 to {maximum}, not {value}")
+        check_csrcs(packet.csrcs, "RtpPacket.csrcs")
+
+
+def _are_right(packets: Sequence[Any]) -> bool:
+    """Return ``True`` if all fields are right, without a call per packet; ``False`` for subclasses of types, too.
+
+    An element with a wrong id is not forwarded, like any other that was not negotiated.
+    """
+    try:
+        for packet in packets:
+            payload, marker, extension_map = packet.payload, packet.marker, packet.extension_map
+            if (
+                not isinstance(packet, RtpPacket)
+                or packet.payload_type >> 7
+                or packet.padding_size >> 8
+                or packet.sequence_number >> 16
+                or packet.timestamp >> 32
+                or packet.ssrc >> 32
+                or type(payload) is not bytes
+                or type(marker) is not bool
+                or (extension_map is not None and type(extension_map) is not ExtensionMap)
+                or (packet.csrcs and packet.csrcs[15:])
+            ):
+                return False
+            for source in packet.csrcs:
+                if source >> 32:
+                    return False
+            for _, value in packet.extensions:
+                if type(value) is not bytes:
+                    return False
+    except (AttributeError, TypeError, ValueError):
+        return False
+    return True

@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterator, Sequence
 import ifaddr
 import trio
 
+from trio_rtc._strict_names.argument_types import check_fields
 from trio_rtc._strict_names.checks import strict_class
 from trio_rtc.protocols._contract import Address
 
@@ -323,6 +324,7 @@ class SystemNetwork:
 
     async def open_multicast(self, interface: InterfaceAddress, group: Address) -> SystemDatagramSocket:
         """Open a socket that is member of a multicast group."""
+        check_fields(group, Address)
         await trio.lowlevel.checkpoint()
         sock = _new_socket(interface)
         try:

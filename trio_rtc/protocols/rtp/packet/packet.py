@@ -6,6 +6,7 @@ all fit it, else in the two-byte form.
 """
 
 import struct
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from trio_rtc import _attrs as attrs
@@ -22,6 +23,7 @@ _ONE_BYTE_PROFILE: Final = 0xBEDE
 _TWO_BYTE_PROFILE: Final = 0x1000
 _TWO_BYTE_MASK: Final = 0xFFF0
 _RESERVED_ONE_BYTE_ID: Final = 15
+_MAX_CSRCS: Final = 15
 
 
 @attrs.frozen
@@ -184,6 +186,14 @@ class MediaPacket(NamedTuple):
     packet: RtpPacket
     arrival: float
     recovered: bool
+
+
+def check_csrcs(csrcs: Sequence[int], name: str) -> None:
+    """Raise ``ValueError`` for contributing sources that do not fit the header, with the name of their field."""
+    if csrcs and (len(csrcs) > _MAX_CSRCS or (min(csrcs) | max(csrcs)) >> 32):
+        raise ValueError(
+            f"{name} must be at most {_MAX_CSRCS} ints from 0 to {0xFFFF_FFFF}, not {csrcs!r:.200}"
+        )
 
 
 def _parse_extensions(data: bytes, start: int) -> tuple[tuple[tuple[int, bytes], ...], int]:

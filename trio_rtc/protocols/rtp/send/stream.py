@@ -22,7 +22,7 @@ from trio_rtc.protocols.rtp.packet.extensions import (
     encode_video_orientation,
 )
 from trio_rtc.protocols.rtp.packet.frame import EncodedFrame
-from trio_rtc.protocols.rtp.packet.packet import HEADER_SIZE, RtpPacket
+from trio_rtc.protocols.rtp.packet.packet import HEADER_SIZE, RtpPacket, check_csrcs
 from trio_rtc.protocols.rtp.packet.rtx import OVERHEAD
 from trio_rtc.protocols.rtp.packet.sequence_numbers import SequenceCounters
 from trio_rtc.protocols.rtp.parameters import Encoding, SendParameters
@@ -167,12 +167,13 @@ class RtpSendStream:
             captured: Its capture time in seconds, ``None`` for now.
 
         Raises:
-            ValueError: The frame is not of the negotiated codec.
+            ValueError: The frame is not of the negotiated codec, or has wrong contributing sources.
         """
         codec, packetizer = self.codec, self._packetizer
         if codec is None or packetizer is None or frame.codec.lower() != codec.name.lower():
             negotiated = "no codec" if codec is None else codec.name
             raise ValueError(f"frame.codec must be the negotiated codec ({negotiated}), not {frame.codec!r}")
+        check_csrcs(frame.contributing_sources, "EncodedFrame.contributing_sources")
         room = max_packet_size - HEADER_SIZE - _ELEMENT_ROOM
         protection = self._protection
         if protection is not None and protection.factor:
