@@ -66,7 +66,7 @@ def audio(samples: int, rate: int) -> av.AudioFrame:
         ("video", video(20_000, 2), ValueError, "20000 x 2 pixels"),
         ("audio", audio(0, 48_000), ValueError, "0 samples at 48000 Hz"),
         ("audio", audio(960, 0), ValueError, "960 samples at 0 Hz"),
-        ("video", EncodedFrame("x", 0, 90_000, "VP8"), TypeError, "payload must be bytes, not str"),  # type: ignore[arg-type]
+        ("video", EncodedFrame("x", 0, 90_000, "VP8"), TypeError, "payload must be bytes, not 'x'"),  # type: ignore[arg-type]
         ("video", EncodedFrame(b"x", 0.5, 90_000, "VP8"), TypeError, "timestamp must be an int.*, not 0.5"),  # type: ignore[arg-type]
         (
             "video",
