@@ -16,7 +16,7 @@ pytestmark = pytest.mark.timed
 WIDTH, HEIGHT, FRAMERATE = 640, 360, 30
 ROUND_TRIP, LOSS = 0.05, 0.1
 MOST_FREEZES = 2
-"""Maximum in ten seconds. In the benchmark of calls, libwebrtc as sender has up to one in twelve seconds."""
+"""Maximum in ten seconds. In the benchmark of calls, libwebrtc as sender has two in twelve seconds (median)."""
 BLOCK = bytes(16384)
 
 
@@ -68,7 +68,8 @@ async def test_a_tenth_of_loss_hardly_freezes_our_video(peers: Peers) -> None:
             track = call.ours.open_video(width=WIDTH, height=HEIGHT, framerate=FRAMERATE)
             call.own.pc.add_track(track, MediaStream([track]))
             await begin(call)
-            # On a busy machine the source itself has paused.
+            # The loss is random, also that of the requests for retransmission, which cause most freezes: on an idle
+            # machine eight windows had 4, 1, 2, 2, 1, 1, 2 and 1. Without lost requests it is a quarter of that.
             change: dict[str, float] = {}
             for _ in range(3):
                 change = await changes_of_video(call, 10)
