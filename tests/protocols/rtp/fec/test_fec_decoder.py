@@ -16,6 +16,7 @@ from tests.strategies.fec_packets import (
     row_of,
     ulpfec_encoder,
 )
+from tests.strategies.line_count import count_lines
 from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols.rtp.fec.decoder import FecDecoder
 from trio_rtc.protocols.rtp.fec.fec_packet import FecPacket, MediaKey
@@ -74,6 +75,27 @@ def test_one_recovered_packet_helps_to_recover_another() -> None:
     assert decoder.fec_received(row_of(first, second)) == []
     assert decoder.fec_received(row_of(second, third)) == []
     assert decoder.media_received(third) == [second, first]
+
+
+def test_a_packet_that_all_wait_for_costs_no_exclusive_or_over_the_others() -> None:
+    """64 FEC packets that wait for one packet would otherwise cost as many times all packets that are kept."""
+    awaited = media(1)
+
+    def recover(kept: int) -> tuple[int, list[bytes], list[bytes]]:
+        decoder = FecDecoder()
+        received = [media(100 + number) for number in range(kept)]
+        lost = [media(2 + number) for number in range(64)]
+        for packet in received:
+            decoder.media_received(packet)
+        for packet in lost:
+            assert decoder.fec_received(row_of(awaited, packet, *received)) == []
+        recovered: list[bytes] = []
+        lines = count_lines(lambda: recovered.extend(decoder.media_received(awaited)))
+        return lines, recovered, lost
+
+    lines, recovered, lost = recover(400)
+    assert recovered == lost
+    assert lines == recover(4)[0]
 
 
 def in_red(number: int, payload_type: int, packet: bytes | None, payload: bytes = b"") -> bytes:

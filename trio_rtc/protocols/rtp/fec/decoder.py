@@ -2,6 +2,8 @@
 
 An FEC packet with one missing packet recovers it. An FEC packet with several waits until all but one of them have
 arrived, or were recovered by others: each packet is removed from the missing ones of the FEC packets that wait for it.
+The exclusive-or over the packets that have arrived is computed when the FEC packet arrives, and then extended by each
+one: many FEC packets may wait for the same packet, which would otherwise cost an exclusive-or over all others for each.
 """
 
 import sys
@@ -20,14 +22,15 @@ _KEY_OVERHEAD: Final = 256
 
 
 class _Waiting:
-    """An FEC packet of which several packets are missing."""
+    """An FEC packet of which packets are missing; ``bits`` is the exclusive-or of their bit strings."""
 
-    __slots__ = ("born", "counters", "missing", "packet")
+    __slots__ = ("bits", "born", "counters", "missing", "size")
 
     def __init__(
-        self, packet: FecPacket, missing: set[MediaKey], counters: FecCounters | None, born: int
+        self, bits: int, size: int, missing: set[MediaKey], counters: FecCounters | None, born: int
     ) -> None:
-        self.packet = packet
+        self.bits = bits
+        self.size = size
         self.missing = missing
         self.counters = counters
         self.born = born
@@ -89,10 +92,11 @@ class FecDecoder:
         key = media_key(data)
         if key in self._media:
             return []
-        self._keep(key, zero_elements(data, self._mutable))
+        data = zero_elements(data, self._mutable)
+        self._keep(key, data)
         if key not in self._waiting:
             return []
-        return self._resolve(key)
+        return self._resolve(key, data)
 
     def fec_received(self, packet: FecPacket, counters: FecCounters | None = None) -> list[bytes]:
         """Receive an FEC packet; return the bytes of the packets that this recovers.
@@ -103,9 +107,13 @@ class FecDecoder:
         """
         self.fec_packets += 1
         missing = {key for key in packet.keys if key not in self._media}
-        waiting = _Waiting(packet, missing, counters, self._count)
         if not missing:
-            return self._discard(waiting)
+            return self._discard(counters)
+        bits = packet.bits
+        for key in packet.keys:
+            if key not in missing:
+                bits ^= media_bits(self._media[key])
+        waiting = _Waiting(bits, packet.size, missing, counters, self._count)
         if len(missing) == 1:
             return self._recover(waiting)
         cost = self._pending[waiting] = packet.size + PACKET_OVERHEAD + _KEY_OVERHEAD * len(packet.keys)
@@ -131,8 +139,10 @@ class FecDecoder:
 
     def discard(self) -> None:
         """Drop all packets, because the session exceeds its budget or the stream has ended."""
-        for waiting in list(self._pending):
-            self._give_up(waiting)
+        for waiting in self._pending:
+            self._discard(waiting.counters)
+        self._pending.clear()
+        self._waiting.clear()
         self._media.clear()
         self._budget.release(self)
 
@@ -140,44 +150,42 @@ class FecDecoder:
         """Return the only missing packet of an FEC packet, and the packets that it helps to recover."""
         (key,) = waiting.missing
         if key in self._media:
-            return self._discard(waiting)
-        bits = waiting.packet.bits
-        for other in waiting.packet.keys:
-            if other != key:
-                data = self._media.get(other)
-                if data is None:
-                    return self._discard(waiting)
-                bits ^= media_bits(data)
+            return self._discard(waiting.counters)
         try:
-            data = restore_packet(bits, waiting.packet.size, key)
+            data = restore_packet(waiting.bits, waiting.size, key)
         except (ProtocolError, OverflowError):
-            return self._discard(waiting)
+            return self._discard(waiting.counters)
         self.recovered += 1
         self._keep(key, data)
-        return [data, *self._resolve(key)]
+        return [data, *self._resolve(key, data)]
 
-    def _resolve(self, key: MediaKey) -> list[bytes]:
+    def _resolve(self, key: MediaKey, data: bytes) -> list[bytes]:
         """Remove a packet from the missing ones, and recover the packets that are then the only missing ones."""
         recovered: list[bytes] = []
-        for waiting in self._waiting.pop(key, ()):
+        found = self._waiting.pop(key, None)
+        if found is None:
+            return recovered
+        bits = media_bits(data)
+        for waiting in found:
             if waiting not in self._pending:
                 # An earlier one has recovered a packet whose cost made the budget discard all.
                 continue
             waiting.missing.discard(key)
+            waiting.bits ^= bits
             if len(waiting.missing) == 1:
                 self._remove(waiting)
                 recovered += self._recover(waiting)
         return recovered
 
     def _give_up(self, waiting: _Waiting) -> None:
-        self._discard(waiting)
+        self._discard(waiting.counters)
         self._remove(waiting)
 
-    def _discard(self, waiting: _Waiting) -> list[bytes]:
+    def _discard(self, counters: FecCounters | None) -> list[bytes]:
         """Count an FEC packet as unused; return no packets."""
         self.unused += 1
-        if waiting.counters is not None:
-            waiting.counters.discarded += 1
+        if counters is not None:
+            counters.discarded += 1
         return []
 
     def _remove(self, waiting: _Waiting) -> None:
