@@ -5,8 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trio_rtc.errors import ProtocolError
-from trio_rtc.protocols.dtls.extensions import encode_use_srtp, parse_number_list, parse_use_srtp
+from trio_rtc.protocols.dtls.extensions import (
+    MAX_EXTENSIONS,
+    encode_extensions,
+    encode_use_srtp,
+    parse_extensions,
+    parse_number_list,
+    parse_use_srtp,
+)
 from trio_rtc.protocols.dtls.messages import ServerHello
+from trio_rtc.protocols.reader import Reader
 
 numbers = st.integers(0, 0xFFFF)
 number_lists = st.lists(numbers, min_size=1, max_size=20).map(tuple)
@@ -32,3 +40,10 @@ def test_a_duplicate_extension_is_an_error() -> None:
     block = hello[-5:]
     with pytest.raises(ProtocolError, match="twice"):
         ServerHello.parse(hello[:-7] + b"\0\x0a" + block + block)
+
+
+def test_the_extensions_of_a_hello_are_bounded() -> None:
+    extensions = dict.fromkeys(range(MAX_EXTENSIONS), b"")
+    assert parse_extensions(Reader(encode_extensions(extensions))) == extensions
+    with pytest.raises(ProtocolError, match="more than 128 extensions"):
+        parse_extensions(Reader(encode_extensions({**extensions, MAX_EXTENSIONS: b""})))

@@ -1,5 +1,6 @@
 """The extensions of the two hellos (RFC 5246 section 7.4.1.4)."""
 
+import struct
 from collections.abc import Iterable, Mapping
 from enum import IntEnum
 
@@ -21,6 +22,9 @@ class ExtensionType(IntEnum):
 
 Extensions = Mapping[int, bytes]
 
+MAX_EXTENSIONS = 128
+"""Of a hello, which anyone can send: more than IANA has registered."""
+
 UNCOMPRESSED_POINTS = bytes((1, 0))
 EMPTY_RENEGOTIATION_INFO = bytes((0,))
 
@@ -38,7 +42,7 @@ def parse_numbers(data: bytes) -> tuple[int, ...]:
     """Parse a sequence of 16-bit numbers."""
     if len(data) % 2:
         raise ProtocolError(f"16-bit numbers in {len(data)} bytes, must be an even number")
-    return tuple(int.from_bytes(data[index : index + 2], "big") for index in range(0, len(data), 2))
+    return struct.unpack(f">{len(data) // 2}H", data)
 
 
 def encode_extensions(extensions: Extensions) -> bytes:
@@ -46,12 +50,14 @@ def encode_extensions(extensions: Extensions) -> bytes:
 
 
 def parse_extensions(reader: Reader) -> dict[int, bytes]:
-    """Parse the extension block of a hello, which may be missing; no extension may occur twice."""
+    """Parse the extension block of a hello, which may be missing: at most 128 extensions, none of them twice."""
     if not reader.remaining:
         return {}
     block = Reader(reader.read_vector(2))
     extensions: dict[int, bytes] = {}
     while block.remaining:
+        if len(extensions) == MAX_EXTENSIONS:
+            raise ProtocolError(f"more than {MAX_EXTENSIONS} extensions")
         kind = block.read_integer(2)
         if kind in extensions:
             raise ProtocolError(f"extension {kind} occurs twice")
