@@ -6,6 +6,7 @@ import trio.testing
 
 from trio_rtc import signaling
 from trio_rtc.signaling import Page, ServerOptions, SignalingServer
+from trio_rtc.signaling.http import MAX_HEAD_LINES
 
 PAGES = {"/": Page(b"<p>hello", headers={"Content-Security-Policy": "default-src 'none'"})}
 
@@ -86,6 +87,14 @@ async def test_foreign_pages_may_not_connect(
 )
 async def test_bytes_that_are_not_http_get_no_answer(request_bytes: bytes) -> None:
     assert await exchange(SignalingServer(PAGES), request_bytes) == ("", b"")
+
+
+@pytest.mark.parametrize("line_end", [b"\r\n", b"\n"])
+@pytest.mark.parametrize(("lines", "is_answered"), [(MAX_HEAD_LINES, True), (MAX_HEAD_LINES + 1, False)])
+async def test_the_lines_of_a_head_are_bounded(lines: int, line_end: bytes, is_answered: bool) -> None:
+    request = b"GET / HTTP/1.1\r\nHost: x\r\n" + (b"a:" + line_end) * (lines - 3) + b"b: c\r\n\r\n"
+    head, _ = await exchange(SignalingServer(PAGES), request + b"\n" * MAX_HEAD_LINES)
+    assert bool(head) is is_answered
 
 
 async def test_pages_and_rooms_share_a_port() -> None:

@@ -15,6 +15,8 @@ from trio_rtc import _attrs as attrs
 from trio_rtc.errors import ProtocolError
 
 MAX_HEAD_SIZE = 16_384
+MAX_HEAD_LINES = 128
+"""Of a request, since each costs h11 more than a kilobyte in one line does. Browsers and proxies send about 30."""
 _RECEIVE_SIZE = 4096
 
 
@@ -69,6 +71,8 @@ async def read_request_head(stream: trio.abc.Stream) -> RequestHead:
             raise ProtocolError("request is not HTTP, possibly TLS")
         if len(received) > MAX_HEAD_SIZE:
             raise ProtocolError(f"head of the request has more than {MAX_HEAD_SIZE} bytes")
+    if received.count(b"\n", 0, end) >= MAX_HEAD_LINES:
+        raise ProtocolError(f"head of the request has more than {MAX_HEAD_LINES} lines")
     return _parse_head(bytes(received), end + 4)
 
 
