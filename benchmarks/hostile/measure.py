@@ -2,12 +2,22 @@
 
 The bounds are times on the machine of ``REFERENCE_LOOP``. A slower or busier machine takes longer for the loop, too,
 and the bounds grow by that factor; they never shrink.
+
+The growth from half of the largest size to the largest is checked, too: of the time, or, below a tenth of the bound,
+of the number of executed lines of Python. Times that short consist of constant costs and noise, and repeating them does
+not help: caches and the processor's clock change more between two runs than a few microseconds. The number of lines is
+the same in each run. It does not show what one line makes C code do, such as searching in a list, deleting from its
+front, or joining bytes. In a case that costs less than a tenth of its bound at the largest size that can be sent, such
+work is harmless, whichever way it grows.
 """
 
 import gc
+import sys
 import time
 from collections.abc import Callable, Sequence
 from enum import Enum
+from types import FrameType
+from typing import Any
 
 import attrs
 
@@ -15,15 +25,17 @@ REFERENCE_LOOP = 0.011
 """Seconds of CPU that ``_fixed_loop`` takes on the reference, one core of an AMD EPYC server."""
 MAX_GROWTH = 2.9
 """Limit of the growth of the time when the size doubles; 2 is linear, the rest allows for noise and caches."""
+MAX_LINE_GROWTH = 2.3
+"""Limit of the growth of the executed lines, without noise; the rest allows for sizes that are not quite doubled."""
 _SHORT = 0.1
-"""Growth counts from this part of the bound on: below it constant costs and noise decide."""
+"""The part of the bound below which lines are counted."""
 _REPEATS = 7
 _PATIENCE = 0.5
 """Seconds after which a size is not measured again, once it has been measured three times."""
 
 
 class Source(Enum):
-    """Sender of an input, and the limit of CPU seconds for one input."""
+    """Sender of an input, and the limit of CPU seconds for one datagram or description."""
 
     STRANGER = 0.0002
     PEER = 0.002
@@ -31,14 +43,19 @@ class Source(Enum):
 
 
 @attrs.frozen
-class Elapsed:
-    """Return value of a case that measures only a part of its call.
-
-    Attributes:
-        seconds: CPU time of the part that counts.
-    """
+class Cost:
+    """CPU seconds and executed lines. A case returns the difference of two, to measure only a part of its call."""
 
     seconds: float
+    lines: int
+
+    @classmethod
+    def until_now(cls) -> "Cost":
+        """Return the costs since any moment before."""
+        return cls(time.process_time(), _lines.count)
+
+    def __sub__(self, before: "Cost") -> "Cost":
+        return Cost(self.seconds - before.seconds, self.lines - before.lines)
 
 
 @attrs.frozen
@@ -50,8 +67,10 @@ class Case:
         source: Who can send it.
         sizes: Growing, each twice the one before it; the last is the largest that can be sent.
         prepare: Returns, for a size, the call that is measured; it is called again for each measurement. The call may
-            measure itself and return ``Elapsed``.
+            measure a part of itself and return its ``Cost``.
         unit: Of the sizes.
+        datagrams: Datagrams of the largest size: of a stream, segments of TCP or frames of a WebSocket. Each may cost
+            what the bound allows.
     """
 
     name: str
@@ -59,6 +78,12 @@ class Case:
     sizes: Sequence[int]
     prepare: Callable[[int], Callable[[], object]]
     unit: str = "items"
+    datagrams: int = 1
+
+    @property
+    def bound(self) -> float:
+        """Seconds that the largest size may cost on the reference."""
+        return self.source.value * self.datagrams
 
 
 @attrs.frozen
@@ -69,11 +94,13 @@ class Result:
         case: The case.
         seconds: CPU time for each size, the least of several runs.
         factor: How much slower than the reference this machine was meanwhile, at least 1.
+        lines: Executed lines of half of the largest size and of the largest; ``None`` if the time is long enough.
     """
 
     case: Case
     seconds: tuple[float, ...]
     factor: float
+    lines: tuple[int, int] | None = None
 
     @property
     def worst(self) -> float:
@@ -83,17 +110,21 @@ class Result:
     @property
     def share(self) -> float:
         """The worst time as a part of the bound on this machine."""
-        return self.worst / (self.case.source.value * self.factor)
+        return self.worst / (self.case.bound * self.factor)
 
     @property
     def growth(self) -> float | None:
-        """The time of the largest size over that of half of it, ``None`` with a single size."""
+        """The cost of the largest size over that of half of it, in lines if counted; ``None`` with a single size."""
+        if self.lines is not None:
+            return self.lines[1] / self.lines[0]
         return self.seconds[-1] / self.seconds[-2] if len(self.seconds) > 1 else None
 
     @property
     def is_linear(self) -> bool:
-        """Whether the time grows no faster than the size, as far as it is long enough to tell."""
-        return self.growth is None or self.growth <= MAX_GROWTH or self.share < _SHORT
+        """Whether the cost grows no faster than the size, as far as that was measured."""
+        if self.lines is None and self.share < _SHORT:
+            return True
+        return self.growth is None or self.growth <= (MAX_GROWTH if self.lines is None else MAX_LINE_GROWTH)
 
     @property
     def is_within_bounds(self) -> bool:
@@ -108,7 +139,11 @@ def measure(case: Case) -> Result:
     for size in case.sizes:
         seconds.append(_measure_size(case, size))
         factors.append(machine_factor())
-    return Result(case, tuple(seconds), max(factors))
+    result = Result(case, tuple(seconds), max(factors))
+    if result.share >= _SHORT or len(case.sizes) < 2:
+        return result
+    half, largest = (_count_lines(case.prepare(size)) for size in case.sizes[-2:])
+    return attrs.evolve(result, lines=(half, largest))
 
 
 def machine_factor() -> float:
@@ -129,16 +164,41 @@ def _measure_size(case: Case, size: int) -> float:
 def _cpu_time(call: Callable[[], object], repeat: int = 1) -> float:
     gc.collect()
     gc.disable()
-    result: object = None
     try:
         start = time.process_time()
         for _ in range(repeat):
             result = call()
-        if isinstance(result, Elapsed):
-            return result.seconds
+            if isinstance(result, Cost):
+                return result.seconds
         return (time.process_time() - start) / repeat
     finally:
         gc.enable()
+
+
+@attrs.define
+class _LineCounter:
+    """Counts the executed lines of all Python code while it is installed."""
+
+    count: int = 0
+
+    def trace(self, frame: FrameType, event: str, argument: Any) -> Any:
+        if event == "line":
+            self.count += 1
+        return self.trace
+
+
+_lines = _LineCounter()
+
+
+def _count_lines(call: Callable[[], object]) -> int:
+    before, trace = Cost.until_now(), sys.gettrace()
+    sys.settrace(_lines.trace)
+    try:
+        result = call()
+    finally:
+        sys.settrace(trace)
+    cost = result if isinstance(result, Cost) else Cost.until_now() - before
+    return max(1, cost.lines)
 
 
 def _fixed_loop() -> int:

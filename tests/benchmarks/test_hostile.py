@@ -3,7 +3,54 @@
 import pytest
 
 from benchmarks.hostile.cases import CASES
-from benchmarks.hostile.measure import Case, Result, Source
+from benchmarks.hostile.measure import Case, Cost, Result, Source, measure
+from tests.fuzzing.targets import TARGETS
+
+COVERED = {
+    "stun": "STUN",
+    "dtls-records": "DTLS records",
+    "dtls-handshake": "DTLS ClientHello",
+    "sctp-packets": "SCTP",
+    "dcep": "DCEP",
+    "rtp": "RTP",
+    "rtcp": "RTCP",
+    "red": "RED",
+    "ulpfec": "ULPFEC",
+    "flexfec": "FlexFEC",
+    "payload-vp8": "VP8",
+    "payload-vp9": "VP9",
+    "payload-h264": "H264",
+    "payload-h265": "H265",
+    "payload-av1": "AV1",
+    "payload-opus": "Opus",
+    "payload-telephone-event": "telephone events",
+    "srtp": "SRTP",
+    "sdp": "SDP apply_remote",
+    "offers": "SDP create_answer",
+    "candidate": "candidate",
+    "mdns": "mDNS",
+    "signaling": "signaling JSON",
+    "websocket-handshake": "signaling handshake response",
+    "core-stun-client": "STUN response to a query",
+    "core-ice-controlling": "ICE, controlling",
+    "core-ice-controlled": "ICE check",
+    "core-dtls-client": "DTLS ServerHello",
+    "core-dtls-server": "DTLS ClientHello",
+    "core-dtls-server-with-cookies": "DTLS ClientHello, cookie required",
+    "core-sctp-connecting": "SCTP INIT ACK",
+    "core-sctp-listening": "SCTP INIT",
+    "core-data-channels": "DCEP OPEN",
+    "core-rtp-both-ways": "RTP",
+    "core-mdns-resolver": "mDNS answers",
+    "core-mdns-responder": "mDNS questions",
+}
+"""The beginning of the names of the cases that belong to each fuzz target."""
+
+
+def test_every_fuzz_target_has_a_case() -> None:
+    assert COVERED.keys() == TARGETS.keys()
+    names = [case.name for case in CASES]
+    assert [start for start in COVERED.values() if not any(name.startswith(start) for name in names)] == []
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -11,9 +58,11 @@ def test_every_input_is_valid_and_processed(case: Case) -> None:
     case.prepare(case.sizes[0] if case.unit == "bytes" else min(case.sizes[0], 64))()
 
 
-def result(*seconds: float, factor: float = 1.0) -> Result:
-    case = Case("name", Source.PEER, (1,) * len(seconds), lambda size: lambda: None)
-    return Result(case, seconds, factor)
+def result(
+    *seconds: float, factor: float = 1.0, datagrams: int = 1, lines: tuple[int, int] | None = None
+) -> Result:
+    case = Case("name", Source.PEER, (1,) * len(seconds), lambda size: lambda: None, datagrams=datagrams)
+    return Result(case, seconds, factor, lines)
 
 
 def test_broken_bounds() -> None:
@@ -21,6 +70,37 @@ def test_broken_bounds() -> None:
     assert not result(0.0011, 0.0021).is_within_bounds
     # A machine that is half as fast has twice the time.
     assert result(0.0011, 0.0021, factor=2.0).is_within_bounds
+    # Each datagram of a message may cost as much.
+    assert result(0.0011, 0.0021, datagrams=2).is_within_bounds
     # Four times the time at twice the size, unless it is too short to measure.
     assert not result(0.0002, 0.0008).is_within_bounds
     assert result(0.00002, 0.00008).is_within_bounds
+    # Too short to measure: the executed lines decide.
+    assert result(0.00002, 0.00004, lines=(100, 220)).is_within_bounds
+    assert not result(0.00002, 0.00002, lines=(100, 300)).is_within_bounds
+
+
+def _repeat(count: int) -> None:
+    for _ in range(count):
+        pass
+
+
+@pytest.mark.parametrize(("power", "is_linear"), [(1, True), (2, False)])
+def test_the_growth_of_a_short_case_is_counted_in_lines(power: int, is_linear: bool) -> None:
+    case = Case("name", Source.DESCRIPTION, (20, 40), lambda size: lambda: _repeat(size**power))
+    measured = measure(case)
+    assert measured.share < 0.1
+    assert measured.is_linear is measured.is_within_bounds is is_linear
+    assert measured.growth == pytest.approx(2**power, rel=0.1)
+
+
+def test_a_case_may_measure_a_part_of_its_call() -> None:
+    def prepare(size: int) -> Cost:
+        _repeat(1000)
+        started = Cost.until_now()
+        _repeat(size)
+        return Cost.until_now() - started
+
+    measured = measure(Case("name", Source.DESCRIPTION, (20, 40), lambda size: lambda: prepare(size)))
+    assert measured.lines is not None
+    assert measured.lines[1] - measured.lines[0] == 40

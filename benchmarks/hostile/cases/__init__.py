@@ -1,6 +1,6 @@
 """The inputs: for each parser and core those that cost most."""
 
-from benchmarks.hostile.cases import connection, connectivity, data, description, media, security
+from benchmarks.hostile.cases import connection, connectivity, data, description, media, security, signaling
 from benchmarks.hostile.measure import Case
 
 CASES: tuple[Case, ...] = (
@@ -10,4 +10,5 @@ CASES: tuple[Case, ...] = (
     *media.CASES,
     *description.CASES,
     *connection.CASES,
+    *signaling.CASES,
 )

@@ -1,10 +1,9 @@
 """Session descriptions as a whole peer connection handles them, transceivers and RTP included."""
 
-import time
 from collections.abc import Callable
 from functools import partial
 
-from benchmarks.hostile.measure import Case, Elapsed, Source
+from benchmarks.hostile.measure import Case, Cost, Source
 from trio_rtc import RTCPeerConnection, Settings
 from trio_rtc.protocols.sdp import SdpOptions
 from trio_rtc.testing import SimulatedNetwork, run
@@ -17,14 +16,14 @@ _STEPS = ("set_remote_description", "create_answer", "set_local_description")
 _AGAIN = tuple(f"{step}, again" for step in _STEPS)
 
 
-async def _answer_twice(offer: str, measured: str) -> Elapsed:
-    """Answer an offer, and the same once more; return the time of one of the calls."""
+async def _answer_twice(offer: str, measured: str) -> Cost:
+    """Answer an offer, and the same once more; return the cost of one of the calls."""
     async with SimulatedNetwork() as network:
         host = network.add_host("victim", ["10.0.0.1"])
         async with RTCPeerConnection(settings=Settings(network=host)) as victim:
             answer = None
             for step in (*_STEPS, *_AGAIN):
-                started = time.process_time()
+                before = Cost.until_now()
                 if step.startswith("set_remote_description"):
                     await victim.set_remote_description({"type": "offer", "sdp": offer})
                 elif step.startswith("create_answer"):
@@ -32,7 +31,7 @@ async def _answer_twice(offer: str, measured: str) -> Elapsed:
                 else:
                     await victim.set_local_description(answer)
                 if step == measured:
-                    return Elapsed(time.process_time() - started)
+                    return Cost.until_now() - before
     raise AssertionError(f"no step is called {measured!r}")
 
 

@@ -10,25 +10,26 @@ from trio_rtc.protocols._contract import Address, Datagram
 from trio_rtc.protocols.ice import Agent, Candidate, IceOptions, IceRole
 from trio_rtc.protocols.ice.candidate import MAX_CANDIDATE_LENGTH
 from trio_rtc.protocols.mdns import Resolver, ResolverOptions, Responder, ResponderOptions
-from trio_rtc.protocols.stun import StunAttribute, binding_request
+from trio_rtc.protocols.stun import Client, StunAttribute, TransactionOptions, binding_request
 from trio_rtc.protocols.stun.message import MAX_ATTRIBUTES, MAX_MESSAGE_SIZE
 
 from .sizes import doubling
 
 _LOCAL, _PEER = Address("10.0.0.1", 1000), Address("10.0.0.2", 2000)
+_MAX_PAIRS = IceOptions().max_pairs
 _UDP_MAX = 65_507
 _DNS_MAX = 9000
 _UUID = "1f4712db-ea17-4bcf-a596-1051{:08x}.local"
 
 
-def _make_agent() -> tuple[Agent, ScriptedPeer]:
-    """Return an agent that checks as many pairs as it can have, and its peer."""
-    agent = Agent(IceOptions(), rng=random.Random(1), role=IceRole.CONTROLLED)
+def _make_agent(role: IceRole = IceRole.CONTROLLED, pairs: int = _MAX_PAIRS) -> tuple[Agent, ScriptedPeer]:
+    """Return an agent that checks pairs, as many as it can have by default, and its peer."""
+    agent = Agent(IceOptions(), rng=random.Random(1), role=role)
     agent.add_socket(_LOCAL, local_preference=65535, now=0.0)
     agent.finish_sources(0.0)
     peer = ScriptedPeer(agent, _LOCAL, _PEER)
     agent.set_remote_parameters(peer.parameters, 0.0)
-    for index in range(100):
+    for index in range(pairs):
         host = f"10.{1 + index // 8}.0.{1 + index}"
         line = f"candidate:{index} 1 udp {2_000_000_000 + index} {host} 2000 typ host"
         agent.add_remote_candidate(Candidate.parse(line), 0.0)
@@ -83,6 +84,19 @@ def _authentic(count: int, remote: Address = _PEER) -> Callable[[], object]:
     return _take(agent, request.encode(key=peer.key), remote)
 
 
+def _role_conflict(pairs: int) -> Callable[[], object]:
+    """The peer controls, too, and wins: the priorities of all pairs change (RFC 8445 section 7.3.1.1)."""
+    agent, peer = _make_agent(IceRole.CONTROLLING, pairs)
+    request = peer.request(controlling=True, tie_breaker=(1 << 64) - 1)
+    receive = _take(agent, request.encode(key=peer.key))
+
+    def switch() -> None:
+        receive()
+        assert agent.role is IceRole.CONTROLLED
+
+    return switch
+
+
 def _replayed(addresses: int) -> Callable[[], object]:
     """An authentic check, sent again from one more address."""
     agent, peer = _make_agent()
@@ -90,6 +104,24 @@ def _replayed(addresses: int) -> Callable[[], object]:
     for port in range(addresses):
         agent.receive([Datagram(request, _LOCAL, Address("10.66.0.1", 1 + port))], 0.0)
     return _take(agent, request, Address("10.66.0.2", 1))
+
+
+def _query_response(attributes: int) -> Callable[[], object]:
+    """A response of a STUN server, from which it needs no key, while as many queries as possible are open."""
+    client = Client(TransactionOptions())
+    for number in range(TransactionOptions().max_transactions):
+        client.start(binding_request(number.to_bytes(12, "big"), []), _LOCAL, _PEER, now=0.0)
+    client.datagrams_to_send(0.0)
+    # To another address than the one that the query was sent to, so that the query stays open.
+    data = b"\x01\x01" + binding_request(bytes(12), _attributes(attributes)).encode()[2:]
+
+    def receive() -> None:
+        client.receive([Datagram(data, _LOCAL, Address("10.0.0.3", 3478))], 0.0)
+        client.datagrams_to_send(0.0)
+        client.events()
+        client.next_timer()
+
+    return receive
 
 
 def _dns(records: int, name: bytes, record: bytes, flags: int) -> bytes:
@@ -174,6 +206,8 @@ CASES = (
         _authentic,
         "attributes",
     ),
+    Case("ICE, controlling: role conflict", Source.PEER, doubling(_MAX_PAIRS), _role_conflict, "pairs"),
+    _stranger("STUN response to a query", doubling(MAX_ATTRIBUTES), _query_response, "attributes"),
     _stranger("mDNS answers to nothing", doubling(_DNS_MAX), _dns_answers, "bytes"),
     _stranger("mDNS names of many labels", doubling(_DNS_MAX), _dns_names, "bytes"),
     _stranger("mDNS questions", doubling(_DNS_MAX), _dns_questions, "bytes"),

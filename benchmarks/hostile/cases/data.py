@@ -3,8 +3,10 @@
 import struct
 from collections.abc import Callable, Iterable
 
+import attrs
+
 from benchmarks.hostile.measure import Case, Source
-from tests.strategies.sctp_pair import COOKIE_ECHO, SctpPair
+from tests.strategies.sctp_pair import COOKIE_ECHO, INIT_ACK, START, SctpPair, chunk_kinds
 from trio_rtc.protocols.datachannel import (
     PPID_DCEP,
     ChannelControl,
@@ -20,7 +22,16 @@ from trio_rtc.protocols.sctp import (
     OutgoingStreamsReset,
     SctpOptions,
 )
-from trio_rtc.protocols.sctp.packet.chunks import Error, ForwardTsn, Heartbeat, Init, ReConfig, Sack
+from trio_rtc.protocols.sctp.packet.chunks import (
+    Error,
+    ForwardTsn,
+    Heartbeat,
+    Init,
+    InitAck,
+    ReConfig,
+    Sack,
+    parse_chunk,
+)
 from trio_rtc.protocols.sctp.packet.data import BEGIN, DATA_HEADER, END, UNORDERED
 from trio_rtc.protocols.sctp.packet.header import add_checksum
 from trio_rtc.protocols.sctp.packet.parameters import Parameter
@@ -296,6 +307,30 @@ def _init_parameters(count: int) -> Callable[[], object]:
     return lambda: victim.take([packet])
 
 
+def _connecting(count: int) -> Callable[[], object]:
+    """INIT ACK with unknown parameters, each of which the ERROR beside the COOKIE ECHO reports."""
+    pair = SctpPair(_OPTIONS)
+    pair.left.association.connect(pair.now)
+    pair.run(lambda: len(pair.wire) > 1, 10.0)
+    (packet,) = [packet for _, packet in pair.wire if chunk_kinds(packet) == [INIT_ACK]]
+    answer, _ = parse_chunk(packet, 12)
+    assert isinstance(answer, InitAck)
+    answer = attrs.evolve(answer, parameters=(*answer.parameters, *(Parameter(0xC111, b""),) * count))
+    victim = SctpPair(_OPTIONS).left.association
+    victim.connect(START)
+    victim.datagrams_to_send(START)
+    data = add_checksum(packet[:8] + bytes(4) + answer.encode())
+
+    def receive() -> None:
+        victim.receive([data], START)
+        victim.datagrams_to_send(START)
+        victim.events()
+        victim.next_timer()
+        assert victim.state == "connecting"
+
+    return receive
+
+
 def _peer(
     name: str, largest: int, prepare: Callable[[int], Callable[[], object]], unit: str = "chunks"
 ) -> Case:
@@ -327,5 +362,6 @@ CASES = (
     _peer("unknown chunks", MAX_PACKET // 4, _unknown_chunks),
     _peer("ERROR", MAX_PACKET // 4, _error_causes, "causes"),
     _peer("INIT with unknown parameters", MAX_PACKET // 4, _init_parameters, "parameters"),
+    _peer("INIT ACK with unknown parameters", MAX_PACKET // 4 - 100, _connecting, "parameters"),
     Case("DCEP OPEN", Source.PEER, doubling(MAX_PACKET // 28, 3), _openings, "channels"),
 )

@@ -1,5 +1,6 @@
 """RTP, RTCP and the payload formats: packets of a peer that has the keys of SRTP, in a call of many streams."""
 
+import functools
 import struct
 from collections.abc import Callable, Sequence
 
@@ -9,7 +10,10 @@ from benchmarks.hostile.measure import Case, Source
 from tests.strategies.rtp_pair import (
     EXTENSIONS,
     FLEXFEC,
+    OPUS,
+    RED_AUDIO,
     RED_VIDEO,
+    TELEPHONE_EVENT,
     ULPFEC,
     VP8,
     VP8_RTX,
@@ -43,6 +47,11 @@ from trio_rtc.protocols.rtp import (
     RtpPacket,
     SendParameters,
 )
+from trio_rtc.protocols.rtp.fec.fec_packet import FecPacket, MediaKey, media_bits
+from trio_rtc.protocols.rtp.fec.flexfec import MAX_SOURCES, build_flexfec
+from trio_rtc.protocols.rtp.fec.flexfec import MAX_SPAN as _FLEXFEC_SPAN
+from trio_rtc.protocols.rtp.fec.ulpfec import MAX_SPAN, build_ulpfec
+from trio_rtc.protocols.rtp.options import MAX_RED_BLOCKS, FecOptions
 from trio_rtc.protocols.rtp.packet.extensions import MID
 
 from .sizes import MAX_SRTP, doubling
@@ -57,7 +66,7 @@ _SEND_SSRC, _RECEIVE_SSRC = 10_000, 50_000
 class _Call:
     """A session that sends and receives so many streams of video, and what its peer encrypts with."""
 
-    def __init__(self, streams: int, *codecs: Codec) -> None:
+    def __init__(self, streams: int, *codecs: Codec, kind: str = "video", layers: int = 0) -> None:
         codecs = codecs or (VP8, VP8_RTX)
         self.session = make_session(1, RtpOptions())
         own, self.peer = srtp_pair()
@@ -66,9 +75,11 @@ class _Call:
         for index in range(streams):
             mid = f"m{index}"
             encoding = Encoding(_SEND_SSRC + index, 20_000 + index)
-            sending.append(SendParameters(mid, "video", codecs, (encoding,), EXTENSIONS, True))
+            sending.append(SendParameters(mid, kind, codecs, (encoding,), EXTENSIONS, True))
             announced: dict[int, str | None] = {_RECEIVE_SSRC + index: None}
-            receiving.append(ReceiveParameters(mid, "video", codecs, EXTENSIONS, announced))
+            if layers:
+                announced = {_RECEIVE_SSRC + layer: f"r{layer}" for layer in range(layers)}
+            receiving.append(ReceiveParameters(mid, kind, codecs, EXTENSIONS, announced))
         self.session.set_sections(sending, receiving, _NOW)
         self.now = _NOW
         for index in range(streams):
@@ -277,6 +288,108 @@ def _repair(packets: int) -> Callable[[], object]:
     return call.attack(call.packet(0, 2, row + bytes(MAX_SRTP - 120), ssrc=79, payload_type=35))
 
 
+_LAYERS = 5
+_MAX_KEPT = (_LAYERS - 1) * _FLEXFEC_SPAN
+
+
+def _flexfec_call() -> _Call:
+    """A call with a stream of FlexFEC for as many packets as are kept for it."""
+    call = _Call(1, VP8, FLEXFEC, layers=_LAYERS)
+    bits = media_bits(call.packet(0, 1).encode())
+    first = build_flexfec(FecPacket([MediaKey(_RECEIVE_SSRC, 1)], bits, 20))
+    call.take([call.peer.protect(call.packet(0, 0, first, ssrc=79, payload_type=35).encode())])
+    return call
+
+
+def _send_repairs(call: _Call, payloads: Sequence[bytes]) -> None:
+    call.take(
+        [
+            call.peer.protect(call.packet(0, 1 + index, payload, ssrc=79, payload_type=35).encode())
+            for index, payload in enumerate(payloads)
+        ]
+    )
+
+
+def _make_repairs(call: _Call, repairs: int, kept: int) -> tuple[list[bytes], bytes]:
+    """Return FlexFEC over packets that have arrived, a missing one each, and one that is missing of all."""
+    keys = [
+        MediaKey(_RECEIVE_SSRC + layer, 2 + number)
+        for layer in range(1, _LAYERS)
+        for number in range(kept // (_LAYERS - 1))
+    ]
+    payload = b"\x10\x00" + bytes(MAX_SRTP - 300)
+    packets = [call.packet(0, key.sequence_number, payload, ssrc=key.ssrc).encode() for key in keys]
+    call.take([call.peer.protect(packet) for packet in packets])
+    needed = call.packet(0, 100, payload).encode()
+    bits = functools.reduce(int.__xor__, map(media_bits, packets)) ^ media_bits(needed)
+    rows = []
+    for number in range(101, 101 + repairs):
+        missing = call.packet(0, number, payload).encode()
+        named = [MediaKey(_RECEIVE_SSRC, 100), MediaKey(_RECEIVE_SSRC, number), *keys]
+        rows.append(build_flexfec(FecPacket(named, bits ^ media_bits(missing), len(missing) - 12)))
+    return rows, needed
+
+
+def _repairs_that_wait(repairs: int) -> Callable[[], object]:
+    """The one packet that they all need besides another one each; they name all packets that are kept."""
+    call = _flexfec_call()
+    rows, needed = _make_repairs(call, repairs, _MAX_KEPT)
+    _send_repairs(call, rows)
+    return call.attack(RtpPacket.parse(needed))
+
+
+def _repair_of_everything(packets: int) -> Callable[[], object]:
+    call = _flexfec_call()
+    rows, _ = _make_repairs(call, 1, packets)
+    return call.attack(call.packet(0, 1, rows[0], ssrc=79, payload_type=35))
+
+
+def _repairs_of_sources(sources: int) -> Callable[[], object]:
+    """FlexFEC of nothing that has arrived, which displaces another one."""
+    call = _flexfec_call()
+    keys = [MediaKey(_RECEIVE_SSRC + source, number) for source in range(sources) for number in range(5, 114)]
+    payload = build_flexfec(FecPacket(keys, 0, 0))
+    _send_repairs(call, [payload] * FecOptions().max_repairs)
+    return call.attack(call.packet(0, 100, payload, ssrc=79, payload_type=35))
+
+
+def _ulpfec_recovery(packets: int) -> Callable[[], object]:
+    """ULPFEC over packets of which one is missing."""
+    call = _Call(1, RED_VIDEO, VP8, ULPFEC)
+    payload = b"\x10\x00" + bytes(MAX_SRTP - 120)
+    media = [call.packet(0, 1000 + number, payload) for number in range(packets)]
+    for packet in media[1:]:
+        wrapped = attrs.evolve(packet, payload_type=118, payload=b"\x60" + packet.payload)
+        call.take([call.peer.protect(wrapped.encode())])
+    encoded = [packet.encode() for packet in media]
+    known = functools.reduce(int.__xor__, map(media_bits, encoded))
+    keys = [MediaKey(_RECEIVE_SSRC, packet.sequence_number) for packet in media]
+    row = build_ulpfec(FecPacket(keys, known, len(encoded[0]) - 12))
+    return call.attack(call.packet(0, 2000, b"\x78" + row, payload_type=118))
+
+
+def _redundant_audio(blocks: int) -> Callable[[], object]:
+    call = _Call(1, RED_AUDIO, OPUS, kind="audio")
+    header = b"".join(struct.pack("!I", (0x80 | 111) << 24 | 400 * n << 10 | 1) for n in range(blocks, 0, -1))
+    packet = call.packet(0, 100, header + b"\x6f" + b"\xe0" * (blocks + 1), payload_type=63)
+    return call.attack(attrs.evolve(packet, timestamp=48_000))
+
+
+def _opus_frames(size: int) -> Callable[[], object]:
+    """A packet of code 3 with two SILK frames, padding and lengths: its in-band FEC is behind all of them."""
+    call = _Call(1, OPUS, kind="audio")
+    padding = size - 8
+    packet = call.packet(0, 2, b"\x03\xc2" + b"\xff" * padding + b"\x00\x01\xff\xff", payload_type=111)
+    return call.attack(attrs.evolve(packet, timestamp=960))
+
+
+def _telephone_events(count: int) -> Callable[[], object]:
+    """Events that begin and end, one after the other."""
+    call = _Call(1, OPUS, TELEPHONE_EVENT, kind="audio")
+    payload = b"".join(struct.pack("!BBH", number & 15, 0x80, 160) for number in range(count))
+    return call.attack(attrs.evolve(call.packet(0, 2, payload, payload_type=110), timestamp=960))
+
+
 def _units(name: str, start: bytes, unit: bytes) -> Callable[[int], Callable[[], object]]:
     """A payload of as many of the smallest units as fit."""
 
@@ -322,6 +435,13 @@ CASES = (
     _case("RTP extension elements", MAX_SRTP // 4 - 20, _element_bytes, "elements"),
     _case("RED", 260, _redundant, "blocks"),
     _case("FlexFEC", 109, _repair, "packets"),
+    _case("FlexFEC that waits", FecOptions().max_repairs, _repairs_that_wait, "repairs"),
+    _case("FlexFEC of all packets", _MAX_KEPT, _repair_of_everything, "packets"),
+    _case("FlexFEC of many sources", MAX_SOURCES, _repairs_of_sources, "sources"),
+    _case("ULPFEC", MAX_SPAN, _ulpfec_recovery, "packets"),
+    _case("RED audio", MAX_RED_BLOCKS, _redundant_audio, "blocks"),
+    _case("Opus", MAX_SRTP - 40, _opus_frames, "bytes"),
+    _case("telephone events", MAX_SRTP // 4 - 12, _telephone_events, "events"),
     _case("H264 STAP-A", MAX_SRTP // 3 - 12, _units("H264", b"\x78", b"\x00\x01\x65"), "units"),
     _case("H265 AP", MAX_SRTP // 4 - 12, _units("H265", b"\x60\x01", b"\x00\x02\x26\x01"), "units"),
     _case("AV1 OBUs", MAX_SRTP // 2 - 40, _units("AV1", b"\x08", b"\x01\x30"), "units"),

@@ -3,15 +3,23 @@
 import struct
 from collections.abc import Callable
 
-from benchmarks.hostile.measure import Case, Source
-from tests.strategies.dtls_pair import make_pair
+import attrs
+
+from benchmarks.hostile.measure import Case, Cost, Source
+from tests.strategies.dtls_messages import HELLO, SERVER_HELLO
+from tests.strategies.dtls_pair import make_connection, make_pair
 from tests.strategies.rtp_pair import srtp_pair
-from trio_rtc.protocols.dtls import DtlsRole
+from trio_rtc.protocols.dtls import Connection, DtlsOptions, DtlsRole
+from trio_rtc.protocols.dtls.messages import HandshakeMessage, HandshakeType
 from trio_rtc.protocols.dtls.reassembly import MAX_FRAGMENTS
+from trio_rtc.protocols.dtls.tls12.messages import encode_certificates
 
 from .sizes import MAX_DATAGRAM, MAX_SRTP, doubling
 
+_Prepare = Callable[[int], Callable[[], object]]
 _ALERT, _HANDSHAKE, _APPLICATION_DATA = 21, 22, 23
+_FRAGMENT = 1200
+_MAX_MESSAGE = DtlsOptions().max_message_size
 
 
 def _record(content_type: int, payload: bytes, *, epoch: int = 0, sequence: int = 9) -> bytes:
@@ -78,6 +86,70 @@ def _forged_data(size: int) -> Callable[[], object]:
     return _to_server(_record(_APPLICATION_DATA, bytes(size - 13), epoch=1), connected=True)
 
 
+def _deliver(connection: Connection, *messages: tuple[HandshakeType, bytes]) -> list[bytes]:
+    """Deliver handshake messages in fragments, and return the datagrams of the last one, which has not arrived yet."""
+    datagrams: list[bytes] = []
+    for sequence, (kind, body) in enumerate(messages):
+        connection.receive(datagrams, 0.0)
+        message = HandshakeMessage(kind, sequence, body)
+        datagrams = [
+            _record(_HANDSHAKE, message.encode_fragment(offset, min(_FRAGMENT, len(body) - offset)))
+            for offset in range(0, len(body) or 1, _FRAGMENT)
+        ]
+    return datagrams
+
+
+def _message(
+    role: DtlsRole, *messages: tuple[HandshakeType, bytes], options: DtlsOptions | None = None
+) -> Callable[[], object]:
+    """Return the call that receives the last datagram of the last message."""
+    connection = make_connection(role, options)
+    connection.start(0.0)
+    connection.datagrams_to_send(0.0)
+    *before, last = _deliver(connection, *messages)
+    connection.receive(before, 0.0)
+
+    def receive() -> Cost:
+        # The second time it would be another input, because the connection has changed.
+        started = Cost.until_now()
+        connection.receive([last], 0.0)
+        connection.datagrams_to_send(0.0)
+        connection.events()
+        connection.next_timer()
+        return Cost.until_now() - started
+
+    return receive
+
+
+def _hello_of_extensions(size: int) -> bytes:
+    unknown = {0x8000 + number: b"" for number in range((size - 200) // 4)}
+    return attrs.evolve(HELLO, extensions={**HELLO.extensions, **unknown}).encode()
+
+
+def _hello_of_suites(size: int) -> bytes:
+    return attrs.evolve(HELLO, cipher_suites=(0x7777,) * ((size - 200) // 2)).encode()
+
+
+def _client_hello(body: Callable[[int], bytes], options: DtlsOptions | None = None) -> _Prepare:
+    """A ClientHello of as many fragments as it takes: none of its bytes need keys."""
+    return lambda size: _message(DtlsRole.SERVER, (HandshakeType.CLIENT_HELLO, body(size)), options=options)
+
+
+def _server_hello(size: int) -> Callable[[], object]:
+    unknown = {0x8000 + number: b"" for number in range((size - 100) // 4)}
+    hello = attrs.evolve(SERVER_HELLO, extensions={**SERVER_HELLO.extensions, **unknown})
+    return _message(DtlsRole.CLIENT, (HandshakeType.SERVER_HELLO, hello.encode()))
+
+
+def _certificates(size: int) -> Callable[[], object]:
+    chain = encode_certificates([bytes((size - 40) // 10)] * 10)
+    return _message(
+        DtlsRole.CLIENT,
+        (HandshakeType.SERVER_HELLO, SERVER_HELLO.encode()),
+        (HandshakeType.CERTIFICATE, chain),
+    )
+
+
 def _authentic_data(size: int) -> Callable[[], object]:
     """Records of one byte, as many as fit a datagram."""
     pair = make_pair().connect()
@@ -113,7 +185,21 @@ def _stranger(
     return Case(name, Source.STRANGER, doubling(largest, 3), prepare, unit)
 
 
+def _handshake(name: str, prepare: _Prepare) -> Case:
+    """Bytes of a message that arrive in several datagrams and cost most when the last one arrives."""
+    sizes = doubling(_MAX_MESSAGE, 3)
+    return Case(f"DTLS {name}", Source.STRANGER, sizes, prepare, "bytes", -(-_MAX_MESSAGE // _FRAGMENT))
+
+
 CASES = (
+    _handshake("ClientHello of extensions", _client_hello(_hello_of_extensions)),
+    _handshake("ClientHello of cipher suites", _client_hello(_hello_of_suites)),
+    _handshake(
+        "ClientHello, cookie required",
+        _client_hello(_hello_of_extensions, DtlsOptions(require_cookie=True)),
+    ),
+    _handshake("ServerHello of extensions", _server_hello),
+    _handshake("Certificate of a chain", _certificates),
     _stranger("DTLS alerts, handshake", _records(_ALERT, connected=False)),
     _stranger("DTLS records of an epoch to come", _records(_HANDSHAKE, connected=False, epoch=1)),
     _stranger("DTLS records in the clear, connected", _records(_HANDSHAKE, connected=True)),
