@@ -366,7 +366,7 @@ PARSERS: tuple[Target, ...] = (
         "offers",
         _answer,
         captures.descriptions,
-        "session",
+        "jsep",
         documented=(InvalidAccessError, RTCError),
     ),
     text_parser("candidate", _parse_candidate, captures.candidates, "protocols.ice.candidate"),

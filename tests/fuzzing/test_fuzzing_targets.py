@@ -4,6 +4,7 @@ A finding of the fuzzer becomes an ``@example`` here, or of the core's ``test_ho
 ``tests/protocols/test_contract.py``.
 """
 
+import importlib.util
 import random
 
 import pytest
@@ -43,6 +44,13 @@ def damaged(seed: bytes, rng: random.Random) -> bytes:
     if data:
         data[rng.randrange(len(data))] = rng.randrange(256)
     return bytes(data[: rng.randint(1, len(data) + 1)])
+
+
+@every_target
+def test_the_modules_of_a_target_exist(target: Target) -> None:
+    assert target.modules
+    for module in target.modules:
+        assert importlib.util.find_spec(module) is not None, module
 
 
 @every_target
