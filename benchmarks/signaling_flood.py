@@ -22,7 +22,7 @@ import trio
 
 from tests.strategies.tls_server import self_signed
 from trio_rtc import signaling
-from trio_rtc._closed_errors import ungrouped_errors
+from trio_rtc._error_filters import ungrouped_errors
 
 HANDSHAKE = (
     b"GET /?room=flood-%d HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"

@@ -2,7 +2,8 @@
 
 ``__eq__`` and ``__hash__`` are closures over the attributes' names, and ``__repr__`` is one function for all. Compiling
 those that attrs generates would take a fifth of the time in which this package is imported. A class that is compared or
-hashed for each packet must use attrs itself, whose methods are faster.
+hashed for each packet must use attrs itself, whose methods are faster; so must an exception, and a class with an
+option that is not supported here, which raises ``TypeError``.
 """
 
 from collections.abc import Callable, Iterable
@@ -40,12 +41,24 @@ __all__ = [
 ]
 
 
+_UNSUPPORTED = frozenset(
+    {"auto_detect", "auto_exc", "cache_hash", "cmp", "frozen", "hash", "order", "str", "unsafe_hash"}
+)
+"""Options of attrs that change the methods which are not compiled here."""
+
+
 def _decorate(decorator: Any, cls: type | None, options: dict[str, Any]) -> Any:
+    unsupported = sorted(_UNSUPPORTED & options.keys())
+    if unsupported:
+        raise TypeError(f"options {', '.join(unsupported)} require a decorator of attrs itself")
+
     def build(cls: type) -> Any:
+        if issubclass(cls, BaseException):
+            raise TypeError(f"exception {cls.__name__} requires a decorator of attrs itself")
         own = vars(cls)
         built = decorator(cls, **{**options, "eq": False, "repr": False})
         if options.get("eq", True) and "__eq__" not in own:
-            built.__eq__, hash_value = _comparison(fields(built))
+            built.__eq__, hash_value = _comparison(built)
             if "__hash__" not in own:
                 built.__hash__ = hash_value if decorator is attrs.frozen else None
         if options.get("repr", True) and "__repr__" not in own:
@@ -55,7 +68,13 @@ def _decorate(decorator: Any, cls: type | None, options: dict[str, Any]) -> Any:
     return build if cls is None else build(cls)
 
 
-def _comparison(attributes: tuple[Any, ...]) -> tuple[Callable[[Any, Any], bool], Callable[[Any], int]]:
+def _comparison(cls: Any) -> tuple[Callable[[Any, Any], bool], Callable[[Any], int]]:
+    attributes = fields(cls)
+    for each in attributes:
+        if each.eq_key is not None:
+            raise TypeError(
+                f"{cls.__name__}.{each.name} has a key for comparison, which requires attrs itself"
+            )
     compared = _getter(each.name for each in attributes if each.eq)
     hashed = _getter(each.name for each in attributes if (each.eq if each.hash is None else each.hash))
 

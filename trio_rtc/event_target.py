@@ -25,8 +25,8 @@ import trio
 
 from trio_rtc import _attrs as attrs
 
-from ._closed_errors import without_closed_errors
 from ._environment import require_trio
+from ._error_filters import without_closed_errors
 from ._strict_names.checks import strict_class, suggestion
 
 logger = logging.getLogger("trio_rtc.handlers")

@@ -7,11 +7,11 @@ from typing import Any, overload
 
 import trio
 
-from ._closed_errors import mark_connection_ended
 from ._connection.assembly import ConnectionAssembly
 from ._connection.connection_scope import ConnectionScope
 from ._connection.negotiation import as_candidate, as_description, as_local_description
 from ._environment import require_trio
+from ._error_filters import mark_connection_ended
 from ._strict_names.checks import strict_arguments, strict_class
 from .certificate import RTCCertificate, generate_certificate, needs_thread
 from .configuration import RTCConfiguration

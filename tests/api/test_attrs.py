@@ -69,6 +69,31 @@ def test_own_methods_are_kept(ours: Callable[..., Any], theirs: Callable[..., An
         assert (own(1) == own(2), hash(own(1)), repr(own(1))) == (True, 7, "own")
 
 
+@pytest.mark.parametrize("decorator", [_attrs.define, _attrs.frozen])
+@pytest.mark.parametrize("option", ["cache_hash", "frozen", "hash", "order", "str", "unsafe_hash"])
+def test_unsupported_options_are_rejected(decorator: Callable[..., Any], option: str) -> None:
+    with pytest.raises(TypeError, match=f"options {option} require a decorator of attrs itself"):
+        make_class(decorator, **{option: True})
+
+
+@pytest.mark.parametrize("decorator", [_attrs.define, _attrs.frozen])
+def test_exceptions_are_rejected(decorator: Callable[..., Any]) -> None:
+    class Failure(ValueError):
+        code: int = 0
+
+    with pytest.raises(TypeError, match="exception Failure requires a decorator of attrs itself"):
+        decorator(Failure)
+
+
+@pytest.mark.parametrize("decorator", [_attrs.define, _attrs.frozen])
+def test_fields_with_a_key_for_comparison_are_rejected(decorator: Callable[..., Any]) -> None:
+    class Named:
+        name: str = attrs.field(eq=str.lower)
+
+    with pytest.raises(TypeError, match=r"Named\.name has a key for comparison"):
+        decorator(Named)
+
+
 def test_value_without_fields_equals_another_of_its_class() -> None:
     @_attrs.frozen
     class Empty:

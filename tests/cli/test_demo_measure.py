@@ -8,7 +8,7 @@ import trio
 
 from tests.strategies.scripted_channel import ScriptedChannel, channel_pair
 from trio_rtc import ProtocolError, RTCDataChannel
-from trio_rtc._closed_errors import ungrouped_errors
+from trio_rtc._error_filters import ungrouped_errors
 from trio_rtc.cli.demo.measure import (
     ANSWER_TIMEOUT,
     PING_TIMEOUT,

@@ -137,6 +137,14 @@ def test_whole_concealments_are_passed_through():
     assert inner.concealed[-1] == (0.02, b"next")
 
 
+def test_order_before_the_first_decoded_frame_is_dropped():
+    decoder = StretchingDecoder(PassThroughDecoder())
+    with pytest.raises(CodecError):
+        decoder.decode(frame(0, b"broken", -240))
+    decoded = decoder.decode(frame(720, bytes(1920)))
+    assert [(each.pts, each.samples) for each in decoded] == [(720, 960)]
+
+
 def test_frame_that_is_not_decoded_leaves_its_order():
     decoder = StretchingDecoder(PassThroughDecoder())
     decoder.decode(frame(0, bytes(1920)))

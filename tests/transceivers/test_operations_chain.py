@@ -5,7 +5,7 @@ import trio
 import trio.testing
 
 from trio_rtc import InvalidStateError
-from trio_rtc._closed_errors import without_closed_errors
+from trio_rtc._error_filters import without_closed_errors
 from trio_rtc.event_target import HandlerRunner
 from trio_rtc.transceivers.operations_chain import (
     NegotiationNeeded,

@@ -6,7 +6,7 @@ cancellation; the shutdown is limited by the close timeout.
 
 An exception from the block is raised as it is, never wrapped in an additional exception group. A bug in a transport
 cancels the block, and its exception is raised. While the block ends, errors that only report the use of a closed
-object are logged instead (:mod:`trio_rtc._closed_errors`). :class:`.HandlerRunner` filters those of handlers. Those of
+object are logged instead (:mod:`trio_rtc._error_filters`). :class:`.HandlerRunner` filters those of handlers. Those of
 transforms of encoded frames, which run in the inner nursery, are filtered here, and those of handlers that ran while
 an exception was already propagating out of the block.
 """
@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import trio
 
-from trio_rtc._closed_errors import without_closed_errors
+from trio_rtc._error_filters import without_closed_errors
 
 logger = logging.getLogger("trio_rtc.handlers")
 

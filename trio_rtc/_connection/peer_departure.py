@@ -3,7 +3,7 @@
 import trio
 
 from trio_rtc import _attrs as attrs
-from trio_rtc._closed_errors import mark_connection_ended
+from trio_rtc._error_filters import mark_connection_ended
 
 
 @attrs.define(eq=False)

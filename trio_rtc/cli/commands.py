@@ -8,7 +8,7 @@ import trio
 from rich.console import Console
 
 import trio_rtc
-from trio_rtc._closed_errors import ungrouped_errors
+from trio_rtc._error_filters import ungrouped_errors
 
 from .demo.run import DemoFailed, DemoOptions, run_demo
 

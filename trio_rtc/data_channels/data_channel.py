@@ -5,8 +5,8 @@ from collections.abc import Callable
 import trio
 
 from trio_rtc import _attrs as attrs
-from trio_rtc._closed_errors import mark_connection_ended
 from trio_rtc._environment import require_trio
+from trio_rtc._error_filters import mark_connection_ended
 from trio_rtc._strict_names.checks import strict_class
 from trio_rtc.enums import BinaryType, RTCDataChannelState, RTCErrorDetailType, RTCPriorityType, member_of
 from trio_rtc.errors import InvalidStateError, RTCError

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import trio
 
-from trio_rtc._closed_errors import ungrouped_errors
+from trio_rtc._error_filters import ungrouped_errors
 
 
 @contextlib.asynccontextmanager

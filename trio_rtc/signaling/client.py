@@ -12,8 +12,8 @@ from urllib.parse import quote, urlsplit
 import trio
 
 from trio_rtc import _attrs as attrs
-from trio_rtc._closed_errors import ungrouped_errors
 from trio_rtc._environment import require_trio
+from trio_rtc._error_filters import ungrouped_errors
 
 from .client_room import Room
 from .connection_end import closing, keep_alive

@@ -32,8 +32,8 @@ from trio_rtc import (
     RTCSessionDescription,
     RTCSignalingState,
 )
-from trio_rtc._closed_errors import ungrouped_errors
 from trio_rtc._environment import require_trio
+from trio_rtc._error_filters import ungrouped_errors
 
 from .client_room import Peer
 from .messages import JsonObject

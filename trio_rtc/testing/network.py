@@ -8,8 +8,8 @@ from typing import Self
 
 import trio
 
-from trio_rtc._closed_errors import ungrouped_errors
 from trio_rtc._environment import deterministic_environment, require_trio
+from trio_rtc._error_filters import ungrouped_errors
 
 from .conditions import NetworkConditions
 from .host import RECEIVE_BUFFER, SimulatedHost, SimulatedSocket

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from trio_rtc import _attrs as attrs
-from trio_rtc._closed_errors import mark_connection_ended
+from trio_rtc._error_filters import mark_connection_ended
 from trio_rtc.enums import RTCPeerConnectionState
 from trio_rtc.errors import InvalidStateError
 from trio_rtc.event_target import AnyEvent, EventTarget, HandlerRunner

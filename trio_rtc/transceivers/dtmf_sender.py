@@ -4,7 +4,7 @@ from typing import Final
 
 import trio
 
-from trio_rtc._closed_errors import mark_connection_ended
+from trio_rtc._error_filters import mark_connection_ended
 from trio_rtc._strict_names.checks import strict_class
 from trio_rtc.errors import InvalidCharacterError, InvalidStateError
 from trio_rtc.event_target import EventHandler, EventTarget

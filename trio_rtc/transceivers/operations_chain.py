@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import trio
 
-from trio_rtc._closed_errors import mark_connection_ended
+from trio_rtc._error_filters import mark_connection_ended
 from trio_rtc.errors import DOMException, InvalidStateError
 from trio_rtc.event_target import HandlerRunner
 

@@ -29,7 +29,7 @@ from trio_rtc import (
     open_media_track,
 )
 from trio_rtc import _attrs as attrs
-from trio_rtc._closed_errors import ungrouped_errors
+from trio_rtc._error_filters import ungrouped_errors
 from trio_rtc.media import dominant_frequency, read_counter, test_pattern, tone
 
 from .services import parse

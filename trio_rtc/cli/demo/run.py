@@ -14,7 +14,7 @@ from rich.console import Console
 
 from trio_rtc import ProtocolError, RTCDataChannel, RTCPeerConnection, RTCTransportStats
 from trio_rtc import _attrs as attrs
-from trio_rtc._closed_errors import ungrouped_errors
+from trio_rtc._error_filters import ungrouped_errors
 from trio_rtc.signaling import Peer, ServerOptions, SignalingServer, connect, negotiate, serve
 
 from .chat import Chat

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trio_rtc import InvalidStateError
-from trio_rtc._closed_errors import (
+from trio_rtc._error_filters import (
     CLOSED_ERRORS,
     mark_connection_ended,
     ungrouped_errors,

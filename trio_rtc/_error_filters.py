@@ -1,4 +1,4 @@
-"""Errors of closed objects, which handlers get through no fault of their own while a connection ends.
+"""Filters of errors: of closed objects (:func:`without_closed_errors`), and of nurseries (:func:`ungrouped_errors`).
 
 A handler may be running when its connection ends, or another connection that it uses, or when the peer leaves. Its next
 call then raises ``InvalidStateError``, ``trio.ClosedResourceError`` or ``trio.BrokenResourceError``. Such an error is
@@ -8,8 +8,6 @@ logged and not raised when it escapes a handler
 - of a connection whose block ends with an exception of its own, which the error must not hide, or
 - of any connection, if it is marked: raised by an object of this package because its connection is closed, or because
   the peer has left or has closed the channel.
-
-Errors of nurseries: :func:`ungrouped_errors`.
 """
 
 from collections.abc import Iterator
@@ -43,13 +41,13 @@ def without_closed_errors(error: BaseException, *, ending: bool) -> BaseExceptio
         The error itself if it contains none; the rest of a group; ``None`` if nothing is left.
     """
 
-    def only_says_closed(leaf: BaseException) -> bool:
+    def is_closed_error(leaf: BaseException) -> bool:
         return isinstance(leaf, CLOSED_ERRORS) and (ending or hasattr(leaf, _MARK))
 
     if isinstance(error, BaseExceptionGroup):
         # A new group only if something is left out: the application's errors stay unchanged.
-        return error if error.subgroup(only_says_closed) is None else error.split(only_says_closed)[1]
-    return None if only_says_closed(error) else error
+        return error if error.subgroup(is_closed_error) is None else error.split(is_closed_error)[1]
+    return None if is_closed_error(error) else error
 
 
 @contextmanager
