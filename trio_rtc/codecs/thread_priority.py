@@ -28,7 +28,7 @@ def preserved_thread_priority() -> Iterator[None]:
         yield
     finally:
         for thread in [0, *(int(task) for task in os.listdir(_TASKS) if task not in earlier)]:
-            # A thread may have ended, and whoever may raise its priority may also lower it.
+            # A thread may have ended. A process that may raise its priority may also lower it.
             with contextlib.suppress(OSError):
                 if os.sched_getscheduler(thread) != policy:
                     os.sched_setscheduler(thread, policy, parameters)
