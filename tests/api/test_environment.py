@@ -15,6 +15,7 @@ from trio_rtc._environment import DeterministicEnvironment
 
 
 def run(main: Callable[[], Awaitable[None]]) -> None:
+    """Run a function without the environment that ``trio_rtc.testing.run`` would have."""
     trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
 
 
@@ -88,6 +89,7 @@ def test_calls_are_made_in_a_thread_or_in_place(threads: bool | None) -> None:
         assert (thread == threading.get_ident()) is (threads is False)
         assert _environment.runs_threads() is (threads is not False)
 
+    # Threads take real time.
     trio.run(main)
 
 

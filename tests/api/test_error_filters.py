@@ -91,21 +91,17 @@ async def test_a_single_error_is_raised_as_it_is() -> None:
     assert raised.value.__context__ is cause
 
 
-def test_cancellations_beside_the_error_are_ignored() -> None:
+async def test_cancellations_beside_the_error_are_ignored() -> None:
     error = KeyError("mine")
-
-    async def main() -> None:
-        with trio.CancelScope() as scope:
-            scope.cancel()
-            try:
-                await trio.lowlevel.checkpoint()
-            except trio.Cancelled as cancelled:
-                group = BaseExceptionGroup("", [cancelled, error])
-                with pytest.raises(KeyError) as raised, ungrouped_errors():
-                    raise group from None
-                assert raised.value is error
-
-    trio.run(main)
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        try:
+            await trio.lowlevel.checkpoint()
+        except trio.Cancelled as cancelled:
+            group = BaseExceptionGroup("", [cancelled, error])
+            with pytest.raises(KeyError) as raised, ungrouped_errors():
+                raise group from None
+            assert raised.value is error
 
 
 def test_several_errors_remain_a_group() -> None:

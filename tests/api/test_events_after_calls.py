@@ -34,6 +34,7 @@ from trio_rtc import (
 )
 from trio_rtc.event_target import AnyEvent
 from trio_rtc.stats import RTCPeerConnectionStats
+from trio_rtc.testing import run
 
 virtual_time = pytest.mark.usefixtures("autojump_clock")
 
@@ -420,7 +421,7 @@ def test_without_a_scheduler_events_wait_for_the_block() -> None:
         async with pc:
             await trio.testing.wait_all_tasks_blocked()
 
-    trio.run(enter)
+    run(enter)
     assert fired == ["close"]
 
 
@@ -556,4 +557,4 @@ async def call_randomly(calls: list[tuple[str, int]], ends: str) -> None:
 
 @given(CALLS_AT_RANDOM, st.sampled_from(["close", "wait"]))
 def test_random_calls_fire_events_later_and_in_order(calls: list[tuple[str, int]], ends: str) -> None:
-    trio.run(call_randomly, calls, ends, clock=trio.testing.MockClock(autojump_threshold=0))
+    run(call_randomly, calls, ends)

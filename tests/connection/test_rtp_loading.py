@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+# By trio.run, because trio_rtc.testing imports RTP itself.
 PROGRAM = """
 import sys, trio
 from trio_rtc import RTCPeerConnection

@@ -29,7 +29,7 @@ from trio_rtc import (
     RTCPeerConnectionIceEvent,
     open_media_track,
 )
-from trio_rtc.testing import Link, SimulatedNetwork
+from trio_rtc.testing import Link, SimulatedNetwork, run
 
 
 class BugError(Exception):
@@ -216,7 +216,7 @@ SCENARIOS = st.builds(
 @example(Scenario("peer", ORDERS[0], 0.2, (0.0, 0.0), 0.002, 4))
 def test_exactly_the_expected_exception_leaves_the_blocks(scenario: Scenario) -> None:
     # The clock and the scenario begin at 0.
-    error = trio.run(outcome, scenario, clock=trio.testing.MockClock(autojump_threshold=0))
+    error = run(outcome, scenario)
     assert type(error) is EXPECTED.get(scenario.ending, type(None)), repr(error)
 
 

@@ -20,6 +20,7 @@ from tests.strategies.websocket_bytes import Frame, frames, head, hostile_heads,
 from trio_rtc import signaling
 from trio_rtc.signaling import ClientOptions, SignalingError
 from trio_rtc.signaling.client import Endpoint, enter
+from trio_rtc.testing import run
 
 SWITCHING = b"HTTP/1.1 101 Switching Protocols"
 ENDPOINT = Endpoint.parse("ws://signaling.example/", "r")
@@ -254,7 +255,7 @@ async def enter_with_any_result(script: Callable[[bytes], bytes]) -> None:
 
 
 def run_with_any_result(script: Callable[[bytes], bytes]) -> None:
-    trio.run(enter_with_any_result, script, clock=trio.testing.MockClock(autojump_threshold=0))
+    run(enter_with_any_result, script)
 
 
 @given(data=st.data())

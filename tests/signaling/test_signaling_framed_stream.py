@@ -10,6 +10,7 @@ from tests.strategies.websocket_bytes import Frame
 from trio_rtc.signaling.framed_stream import MAX_CONSECUTIVE_FRAMES, ClientFramedStream, FramedStream
 from trio_rtc.signaling.opening_handshake import HandshakeError
 from trio_rtc.signaling.token_bucket import TokenBucket
+from trio_rtc.testing import run
 
 PING, TEXT, CLOSE = 9, 1, 8
 
@@ -80,7 +81,7 @@ def test_frames_in_any_pieces_are_passed_on_unchanged(frames: list[Frame], size:
             await ours.aclose()
         assert b"".join(reads) == data
 
-    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    run(main)
 
 
 @pytest.mark.parametrize("size", [0, 125, 126, 65_535, 65_536])

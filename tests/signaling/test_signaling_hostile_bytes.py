@@ -21,6 +21,7 @@ from tests.strategies.websocket_bytes import (
 )
 from trio_rtc import signaling
 from trio_rtc.signaling import CloseCode, Page, ServerOptions, SignalingServer
+from trio_rtc.testing import run
 
 REQUEST = b"GET /?room=r HTTP/1.1"
 OPCODES = {"text": 0x81, "close": 0x88, "pong": 0x8A}
@@ -59,7 +60,7 @@ async def send_beside_another_client(parts: tuple[bytes, ...]) -> None:
 
 
 def run_beside_another_client(*parts: bytes) -> None:
-    trio.run(send_beside_another_client, parts, clock=trio.testing.MockClock(autojump_threshold=0))
+    run(send_beside_another_client, parts)
 
 
 @given(head=hostile_heads(REQUEST, HANDSHAKE_FIELDS))

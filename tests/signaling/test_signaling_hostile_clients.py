@@ -13,6 +13,7 @@ from wsproto.events import AcceptConnection, TextMessage
 from tests.strategies.signaling_streams import in_room, open_stream, raw_websocket
 from trio_rtc.signaling import ClientOptions, CloseCode, Page, RoomLimits, ServerOptions, SignalingServer
 from trio_rtc.signaling.client import Endpoint, enter
+from trio_rtc.testing import run
 
 HANDSHAKE = (
     b"GET /?room=r HTTP/1.1\r\nHost: signaling.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -182,7 +183,7 @@ async def test_client_notices_a_server_that_answers_no_ping(autojump_clock: trio
 @example([b"GET /?" + b"a=1&" * 100 + b" HTTP/1.1\r\nHost: x\r\n\r\n"])
 @example([b"x" * 20_000])
 def test_arbitrary_bytes_affect_no_other_client(parts: list[bytes]) -> None:
-    trio.run(send_beside_another_client, parts, clock=trio.testing.MockClock(autojump_threshold=0))
+    run(send_beside_another_client, parts)
 
 
 async def send_beside_another_client(parts: list[bytes]) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.strategies.json_channels import JsonChannel, json_channel_pair
 from trio_rtc import RTCDataChannel, RTCPeerConnection, Settings
 from trio_rtc.signaling import negotiate
-from trio_rtc.testing import SimulatedNetwork
+from trio_rtc.testing import SimulatedNetwork, run
 
 
 @attrs.frozen
@@ -272,7 +272,7 @@ VERBS = st.sampled_from(["restart alice", "restart bob", "channel alice", "chann
     verbs=st.lists(st.tuples(st.floats(0.0, 0.3), VERBS), min_size=1, max_size=6),
 )
 def test_random_negotiations_converge(seed: int, jitter: float, verbs: list[tuple[float, str]]) -> None:
-    trio.run(negotiate_at_random, seed, jitter, verbs, clock=trio.testing.MockClock(autojump_threshold=0))
+    run(negotiate_at_random, seed, jitter, verbs)
 
 
 async def negotiate_at_random(seed: int, jitter: float, verbs: list[tuple[float, str]]) -> None:

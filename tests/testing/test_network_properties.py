@@ -48,6 +48,7 @@ async def carry(link: Link, packets: list[list[bytes]], seed: int) -> tuple[Simu
 
 
 def run(link: Link, packets: list[list[bytes]], seed: int = 0) -> tuple[SimulatedNetwork, list[bytes]]:
+    # Not by trio_rtc.testing.run, with which runs are equal whatever the network does with its seed.
     return trio.run(carry, link, packets, seed, clock=trio.testing.MockClock(autojump_threshold=0))
 
 

@@ -22,6 +22,7 @@ def run(seconds_in_thread: float, deadline: float, *, own_limiter: bool) -> tupl
             await trio.to_thread.run_sync(time.sleep, seconds_in_thread, limiter=limiter)
         return not scope.cancel_called, trio.current_time() - begun
 
+    # trio_rtc.testing.run has a guard of its own.
     return trio.run(main, clock=clock)
 
 
@@ -44,6 +45,7 @@ def test_the_clock_jumps_before_and_after_threads() -> None:
         assert clock.autojump_threshold in (0, float("inf"))
 
     real = time.monotonic()
+    # See run().
     trio.run(main, clock=clock)
     assert times == [1000, 2000, 3000]
     assert time.monotonic() - real < 60
