@@ -9,7 +9,7 @@ from trio_rtc.codecs import (
     AudioEncoderOptions,
     create_audio_encoder,
 )
-from trio_rtc.codecs.samples import audio_level
+from trio_rtc.codecs.samples import audio_level, frame_of
 from trio_rtc.media import tone
 
 codecs = pytest.mark.parametrize("codec", CODECS)
@@ -63,6 +63,20 @@ def test_a_pause_of_the_capture_clock_appears_in_timestamps(codec, timed):
         frames += encoder.encode(frame, captured=7.0 + 0.02 * index + (0.3 if index >= 10 else 0.0))
     marked = [frame for frame in frames if frame.marker]
     assert [frame.timestamp for frame in marked] == [0, CODECS[codec][0] * 5 // 10]
+
+
+def test_padding_shortens_the_next_pause():
+    encoder = create_audio_encoder("opus")
+    frames = []
+    for index in range(20):
+        frame = frame_of(bytes(960), 1, 48_000, None)
+        frames += encoder.encode(frame, captured=0.01 * index + (0.3 if index >= 10 else 0.0))
+        if index in (2, 4):
+            # Each pads 10 ms, although no pause follows.
+            frames += encoder.flush()
+    paused = [frame for frame in frames if frame.timestamp >= 0.3 * 48_000]
+    assert paused[0].timestamp == 0.4 * 48_000
+    assert paused[0].marker
 
 
 def test_pts_has_no_effect_beside_the_capture_clock():

@@ -1,5 +1,6 @@
 """Audio sent by an application at any pace and with pauses is received completely."""
 
+import random
 from collections.abc import Awaitable, Callable
 
 import av
@@ -8,9 +9,10 @@ import trio
 
 from tests.strategies.peers import connect, two_peers
 from tests.strategies.scenarios import layer_counters, state_reached
-from trio_rtc import MediaStreamTrack, MediaStreamTrackSource, RTCRtpSender, open_media_track
-from trio_rtc.codecs.samples import samples_of
+from trio_rtc import MediaStreamTrack, MediaStreamTrackSource, RTCRtpReceiver, RTCRtpSender, open_media_track
+from trio_rtc.codecs.samples import frame_of, samples_of
 from trio_rtc.media import ToneSource
+from trio_rtc.protocols.serial import serial_difference
 from trio_rtc.testing import Link
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
@@ -129,3 +131,84 @@ async def test_a_track_is_sent_again_as_soon_as_it_is_enabled() -> None:
         await trio.sleep(0.9)
         nursery.cancel_scope.cancel()
     assert sum(silent) == pytest.approx(1.0, abs=0.06)
+
+
+async def timestamps_received(
+    produce: Callable[[MediaStreamTrackSource, RTCRtpSender], Awaitable[None]],
+) -> list[float]:
+    """Send Opus from Alice to Bob, and return the RTP timestamps of the packets that Bob receives, in seconds."""
+    received: list[int] = []
+
+    async def record(receiver: RTCRtpReceiver) -> None:
+        async with receiver.rtp_packets() as packets:
+            async for packet in packets:
+                received.append(packet.timestamp)  # noqa: PERF401
+
+    async with two_peers() as peers, trio.open_nursery() as nursery:
+        frames, track = open_media_track("audio")
+        sender = peers.alice.add_track(track)
+        peers.bob.on_track = lambda event: nursery.start_soon(record, event.receiver)
+        await connect(peers.alice, peers.bob)
+        await state_reached(peers.alice, "connected")
+        await state_reached(peers.bob, "connected")
+        await produce(frames, sender)
+        await trio.sleep(0.5)
+        nursery.cancel_scope.cancel()
+    return [serial_difference(timestamp, received[0], 32) / 48_000 for timestamp in received]
+
+
+@pytest.mark.parametrize("halt", [0.0, 0.4])
+@pytest.mark.parametrize("samples", [120, 480, 2048, 2400])
+async def test_late_frames_of_a_live_source_cause_no_padding(samples: int, halt: float) -> None:
+    duration, rng = samples / 48_000, random.Random(1)
+
+    async def produce(frames: MediaStreamTrackSource, _: RTCRtpSender) -> None:
+        began = trio.current_time()
+        for index in range(round(4 / duration)):
+            due = index * duration
+            late = max(0.0, 2 + halt - due) if due >= 2 else rng.uniform(0, 0.01)
+            await trio.sleep_until(began + due + late)
+            await frames.send(frame_of(bytes(2 * samples), 1, 48_000, index * samples))
+
+    received = await timestamps_received(produce)
+    # Some packets may be padded before the source is known to be live.
+    assert received[-1] == pytest.approx(4, abs=0.065)
+
+
+@pytest.mark.parametrize("timed", [True, False])
+@pytest.mark.parametrize("change", ["disabled", "inactive", "replaced"])
+async def test_timestamps_continue_when_another_encoder_encodes_the_track(change: str, timed: bool) -> None:
+    async def produce(frames: MediaStreamTrackSource, sender: RTCRtpSender) -> None:
+        source, track = ToneSource(440), sender.track
+        assert track is not None
+
+        async def switch(*, on: bool) -> None:
+            if change == "disabled":
+                track.enabled = on
+            elif change == "replaced":
+                await sender.replace_track(track if on else None)
+            else:
+                parameters = sender.get_parameters()
+                parameters.encodings[0].active = on
+                await sender.set_parameters(parameters)
+
+        async def speak(seconds: float) -> None:
+            for _ in range(round(seconds / 0.02)):
+                frame = source.next_frame()
+                if not timed:
+                    frame.pts = None
+                await frames.send(frame)
+                await trio.sleep(0.02)
+
+        await speak(0.5)
+        # The pts have no gap here.
+        await trio.sleep(1.5)
+        await speak(0.5)
+        await switch(on=False)
+        await speak(0.5)
+        await switch(on=True)
+        await speak(1.0)
+
+    received = await timestamps_received(produce)
+    assert received == sorted(set(received))
+    assert received[-1] == pytest.approx(3.98, abs=0.045)

@@ -98,10 +98,16 @@ class EncodeCounters:
 
 
 class SharedEncoder:
-    """An encoder and its users."""
+    """An encoder and its users.
+
+    Attributes:
+        config: Its configuration.
+        clock: Identity of its timestamps: those of another encoder of the source may have another beginning.
+    """
 
     def __init__(self, config: EncoderConfig) -> None:
         self.config = config
+        self.clock: Final = object()
         self._bitrates: dict[Hashable, float | None] = {}
         self._results: OrderedDict[int, Encoded] = OrderedDict()
         self._newest = -1
@@ -293,6 +299,11 @@ class EncoderHandle:
         self._next_index: int | None = None
         self._selection = EncoderSelection()
         self._select_at = -math.inf
+
+    @property
+    def clock(self) -> object:
+        """Identity of the timestamps of its encoder; ``None`` before the first frame."""
+        return None if self._encoder is None else self._encoder.clock
 
     def request_keyframe(self) -> None:
         """Request that the next video frame is a keyframe."""

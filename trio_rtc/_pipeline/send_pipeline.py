@@ -36,6 +36,8 @@ logger = logging.getLogger("trio_rtc.media")
 
 _KIND_ATTRIBUTES = {"audio": "samples", "video": "width"}
 """Attribute that only frames of a kind have, by kind."""
+_MAX_CLOCK_ERROR = 0.1
+"""Seconds by which the timestamps of two encoders of a track may differ from their capture times."""
 
 
 @attrs.define
@@ -88,27 +90,43 @@ class SendPlan:
 
 @attrs.define
 class _TimestampMapper:
-    """Keeps the RTP timestamps of a stream continuous when its track is replaced.
+    """Keeps the RTP timestamps of a stream continuous when its track is replaced, or another encoder encodes it.
 
-    Every track has its own first timestamp, and receivers play nothing after a timestamp jumps backwards or far ahead.
+    Each has its own first timestamp, and receivers play nothing after a timestamp jumps backwards or far ahead.
     """
 
     _track: TrackState | None = None
+    _clock: object = None
     _offset: int = 0
     _last: int = 0
     _last_at: float = 0.0
 
-    def map_frame(self, frame: EncodedFrame, track: TrackState, now: float) -> EncodedFrame:
-        """Return the frame with a timestamp that continues the stream."""
-        if track is not self._track:
+    def map_frame(
+        self, frame: EncodedFrame, track: TrackState, clock: object, captured: float
+    ) -> EncodedFrame:
+        """Return the frame with a timestamp that continues the stream.
+
+        Args:
+            frame: The frame.
+            track: Its track.
+            clock: Identity of its encoder's timestamps; ``None`` if the application has encoded it.
+            captured: Its capture time in seconds.
+        """
+        if track is not self._track or clock is not self._clock:
             if self._track is not None:
-                elapsed = max(1, round((now - self._last_at) * frame.clock_rate))
-                self._offset = self._last + elapsed - frame.timestamp
-            self._track = track
+                self._continue(frame, captured, is_other_track=track is not self._track)
+            self._track, self._clock = track, clock
         if self._offset:
             frame = attrs.evolve(frame, timestamp=frame.timestamp + self._offset)
-        self._last, self._last_at = frame.timestamp, now
+        self._last, self._last_at = frame.timestamp, captured
         return frame
+
+    def _continue(self, frame: EncodedFrame, captured: float, *, is_other_track: bool) -> None:
+        following = self._last + max(1, round((captured - self._last_at) * frame.clock_rate))
+        present = frame.timestamp + self._offset
+        error = abs(present - following)
+        if is_other_track or present <= self._last or error > _MAX_CLOCK_ERROR * frame.clock_rate:
+            self._offset = following - frame.timestamp
 
 
 class SendPipeline:
@@ -267,6 +285,7 @@ class SendPipeline:
     async def _send_audio(self, queue: FrameQueue[CapturedFrame], track: TrackState) -> None:
         """Send the frames of an audio track, and flush the encoder before each pause."""
         flush_at, last = math.inf, None
+        flushed, is_live = -math.inf, False
         while True:
             item: CapturedFrame | None = None
             try:
@@ -279,13 +298,16 @@ class SendPipeline:
             if item is None:
                 assert last is not None
                 await self._flush(last)
+                flushed = last.captured + duration_of(last.frame)
                 flush_at, last = math.inf, None
             elif isinstance(item.frame, EncodedFrame):
                 await self._send_if_planned(item, track)
             else:
                 # Audio queued in advance is followed at once or by a pause; a live source may be late.
-                lateness = 0.0 if trio.current_time() < item.captured else MAX_LATENESS
-                flush_at, last = item.captured + duration_of(item.frame) + lateness, item
+                now = trio.current_time()
+                is_live = is_live or item.captured < flushed + MAX_LATENESS
+                lateness = MAX_LATENESS if is_live or now >= item.captured else 0.0
+                flush_at, last = max(item.captured, now) + duration_of(item.frame) + lateness, item
                 await self._send_if_planned(item, track)
 
     async def _flush(self, last: CapturedFrame) -> None:
@@ -293,11 +315,12 @@ class SendPipeline:
         plan = self._plan
         if plan is None:
             return
+        ended = last.captured + duration_of(last.frame)
         end = CapturedFrame(last.number + 1, last.captured, None)
         for layer in plan.layers:
             if layer.ssrc in self._handles:
                 for encoded in await self._encode(end, plan, layer, self._bitrates.get(layer.ssrc)):
-                    await self._send_encoded(encoded, plan, layer.rid, last.captured)
+                    await self._send_encoded(encoded, plan, layer.rid, ended, self._handles[layer.ssrc].clock)
 
     async def _send_if_planned(self, item: CapturedFrame, track: TrackState) -> None:
         """Send a frame when it is due, if the plan still has its track."""
@@ -343,11 +366,14 @@ class SendPipeline:
             self._record_quantizers(plan, layer, frames)
             for encoded in frames:
                 self.frames_encoded += 1
-                if not await self._send_encoded(encoded, plan, layer.rid, captured):
+                clock = self._handles[layer.ssrc].clock
+                # An audio frame may fill several packets.
+                at = captured + (encoded.timestamp - frames[0].timestamp) / encoded.clock_rate
+                if not await self._send_encoded(encoded, plan, layer.rid, at, clock):
                     self._lose_frame(plan, layer.rid)
 
     async def _send_encoded(
-        self, frame: EncodedFrame, plan: SendPlan, rid: str | None, captured: float
+        self, frame: EncodedFrame, plan: SendPlan, rid: str | None, captured: float, clock: object = None
     ) -> bool:
         """Send a frame; return whether it was neither dropped by the transform nor rejected."""
         transform = self.transform
@@ -357,7 +383,7 @@ class SendPipeline:
                 return False
             frame = transformed
         frame = self._timestamps.setdefault(rid, _TimestampMapper()).map_frame(
-            frame, plan.track, trio.current_time()
+            frame, plan.track, clock, captured
         )
         if frame.keyframe:
             # Before it is sent: if it is dropped on its way, another keyframe may be requested at once.

@@ -13,6 +13,7 @@ from .options import AudioEncoderOptions
 from .samples import audio_level, duplicate_channel, frame_of, layout, samples_of
 
 _GAP = 0.04  # seconds by which a timestamp must exceed the expected one to count as a pause
+_CAPTURE_GAP = 0.03  # the same for the capture time, which is not rounded
 _TAIL = 0.0025  # seconds of audio that are discarded rather than padded to a packet
 _BITRATE_CHANGE = 0.1
 _SILENT = 90  # -dBov
@@ -48,6 +49,7 @@ class FFmpegAudioEncoder:
         self._position = 0  # of the first pending sample
         self._started = False
         self._ended: float | None = None  # end of the last frame by the capture clock
+        self._surplus = 0  # samples of padding that no pause has absorbed yet
         self._talkspurt_at: int | None = None  # position of the first sample after a pause
         self._after_silence = True
         self._silent_packets = 0
@@ -80,6 +82,7 @@ class FFmpegAudioEncoder:
     def flush(self) -> list[EncodedFrame]:
         if self._context is None:
             raise CodecError("encoder is closed")
+        end = self._expected_position
         try:
             if self._resampler is not None:
                 self._add(self._resampler.resample(None))
@@ -88,6 +91,7 @@ class FFmpegAudioEncoder:
             if len(self._pending) <= self._tail_size:
                 self._pending.clear()
             packets += self._pop_padded_packet()
+            self._surplus += self._position - end
             return [encoded for start, samples in packets for encoded in self._encode_packet(start, samples)]
         except (av.FFmpegError, ValueError) as error:
             self._pending.clear()
@@ -108,6 +112,11 @@ class FFmpegAudioEncoder:
     @property
     def _tail_size(self) -> int:
         return round(_TAIL * self._rate) * self._sample_size
+
+    @property
+    def _expected_position(self) -> int:
+        """The position of the next frame if it follows the last one."""
+        return self._position + len(self._pending) // self._sample_size
 
     def _fill(self, frame: av.AudioFrame, captured: float | None) -> list[tuple[int, bytes]]:
         popped = self._synchronize(frame, captured)
@@ -139,34 +148,36 @@ class FFmpegAudioEncoder:
     def _pop_padded_packet(self) -> list[tuple[int, bytes]]:
         if not self._pending:
             return []
-        missing = self._packet_samples - len(self._pending) // self._sample_size
         whole = bytes(self._pending).ljust(self._packet_samples * self._sample_size, b"\0")
         start = self._position
         self._pending.clear()
         self._position += self._packet_samples
-        if self._ended is not None:
-            self._ended += missing / self._rate
         return [(start, whole)]
 
     def _synchronize(self, frame: av.AudioFrame, captured: float | None) -> list[tuple[int, bytes]]:
         """Move the position to the frame's beginning if it does not follow the last frame."""
-        expected = self._position + len(self._pending) // self._sample_size
+        expected = self._expected_position
         ended, self._ended = self._ended, None
         if captured is not None:
             self._ended = captured + frame.samples / frame.sample_rate
         if ended is not None and captured is not None and self._started:
-            stated = expected + round((captured - ended) * self._rate)
+            gap = round((captured - ended) * self._rate)
+            is_pause = gap > _CAPTURE_GAP * self._rate
+            stated = expected + gap - self._surplus
         elif frame.pts is not None and frame.time_base is not None:
             stated = round(frame.pts * frame.time_base * self._rate)
+            # The resampler may hold less than a packet, and the timestamps of files are rounded.
+            is_pause = not self._started or stated - expected > _GAP * self._rate
         else:
             self._started = True
             return []
-        # The resampler may hold less than a packet, and the timestamps of files are rounded.
-        if self._started and (abs(stated - expected) <= _GAP * self._rate or stated < expected):
+        if not is_pause:
             return []
         popped = self._pop_padded_packet()
-        self._started = True
-        self._position = self._talkspurt_at = stated
+        # Padding, which also a frame that was late has caused, shortens the pause.
+        position = max(stated, self._position) if self._started else stated
+        self._started, self._surplus = True, position - stated
+        self._position = self._talkspurt_at = position
         return popped
 
     def _resample(self, frame: av.AudioFrame, channels: int) -> list[av.AudioFrame]:

@@ -28,7 +28,7 @@ _CATCH_UP_TIME = 1.0
 """Maximum duration of larger delays than ``MAX_LATENESS``; a source that then is still late was paused."""
 _LIVE_AFTER = 1.0
 """Duration of audio in real time after which a source is live."""
-_MIN_GAP = 0.04
+_MIN_GAP = 0.035
 """Minimum gap between the ``pts`` of two frames: the timestamps of files are rounded."""
 _MAX_GAP = 10.0
 """Maximum gap between the ``pts`` of two frames; a longer one is a change of the clock."""
