@@ -26,6 +26,8 @@ _MAX_HALT = 1.0
 """Maximum delay of audio from a live source that was halted."""
 _CATCH_UP_TIME = 1.0
 """Maximum duration of larger delays than ``MAX_LATENESS``; a source that then is still late was paused."""
+_DECISION_TIME = 0.1
+"""Time after which a late source that does not catch up was paused."""
 _LIVE_AFTER = 1.0
 """Duration of audio in real time after which a source is live."""
 _MIN_GAP = 0.035
@@ -51,6 +53,7 @@ class AudioTimeline:
     _expected_pts: float | None = None
     _live_from: float = 0.0
     _late_since: float | None = None
+    _late_by: float = 0.0
     _start_times: deque[float] = attrs.Factory(deque)
 
     def begin(self, frame: Any, now: float) -> float:
@@ -102,7 +105,13 @@ class AudioTimeline:
             return False
         if begin - self._live_from < _LIVE_AFTER or now - begin > _MAX_HALT:
             return False
-        return self._late_since is None or now - self._late_since < _CATCH_UP_TIME
+        if self._late_since is None:
+            return True
+        elapsed = now - self._late_since
+        if elapsed < _DECISION_TIME:
+            return True
+        # The lateness of a source that catches up decreases.
+        return elapsed < _CATCH_UP_TIME and now - begin < self._late_by - elapsed / 2
 
     def _record_lateness(self, begin: float, now: float) -> None:
         is_pause = self.end is None or begin - self.end > _MIN_GAP
@@ -112,7 +121,7 @@ class AudioTimeline:
         if is_pause or now - begin <= MAX_LATENESS:
             self._late_since = None
         elif self._late_since is None:
-            self._late_since = now
+            self._late_since, self._late_by = now, now - begin
 
 
 def duration_of(frame: Any) -> float:
