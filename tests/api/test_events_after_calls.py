@@ -3,7 +3,7 @@
 import contextlib
 import inspect
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import attrs
@@ -30,6 +30,7 @@ from trio_rtc import (
     RTCRtpSender,
     RTCRtpTransceiver,
     RTCSctpTransport,
+    RTCSessionDescription,
     open_media_track,
 )
 from trio_rtc.event_target import AnyEvent
@@ -263,22 +264,30 @@ def test_every_synchronous_method_is_called() -> None:
 
 @attrs.define(eq=False)
 class FirstStep(trio.abc.Instrument):
-    """Records the events fired before a task's first checkpoint."""
+    """Records the events fired before a task's first checkpoint, which are those in the log then."""
 
-    world: World
+    log: Sequence[object]
     task: trio.lowlevel.Task = attrs.Factory(trio.lowlevel.current_task)
-    fired: list[str] | None = None
+    fired: list[object] | None = None
 
     def after_task_step(self, task: trio.lowlevel.Task) -> None:
         """Record only after the first step."""
         if task is self.task and self.fired is None:
-            self.fired = list(self.world.fired)
+            self.fired = list(self.log)
+
+
+async def restart(world: World) -> None:
+    """Restart ICE, which gathers candidates again; the peer does not receive the offer."""
+    world.pc.on_ice_candidate = None
+    world.pc.restart_ice()
+    await world.pc.set_local_description()
 
 
 WAITING: list[Callable[[World], Any]] = [
     lambda w: w.pc.create_offer(),
     lambda w: w.pc.create_offer(offer_to_receive_video=True),
     lambda w: w.pc.set_local_description(),
+    restart,
     lambda w: w.pc.set_remote_description(description_of(w.peer)),
     lambda w: w.pc.add_ice_candidate(None),
     lambda w: w.pc.get_stats(),
@@ -299,7 +308,7 @@ WAITING: list[Callable[[World], Any]] = [
 @pytest.mark.parametrize("number", range(len(WAITING)))
 async def test_nothing_is_fired_before_the_first_checkpoint(number: int) -> None:
     async with world() as here:
-        first = FirstStep(here)
+        first = FirstStep(here.fired)
         trio.lowlevel.add_instrument(first)
         try:
             with contextlib.suppress(Exception):
@@ -307,6 +316,75 @@ async def test_nothing_is_fired_before_the_first_checkpoint(number: int) -> None
         finally:
             trio.lowlevel.remove_instrument(first)
         assert first.fired == []
+
+
+GATHERING = "connection: ice_gathering_state_change"
+
+
+@virtual_time
+@pytest.mark.parametrize("call", CALLS, ids=lambda call: call.member)
+async def test_no_synchronous_call_changes_the_gathering_state(call: Call) -> None:
+    async with world() as here:
+        await restart(here)
+        here.fired.clear()
+        # Gathering begins on the next turn.
+        assert here.pc.ice_gathering_state == "complete"
+        call.do(here)
+        assert here.fired == []
+        assert here.pc.ice_gathering_state == "complete"
+        await trio.sleep(1)
+        is_closed = call.member == "RTCPeerConnection.close"
+        assert here.fired.count(GATHERING) == (0 if is_closed else 2)
+
+
+@virtual_time
+async def test_gathering_begins_after_set_local_description_has_returned() -> None:
+    """W3C webrtc section 5.6: a task queued when gathering begins updates the state, and fires the event."""
+    async with two_peers() as peers:
+        log: list[str] = []
+
+        def listen(pc: RTCPeerConnection) -> None:
+            pc.on_ice_gathering_state_change = lambda _: log.append(pc.ice_gathering_state)
+
+        listen(peers.alice)
+        listen(peers.bob)
+        peers.alice.create_data_channel("chat")
+        await peers.alice.set_local_description()
+        assert (peers.alice.ice_gathering_state, log) == ("new", [])
+        await trio.sleep(1)
+        assert log == ["gathering", "complete"]
+        await peers.bob.set_remote_description(description_of(peers.alice))
+        await trio.sleep(1)
+        await peers.bob.set_local_description()
+        assert (peers.bob.ice_gathering_state, log[2:]) == ("new", [])
+        await trio.sleep(1)
+        assert log[2:] == ["gathering", "complete"]
+        await peers.alice.set_remote_description(description_of(peers.bob))
+        await trio.sleep(1)
+        peers.alice.restart_ice()
+        await peers.alice.set_local_description()
+        assert (peers.alice.ice_gathering_state, log[4:]) == ("complete", [])
+        await trio.sleep(1)
+        assert log[4:] == ["gathering", "complete"]
+
+
+@virtual_time
+async def test_a_rollback_resets_the_gathering_state_after_the_signaling_state() -> None:
+    """The rolled back offer's transport is removed; the events precede the return (W3C webrtc section 4.4.1.5)."""
+    async with two_peers() as peers:
+        pc = peers.alice
+        pc.create_data_channel("chat")
+        await pc.set_local_description()
+        await trio.sleep(1)
+        log: list[str] = []
+        pc.on_signaling_state_change = lambda _: log.append(pc.signaling_state)
+        pc.on_ice_gathering_state_change = lambda _: log.append(pc.ice_gathering_state)
+        first = FirstStep(log)
+        trio.lowlevel.add_instrument(first)
+        await pc.set_local_description(RTCSessionDescription("rollback"))
+        trio.lowlevel.remove_instrument(first)
+        assert first.fired == []
+        assert log == ["stable", "new"]
 
 
 @virtual_time
