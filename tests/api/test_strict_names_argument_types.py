@@ -215,6 +215,12 @@ async def test_a_wrong_field_raises_one_sentence_where_the_object_is_passed(
     assert raised.type is (ValueError if of_codec else TypeError)
 
 
+def test_an_object_that_is_no_address_is_shown() -> None:
+    nat = testing.SimulatedNetwork().add_nat("nat", kind=testing.NatKind.FULL_CONE, public="192.0.2.1")
+    with pytest.raises(TypeError, match=r"^expected an Address, not '192\.0\.2\.1'$"):
+        nat.inside_address("192.0.2.1")  # type: ignore[arg-type]
+
+
 def test_every_class_made_for_each_packet_is_listed() -> None:
     """Every class that the constructors' test leaves out exists, and is checked elsewhere or only received."""
     assert {cls.__name__ for cls, _, _ in FIELDS} == CHECKED_WHERE_PASSED
