@@ -4,6 +4,7 @@ import pytest
 
 from benchmarks.hostile.cases import CASES
 from benchmarks.hostile.measure import Case, Cost, Result, Source, measure
+from benchmarks.hostile.table import make_markdown, make_text
 from tests.fuzzing.targets import TARGETS
 
 COVERED = {
@@ -104,3 +105,15 @@ def test_a_case_may_measure_a_part_of_its_call() -> None:
     measured = measure(Case("name", Source.DESCRIPTION, (20, 40), lambda size: lambda: prepare(size)))
     assert measured.lines is not None
     assert measured.lines[1] - measured.lines[0] == 40
+
+
+def test_the_tables_begin_with_the_worst() -> None:
+    results = [result(0.001, 0.0005, factor=2.0), result(0.001, 0.002), result(0.0001, lines=(100, 190))]
+    assert [row.split()[-1] for row in make_text(results)] == ["bound", "100%", "25%", "5%"]
+    assert "x1.90L" in make_text(results)[-1]
+    assert make_markdown(results, 2) == [
+        "| input | largest | from | CPU | bound | of the bound |",
+        "|---|--:|---|--:|--:|--:|",
+        "| name | 1 items | peer | 2.00 ms | 2 ms | 100 % |",
+        "| name | 1 items | peer | 0.50 ms | 2 ms | 25 % |",
+    ]
