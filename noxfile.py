@@ -138,10 +138,10 @@ def bench(session: nox.Session) -> None:
     ``-- churn`` opens 10,000 connections one after the other, and 1,000 at once, and fails if memory, descriptors or
     tasks grow. ``-- flood`` sends 10,000 forged datagrams a second beside a call. ``-- hostile`` measures the worst
     input of each parser and core, and fails if a bound is exceeded or growth is not linear.
-    ``python -m benchmarks.signaling_flood`` measures a signaling server that clients flood.
+    ``-- signaling_flood`` measures a signaling server that clients flood, and fails if other members notice.
     """
     install(session, "bench", extras="cli")
-    if session.posargs[:1] and session.posargs[0] in ("calls", "churn", "flood", "hostile"):
+    if session.posargs[:1] and session.posargs[0] in ("calls", "churn", "flood", "hostile", "signaling_flood"):
         name, *arguments = session.posargs
         session.run("python", "-m", f"benchmarks.{name}", *arguments)
     else:

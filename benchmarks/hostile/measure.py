@@ -30,6 +30,8 @@ MAX_LINE_GROWTH = 2.3
 _SHORT = 0.1
 """The part of the bound below which lines are counted."""
 _REPEATS = 7
+_ATTEMPTS = 3
+"""Measurements that must all break a bound: another process can slow one down more than the loop beside it."""
 _PATIENCE = 0.5
 """Seconds after which a size is not measured again, once it has been measured three times."""
 
@@ -133,7 +135,14 @@ class Result:
 
 
 def measure(case: Case) -> Result:
-    """Measure all sizes of a case."""
+    """Measure all sizes of a case; up to three times if it breaks a bound, and return the best."""
+    results: list[Result] = []
+    while not results or (len(results) < _ATTEMPTS and not results[-1].is_within_bounds):
+        results.append(_measure_once(case))
+    return min(results, key=lambda result: (not result.is_within_bounds, result.share))
+
+
+def _measure_once(case: Case) -> Result:
     factors = [machine_factor()]
     seconds = []
     for size in case.sizes:

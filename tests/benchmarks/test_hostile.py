@@ -1,5 +1,7 @@
 """The benchmark of hostile input: its inputs are valid, and broken bounds are reported."""
 
+from collections.abc import Callable
+
 import pytest
 
 from benchmarks.hostile.cases import CASES
@@ -117,3 +119,19 @@ def test_the_tables_begin_with_the_worst() -> None:
         "| name | 1 items | peer | 2.00 ms | 2 ms | 100 % |",
         "| name | 1 items | peer | 0.50 ms | 2 ms | 25 % |",
     ]
+
+
+@pytest.mark.parametrize(("slow", "is_within_bounds"), [(0, True), (2, True), (3, False)])
+def test_a_bound_is_broken_if_all_measurements_break_it(slow: int, is_within_bounds: bool) -> None:
+    machine_is_slow = iter([True] * slow + [False] * 3)
+
+    def prepare(size: int) -> Callable[[], Cost]:
+        cost = Cost(1000.0 if next(machine_is_slow) else 1e-4, 1)
+        return lambda: cost
+
+    case = Case("name", Source.PEER, (1,), prepare)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            "benchmarks.hostile.measure._measure_size", lambda case, size: case.prepare(size)().seconds
+        )
+        assert measure(case).is_within_bounds is is_within_bounds
