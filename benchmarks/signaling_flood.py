@@ -6,10 +6,10 @@ TCP, open idle connections, or open and close connections. The start of the floo
 and with TLS.
 
 The program ends with exit code 1 if a flood raises the round trip above its bounds: half of the round trips, and 95 of
-100, with one client and with more. On two cores at a load of 6 they were at most 11 and 67 ms with one client, 14 and
-157 ms with twenty. A server that handles empty fragments as they arrive, without rates, exceeds them: there the round
-trip was 115 ms with one client and 1.2 s with twenty. Where it takes longer than 5 ms even without a flood, the bounds
-grow by that factor. The longest round trip has no bound: on a busy machine it is the scheduler's.
+100, with one client and with more. On two cores at a load of 6 they were at most 11 and 56 ms with one client, 14 and
+157 ms with twenty. A server without rates for frames exceeds them: there empty fragments raised the round trip to
+115 ms with one client, and to 1.2 s with twenty. Where it takes longer than 5 ms even without a flood, the bounds grow
+by that factor. The longest round trip has no bound: on a busy machine it is the scheduler's.
 """
 
 import argparse
