@@ -141,7 +141,8 @@ def bench(session: nox.Session) -> None:
     ``-- signaling_flood`` measures a signaling server that clients flood, and fails if other members notice.
     """
     install(session, "bench", extras="cli")
-    if session.posargs[:1] and session.posargs[0] in ("calls", "churn", "flood", "hostile", "signaling_flood"):
+    programs = ("calls", "churn", "flood", "hostile", "signaling_flood")
+    if session.posargs[:1] and session.posargs[0] in programs:
         name, *arguments = session.posargs
         session.run("python", "-m", f"benchmarks.{name}", *arguments)
     else:
