@@ -22,8 +22,8 @@ MAX_QUEUED = 0.3
 """Maximum duration of queued audio."""
 MAX_LATENESS = 0.1
 """Maximum delay of audio behind the end of the previous audio: more is a pause or a halt."""
-_MAX_HALT = 1.0
-"""Maximum delay of audio from a live source that was halted."""
+_MAX_HALT = 0.5
+"""Maximum delay of audio from a live source that was halted: receivers drop what is later."""
 _CATCH_UP_TIME = 1.0
 """Maximum duration of larger delays than ``MAX_LATENESS``; a source that then is still late was paused."""
 _DECISION_TIME = 0.1

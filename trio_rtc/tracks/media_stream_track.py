@@ -194,8 +194,8 @@ class MediaStreamTrackSource(trio.abc.SendChannel[Any]):
     queued. Audio that is sent when nothing is queued is played at once, so a pause of the application is preserved.
 
     RTP timestamps are those of that timeline. A gap of 40 ms to 10 seconds between the ``pts`` of two audio frames is
-    played as silence. A live source whose ``pts`` are continuous, and that was halted for up to a second, may send the
-    missed frames at once. The ``pts`` of a video frame becomes its RTP timestamp.
+    played as silence. A live source whose ``pts`` are continuous, and that was halted for up to half a second, may send
+    the missed frames at once. The ``pts`` of a video frame becomes its RTP timestamp.
 
     Audio that is sent before the connection is established is paced too, and dropped. An ``EncodedFrame`` is not paced.
     """
