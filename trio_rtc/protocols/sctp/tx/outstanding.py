@@ -129,9 +129,11 @@ class Outstanding:
         if gap_ranges == previous:
             return []
         self._gap_ranges = gap_ranges
+        reneged: set[int] = set()
         for first, last in _subtract(previous, gap_ranges):
-            for tsn in range(max(first, self.cumulative_tsn + 1), last + 1):
-                self._renege(tsn)
+            reneged.update(range(max(first, self.cumulative_tsn + 1), last + 1))
+        if reneged:
+            self._renege(reneged)
         return [(last, self._mark_gap_acked(first, last)) for first, last in _subtract(gap_ranges, previous)]
 
     def report_missing(
@@ -283,12 +285,12 @@ class Outstanding:
         self._misses[tsn] = misses
         return misses
 
-    def _renege(self, tsn: int) -> None:
-        """Count a chunk as in flight again that the peer no longer acknowledges (section 6.2.1)."""
-        if tsn in self.gap_acked:
-            self.gap_acked.discard(tsn)
-            if tsn not in self.abandoned:
-                self.flight += len(self.chunks[tsn][0])
+    def _renege(self, tsns: set[int]) -> None:
+        """Count chunks as in flight again that the peer no longer acknowledges (section 6.2.1)."""
+        reneged = tsns & self.gap_acked
+        self.gap_acked -= reneged
+        chunks = self.chunks
+        self.flight += sum([len(chunks[tsn][0]) for tsn in reneged - self.abandoned])
 
     def _mark_lost(self, tsn: int, now: float) -> Iterable[PartialReliability]:
         """Mark a chunk in flight as lost, or abandon its message if its limits are reached."""
