@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trio_rtc.protocols.sctp.packet.chunks import ForwardTsn
-from trio_rtc.protocols.sctp.tx.outstanding import Outstanding
+from trio_rtc.protocols.sctp.tx.outstanding import MAX_RENEGED, Outstanding
 from trio_rtc.protocols.sctp.tx.send_queue import make_reliability
 
 
@@ -164,6 +164,30 @@ def test_reneged_chunks_are_in_flight_again() -> None:
     assert made.flight == 400
     made.mark_all_lost(0.0)
     assert made.lost == {1, 2, 4, 5}
+
+
+@pytest.mark.parametrize("left", [[], [(1500, 1600)], [(3, 3), (2800, 3000)]])
+def test_many_chunks_are_reneged_in_steps(left: list[tuple[int, int]]) -> None:
+    """The cost of a SACK is bounded; each following one reneges on the next chunks."""
+    made = outstanding(3000)
+    made.acknowledge_gaps([(2, 3000)])
+    reported = sum(last - first + 1 for first, last in left)
+    reneged = 2999 - reported
+    for number in range(1, 5):
+        assert made.acknowledge_gaps(left) == []
+        assert made.flight == flight_of(made) == 100 * (1 + min(number * MAX_RENEGED, reneged))
+    assert len(made.gap_acked) == reported
+    # The same chunks may be acknowledged again.
+    assert sum(size for _, size in made.acknowledge_gaps([(2, 3000)])) == 100 * reneged
+
+
+def test_chunks_not_yet_reneged_may_be_acknowledged() -> None:
+    made = outstanding(3000)
+    made.acknowledge_gaps([(2, 3000)])
+    made.acknowledge_gaps([])
+    assert made.acknowledge(2500) == 100 * (1 + MAX_RENEGED)
+    made.acknowledge_gaps([])
+    assert made.flight == flight_of(made) == 100 * 500
 
 
 def test_missing_reports_of_a_chunk_start_again_when_it_was_acknowledged_meanwhile() -> None:

@@ -24,6 +24,8 @@ _MISSING_REPORTS: Final = 3
 # Chunks that one SACK can report missing, the lowest ones first. The SACKs for their retransmissions report the rest:
 # more of them would exceed any congestion window after a loss.
 MAX_REPORTED: Final = 1024
+# Chunks that one SACK can take back, the lowest ones first; the next SACK takes back the rest.
+MAX_RENEGED: Final = 1024
 # Streams that fit one FORWARD-TSN in the smallest packet allowed.
 _MAX_SKIPPED_STREAMS: Final = 100
 
@@ -128,12 +130,8 @@ class Outstanding:
         previous = self._gap_ranges
         if gap_ranges == previous:
             return []
-        self._gap_ranges = gap_ranges
-        reneged: set[int] = set()
-        for first, last in _subtract(previous, gap_ranges):
-            reneged.update(range(max(first, self.cumulative_tsn + 1), last + 1))
-        if reneged:
-            self._renege(reneged)
+        not_yet = self._renege(_subtract(previous, gap_ranges))
+        self._gap_ranges = sorted([*gap_ranges, *not_yet]) if not_yet else gap_ranges
         return [(last, self._mark_gap_acked(first, last)) for first, last in _subtract(gap_ranges, previous)]
 
     def report_missing(
@@ -285,12 +283,22 @@ class Outstanding:
         self._misses[tsn] = misses
         return misses
 
-    def _renege(self, tsns: set[int]) -> None:
-        """Count chunks as in flight again that the peer no longer acknowledges (section 6.2.1)."""
-        reneged = tsns & self.gap_acked
-        self.gap_acked -= reneged
-        chunks = self.chunks
-        self.flight += sum([len(chunks[tsn][0]) for tsn in reneged - self.abandoned])
+    def _renege(self, ranges: Sequence[TsnRange]) -> list[TsnRange]:
+        """Count chunks as in flight again that the peer no longer acknowledges (section 6.2.1); return the rest."""
+        left, rest = MAX_RENEGED, []
+        for first, last in ranges:
+            begin = max(first, self.cumulative_tsn + 1)
+            end = min(last + 1, begin + left)
+            for tsn in range(begin, end):
+                if tsn in self.gap_acked:
+                    self.gap_acked.discard(tsn)
+                    if tsn not in self.abandoned:
+                        self.flight += len(self.chunks[tsn][0])
+            if end > begin:
+                left -= end - begin
+            if end <= last:
+                rest.append((end, last))
+        return rest
 
     def _mark_lost(self, tsn: int, now: float) -> Iterable[PartialReliability]:
         """Mark a chunk in flight as lost, or abandon its message if its limits are reached."""
