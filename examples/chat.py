@@ -37,12 +37,26 @@ async def print_messages(channel: trio_rtc.RTCDataChannel, name: str) -> None:
         print("* goodbye", flush=True)
 
 
+async def negotiate(
+    peer: signaling.Peer,
+    pc: trio_rtc.RTCPeerConnection,
+    *,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Negotiate, and do without the signaling server once connected: the other program may run it, and end first."""
+    try:
+        await signaling.negotiate(peer, pc, task_status=task_status)
+    except trio.BrokenResourceError:
+        if pc.connection_state in ("new", "connecting"):
+            raise
+
+
 async def chat(peer: signaling.Peer) -> None:
     """Connect to the other member of the room and talk until one side ends."""
     async with trio_rtc.RTCPeerConnection() as pc, trio.open_nursery() as nursery:
         # Both sides create the channel, so neither waits for the other to announce it.
         channel = pc.create_data_channel("chat", negotiated=True, id=0)
-        await nursery.start(signaling.negotiate, peer, pc)
+        await nursery.start(negotiate, peer, pc)
         await channel.opened()
         print(f"* connected with member {peer.id}; type away", flush=True)
         nursery.start_soon(read_lines, channel)

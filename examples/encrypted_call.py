@@ -95,7 +95,10 @@ async def call(peer: signaling.Peer, encryption: Encryption) -> None:
             wanted = [codec for codec in capabilities.codecs if codec.name in ("VP8", "opus", "rtx")]
             transceiver.set_codec_preferences(wanted)
             nursery.start_soon(feed, source, frames)
-        await signaling.negotiate(peer, pc)
+        with contextlib.suppress(
+            trio.BrokenResourceError
+        ):  # the other side ran the signaling server, and has ended
+            await signaling.negotiate(peer, pc)
         nursery.cancel_scope.cancel()
 
 

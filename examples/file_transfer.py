@@ -85,11 +85,25 @@ async def receive_file(channel: trio_rtc.RTCDataChannel, directory: Path) -> Non
     print(f"received {target}" if ok else "the checksum is wrong", digest.hexdigest(), flush=True)
 
 
+async def negotiate(
+    peer: signaling.Peer,
+    pc: trio_rtc.RTCPeerConnection,
+    *,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Negotiate, and do without the signaling server once connected: the other program may run it, and end first."""
+    try:
+        await signaling.negotiate(peer, pc, task_status=task_status)
+    except trio.BrokenResourceError:
+        if pc.connection_state in ("new", "connecting"):
+            raise
+
+
 async def transfer(peer: signaling.Peer, action: str, path: Path) -> None:
     """Connect to the peer and do our part."""
     async with trio_rtc.RTCPeerConnection() as pc, trio.open_nursery() as nursery:
         channel = pc.create_data_channel("file", negotiated=True, id=0)
-        await nursery.start(signaling.negotiate, peer, pc)
+        await nursery.start(negotiate, peer, pc)
         await channel.opened()
         await (send_file if action == "send" else receive_file)(channel, path)
         nursery.cancel_scope.cancel()
@@ -112,6 +126,7 @@ async def main() -> None:
             with contextlib.suppress(OSError):  # then the other terminal runs it
                 await nursery.start(signaling.serve, "127.0.0.1", arguments.port)
         async with signaling.connect(url, room="files") as room:
+            print("waiting for the other side", flush=True)
             await transfer(await room.receive(), arguments.action, arguments.path)
         nursery.cancel_scope.cancel()
 

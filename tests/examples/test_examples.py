@@ -37,22 +37,38 @@ async def test_chat() -> None:
                 await exits_with_zero(side)
 
 
+async def test_chat_goes_on_until_the_side_with_the_server_leaves() -> None:
+    port = free_port()
+    async with running("chat.py", "--port", port) as first:
+        await first.line("waiting")
+        async with running("chat.py", "--port", port) as second:
+            for side in (first, second):
+                await side.line("connected")
+            await first.end_of_input()
+            await first.line("goodbye")
+            await second.line("the other side has left")
+            for side in (first, second):
+                await exits_with_zero(side)
+
+
+@pytest.mark.parametrize("actions", [("receive", "send"), ("send", "receive")])
 @pytest.mark.parametrize("size", [0, 1_000_003])
-async def test_file_transfer(size: int, tmp_path: Path) -> None:
+async def test_file_transfer(size: int, actions: tuple[str, str], tmp_path: Path) -> None:
+    """The first program runs the signaling server."""
     source, inbox = tmp_path / "some file.bin", tmp_path / "inbox"
     inbox.mkdir()
     content = random.Random(size).randbytes(size)
     source.write_bytes(content)
+    digest = hashlib.sha256(content).hexdigest()
+    paths, outcomes = {"send": source, "receive": inbox}, {"send": "arrived whole", "receive": "received"}
     port = free_port()
-    async with (
-        running("file_transfer.py", "receive", inbox, "--port", port) as receiver,
-        running("file_transfer.py", "send", source, "--port", port) as sender,
-    ):
-        digest = hashlib.sha256(content).hexdigest()
-        assert digest in await sender.line("arrived whole")
-        assert digest in await receiver.line("received")
-        await exits_with_zero(receiver)
-        await exits_with_zero(sender)
+    async with running("file_transfer.py", actions[0], paths[actions[0]], "--port", port) as first:
+        await first.line("waiting")
+        async with running("file_transfer.py", actions[1], paths[actions[1]], "--port", port) as second:
+            for side, action in zip((first, second), actions, strict=True):
+                assert digest in await side.line(outcomes[action])
+            for side in (first, second):
+                await exits_with_zero(side)
     assert [file.name for file in inbox.iterdir()] == ["some file.bin"]
     assert (inbox / "some file.bin").read_bytes() == content
 
