@@ -1,14 +1,17 @@
 """Senders of different connections share the encoder of a source."""
 
 import itertools
+from collections.abc import Callable, Iterable
 from fractions import Fraction
+from typing import Any
 
 import av
 import pytest
 from trio.testing import MockClock
 
 from trio_rtc._pipeline.encoder_pool import EncoderConfig, EncoderHandle, EncoderPool
-from trio_rtc.media import draw_pattern
+from trio_rtc.codecs import CodecThread
+from trio_rtc.media import draw_pattern, tone
 from trio_rtc.protocols.rtp import EncodedFrame
 
 KEY = EncoderConfig("video", "VP8", ())
@@ -196,3 +199,45 @@ async def test_timestamps_of_frames_without_pts_continue_in_another_encoder() ->
         timestamps.append(encoded.timestamp)
     assert [later - earlier for earlier, later in itertools.pairwise(timestamps)] == [6000] * 5
     await user.aclose()
+
+
+TONE = EncoderConfig("audio", "opus", ())
+
+
+async def in_threads(pool: EncoderPool, monkeypatch: pytest.MonkeyPatch, numbers: Iterable[int]) -> list[int]:
+    """Encode a frame of audio, and return how many calls in threads there were before and after it."""
+    calls = 0
+    original = CodecThread.call
+
+    async def call(self: CodecThread, function: Callable[[], Any]) -> Any:
+        nonlocal calls
+        calls += 1
+        return await original(self, function)
+
+    monkeypatch.setattr(CodecThread, "call", call)
+    handle, source, counts = EncoderHandle(pool), tone(440), []
+    for number in numbers:
+        await handle.encode(TONE, number, source.next_frame(), None)
+        counts.append(calls)
+    await handle.aclose()
+    monkeypatch.setattr(CodecThread, "call", original)
+    return counts
+
+
+async def test_eight_audio_encoders_encode_in_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    handles = [EncoderHandle(EncoderPool()) for _ in range(7)]
+    for handle in handles:
+        await handle.encode(TONE, 1, tone(440).next_frame(), None)
+    assert await in_threads(EncoderPool(), monkeypatch, range(1, 4)) == [0, 0, 0], "the eighth"
+    handles.append(EncoderHandle(EncoderPool()))
+    await handles[-1].encode(TONE, 1, tone(440).next_frame(), None)
+    assert await in_threads(EncoderPool(), monkeypatch, range(1, 4)) == [1, 2, 3], "the ninth"
+    for handle in handles:
+        await handle.aclose()
+    assert await in_threads(EncoderPool(), monkeypatch, range(1, 4)) == [0, 0, 0]
+
+
+async def test_a_slow_audio_encoder_moves_to_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = itertools.count(0.0, 0.006)
+    monkeypatch.setattr("trio_rtc._pipeline.encoder_pool.time.thread_time", lambda: next(clock))
+    assert await in_threads(EncoderPool(), monkeypatch, range(1, 4)) == [0, 1, 2]
