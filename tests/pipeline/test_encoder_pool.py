@@ -224,6 +224,11 @@ async def in_threads(pool: EncoderPool, monkeypatch: pytest.MonkeyPatch, numbers
     return counts
 
 
+async def test_a_run_without_threads_does_not_measure_audio_encoders(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trio_rtc._pipeline.encoder_pool.runs_threads", lambda: False)
+    assert await in_threads(EncoderPool(), monkeypatch, range(1, 4)) == [1, 2, 3]
+
+
 async def test_eight_audio_encoders_encode_in_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
     handles = [EncoderHandle(EncoderPool()) for _ in range(7)]
     for handle in handles:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 import trio
 
 from trio_rtc import _attrs as attrs
+from trio_rtc._environment import runs_threads
 from trio_rtc.protocols.rtp import EncodedFrame
 
 from .encoder_selection import EncoderSelection
@@ -196,7 +197,8 @@ class SharedEncoder:
             await self._thread.aclose()
 
     def _enter_task(self) -> None:
-        if _in_tasks.get() < _MAX_IN_TASKS:
+        # Without threads, a measured time must not determine what happens.
+        if runs_threads() and _in_tasks.get() < _MAX_IN_TASKS:
             _in_tasks.set(_in_tasks.get() + 1)
             self._runs_in_task = True
 
