@@ -118,12 +118,7 @@ async def call_in_thread(
     if runs_threads():
         call = functools.partial(function, *args)
         return await trio.to_thread.run_sync(call, limiter=limiter, abandon_on_cancel=abandon_on_cancel)
-    return await call_in_place(functools.partial(function, *args))
-
-
-async def call_in_place(function: Callable[[], T]) -> T:
-    """Call a function in this task, with the checkpoints that a call in a thread has."""
     await trio.lowlevel.checkpoint_if_cancelled()
-    result = function()
+    result = function(*args)
     await trio.lowlevel.cancel_shielded_checkpoint()
     return result

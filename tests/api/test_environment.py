@@ -93,19 +93,19 @@ def test_calls_are_made_in_a_thread_or_in_place(threads: bool | None) -> None:
     trio.run(main)
 
 
-def test_a_call_in_place_is_a_checkpoint_and_cancellable_before_it_begins() -> None:
+def test_a_call_without_threads_is_a_checkpoint_and_cancellable_before_it_begins() -> None:
     calls: list[str] = []
 
     async def main() -> None:
         with trio.testing.assert_checkpoints():
-            await _environment.call_in_place(lambda: calls.append("called"))
+            await _environment.call_in_thread(calls.append, "called")
         with trio.CancelScope() as scope:
             scope.cancel()
-            await _environment.call_in_place(lambda: calls.append("cancelled"))
+            await _environment.call_in_thread(calls.append, "cancelled")
         assert scope.cancelled_caught
         with trio.CancelScope() as scope:
             # A result is not lost when the cancellation comes during the call.
-            await _environment.call_in_place(scope.cancel)
+            await _environment.call_in_thread(scope.cancel)
             calls.append("returned")
         assert not scope.cancelled_caught
 

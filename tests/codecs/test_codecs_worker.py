@@ -20,6 +20,7 @@ from trio_rtc.codecs import (
 )
 from trio_rtc.media import dominant_frequency, read_counter, tone
 from trio_rtc.protocols.rtp.packet.frame import EncodedFrame
+from trio_rtc.testing import run
 
 LONGEST_HOLD = 30.0
 """Real seconds after which a thread ends that a test failed to release."""
@@ -52,6 +53,16 @@ class HeldCodec:
         if self.inside:
             self.faults.append("closed while in use")
         self.closed = True
+
+
+class ClosingCodec:
+    """A codec that records its end."""
+
+    def __init__(self, calls):
+        self._calls = calls
+
+    def close(self):
+        self._calls.append("closed")
 
 
 def encode_pattern(count, codec="VP8", keyframes=()):
@@ -283,3 +294,25 @@ async def test_cancelled_task_does_not_begin_a_call(autojump_clock):
         scope.cancel()
         await CodecThread(codec).call(codec.work)
     assert codec.calls == 0
+
+
+def test_call_without_threads_is_a_checkpoint_and_not_begun_after_cancellation():
+    calls = []
+
+    async def main():
+        thread = CodecThread(ClosingCodec(calls))
+        with trio.testing.assert_checkpoints():
+            await thread.call(lambda: calls.append("called"))
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await thread.call(lambda: calls.append("cancelled"))
+        assert scope.cancelled_caught
+        with trio.CancelScope() as scope:
+            # A result is not lost when the cancellation comes during the call.
+            await thread.call(scope.cancel)
+            calls.append("returned")
+        assert not scope.cancelled_caught
+        await thread.aclose()
+
+    run(main)
+    assert calls == ["called", "returned", "closed"]

@@ -18,9 +18,10 @@ import av
 import trio
 
 from trio_rtc import _attrs as attrs
-from trio_rtc._environment import call_in_place, runs_threads, thread_limiter
+from trio_rtc._environment import runs_threads, thread_limiter
+from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols.rtp.packet.frame import EncodedFrame
-from trio_rtc.protocols.rtp.payload import QuantizerReader
+from trio_rtc.protocols.rtp.payload import QuantizerReader, quantizer_reader
 from trio_rtc.tracks.failure_log import FailureLog
 from trio_rtc.tracks.frame_queue import FrameQueue, at_keyframe
 
@@ -58,6 +59,8 @@ class CodecThread:
     def __init__(self, codec: Closeable, limiter: trio.CapacityLimiter | None = None) -> None:
         self._codec = codec
         self._limiter = limiter
+        # Not known until the first call, since a codec may be created outside of trio.
+        self._runs_threads: bool | None = None
         self._lock = trio.Lock()
         self._closed = False
 
@@ -78,7 +81,14 @@ class CodecThread:
         try:
             if self._closed:
                 raise trio.ClosedResourceError
-            return await self._run(function, self._limiter or codec_limiter())
+            if self._runs_threads is None:
+                self._runs_threads = runs_threads()
+                self._limiter = self._limiter or codec_limiter()
+            if self._runs_threads:
+                return await self._run(function)
+            result = function()
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            return result
         finally:
             self._lock.release()
 
@@ -90,13 +100,13 @@ class CodecThread:
                     self._closed = True
                     self._codec.close()
 
-    async def _run(self, function: Callable[[], T], limiter: trio.CapacityLimiter) -> T:
+    async def _run(self, function: Callable[[], T]) -> T:
         """Do the same as ``trio.to_thread.run_sync`` at two thirds of its cost, which matters thirty times a second.
 
         Codecs need neither context variables in the thread nor calls from it into trio.
         """
-        if not runs_threads():
-            return await call_in_place(function)
+        limiter = self._limiter
+        assert limiter is not None
         task, token = trio.lowlevel.current_task(), trio.lowlevel.current_trio_token()
 
         def report(result: "Outcome[T]") -> None:
@@ -173,7 +183,8 @@ class DecodeWorker(Generic[MediaFrameT]):
         limiter: trio.CapacityLimiter | None = None,
     ) -> None:
         self.counters = DecodeCounters()
-        self._quantizers = QuantizerReader()
+        self._codec: str | None = None
+        self._read_quantizer: QuantizerReader | None = None
         self._decoder = decoder
         self._thread = CodecThread(decoder, limiter)
         self._input: FrameQueue[EncodedFrame | _Lost] = FrameQueue(capacity, at_keyframe)
@@ -259,10 +270,20 @@ class DecodeWorker(Generic[MediaFrameT]):
                 self.counters.processing += delay * _units(item, frames)
             self.counters.decoded += 1
             self.counters.keyframes += item.keyframe
-            quantizer = self._quantizers.read(item.codec, item.payload)
-            if quantizer is not None:
-                self.counters.quantizers += quantizer
-                self.counters.quantized += 1
+            self._count_quantizer(item)
+
+    def _count_quantizer(self, frame: EncodedFrame) -> None:
+        if frame.codec != self._codec:
+            self._codec, self._read_quantizer = frame.codec, quantizer_reader(frame.codec)
+        if self._read_quantizer is None:
+            return
+        try:
+            quantizer = self._read_quantizer(frame.payload)
+        except ProtocolError:
+            return
+        if quantizer is not None:
+            self.counters.quantizers += quantizer
+            self.counters.quantized += 1
 
     def _call(self, item: EncodedFrame | _Lost) -> tuple[list[MediaFrameT], float]:
         """Decode or conceal in a thread; return the decoded frames and the time it took."""

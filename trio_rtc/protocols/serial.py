@@ -1,9 +1,4 @@
-"""Serial number arithmetic (RFC 1982): sequence numbers that wrap around.
-
-``Unwrapper`` maps them to integers that do not wrap, so that only codecs deal with the wrap.
-"""
-
-from trio_rtc import _attrs as attrs
+"""Serial number arithmetic (RFC 1982): sequence numbers that wrap around."""
 
 
 def serial_add(value: int, increment: int, bits: int) -> int:
@@ -20,28 +15,3 @@ def serial_difference(left: int, right: int, bits: int) -> int:
 def serial_less(left: int, right: int, bits: int) -> bool:
     """Return whether ``left`` is before ``right`` (RFC 1982 section 3.2)."""
     return serial_difference(left, right, bits) < 0
-
-
-@attrs.define
-class Unwrapper:
-    """Maps wrapping serial numbers to integers near the last one.
-
-    Attributes:
-        bits: Width of the serial number.
-        last: The integer returned last, relative to which numbers are unwrapped.
-    """
-
-    bits: int
-    last: int = 0
-
-    def unwrap(self, value: int) -> int:
-        """Return the integer congruent to ``value`` nearest to ``last``, which it becomes."""
-        # As ``peek``, without the calls: this runs for every packet.
-        half = 1 << (self.bits - 1)
-        last = self.last
-        self.last = last = last + ((value - last + half) & (2 * half - 1)) - half
-        return last
-
-    def peek(self, value: int) -> int:
-        """Return the result of ``unwrap`` without changing ``last``."""
-        return self.last + serial_difference(value, self.last & ((1 << self.bits) - 1), self.bits)

@@ -42,21 +42,56 @@ ASSEMBLY = st.lists(
 
 
 @given(operations=ASSEMBLY, bound=st.integers(0, 15_000))
-def test_packets_of_incomplete_frames_are_never_above_the_bound(operations, bound) -> None:
+def test_packets_of_incomplete_frames_are_within_the_bound_after_each_batch(operations, bound) -> None:
     budget = BufferBudget(bound, largest)
     assemblers = [FrameAssembler(ToyDepacketizer(), budget=budget) for _ in range(5)]
+    batch = 0
     for time, (which, operation, number, part) in enumerate(operations):
         assembler = assemblers[which]
         if operation == "packet":
             payload = toy_payloads(number, 3, key=not number % 5)[part]
             packet = toy_packet(payload, marker=part == 2)
             assembler.insert(3 * number + part, 3000 * number, packet, time / 20)
+            batch += len(payload) + PACKET_OVERHEAD
         elif operation == "frames":
-            assembler.frames(time / 20)
+            for each in assemblers:
+                each.frames(time / 20)
+            batch = 0
         else:
             assembler.end()
-        sizes = [each._buffer.size + PACKET_OVERHEAD * each.buffered for each in assemblers]
-        assert budget.size == sum(sizes) <= bound
+        size = sum(each._buffer.size + PACKET_OVERHEAD * each.buffered for each in assemblers)
+        assert budget.size <= bound
+        assert size <= bound + batch
+        if operation == "frames":
+            assert budget.size == size
+
+
+def test_a_frame_that_is_complete_when_its_batch_ends_takes_no_room() -> None:
+    cost = len(toy_payloads(0, 1)[0]) + PACKET_OVERHEAD
+    budget = BufferBudget(4 * cost, largest)
+    waiting, complete = (FrameAssembler(ToyDepacketizer(), budget=budget) for _ in range(2))
+    for number, payload in enumerate(toy_payloads(0, 4, key=True)[:3]):
+        waiting.insert(number, 0, toy_packet(payload), 0.0)
+    assert waiting.frames(0.0) == []
+    for number, payload in enumerate(toy_payloads(0, 4, key=True)):
+        complete.insert(number, 0, toy_packet(payload, marker=number == 3), 0.0)
+    assert len(complete.frames(0.0)) == 1
+    assert (waiting.buffered, budget.size) == (3, 3 * cost)
+
+
+def test_packets_that_were_removed_since_the_last_batch_can_be_discarded() -> None:
+    cost = len(toy_payloads(0, 1)[0]) + PACKET_OVERHEAD
+    budget = BufferBudget(2 * cost, largest)
+    restarted, other = (FrameAssembler(ToyDepacketizer(), budget=budget) for _ in range(2))
+    for assembler in (restarted, other):
+        for number, payload in enumerate(toy_payloads(0, 3, key=True)[:2]):
+            assembler.insert(number, 0, toy_packet(payload), 0.0)
+        if assembler is restarted:
+            assembler.frames(0.0)
+            assembler.restart_at_keyframe(0.0)
+            assert assembler.buffered == 0
+    assert other.frames(0.0) == []
+    assert (other.buffered, budget.size, restarted.counters.overflows) == (2, 2 * cost, 0)
 
 
 def test_the_stream_that_keeps_most_begins_again_at_a_keyframe() -> None:
@@ -69,9 +104,12 @@ def test_the_stream_that_keeps_most_begins_again_at_a_keyframe() -> None:
 
     for number, payload in enumerate(toy_payloads(0, 4, key=True)[:3]):
         insert(greedy, number, payload)
-    first, second = toy_payloads(0, 2, key=True)
+    assert greedy.frames(0.0) == []
+    first, second, third = toy_payloads(0, 3, key=True)
     insert(modest, 0, first)
-    insert(modest, 1, second, marker=True)
+    insert(modest, 1, second)
+    assert modest.frames(0.0) == []
+    insert(modest, 2, third, marker=True)
     assert (greedy.buffered, greedy.counters.overflows, greedy.counters.dropped) == (0, 1, 1)
     assert len(modest.frames(0.0)) == 1
     assert not modest.take_keyframe_request()

@@ -27,8 +27,8 @@ from trio_rtc.protocols.rtcp import (
     TransportFeedback,
     seconds_from_compact,
 )
-from trio_rtc.protocols.serial import Unwrapper
 
+from .packet.sequence_numbers import Unwrapper
 from .parameters import Encoding, SendParameters
 
 NumberedPacket = tuple[int, int, bool]

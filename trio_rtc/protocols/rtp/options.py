@@ -234,8 +234,8 @@ class RtpOptions:
             payloads, and 512 bytes for each packet. Beyond, the stream whose first packets are the oldest drops them,
             and a keyframe is requested when its video is consumed (``early_media_dropped``).
         max_assembly_bytes: The size of the packets of incomplete video frames, of all streams together: their payloads,
-            and 512 bytes for each packet. Beyond, the stream that has most drops all of them, and a keyframe is
-            requested (``assembly_dropped``).
+            and 512 bytes for each packet. If a batch of received packets leaves more, the stream that has most drops
+            all of them, and a keyframe is requested (``assembly_dropped``).
         max_held_bytes: The size of the video frames that wait for their audio, of all streams together. Beyond, those
             of the stream that adds one are released at once.
         max_fec_bytes: The size of the packets kept for forward error correction, of all streams together: all of each

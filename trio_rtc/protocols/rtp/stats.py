@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from trio_rtc import _attrs as attrs
-from trio_rtc.protocols.serial import serial_difference
 
 if TYPE_CHECKING:
     from trio_rtc.protocols.rtcp import SenderReport
@@ -399,7 +398,7 @@ class ReceptionStatistics:
 
         Args:
             sequence_number: Unwrapped.
-            timestamp: 32 bits or unwrapped.
+            timestamp: Unwrapped.
             arrival: Its arrival time.
             clock_rate: Units of ``timestamp`` per second.
             size: Bytes of payload.
@@ -417,10 +416,9 @@ class ReceptionStatistics:
             # The source has restarted; the numbers in between are not lost (RFC 3550 appendix A.1).
             self._base += sequence_number - highest - 1
         self.highest = sequence_number
-        timestamp &= 0xFFFFFFFF
         if clock_rate == self._clock_rate:
             # Packets of one frame share a timestamp but not their send time: only the first of a frame is measured.
-            units = serial_difference(timestamp, self._last_timestamp, 32)
+            units = timestamp - self._last_timestamp
             if not units:
                 return
             self._measure((arrival - self._last_arrival) * clock_rate - units)

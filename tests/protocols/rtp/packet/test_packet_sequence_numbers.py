@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trio_rtc.protocols.rtp.packet.sequence_numbers import SequenceUnwrapper, SequenceWindow
+from trio_rtc.protocols.rtp.packet.sequence_numbers import SequenceUnwrapper, SequenceWindow, Unwrapper
 
 
 @given(st.lists(st.integers(0, 200), max_size=120), st.none() | st.integers(0, 100))
@@ -73,3 +73,12 @@ def test_numbers_are_those_of_the_packets(numbers: list[int]) -> None:
     for number in numbers:
         taken = unwrapper.unwrap(number)
         assert taken is None or taken & 0xFFFF == number
+
+
+@given(st.integers(0, 1 << 40), st.lists(st.integers(-0x8000, 0x7FFF), max_size=20))
+def test_an_unwrapper_follows_steps_of_less_than_half_of_the_range(start: int, steps: list[int]) -> None:
+    unwrapper, number = Unwrapper(16, start), start
+    for step in steps:
+        number += step
+        assert unwrapper.peek(number & 0xFFFF) == number
+        assert unwrapper.unwrap(number & 0xFFFF) == unwrapper.last == number

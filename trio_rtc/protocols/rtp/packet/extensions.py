@@ -159,6 +159,10 @@ _READERS: Final[dict[str, _Reader]] = {
 SUPPORTED: Final = tuple(_READERS)
 """The URIs of the supported extensions."""
 
+_OF_FRAMES: Final = frozenset(
+    {AUDIO_LEVEL, CSRC_AUDIO_LEVEL, ABS_CAPTURE_TIME, VIDEO_ORIENTATION, PLAYOUT_DELAY}
+)
+
 
 def _read_only(uris: Mapping[int, str] | Iterable[tuple[int, str]]) -> Mapping[int, str]:
     return MappingProxyType(dict(uris))
@@ -171,11 +175,18 @@ class ExtensionMap:
     Attributes:
         uris: The URI of each id; unsupported ones are kept, and not read. Of several ids of a URI the first is
             written. Pairs are accepted too; the last pair of an id is used.
+        frame_elements: The ids of the extensions that describe frames. The others describe packets, and have been read
+            when a packet is assigned to its stream.
     """
 
     uris: Mapping[int, str] = attrs.field(factory=dict, converter=_read_only, hash=False)
+    frame_elements: frozenset[int] = attrs.field(init=False, eq=False, repr=False)
     _numbers: dict[str, int] = attrs.field(init=False, eq=False, repr=False)
     _readers: dict[int, _Reader] = attrs.field(init=False, eq=False, repr=False)
+
+    @frame_elements.default
+    def _select_frame_elements(self) -> frozenset[int]:
+        return frozenset(number for number, uri in self.uris.items() if uri in _OF_FRAMES)
 
     @_numbers.default
     def _map_numbers(self) -> dict[str, int]:

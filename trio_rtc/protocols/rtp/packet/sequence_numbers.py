@@ -1,7 +1,12 @@
-"""Sequence numbers: counters of the SSRCs that we send, unwrapping and a window of the numbers already seen."""
+"""Sequence numbers: counters of the SSRCs that we send, unwrapping and a window of the numbers already seen.
+
+Received numbers and timestamps are unwrapped to integers that do not wrap, so that nothing else deals with the wrap.
+"""
 
 import random
 from typing import Final
+
+from trio_rtc import _attrs as attrs
 
 _FIRST_NUMBERS: Final = 1 << 15
 _MASK: Final = 0xFFFF
@@ -55,6 +60,32 @@ class SequenceCounters:
             # RFC 3711 section 3.3.1: below 2^15, so that the first loss cannot mislead the peer about the roll-over.
             counter = self._counters[ssrc] = SequenceCounter(self._rng.randrange(1, _FIRST_NUMBERS))
         return counter
+
+
+@attrs.define
+class Unwrapper:
+    """Maps wrapping serial numbers to integers near the last one.
+
+    Attributes:
+        bits: Width of the serial number.
+        last: The integer returned last, relative to which numbers are unwrapped.
+    """
+
+    bits: int
+    last: int = 0
+
+    def unwrap(self, value: int) -> int:
+        """Return the integer congruent to ``value`` nearest to ``last``, which it becomes."""
+        # As ``peek``, without the calls: this runs for every packet.
+        half = 1 << (self.bits - 1)
+        last = self.last
+        self.last = last = last + ((value - last + half) & (2 * half - 1)) - half
+        return last
+
+    def peek(self, value: int) -> int:
+        """Return the result of ``unwrap`` without changing ``last``."""
+        half = 1 << (self.bits - 1)
+        return self.last + ((value - self.last + half) & (2 * half - 1)) - half
 
 
 class SequenceUnwrapper:

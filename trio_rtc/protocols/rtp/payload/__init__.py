@@ -23,44 +23,53 @@ __all__ = [
     "LayerIds",
     "Packetizer",
     "QuantizerReader",
+    "ReferenceReader",
     "DescriptorRewriter",
     "TelephoneEvent",
-    "continuity_tracker",
     "depacketizer",
+    "frame_number_tracker",
     "layer_reader",
     "packetizer",
     "payload_duration",
     "has_in_band_fec",
     "descriptor_rewriter",
+    "quantizer_reader",
+    "reference_reader",
 ]
 
 if TYPE_CHECKING:
-    from .quantizer import QuantizerReader
     from .registry import (
         DescriptorRewriter,
-        continuity_tracker,
+        QuantizerReader,
+        ReferenceReader,
         depacketizer,
         descriptor_rewriter,
+        frame_number_tracker,
         has_in_band_fec,
         layer_reader,
         packetizer,
         payload_duration,
+        quantizer_reader,
+        reference_reader,
     )
 else:
     # A connection without media does not import the payload formats.
     __getattr__ = lazy_names(
         __name__,
         {
-            "quantizer": ("QuantizerReader",),
             "registry": (
                 "DescriptorRewriter",
-                "continuity_tracker",
+                "QuantizerReader",
+                "ReferenceReader",
                 "depacketizer",
                 "descriptor_rewriter",
+                "frame_number_tracker",
                 "has_in_band_fec",
                 "layer_reader",
                 "packetizer",
                 "payload_duration",
+                "quantizer_reader",
+                "reference_reader",
             ),
         },
     )

@@ -6,15 +6,20 @@ from typing import Final, Protocol
 
 from trio_rtc.errors import ProtocolError
 
-from . import av1, h264, h265, opus, single, telephone_event, vp8, vp9
+from . import av1, h264, h265, opus, single, telephone_event, vp8, vp9, vp9_bitstream
 from ._format import Depacketizer, Packetizer
 from ._nal import read_base64_units
-from .continuity import ContinuityTracker, PictureIdTracker
+from .continuity import ContinuityTracker
+from .h264_quantizer import H264QuantizerReader
 from .layers import LayerIds
 from .nal_continuity import FrameNumTracker, PictureOrderCountTracker
 
 _SINGLE: Final = frozenset({"pcmu", "pcma", "g722", "cn"})
 _H265_SETS: Final = ("sprop-vps", "sprop-sps", "sprop-pps")
+
+
+ReferenceReader = Callable[[bytes], tuple[int, ...] | None]
+QuantizerReader = Callable[[bytes], int | None]
 
 
 class DescriptorRewriter(Protocol):
@@ -113,18 +118,14 @@ def depacketizer(codec_name: str, parameters: Mapping[str, str]) -> Depacketizer
             return None
 
 
-def continuity_tracker(codec_name: str, parameters: Mapping[str, str]) -> ContinuityTracker | None:
-    """Return a tracker of one incoming stream's frame numbers; ``None`` for codecs without them.
+def frame_number_tracker(codec_name: str, parameters: Mapping[str, str]) -> ContinuityTracker | None:
+    """Return a tracker of the frame numbers in one incoming stream's slice headers; ``None`` without them.
 
     Args:
         codec_name: The encoding name.
         parameters: The codec parameters of ``a=fmtp``, as for :func:`depacketizer`.
     """
     match codec_name.lower():
-        case "vp8":
-            return PictureIdTracker(vp8.read_layers)
-        case "vp9":
-            return PictureIdTracker(vp9.read_layers, vp9.read_references)
         case "h264":
             return FrameNumTracker(read_base64_units(parameters.get("sprop-parameter-sets", "")))
         case "h265":
@@ -143,6 +144,32 @@ def has_in_band_fec(codec_name: str, payload: bytes) -> bool:
 def layer_reader(codec_name: str) -> Callable[[bytes], LayerIds] | None:
     """Return the function that reads layer ids from a payload, raising ``ProtocolError``; ``None`` without one."""
     return _LAYER_READERS.get(codec_name.lower())
+
+
+def reference_reader(codec_name: str) -> ReferenceReader | None:
+    """Return the function that reads which frames a payload's frame references; ``None`` without one.
+
+    It returns their distances in picture IDs, ``None`` if they are not listed, and raises ``ProtocolError``.
+    """
+    return vp9.read_references if codec_name.lower() == "vp9" else None
+
+
+def quantizer_reader(codec_name: str) -> QuantizerReader | None:
+    """Return the function that reads the quantizers of one source's encoded frames, called with each (``qpSum``).
+
+    VP8: 0 to 127. VP9: 0 to 255. H.264: 0 to 51. The function returns ``None`` for a frame without one, and raises
+    ``ProtocolError``. Not implemented, and ``None``: AV1, whose quantizer is relative to the sequence header, and
+    H.265, whose quantizer is relative to parameter sets.
+    """
+    match codec_name.lower():
+        case "vp8":
+            return vp8.read_quantizer
+        case "vp9":
+            return vp9_bitstream.read_quantizer
+        case "h264":
+            return H264QuantizerReader().read
+        case _:
+            return None
 
 
 def descriptor_rewriter(codec_name: str) -> DescriptorRewriter | None:

@@ -1,4 +1,4 @@
-"""VP8 (RFC 7741).
+"""VP8: the payload format (RFC 7741), and the quantizer in the frame header (RFC 6386).
 
 A payload is a payload descriptor followed by a part of the frame, split anywhere. The first payload of a frame has the
 S bit (start of partition) and partition index 0. Frames are numbered by a picture ID of 15 bits and, with temporal
@@ -33,6 +33,11 @@ _M: Final = 0x80
 _Y: Final = 0x20
 _KEY_START_CODE: Final = b"\x9d\x01\x2a"
 _KEY_HEADER_SIZE: Final = 10
+_FRAME_TAG_SIZE: Final = 3
+_QUANTIZER_BYTES: Final = 64
+"""Bytes behind them up to the quantizer: some 280 bits, each coded in at most one bit of data."""
+_EVEN: Final = 128
+_SEGMENTS: Final = 4
 _SIZE: Final = struct.Struct("<HH")
 PICTURE_ID_MASK: Final = 0x7FFF
 
@@ -272,3 +277,83 @@ def rewrite_descriptor(payload: bytes, *, picture_id: int | None = None, tl0: in
     except IndexError:
         raise ProtocolError(f"VP8 payload of {len(payload)} bytes ends within its descriptor") from None
     return bytes(changed)
+
+
+class _BoolDecoder:
+    """The boolean entropy decoder (RFC 6386 section 7.3) for bits of even probability."""
+
+    __slots__ = ("_data", "_left", "_range", "_value")
+
+    def __init__(self, data: bytes) -> None:
+        if len(data) < 2:
+            raise ProtocolError("VP8 frame ends within its header")
+        self._data = int.from_bytes(data, "big")
+        self._left = 8 * len(data) - 16
+        self._value = self._data >> self._left
+        self._range = 255
+
+    def read_flag(self) -> bool:
+        split = 1 + ((self._range - 1) * _EVEN >> 8)
+        bit = self._value >= split << 8
+        if bit:
+            self._range -= split
+            self._value -= split << 8
+        else:
+            self._range = split
+        while self._range < _EVEN:
+            if not self._left:
+                raise ProtocolError("VP8 frame ends within its header")
+            self._left -= 1
+            self._range <<= 1
+            self._value = self._value << 1 | self._data >> self._left & 1
+        return bit
+
+    def read(self, bits: int) -> int:
+        value = 0
+        for _ in range(bits):
+            value = value << 1 | self.read_flag()
+        return value
+
+    def skip_optional(self, count: int, bits: int) -> None:
+        """Skip values that are each preceded by a presence flag."""
+        for _ in range(count):
+            if self.read_flag():
+                self.read(bits)
+
+
+def read_quantizer(frame: bytes) -> int:
+    """Return y_ac_qi of a frame (RFC 6386 section 9.6), 0 to 127.
+
+    Raises:
+        ProtocolError: The frame ends within its header.
+    """
+    if not frame:
+        raise ProtocolError("VP8 frame is empty")
+    is_keyframe = not frame[0] & 1
+    start = _KEY_HEADER_SIZE if is_keyframe else _FRAME_TAG_SIZE
+    bits = _BoolDecoder(frame[start : start + _QUANTIZER_BYTES])
+    if is_keyframe:
+        # color_space, clamping_type
+        bits.read(2)
+    if bits.read_flag():
+        _skip_segmentation(bits)
+    # filter_type, loop_filter_level, sharpness_level
+    bits.read(1 + 6 + 3)
+    # loop_filter_adj_enable, mode_ref_lf_delta_update
+    if bits.read_flag() and bits.read_flag():
+        bits.skip_optional(8, 6 + 1)
+    # log2_nbr_of_dct_partitions
+    bits.read(2)
+    return bits.read(7)
+
+
+def _skip_segmentation(bits: _BoolDecoder) -> None:
+    """Skip update_segmentation (RFC 6386 section 9.3)."""
+    updates_map, updates_data = bits.read_flag(), bits.read_flag()
+    if updates_data:
+        # segment_feature_mode, then quantizers and loop filter levels with their signs
+        bits.read(1)
+        bits.skip_optional(_SEGMENTS, 7 + 1)
+        bits.skip_optional(_SEGMENTS, 6 + 1)
+    if updates_map:
+        bits.skip_optional(3, 8)

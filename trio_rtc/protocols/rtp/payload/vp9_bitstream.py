@@ -105,13 +105,15 @@ def _skip_color_config(bits: BitReader, profile: int) -> None:
         bits.read(1)
 
 
-def read_base_quantizer(frame: bytes) -> int | None:
-    """Return base_q_idx of a frame, 0 to 255; ``None`` for show_existing_frame.
+def read_quantizer(data: bytes) -> int | None:
+    """Return base_q_idx of a frame, or of the first frame of a superframe, 0 to 255.
+
+    It is ``None`` for show_existing_frame.
 
     Raises:
         ProtocolError: The header is malformed.
     """
-    bits = BitReader(frame[:_QUANTIZER_BYTES])
+    bits = BitReader(split_superframe(data)[0][:_QUANTIZER_BYTES])
     if bits.read(2) != _FRAME_MARKER:
         raise ProtocolError(f"VP9 frame has no frame marker {_FRAME_MARKER}")
     profile = bits.read(1) | bits.read(1) << 1

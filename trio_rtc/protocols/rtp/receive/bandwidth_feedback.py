@@ -31,13 +31,13 @@ from trio_rtc.protocols.rtp.packet.extensions import (
     TRANSPORT_WIDE_CC,
     ExtensionMap,
 )
+from trio_rtc.protocols.rtp.packet.sequence_numbers import Unwrapper
 from trio_rtc.protocols.rtp.parameters import (
     FEEDBACK_CCFB,
     FEEDBACK_REMB,
     FEEDBACK_TRANSPORT,
     ReceiveParameters,
 )
-from trio_rtc.protocols.serial import Unwrapper
 
 _PACKET_OVERHEAD = 60
 """Bytes of IP, UDP and SRTP around an RTP packet."""

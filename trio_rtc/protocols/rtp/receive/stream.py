@@ -33,10 +33,10 @@ from trio_rtc.protocols.rtp.fec.decoder import FecDecoder
 from trio_rtc.protocols.rtp.fec.red import RedDecoder, UlpfecDecoder, UnpackedPacket
 from trio_rtc.protocols.rtp.forward.sequence_remapper import SequenceRemapper
 from trio_rtc.protocols.rtp.options import RtpOptions
-from trio_rtc.protocols.rtp.packet.extensions import ExtensionMap
+from trio_rtc.protocols.rtp.packet.extensions import ExtensionMap, HeaderValues
 from trio_rtc.protocols.rtp.packet.frame import EncodedFrame, PlayedFrame
 from trio_rtc.protocols.rtp.packet.packet import MediaPacket, RtpPacket
-from trio_rtc.protocols.rtp.packet.sequence_numbers import SequenceUnwrapper
+from trio_rtc.protocols.rtp.packet.sequence_numbers import SequenceUnwrapper, Unwrapper
 from trio_rtc.protocols.rtp.parameters import FEEDBACK_FIR, FEEDBACK_NACK, FEEDBACK_PLI
 from trio_rtc.protocols.rtp.payload import depacketizer
 from trio_rtc.protocols.rtp.stats import (
@@ -49,7 +49,6 @@ from trio_rtc.protocols.rtp.stats import (
     Totals,
     numbers_of,
 )
-from trio_rtc.protocols.serial import Unwrapper
 
 from .audio.pipeline import AudioReceivePipeline
 from .audio.telephone_events import TelephoneEventReceiver
@@ -58,6 +57,7 @@ from .requests import KeyframeRequestLimiter, NackGenerator
 from .video.pipeline import VideoReceivePipeline
 
 _VIDEO_CLOCK_RATE = 90_000
+_NO_VALUES = HeaderValues()
 _MAX_CONTRIBUTORS = 64
 _FORWARD_WINDOW = 2048
 """Sequence numbers by which a forwarded packet may be late; more than the NACK generator waits for."""
@@ -383,15 +383,23 @@ class RtpReceiveStream:
     def _insert(self, packet: MediaPacket) -> None:
         """Insert a packet into the pipeline, and keep it for later demand."""
         if self._pipeline is not None:
-            self._pipeline.insert(packet, self.extensions.read(packet.packet.extensions))
+            self._pipeline.insert(packet, self._header_values(packet.packet))
         if self._early.packets is not None:
             self._early.add(packet)
+
+    def _header_values(self, packet: RtpPacket) -> HeaderValues:
+        """Return the values of the header extensions that describe frames; most packets have none."""
+        frame_elements = self.extensions.frame_elements
+        for number, _ in packet.extensions:
+            if number in frame_elements:
+                return self.extensions.read(packet.extensions)
+        return _NO_VALUES
 
     def _insert_kept(self, early: Sequence[MediaPacket]) -> None:
         if self._pipeline is None:
             return
         for each in early:
-            self._pipeline.insert(each, self.extensions.read(each.packet.extensions))
+            self._pipeline.insert(each, self._header_values(each.packet))
         if early and isinstance(self._pipeline, VideoReceivePipeline):
             self._pipeline.record_kept(max(each.number for each in early))
 

@@ -17,9 +17,10 @@ from tests.strategies.rtp_payloads import (
     make_packetizer,
 )
 from trio_rtc.protocols.rtp.packet.packet import RtpPacket
-from trio_rtc.protocols.rtp.payload import Continuity, continuity_tracker, layer_reader
+from trio_rtc.protocols.rtp.payload import Continuity, layer_reader
 from trio_rtc.protocols.rtp.payload.vp8 import Vp8Descriptor
 from trio_rtc.protocols.rtp.receive.video.frame_assembler import FrameAssembler
+from trio_rtc.protocols.rtp.receive.video.frame_continuity import continuity_tracker
 
 INTERVAL = 3000
 Frames = list[list[bytes]]

@@ -5,17 +5,14 @@ import pytest
 from tests.strategies.rtp_payloads import make_depacketizer
 from trio_rtc.protocols.rtp.options import FrameAssemblerOptions
 from trio_rtc.protocols.rtp.packet.packet import RtpPacket
-from trio_rtc.protocols.rtp.payload import (
-    Continuity,
-    ContinuityTracker,
-    continuity_tracker,
-)
+from trio_rtc.protocols.rtp.payload import Continuity, ContinuityTracker
 from trio_rtc.protocols.rtp.payload.vp8 import Vp8Descriptor
 from trio_rtc.protocols.rtp.payload.vp9_descriptor import Vp9Descriptor
 from trio_rtc.protocols.rtp.receive.video.frame_assembler import FrameAssembler
 from trio_rtc.protocols.rtp.receive.video.frame_continuity import (
     LayerPosition,
     TemporalContinuity,
+    continuity_tracker,
     layer_position_reader,
 )
 

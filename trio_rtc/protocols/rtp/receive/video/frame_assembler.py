@@ -259,21 +259,19 @@ class FrameAssembler:
             if isinstance(state, _Gathering) and state.gap is not None and packet.payload:
                 behind = state.gap.behind
                 state.gap.behind = sequence_number if behind is None else min(sequence_number, behind)
-        self._bound(sequence_number, entry, now)
-
-    def _bound(self, sequence_number: int, entry: BufferedPacket, now: float) -> None:
-        """Drop all packets if the inserted one exceeds a limit of this stream or of the session."""
         buffer, options = self._buffer, self._options
         if len(buffer.packets) > options.max_packets or buffer.size > options.max_bytes:
             self._overflow(sequence_number + 1)
             self._requests.need(now)
-        else:
-            buffer.charge(entry)
 
     def discard(self) -> None:
         """Drop all packets because the session exceeds its budget, and request a keyframe with the next packet."""
-        self._overflow(max(self._buffer.packets) + 1)
-        self._was_discarded = True
+        if self._buffer.packets:
+            self._overflow(max(self._buffer.packets) + 1)
+            self._was_discarded = True
+        else:
+            # They were removed after the budget was charged for them.
+            self._buffer.clear()
 
     def end(self) -> None:
         self._buffer.clear()
@@ -319,6 +317,7 @@ class FrameAssembler:
         if now >= self._request_deadline():
             self._requests.need(now)
             self._requests.handle_timer(now)
+        self._buffer.settle()
         return completed
 
     @property

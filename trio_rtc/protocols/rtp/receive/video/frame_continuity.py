@@ -6,12 +6,21 @@ follows directly on the last one: by the codec's picture numbers, else by timest
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from trio_rtc import _attrs as attrs
 from trio_rtc.errors import ProtocolError
-from trio_rtc.protocols.rtp.payload import Continuity, ContinuityTracker, Depacketizer, layer_reader
+from trio_rtc.protocols.rtp.payload import (
+    Continuity,
+    ContinuityTracker,
+    Depacketizer,
+    LayerIds,
+    ReferenceReader,
+    frame_number_tracker,
+    layer_reader,
+    reference_reader,
+)
 
 from .packet_buffer import PacketBuffer
 
@@ -25,6 +34,9 @@ _MAX_INSPECTED: Final = 6
 """Packets at the beginning of a frame that are searched for its picture number."""
 _MAX_DOUBTED: Final = 64
 _MAX_TEMPORAL_ID: Final = 7
+_WITH_PICTURE_IDS: Final = frozenset({"vp8", "vp9"})
+_REMEMBERED: Final = 64
+"""Frames back within which a reference is searched; P_DIFF has seven bits, but encoders reference the last few."""
 
 
 @attrs.frozen
@@ -46,6 +58,87 @@ class Succession:
 
 
 NOT_A_SUCCESSOR: Final = Succession(Continuity.BROKEN)
+
+
+class PictureIdTracker:
+    """Tracks the picture IDs of VP8 or VP9 (RFC 7741 and RFC 9628, sections 4.2).
+
+    Args:
+        read: Reads the layer ids of a payload.
+        read_references: Reads the references of a payload's frame, if the format has them.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[bytes], LayerIds],
+        read_references: ReferenceReader | None = None,
+    ) -> None:
+        self._read = read
+        self._read_references = read_references
+        self._last: LayerIds | None = None
+        self._received: deque[int] = deque(maxlen=_REMEMBERED)
+        # The references of higher spatial layers are not examined.
+        self._has_spatial_layers = False
+
+    def record(self, payloads: Sequence[bytes]) -> None:
+        """Record the last received frame."""
+        try:
+            self._last = self._read(payloads[0])
+            self._has_spatial_layers = bool(self._read(payloads[-1]).spatial_id)
+        except ProtocolError:
+            self._last = None
+        if self._last is not None and self._last.picture_id is not None:
+            self._received.append(self._last.picture_id)
+
+    def check(self, payloads: Sequence[bytes], missing: int) -> Continuity:
+        """Return the relation of a frame to the last recorded one."""
+        last = self._last
+        try:
+            layers = self._read(payloads[0])
+        except ProtocolError:
+            return Continuity.UNKNOWN
+        if not layers.starts_layer_frame:
+            return Continuity.BROKEN
+        if last is None or last.picture_id is None or layers.picture_id is None:
+            return Continuity.UNKNOWN
+        if (layers.spatial_id or 0) > (last.spatial_id or 0):
+            # The missing packets may be the lower layer of the same frame.
+            return Continuity.BROKEN
+        # RFC 7741 section 4.2: a receiver must not assume that the number of bits is constant.
+        mask = (1 << min(last.picture_id_bits, layers.picture_id_bits)) - 1
+        if missing > mask:
+            # A whole cycle of picture IDs may be missing.
+            return Continuity.UNKNOWN
+        difference = (layers.picture_id - last.picture_id) & mask
+        if difference == 1:
+            return Continuity.NEXT
+        return Continuity.DECODABLE if difference and self._has_references(payloads[0]) else Continuity.BROKEN
+
+    def _has_references(self, payload: bytes) -> bool:
+        """Return whether all references of a frame were received, if it lists them (VP9's flexible mode)."""
+        if self._read_references is None or self._has_spatial_layers:
+            return False
+        try:
+            layers, references = self._read(payload), self._read_references(payload)
+        except ProtocolError:
+            return False
+        if references is None or layers.picture_id is None:
+            return False
+        mask = (1 << layers.picture_id_bits) - 1
+        return all((layers.picture_id - back) & mask in self._received for back in references)
+
+
+def continuity_tracker(codec: str, parameters: Mapping[str, str]) -> ContinuityTracker | None:
+    """Return a tracker of one stream's frame numbers; ``None`` for codecs without them.
+
+    Args:
+        codec: The encoding name.
+        parameters: The codec parameters of ``a=fmtp``.
+    """
+    read = layer_reader(codec)
+    if read is not None and codec.lower() in _WITH_PICTURE_IDS:
+        return PictureIdTracker(read, reference_reader(codec))
+    return frame_number_tracker(codec, parameters)
 
 
 class FrameIntervals:

@@ -29,6 +29,9 @@ class BufferedPacket:
 class PacketBuffer:
     """Packets by unwrapped sequence number, in order of arrival.
 
+    The budget is charged by ``settle`` for what a batch of packets has left, since most frames are complete when their
+    batch has been received.
+
     Args:
         owner: The buffer that discards the packets when the budget is exceeded.
         budget: Shared with the other streams of the session.
@@ -38,22 +41,29 @@ class PacketBuffer:
         size: Bytes of their payloads.
     """
 
-    __slots__ = ("_budget", "_owner", "packets", "size")
+    __slots__ = ("_budget", "_charged", "_owner", "packets", "size")
 
     def __init__(self, owner: Buffer, budget: BufferBudget) -> None:
         self.packets: dict[int, BufferedPacket] = {}
         self.size = 0
         self._owner = owner
         self._budget = budget
+        self._charged = 0
 
     def insert(self, sequence_number: int, entry: BufferedPacket) -> None:
         """Insert a packet whose number is not in the buffer."""
         self.packets[sequence_number] = entry
         self.size += len(entry.packet.payload)
 
-    def charge(self, entry: BufferedPacket) -> None:
-        """Record a packet that was inserted in the budget, which may have all packets discarded, these or others."""
-        self._budget.add(self._owner, len(entry.packet.payload) + PACKET_OVERHEAD)
+    def settle(self) -> None:
+        """Charge the budget for the packets, which may have all packets discarded, these or others."""
+        added = self.size + PACKET_OVERHEAD * len(self.packets) - self._charged
+        if added:
+            self._charged += added
+            if added > 0:
+                self._budget.add(self._owner, added)
+            else:
+                self._budget.remove(self._owner, -added)
 
     def remove(self, sequence_number: int) -> BufferedPacket:
         (entry,) = self.remove_run(sequence_number, sequence_number)
@@ -63,9 +73,7 @@ class PacketBuffer:
         """Remove and return the packets from one number to another, all of which are in the buffer."""
         pop = self.packets.pop
         entries = [pop(number) for number in range(first, last + 1)]
-        size = sum(len(entry.packet.payload) for entry in entries)
-        self.size -= size
-        self._budget.remove(self._owner, size + PACKET_OVERHEAD * len(entries))
+        self.size -= sum(len(entry.packet.payload) for entry in entries)
         return entries
 
     def discard(self, sequence_numbers: Iterable[int]) -> int:
@@ -90,6 +98,7 @@ class PacketBuffer:
         frames = len({entry.timestamp for entry in self.packets.values()})
         self.packets.clear()
         self.size = 0
+        self._charged = 0
         self._budget.release(self._owner)
         return frames
 

@@ -16,16 +16,13 @@ from trio_rtc.protocols.rtp.packet.extensions import HeaderValues
 from trio_rtc.protocols.rtp.packet.frame import EncodedFrame, PlayedFrame
 from trio_rtc.protocols.rtp.packet.packet import MediaPacket
 from trio_rtc.protocols.rtp.parameters import FEEDBACK_NACK
-from trio_rtc.protocols.rtp.payload import (
-    Depacketizer,
-    continuity_tracker,
-)
+from trio_rtc.protocols.rtp.payload import Depacketizer
 from trio_rtc.protocols.rtp.receive.jitter import JitterEstimator
 from trio_rtc.protocols.rtp.receive.sync_group import StreamTiming
 from trio_rtc.protocols.rtp.stats import ReceiveStats
 
 from .frame_assembler import CompletedFrame, FrameAssembler
-from .frame_continuity import layer_position_reader
+from .frame_continuity import continuity_tracker, layer_position_reader
 
 _MAX_FRAMES_IN_FLIGHT = 128
 _RECENT_FRAMES = 15
