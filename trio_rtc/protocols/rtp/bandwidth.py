@@ -34,6 +34,9 @@ from .parameters import Encoding, SendParameters
 NumberedPacket = tuple[int, int, bool]
 """A sent packet: its unwrapped transport-wide sequence number, its size in bytes, and whether it is padding."""
 
+FeedbackResults = list[tuple[int, float | None]]
+"""Unwrapped transport-wide sequence numbers with their arrival times, ``None`` for packets that did not arrive."""
+
 _AUDIO_BITRATE = 64_000.0
 _MIN_AUDIO_BITRATE = 6_000.0
 """Bits per second of media: the minimum of Opus (RFC 6716 section 2.1.1)."""
@@ -177,9 +180,10 @@ class Bandwidth:
 
     # -- feedback ------------------------------------------------------------------------------------------------
 
-    def handle_transport_feedback(self, packet: TransportFeedback, now: float) -> None:
+    def handle_transport_feedback(self, packet: TransportFeedback, now: float) -> FeedbackResults:
+        """Handle transport-wide feedback; return the arrival time of each number in it."""
         if not self._transport_wide:
-            return
+            return []
         # The base number is unwrapped near the last sent one.
         self._numbers.last = self._next
         base = self._numbers.peek(packet.base_sequence_number)
@@ -189,13 +193,16 @@ class Bandwidth:
         results = [(number, arrived.get(number)) for number in known]
         self._estimator.handle_feedback(results, None, now)
         self._apply_estimate(now)
+        return results
 
-    def handle_congestion_control_feedback(self, packet: CongestionControlFeedback, now: float) -> None:
-        """Handle congestion control feedback (RFC 8888)."""
+    def handle_congestion_control_feedback(
+        self, packet: CongestionControlFeedback, now: float
+    ) -> FeedbackResults:
+        """Handle congestion control feedback (RFC 8888); return the arrival time of each number in it."""
         if not self.numbers_all:
-            return
+            return []
         reported_at = seconds_from_compact(self._report_times.unwrap(packet.report_time))
-        results: list[tuple[int, float | None]] = []
+        results: FeedbackResults = []
         for stream in packet.streams:
             for index, report in enumerate(stream.reports):
                 number = self._sent.get((stream.ssrc, stream.begin_sequence_number + index & 0xFFFF))
@@ -208,6 +215,7 @@ class Bandwidth:
         results.sort(key=_by_number)
         self._estimator.handle_feedback(results, None, now)
         self._apply_estimate(now)
+        return results
 
     @property
     def path_loss(self) -> float | None:
@@ -253,6 +261,11 @@ class Bandwidth:
         """The minimum round-trip time at present in seconds; 0 before a measurement."""
         # A measurement by feedback includes the time for which the peer has delayed the feedback.
         return max(self._estimator.current_round_trip - self._options.feedback_interval_max, 0.0)
+
+    @property
+    def has_queue(self) -> bool:
+        """Whether packets wait in front of the bottleneck."""
+        return self._estimator.statistics().queue_delay >= _FULL_QUEUE
 
     def statistics(self) -> BandwidthEstimationStatistics:
         return self._estimator.statistics()
@@ -334,7 +347,7 @@ class Bandwidth:
     def _compute_retransmission_bitrate(self, now: float) -> float:
         """Return the bitrate of retransmissions: the latest while there is a queue, else the average."""
         average, latest = self._retransmissions.bitrate(now), self._latest_retransmissions.bitrate(now)
-        if latest > average and self._estimator.statistics().queue_delay >= _FULL_QUEUE:
+        if latest > average and self.has_queue:
             return latest
         return average
 

@@ -49,7 +49,7 @@ from trio_rtc.protocols.rtcp import (
 )
 from trio_rtc.protocols.srtp import SrtpSession
 
-from .bandwidth import Bandwidth
+from .bandwidth import Bandwidth, FeedbackResults
 from .events import BitratesChanged, RtpClosed, RtpEvent, RtpOpened
 from .options import RtpOptions
 from .packet.frame import EncodedFrame
@@ -413,15 +413,19 @@ class RtpSession:
         if self._bandwidth_feedback > _MAX_PATH_FEEDBACK:
             self.dropped["path feedback"] += 1
             return
+        results: FeedbackResults = []
         match packet:
             case TransportFeedback():
-                self.bandwidth.handle_transport_feedback(packet, now)
+                results = self.bandwidth.handle_transport_feedback(packet, now)
             case CongestionControlFeedback():
                 self.ccfb_received += 1
-                self.bandwidth.handle_congestion_control_feedback(packet, now)
+                results = self.bandwidth.handle_congestion_control_feedback(packet, now)
             case ReceiverEstimatedMaximumBitrate():
                 self.bandwidth.handle_remb(packet.bitrate, now)
+        self.sender.handle_initial_loss(results, now)
         self.sender.handle_path_loss(now)
+        for request in self.sender.retransmit_lost(results, now):
+            self._emit(request)
 
     def _handle_blocks(self, blocks: Iterable[ReportBlock], now: float) -> None:
         at = self._compact(now)

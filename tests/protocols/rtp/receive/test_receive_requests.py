@@ -99,12 +99,17 @@ def test_tolerance_is_bounded(nack: NackGenerator) -> None:
     assert nack.tolerance == 0.1
 
 
-def lose_every_other(nack: NackGenerator, numbers: range, *, back_after: float, **how: bool) -> None:
-    """Lose a packet per second, request it, and receive it late."""
-    for number in numbers:
-        nack.packet_received(number + 1, number)
-        nack.due(number + 0.01)
-        nack.packet_received(number, number + back_after, **how)
+def lose_one_each_second(
+    nack: NackGenerator, first: int, count: int, *, back_after: float, **how: bool
+) -> None:
+    """Lose a packet in fifty, request it, and receive it late."""
+    for index in range(count):
+        lost = first + 50 * index
+        nack.packet_received(lost + 1, lost)
+        nack.due(lost + 0.01)
+        nack.packet_received(lost, lost + back_after, **how)
+        for number in range(lost + 2, lost + 50):
+            nack.packet_received(number, number)
 
 
 def test_answers_update_the_round_trip_time(nack: NackGenerator) -> None:
@@ -118,19 +123,74 @@ def test_answers_update_the_round_trip_time(nack: NackGenerator) -> None:
     # It is not known which of two requests is answered; a shorter time is adopted gradually.
     assert nack.due(2.5) == [3]
     nack.packet_received(3, 2.51, retransmitted=True)
-    lose_every_other(nack, range(5, 45, 2), back_after=0.06, retransmitted=True)
-    nack.packet_received(48, 50.0)
-    nack.due(50.01)
-    assert nack.next_timer() == pytest.approx(50.01 + 0.05 + 0.175 * (7 / 8) ** 20 + OPTIONS.min_tolerance)
+    lose_one_each_second(nack, 5, 20, back_after=0.06, retransmitted=True)
+    nack.packet_received(1006, 1500.0)
+    nack.due(1500.01)
+    assert nack.next_timer() == pytest.approx(1500.01 + 0.05 + 0.175 * (7 / 8) ** 20 + OPTIONS.min_tolerance)
 
 
 def test_a_recovered_packet_answers_no_request(nack: NackGenerator) -> None:
     """It arrives long before an answer could: taken for one, it would make the round trip too short."""
     nack.set_round_trip(0.3)
-    lose_every_other(nack, range(1, 41, 2), back_after=0.03, recovered=True)
-    nack.packet_received(50, 60.0)
-    nack.due(60.01)
-    assert nack.next_timer() == pytest.approx(60.01 + 0.3 + OPTIONS.min_tolerance)
+    lose_one_each_second(nack, 1, 20, back_after=0.03, recovered=True)
+    nack.packet_received(1002, 1500.0)
+    nack.due(1500.01)
+    assert nack.next_timer() == pytest.approx(1500.01 + 0.3 + OPTIONS.min_tolerance)
+
+
+def lose_one_in_ten(nack: NackGenerator, count: int) -> int:
+    """Lose a tenth of the packets, each of which is recovered; return the number after them."""
+    for number in range(count):
+        if number % 10 != 9:
+            nack.packet_received(number, number / 100)
+        else:
+            nack.packet_received(number + 1, number / 100)
+            nack.packet_received(number, number / 100, recovered=True)
+    return count + 1
+
+
+def test_where_many_packets_are_lost_a_request_is_sent_twice(nack: NackGenerator) -> None:
+    lost = lose_one_in_ten(nack, 200)
+    nack.packet_received(lost + 1, 10.0)
+    assert nack.due(10.005) == [lost]
+    assert nack.next_timer() == pytest.approx(10.015)
+    assert nack.due(10.015) == [lost]
+    # The next one comes a round trip after the first of the two.
+    assert nack.next_timer() == pytest.approx(10.06)
+    assert nack.due(10.06) == [lost]
+    assert nack.next_timer() == pytest.approx(10.07)
+    nack.packet_received(lost, 10.065, retransmitted=True)
+    assert nack.next_timer() == math.inf
+    assert nack.requested == 3
+
+
+def test_an_answer_within_the_repetition_ends_it(nack: NackGenerator) -> None:
+    nack.set_round_trip(0.03)
+    lost = lose_one_in_ten(nack, 200)
+    nack.packet_received(lost + 1, 10.0)
+    assert nack.due(10.005) == [lost]
+    # A late timer sends the repetition, and not the next request with it.
+    assert nack.due(10.2) == [lost]
+    assert nack.next_timer() > 10.2
+    nack.packet_received(lost, 10.205, retransmitted=True)
+    assert nack.due(11.0) == []
+
+
+def test_requests_are_not_repeated_on_a_path_as_short_as_the_repetition(nack: NackGenerator) -> None:
+    nack.set_round_trip(0.005)
+    lost = lose_one_in_ten(nack, 200)
+    nack.packet_received(lost + 1, 10.0)
+    assert nack.due(10.005) == [lost]
+    assert nack.next_timer() == pytest.approx(10.005 + NackOptions().min_interval)
+
+
+def test_requests_are_sent_once_again_when_fewer_are_lost(nack: NackGenerator) -> None:
+    lost = lose_one_in_ten(nack, 200)
+    for number in range(lost, lost + 400):
+        nack.packet_received(number, 3.0)
+    nack.packet_received(lost + 401, 10.0)
+    assert nack.due(10.005) == [lost + 400]
+    assert nack.next_timer() == pytest.approx(10.06)
 
 
 def test_the_retransmission_timeout_is_as_long_as_two_answers_take(nack: NackGenerator) -> None:

@@ -26,14 +26,19 @@ def wrap(packet: RtpPacket, *, ssrc: int, payload_type: int, sequence_number: in
     )
 
 
+def original_sequence_number(packet: RtpPacket) -> int:
+    """Return the sequence number of the packet that a retransmission with a payload repeats (OSN)."""
+    number: int = _ORIGINAL_SEQUENCE_NUMBER.unpack_from(packet.payload)[0]
+    return number
+
+
 def unwrap(packet: RtpPacket, *, ssrc: int, payload_type: int) -> RtpPacket | None:
     """Return a retransmission as a packet of the original stream, ``None`` for one that is only padding."""
     if len(packet.payload) < OVERHEAD:
         return None
-    (sequence_number,) = _ORIGINAL_SEQUENCE_NUMBER.unpack_from(packet.payload)
     return RtpPacket(
         payload_type,
-        sequence_number,
+        original_sequence_number(packet),
         packet.timestamp,
         ssrc,
         packet.payload[OVERHEAD:],

@@ -4,7 +4,8 @@ A packet is missing when a later one has arrived. Its life has these steps:
 
 1. *Tolerated*: packets may have been reordered. It is first requested when the reordering tolerance is over, which is
    as long as packets have lately been late without a request.
-2. *Requested*: it is requested once in a round trip and that tolerance, each time a little later.
+2. *Requested*: it is requested once in a round trip and that tolerance, each time a little later. Where many packets
+   are lost, so are requests, and each is sent again a moment later; a sender answers one of the two.
 3. It ends when the packet arrives, or it is given up: it was requested too often or too long, or too many packets are
    missing. :meth:`NackGenerator.take_gave_up` reports that once; the answer to it is a keyframe request.
 
@@ -26,11 +27,19 @@ class _Missing:
     next_request: float
     last_request: float = -math.inf
     requests: int = 0
+    # Whether ``next_request`` is when the last request is sent again.
+    repeats: bool = False
 
 
 _TOLERANCE_DECAY = 0.98
 _ROUND_TRIP_SMOOTHING = 1 / 8
 _ROUND_TRIP_RISE = 1 / 2
+_FIRST_LOSS_WINDOW, _LOSS_WINDOW = 64, 256
+"""Packets over which the loss is averaged, at first and later."""
+_LOSSY = 0.04
+"""The lost part of the packets from which on requests are sent twice."""
+_REPETITION = 0.01
+"""Seconds between the two: less than a round trip, in which a sender answers only one of them."""
 _TWO_ANSWERS = 2.5
 """Request intervals: one until the second request, one for its answer, and some for a queue before that."""
 _ONE_ANSWER = 1.25
@@ -49,6 +58,8 @@ class NackGenerator:
     __slots__ = (
         "_gave_up",
         "_highest",
+        "_loss",
+        "_loss_window",
         "_missing",
         "_next",
         "_options",
@@ -66,6 +77,8 @@ class NackGenerator:
         self._missing: dict[int, _Missing] = {}
         self._next = math.inf
         self._reordering = 0.0
+        self._loss = 0.0
+        self._loss_window = _FIRST_LOSS_WINDOW
         self._gave_up = False
         self.requested = 0
         self.given_up = 0
@@ -119,6 +132,9 @@ class NackGenerator:
             self._highest = sequence_number
             return
         if sequence_number > highest:
+            self._loss -= self._loss / self._loss_window
+            if self._loss_window < _LOSS_WINDOW:
+                self._loss_window += 1
             if sequence_number > highest + 1:
                 self._skip(highest + 1, sequence_number, now)
             self._highest = sequence_number
@@ -128,6 +144,7 @@ class NackGenerator:
             if entry.requests == 1:
                 self._update_round_trip(now - entry.last_request)
         elif entry is not None and not recovered:
+            self._loss = max(self._loss - 1 / self._loss_window, 0.0)
             self._update_reordering(entry, now)
         if not self._missing:
             self._next = math.inf
@@ -143,7 +160,12 @@ class NackGenerator:
         lost: list[int] = []
         soonest = math.inf
         for sequence_number, entry in self._missing.items():
-            if entry.next_request <= now:
+            if entry.next_request <= now and entry.repeats:
+                numbers.append(sequence_number)
+                entry.repeats = False
+                next_request = entry.last_request + interval * options.backoff ** (entry.requests - 1)
+                entry.next_request = max(next_request, now + _REPETITION)
+            elif entry.next_request <= now:
                 if entry.requests >= options.max_requests or now - entry.since >= options.max_age:
                     lost.append(sequence_number)
                     continue
@@ -151,6 +173,9 @@ class NackGenerator:
                 entry.next_request = now + interval * options.backoff**entry.requests
                 entry.requests += 1
                 entry.last_request = now
+                if self._loss > _LOSSY and interval > 2 * _REPETITION:
+                    entry.repeats = True
+                    entry.next_request = now + _REPETITION
             soonest = min(soonest, entry.next_request)
         for sequence_number in lost:
             del self._missing[sequence_number]
@@ -184,6 +209,7 @@ class NackGenerator:
 
     def _skip(self, first: int, end: int, now: float) -> None:
         count = end - first
+        self._loss = 1 - (1 - self._loss) * (1 - 1 / self._loss_window) ** count
         if len(self._missing) + count > self._options.max_missing:
             # So many lost packets are an outage or a restart of the sender; a keyframe is cheaper than retransmissions.
             self._give_up(len(self._missing) + count)

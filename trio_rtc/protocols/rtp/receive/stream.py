@@ -454,6 +454,8 @@ class RtpReceiveStream:
         pipeline = self._pipeline
         if pipeline is None:
             return []
+        if self._nack is not None and self._nack.missing:
+            pipeline.set_retransmission_timeout(self._nack.retransmission_timeout, self._nack.first_answer)
         frames = pipeline.frames(now)
         if frames:
             self.counters.frames += len(frames)
@@ -506,10 +508,6 @@ class RtpReceiveStream:
         if self._nack is None:
             return []
         missing = [number & 0xFFFF for number in self._nack.due(now)]
-        if missing and self._pipeline is not None:
-            self._pipeline.set_retransmission_timeout(
-                self._nack.retransmission_timeout, self._nack.first_answer
-            )
         if self._nack.take_gave_up() and self._pipeline is not None:
             self._pipeline.retransmission_gave_up()
         return missing

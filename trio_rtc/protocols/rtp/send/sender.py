@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from trio_rtc.protocols.bandwidth_estimation import PacketKind
 from trio_rtc.protocols.rtcp import ReportBlock, SenderReport
 from trio_rtc.protocols.rtcp.ntp import ntp_from_unix
-from trio_rtc.protocols.rtp.bandwidth import Bandwidth, NumberedPacket
+from trio_rtc.protocols.rtp.bandwidth import Bandwidth, FeedbackResults, NumberedPacket
 from trio_rtc.protocols.rtp.codec import TELEPHONE_EVENT, Codec, CodecRole
 from trio_rtc.protocols.rtp.events import KeyframeRequested
 from trio_rtc.protocols.rtp.fec.protection import AudioRedundancy, VideoProtection
@@ -20,6 +20,7 @@ from trio_rtc.protocols.rtp.options import RtpOptions
 from trio_rtc.protocols.rtp.packet.extensions import ExtensionMap
 from trio_rtc.protocols.rtp.packet.frame import EncodedFrame
 from trio_rtc.protocols.rtp.packet.packet import RtpPacket
+from trio_rtc.protocols.rtp.packet.rtx import original_sequence_number
 from trio_rtc.protocols.rtp.packet.sequence_numbers import SequenceCounters
 from trio_rtc.protocols.rtp.packet.serializer import PacketSerializer
 from trio_rtc.protocols.rtp.parameters import Encoding, SendParameters
@@ -29,6 +30,7 @@ from trio_rtc.protocols.serial import serial_difference
 
 from .history import PacketHistory
 from .keyframe_gate import KeyframeGate
+from .path_losses import InitialLoss, TransmissionLog
 from .stream import RtpSendStream, send_totals
 
 _LEAST_EXPECTED = 20
@@ -126,6 +128,8 @@ class _SendState:
         return self._formats.get(payload_type, self._media)
 
 
+_INITIAL_SHARE = 0.5
+"""The part of a report's weight that each measurement of the initial loss has."""
 _ROOM_FOR_COPIES = 0.05
 """Seconds; retransmissions that take longer to be sent are not sent twice."""
 
@@ -158,6 +162,8 @@ class RtpSender:
         self.frames_withheld = 0
         self.sent_at = -math.inf
         self._path_loss_at = -math.inf
+        self._transmissions = TransmissionLog()
+        self._initial_loss: InitialLoss | None = InitialLoss()
         self._ended: Totals = {}
 
     @property
@@ -425,7 +431,18 @@ class RtpSender:
             stream.record_repeated(packet, len(data), padding=kind is PacketKind.PADDING)
         if number is not None:
             sent.append((number, len(data), kind is PacketKind.PADDING))
+            if stream.copies > 1 or self._initial_loss is not None:
+                self._record_transmission(stream, packet, kind, number)
         return data
+
+    def _record_transmission(
+        self, stream: RtpSendStream, packet: RtpPacket, kind: PacketKind, number: int
+    ) -> None:
+        """Record a transmission of a packet that must be sent again if all are lost."""
+        if kind is PacketKind.RETRANSMISSION:
+            self._transmissions.record(number, (stream.encoding.ssrc, original_sequence_number(packet)))
+        elif kind is PacketKind.VIDEO and stream.is_media(packet):
+            self._transmissions.record(number, (packet.ssrc, packet.sequence_number))
 
     def _queue_padding(self, size: int, now: float) -> bool:
         """Queue about ``size`` bytes of padding; return whether any was queued.
@@ -461,7 +478,27 @@ class RtpSender:
             return None
         # Reports are rare: their round-trip time may be out of date when a queue has built up.
         round_trip = max(state.report.round_trip or 0.0, self._bandwidth.round_trip)
-        packets = state.stream.retransmit(sequence_numbers, round_trip, now)
+        return self._retransmit(state, state.stream.retransmit(sequence_numbers, round_trip, now), now)
+
+    def retransmit_lost(self, results: FeedbackResults, now: float) -> list[KeyframeRequested]:
+        """Queue retransmissions of the packets of which feedback about the path shows that all copies were lost.
+
+        The peer has requested them in vain, or its request was lost. Packets are recorded for that as long as so many
+        are lost that retransmissions are sent twice, and at the beginning; otherwise the peer's requests suffice.
+        """
+        lost: dict[int, list[int]] = {}
+        for ssrc, sequence_number in self._transmissions.handle_feedback(results):
+            lost.setdefault(ssrc, []).append(sequence_number)
+        requests = []
+        for ssrc, numbers in lost.items():
+            if (state := self._states.get(ssrc)) is not None:
+                packets = state.stream.retransmitter.retransmit(numbers, 0.0, now)
+                requests.append(self._retransmit(state, packets, now))
+        return [request for request in requests if request is not None]
+
+    def _retransmit(
+        self, state: _SendState, packets: list[RtpPacket], now: float
+    ) -> KeyframeRequested | None:
         if state.kind is PacketKind.VIDEO and packets:
             takes = self._bandwidth.retransmission_time([len(packet.payload) for packet in packets], now)
             if takes > self._options.assembler.max_wait:
@@ -488,6 +525,22 @@ class RtpSender:
         state.last_fir_number = number
         state.stream.counters.firs_received += 1
         return KeyframeRequested(state.stream.mid, state.stream.encoding.rid)
+
+    def handle_initial_loss(self, results: FeedbackResults, now: float) -> None:
+        """Update the protection of video from the first feedback about the path, until the peer's first report on it.
+
+        In a queue that is full packets are lost as well, but protection would only add to them.
+        """
+        if self._initial_loss is None or not results:
+            return
+        self._initial_loss.record(results)
+        fraction = self._initial_loss.take_fraction(now)
+        if fraction is None or self._bandwidth.has_queue:
+            return
+        for ssrc, state in self._states.items():
+            if state.kind is PacketKind.VIDEO and state.stream.clock.is_running:
+                state.stream.set_loss(fraction, self._bandwidth.round_trip or None, _INITIAL_SHARE)
+                self._bandwidth.set_overhead(ssrc, state.stream.overhead)
 
     def handle_path_loss(self, now: float) -> None:
         """Update the redundancy of audio from the loss that the peer's feedback about the path shows.
@@ -524,6 +577,8 @@ class RtpSender:
             report.round_trip = round_trip
             report.total_round_trip += round_trip
             report.measurements += 1
+        if state.kind is PacketKind.VIDEO:
+            self._initial_loss = None
         state.stream.set_loss(report.fraction_lost, report.round_trip, covered)
         self._bandwidth.set_overhead(block.ssrc, state.stream.overhead)
         self._bandwidth.handle_loss(report.take_loss(expected), round_trip, now)

@@ -357,6 +357,13 @@ class RtpSendStream:
         if frame.width and frame.height:
             self.size = frame.width, frame.height
 
+    def is_media(self, packet: RtpPacket) -> bool:
+        """Return whether a packet of this stream is neither a retransmission nor an FEC packet."""
+        protection = self._protection
+        return packet.ssrc == self.encoding.ssrc and (
+            protection is None or not protection.is_fec_packet(packet)
+        )
+
     def record_sent(self, packet: RtpPacket, data: bytes, now: float, *, waited: float = 0.0) -> None:
         """Count a packet that is sent after ``waited`` seconds in the pacer, and keep it for retransmission.
 

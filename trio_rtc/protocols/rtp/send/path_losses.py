@@ -1,0 +1,95 @@
+"""Losses that the peer's feedback about the path shows earlier than its requests and reports.
+
+:class:`TransmissionLog` finds the packets that were lost with all their retransmissions. Where many packets are lost,
+so are requests for retransmission and the answers to them, and the peer requests a packet again only after a round
+trip. Feedback about the path names each transmission of a packet with its own number (transport-wide, or by SSRC in
+RFC 8888), and shows half a round trip after it that none of them arrived.
+
+:class:`InitialLoss` measures the loss from the first packets on. A peer's first report comes after a second.
+"""
+
+import math
+from collections import OrderedDict
+from collections.abc import Iterable
+from typing import Final
+
+PacketKey = tuple[int, int]
+"""A media packet: its SSRC and its sequence number of 16 bits."""
+
+_ENOUGH: Final = 30
+"""Packets over which the loss is measured for the first time."""
+_INTERVAL: Final = 0.1
+_MAX_TRANSMISSIONS: Final = 1024
+"""Transmissions without feedback; of more the oldest are forgotten. At 10 Mbit/s they are those of a second."""
+
+
+class TransmissionLog:
+    """The transmissions of media packets on which there was no feedback yet."""
+
+    __slots__ = ("_in_flight", "_packets")
+
+    def __init__(self) -> None:
+        self._packets: OrderedDict[int, PacketKey] = OrderedDict()
+        # The transmissions of each packet that has not arrived.
+        self._in_flight: dict[PacketKey, int] = {}
+
+    def record(self, number: int, key: PacketKey) -> None:
+        """Record the transmission of a packet with an unwrapped transport-wide number."""
+        self._packets[number] = key
+        self._in_flight[key] = self._in_flight.get(key, 0) + 1
+        if len(self._packets) > _MAX_TRANSMISSIONS:
+            self._remove(next(iter(self._packets)))
+
+    def handle_feedback(self, results: Iterable[tuple[int, float | None]]) -> list[PacketKey]:
+        """Return the packets of which no transmission arrived, or is left to arrive.
+
+        Args:
+            results: The arrival time of each number, ``None`` if it did not arrive.
+        """
+        lost = []
+        for number, arrival in results:
+            key = self._packets.get(number)
+            if key is None:
+                continue
+            if arrival is not None:
+                del self._packets[number]
+                self._in_flight.pop(key, None)
+            elif self._remove(number):
+                lost.append(key)
+        return lost
+
+    def _remove(self, number: int) -> bool:
+        """Remove a transmission; return whether it was the last one of a packet that has not arrived."""
+        key = self._packets.pop(number)
+        left = self._in_flight.get(key)
+        if left is None:
+            return False
+        if left > 1:
+            self._in_flight[key] = left - 1
+            return False
+        del self._in_flight[key]
+        return True
+
+
+class InitialLoss:
+    """The lost part of the first packets of a session."""
+
+    __slots__ = ("_lost", "_measured_at", "_reported")
+
+    def __init__(self) -> None:
+        self._reported = 0
+        self._lost = 0
+        self._measured_at = -math.inf
+
+    def record(self, results: Iterable[tuple[int, float | None]]) -> None:
+        """Record the arrival time of each number in a feedback, ``None`` if it did not arrive."""
+        for _, arrival in results:
+            self._reported += 1
+            self._lost += arrival is None
+
+    def take_fraction(self, now: float) -> float | None:
+        """Return the lost part of the packets, 0 to 1, if enough were reported, every tenth of a second."""
+        if self._reported < _ENOUGH or now - self._measured_at < _INTERVAL:
+            return None
+        self._measured_at = now
+        return self._lost / self._reported
