@@ -26,6 +26,17 @@ def test_other_kinds_have_no_capabilities() -> None:
     assert RTCRtpSender.get_capabilities("text") is None
 
 
-def test_capabilities_are_those_of_senders() -> None:
+def test_senders_list_no_codecs_that_are_only_decoded() -> None:
     assert RTCRtpReceiver.get_capabilities("audio") == RTCRtpSender.get_capabilities("audio")
     assert RTCRtpReceiver.get_capabilities("smell") is None
+    sent, received = RTCRtpSender.get_capabilities("video"), RTCRtpReceiver.get_capabilities("video")
+    assert sent is not None
+    assert received is not None
+    assert [(each.name, each.sdp_fmtp_line) for each in received.codecs if each not in sent.codecs] == [
+        ("AV1", "level-idx=5;profile=1;tier=0"),
+        ("VP9", "profile-id=2"),
+        ("VP9", "profile-id=1"),
+        ("VP9", "profile-id=3"),
+        ("H265", "level-id=93;profile-id=2;tier-flag=0;tx-mode=SRST"),
+    ]
+    assert all(each in received.codecs for each in sent.codecs)

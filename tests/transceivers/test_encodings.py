@@ -6,13 +6,17 @@ import pytest
 import trio
 import trio.testing
 
-from tests.strategies.media import media_peers
-from tests.strategies.peers import description_of
+from tests.strategies.media import media_peers, only
+from tests.strategies.peers import description_of, negotiate
 from trio_rtc import (
     InvalidModificationError,
     MediaStreamTrack,
+    OperationError,
     RTCPeerConnection,
+    RTCRtpCodec,
     RTCRtpEncodingParameters,
+    RTCRtpReceiver,
+    RTCRtpTransceiverDirection,
     open_media_track,
 )
 
@@ -103,4 +107,80 @@ async def test_a_peer_without_simulcast_gets_one_layer(autojump_clock: Clock) ->
         answer = "".join(line for line in lines if not line.startswith(("a=rid:", "a=simulcast:")))
         await peers.alice.set_remote_description({"type": "answer", "sdp": answer})
         (one,) = transceiver.sender.get_parameters().encodings
-        assert one.rid is None
+        assert one.rid == "a", "W3C removes the other encodings, and no member of the first"
+        await peers.alice.set_local_description()
+        offer = description_of(peers.alice).sdp
+        assert "a=rid" not in offer
+        assert "a=simulcast" not in offer
+        assert "a=ssrc-group:FID" in offer
+
+
+@pytest.mark.parametrize("holder", ["sender", "receiver"])
+async def test_a_held_sender_keeps_its_layers(holder: str, autojump_clock: Clock) -> None:
+    async with media_peers() as peers:
+        layers = [RTCRtpEncodingParameters(rid) for rid in "abc"]
+        sending = peers.alice.add_transceiver(local_track("video"), send_encodings=layers)
+        await negotiate(peers.alice, peers.bob)
+        held = sending if holder == "sender" else only(peers.bob.get_transceivers())
+        resumed = held.direction
+        for direction, current in (
+            (RTCRtpTransceiverDirection.INACTIVE, RTCRtpTransceiverDirection.INACTIVE),
+            (resumed, RTCRtpTransceiverDirection.SENDONLY),
+        ):
+            held.direction = direction
+            await negotiate(peers.alice, peers.bob)
+            assert sending.current_direction is current
+            assert [each.rid for each in sending.sender.get_parameters().encodings] == ["a", "b", "c"]
+        assert "a=simulcast:send a;b;c" in description_of(peers.alice).sdp
+
+
+async def test_rids_have_up_to_sixteen_letters_and_digits(pc: RTCPeerConnection) -> None:
+    long = [RTCRtpEncodingParameters("a" * 16), RTCRtpEncodingParameters("b" * 16)]
+    sender = pc.add_transceiver("video", send_encodings=long).sender
+    assert [each.rid for each in sender.get_parameters().encodings] == ["a" * 16, "b" * 16]
+    for rid in ("a" * 17, "", "a-b", "ä"):
+        with pytest.raises(TypeError, match="a rid must consist of 1 to 16 letters and digits, not"):
+            pc.add_transceiver("video", send_encodings=[RTCRtpEncodingParameters(rid)])
+
+
+def video_codec(name: str, parameters: str = "") -> RTCRtpCodec:
+    capabilities = RTCRtpReceiver.get_capabilities("video")
+    assert capabilities is not None
+    return next(
+        each for each in capabilities.codecs if each.name == name and parameters in (each.sdp_fmtp_line or "")
+    )
+
+
+async def test_an_encoding_cannot_have_a_codec_that_is_only_decoded(pc: RTCPeerConnection) -> None:
+    encoding = RTCRtpEncodingParameters(codec=video_codec("VP9", "profile-id=2"))
+    with pytest.raises(OperationError, match="video/VP9 cannot be sent"):
+        pc.add_transceiver("video", send_encodings=[encoding])
+
+
+async def test_a_codec_that_is_negotiated_away_is_unset(autojump_clock: Clock) -> None:
+    async with media_peers() as peers:
+        vp8, vp9 = video_codec("VP8"), video_codec("VP9", "profile-id=0")
+        encoding = RTCRtpEncodingParameters(codec=vp9)
+        sender = peers.alice.add_transceiver(local_track("video"), send_encodings=[encoding]).sender
+        await negotiate(peers.alice, peers.bob)
+        (chosen,) = sender.get_parameters().encodings
+        assert chosen.codec == vp9
+        only(peers.bob.get_transceivers()).set_codec_preferences([vp8])
+        await negotiate(peers.alice, peers.bob)
+        (unset,) = sender.get_parameters().encodings
+        assert unset.codec is None
+        await sender.set_parameters(sender.get_parameters())
+
+
+async def test_a_rolled_back_offer_leaves_its_layers_to_a_used_transceiver(autojump_clock: Clock) -> None:
+    async with media_peers() as peers:
+        peers.alice.add_transceiver("video", direction="recvonly")
+        await peers.alice.set_local_description()
+        offer = simulcast_offer(description_of(peers.alice).sdp, "lo;hi")
+        await peers.bob.set_remote_description({"type": "offer", "sdp": offer})
+        sender = peers.bob.add_track(local_track("video"))
+        await peers.bob.set_remote_description({"type": "rollback"})
+        # W3C restores encodings without a RID of the stable state, which this transceiver has not been in.
+        assert [each.rid for each in sender.get_parameters().encodings] == ["lo", "hi"]
+        await peers.bob.set_local_description()
+        assert "a=simulcast:send lo;hi" in description_of(peers.bob).sdp

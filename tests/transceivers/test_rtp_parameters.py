@@ -63,7 +63,7 @@ async def test_parameters_after_negotiation(autojump_clock: Clock) -> None:
             codec.payload_type for codec in parameters.codecs
         ]
         # A receiver's parameters have no CNAME.
-        assert receiver.get_parameters().rtcp.cname == ""
+        assert receiver.get_parameters().rtcp.cname is None
 
 
 async def test_parameters_are_valid_for_one_change() -> None:

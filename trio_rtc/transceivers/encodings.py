@@ -11,8 +11,8 @@ from .rtp_parameters import RTCRtpCodec, RTCRtpEncodingParameters, RTCRtpSendPar
 MAX_ENCODINGS = 3
 """Maximum number of simulcast layers of a sender."""
 
-# RFC 8851 section 10 allows more characters; W3C and browsers accept only letters and digits.
-_RID = re.compile(r"[A-Za-z0-9]{1,255}")
+# RFC 8851 section 10 allows more characters and sets no limit. Browsers accept 16 letters and digits.
+_RID = re.compile(r"[A-Za-z0-9]{1,16}")
 
 
 def initial_encodings(
@@ -106,7 +106,7 @@ def _check_rids(encodings: Sequence[RTCRtpEncodingParameters]) -> None:
             if len(rids) > 1:
                 raise TypeError(f"with several encodings each must have a rid, not {rids!r}")
         elif not _RID.fullmatch(rid):
-            raise TypeError(f"a rid must consist of letters and digits, not {rid!r}")
+            raise TypeError(f"a rid must consist of 1 to 16 letters and digits, not {rid!r}")
     if len(set(rids)) != len(rids):
         raise TypeError(f"each encoding must have a rid of its own, not {rids!r}")
 

@@ -95,11 +95,11 @@ class RTCRtcpParameters:
     """The negotiated RTCP parameters.
 
     Attributes:
-        cname: RTCP's canonical name of our streams.
+        cname: RTCP's canonical name of our streams; ``None`` in the parameters of a receiver.
         reduced_size: Whether reduced-size RTCP was negotiated (RFC 5506).
     """
 
-    cname: str = ""
+    cname: str | None = None
     reduced_size: bool = False
 
 
@@ -109,7 +109,7 @@ class RTCRtpEncodingParameters:
     """An encoding (simulcast layer) of a sender (W3C webrtc section 5.2.8).
 
     Attributes:
-        rid: The RID of the RTP stream; cannot be changed after creation.
+        rid: The RID of the RTP stream, 1 to 16 letters and digits; cannot be changed after creation.
         active: Whether the encoding is sent.
         codec: The codec to send, one of the negotiated ones; ``None`` for the first.
         max_bitrate: Maximum bits per second.

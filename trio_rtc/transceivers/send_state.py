@@ -84,6 +84,10 @@ class SendState:
         """Return the RTP streams of all encodings, with new SSRCs for encodings that have none yet."""
         return [self._stream(encoding, rng) for encoding in self.encodings]
 
+    def rid_of(self, ssrc: int) -> str | None:
+        """Return the RID of an encoding by its SSRC, also of one that is not sent as a layer of a simulcast."""
+        return next((rid for rid, ssrcs in self._ssrcs.items() if ssrcs[0] == ssrc), None)
+
     def _stream(self, encoding: RTCRtpEncodingParameters, rng: random.Random) -> Encoding:
         ssrcs = self._ssrcs.get(encoding.rid)
         if ssrcs is None:
@@ -93,7 +97,7 @@ class SendState:
         return Encoding(
             ssrc,
             rtx_ssrc,
-            encoding.rid,
+            self._layer(encoding),
             encoding.active,
             encoding.max_bitrate,
             encoding.priority.value,
@@ -101,6 +105,10 @@ class SendState:
             encoding.scale_resolution_down_by or 1.0,
             encoding.max_framerate,
         )
+
+    def _layer(self, encoding: RTCRtpEncodingParameters) -> str | None:
+        """Return the RID of a layer; ``None`` without simulcast, where a remaining RID is not sent."""
+        return encoding.rid if len(self.encodings) > 1 else None
 
     def set_encodings(self, encodings: list[RTCRtpEncodingParameters]) -> None:
         """Replace the encodings; parameters that were returned before are no longer accepted."""
@@ -120,12 +128,16 @@ class SendState:
             self.set_encodings(before)
 
     def reject_layers(self, accepted: Sequence[str]) -> None:
-        """Keep only the layers that the peer accepts (W3C webrtc section 4.4.1.5)."""
+        """Keep only the layers that the peer accepts, or the first for none (W3C webrtc section 4.4.1.5)."""
         self.last_returned = None
         kept = [encoding for encoding in self.encodings if encoding.rid in accepted]
         self.encodings = kept or self.encodings[:1]
-        if len(self.encodings) == 1 and not kept:
-            self.encodings[0].rid = None
+
+    def unset_rejected_codecs(self) -> None:
+        """Unset codecs of encodings that are no longer negotiated (W3C webrtc-extensions section 5.1)."""
+        for encoding in self.encodings:
+            if encoding.codec is not None and not any(map(encoding.codec.matches, self.codecs)):
+                encoding.codec = None
 
     @property
     def codecs(self) -> tuple[RTCRtpCodecParameters, ...]:
@@ -152,7 +164,7 @@ class SendState:
         if self.pipeline is not None:
             self.pipeline.set_bitrates(bitrates)
         layers = {
-            encoding.rid: bitrates[ssrcs[0]]
+            self._layer(encoding): bitrates[ssrcs[0]]
             for encoding in self.encodings
             if (ssrcs := self._ssrcs.get(encoding.rid)) is not None and ssrcs[0] in bitrates
         }

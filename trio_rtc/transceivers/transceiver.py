@@ -199,9 +199,12 @@ class Transceiver:
         self.negotiated_extensions = {each.uri: each.direction for each in plan.header_extensions}
         if final:
             send.encodings_before = None
-        if len(send.encodings) > 1:
+        # A section on hold lists no layers, which it has again when it is resumed.
+        if len(send.encodings) > 1 and plan.direction.sends:
             send.reject_layers([layer.rid for layer in plan.send_layers])
         send.set_negotiated(plan, dtls)
+        if final:
+            send.unset_rejected_codecs()
         receive = self.receive
         receive.negotiated, receive.codecs, receive.transport = plan, plan.receive_codecs, dtls
         send.has_sent |= plan.direction.sends

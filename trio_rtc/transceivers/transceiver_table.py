@@ -145,7 +145,7 @@ class TransceiverTable:
         """
         track = None if isinstance(track_or_kind, str) else track_or_kind
         kind = track_or_kind if isinstance(track_or_kind, str) else track_or_kind.kind
-        capabilities = capabilities_of(kind)
+        capabilities = capabilities_of(kind, sends=True)
         if capabilities is None:
             raise TypeError(f"track_or_kind must be a track, 'audio' or 'video', not {kind!r}")
         if direction is RTCRtpTransceiverDirection.STOPPED:

@@ -54,7 +54,7 @@ def outbound_stats(
         transport_id=transport_id,
         codec_id=codec_id,
         mid=stream.mid,
-        rid=stream.encoding.rid,
+        rid=transceiver.send.rid_of(stream.encoding.ssrc),
         encoding_index=parameters.encodings.index(stream.encoding),
         media_source_id=media_source_id,
         remote_id=remote_id,
