@@ -43,6 +43,30 @@ async def test_malformed_sdp_names_the_line(name: str) -> None:
         await peers.alice.set_remote_description({"type": "offer", "sdp": await data_offer()})
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("a=ice-ufrag:", "abc"),
+        ("a=ice-ufrag:", "ab:cd"),
+        ("a=ice-pwd:", "x" * 21),
+        ("a=ice-pwd:", "x" * 257),
+        ("a=ice-pwd:", "x" * 30 + "?"),
+    ],
+    ids=lambda value: value[:12],
+)
+async def test_illegal_ice_credentials(name: str, value: str) -> None:
+    """RFC 8839 section 5.4."""
+    lines = (await data_offer()).split("\r\n")
+    number = next(index for index, line in enumerate(lines) if line.startswith(name)) + 1
+    lines[number - 1] = f"{name}{value}"
+    async with two_peers() as peers:
+        with pytest.raises(RTCError, match=f"line {number}: {name[2:-1]} must be") as caught:
+            await peers.alice.set_remote_description({"type": "offer", "sdp": "\r\n".join(lines)})
+        assert caught.value.sdp_line_number == number
+        assert peers.alice.signaling_state == "stable"
+        assert peers.alice.remote_description is None
+
+
 @pytest.mark.parametrize("sdp", ["", "nonsense", "\0", "v=0\r\n" + "a=x\r\n" * 1_000_000], ids=len)
 async def test_text_that_is_not_sdp(sdp: str) -> None:
     async with two_peers() as peers:

@@ -49,5 +49,6 @@ class TestAssociation:
         section = self.OFFER[self.OFFER.index("m=audio") : self.OFFER.index("m=video")]
         side = MediaSide("ans1")
         side.add("audio", added_by_track=True)
-        offer = (self.OFFER + section.replace("a=mid:0", "a=mid:9")).replace("BUNDLE 0", "BUNDLE 9 0")
+        again = section.replace("a=mid:0", "a=mid:9").replace("a=msid:", "a=msid:other-")
+        offer = (self.OFFER + again).replace("BUNDLE 0", "BUNDLE 9 0")
         assert self.keys(side, offer) == [0, None, None]

@@ -155,10 +155,18 @@ def test_unusable_sections_are_rejected_and_others_accepted(name: str) -> None:
     assert "a=group:BUNDLE 0 2\r\n" in session.current_local.sdp
 
 
-def test_a_section_without_rtcp_mux_is_rejected() -> None:
-    applied = apply_and_answer(media_session(), media_side(), without(CHROMIUM, "a=rtcp-mux"))
-    assert applied is not None
-    assert applied.rejected_mids == ("0", "1")
+@pytest.mark.parametrize("mid", ["0", "1"])
+def test_an_offer_needs_rtcp_on_the_same_port(mid: str) -> None:
+    """RFC 9429 section 5.8.3. In a bundle that of the tagged section is enough (RFC 9143 section 7.1.3)."""
+    head, *sections = CHROMIUM.split("m=")
+    kept = [each if f"a=mid:{mid}" not in each else without(each, "a=rtcp-mux") for each in sections]
+    offer = "m=".join([head, *kept])
+    session, side = media_session(), media_side()
+    before = visible(session)
+    for text in (offer if mid == "0" else without(offer, "a=group"), without(CHROMIUM, "a=rtcp-mux")):
+        with pytest.raises(InvalidAccessError, match="a=rtcp-mux"):
+            session.apply_remote("offer", text, side.transceivers)
+        assert visible(session) == before
 
 
 def test_media_without_encryption_is_rejected() -> None:
@@ -190,6 +198,21 @@ def test_an_answer_needs_rtcp_on_the_same_port() -> None:
     with pytest.raises(InvalidAccessError):
         one.apply_remote("answer", without(answer, "a=rtcp-mux"))
     assert visible(one) == before
+
+
+@pytest.mark.parametrize("number", [64, 72, 95])
+def test_payload_types_that_look_like_rtcp_are_rejected(number: int) -> None:
+    """RFC 5761 section 4."""
+    offer = CHROMIUM.replace("SAVPF 111", f"SAVPF {number} 111")
+    offer = offer.replace("a=rtpmap:111 opus", f"a=rtpmap:{number} PCMU/8000\r\na=rtpmap:111 opus")
+    session, side = media_session(), media_side()
+    before = visible(session)
+    with pytest.raises(InvalidAccessError, match=f"payload type of PCMU in media section 0 .* is {number}"):
+        session.apply_remote("offer", offer, side.transceivers)
+    assert visible(session) == before
+    # Without a codec the number means nothing.
+    unmapped = offer.replace(f"a=rtpmap:{number} PCMU/8000\r\n", "")
+    assert apply_and_answer(session, side, unmapped) is not None
 
 
 def test_contradictory_payload_types_in_a_bundle_are_rejected() -> None:

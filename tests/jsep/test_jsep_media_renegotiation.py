@@ -3,14 +3,14 @@
 import attrs
 import pytest
 
-from tests.strategies.jsep_sessions import Outcome
+from tests.strategies.jsep_sessions import Outcome, visible
 from tests.strategies.transceivers import MediaSide, exchange, media_session
 from trio_rtc.enums import RTCBundlePolicy
 from trio_rtc.enums import RTCRtpTransceiverDirection as Direction
 from trio_rtc.errors import InvalidAccessError
 from trio_rtc.jsep import DEFAULT_CAPABILITIES, Disassociated, JsepSession, SessionOptions
 from trio_rtc.protocols.rtp import Encoding
-from trio_rtc.protocols.sdp import is_bundle_only, media_mid, parse
+from trio_rtc.protocols.sdp import is_bundle_only, media_mid, parse, rtp_attributes
 
 
 @attrs.define
@@ -397,3 +397,62 @@ def test_flexfec_is_announced_at_once_on_request() -> None:
     call.sides[0].add("video", encodings=FEC_SOURCES)
     assert call.negotiate().remote_answer.media[0].flexfec_announced
     assert announced(call.sessions[0])
+
+
+ONE, OTHER = "urn:ietf:params:rtp-hdrext:sdes:mid", "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
+
+
+def swap(text: str, first: str, second: str) -> str:
+    return text.replace(first, "\0").replace(second, first).replace("\0", second)
+
+
+class TestExtensionIds:
+    """RFC 8285 section 5: an id keeps its meaning, because packets with it are in flight."""
+
+    def offer(self, call: Call) -> tuple[str, dict[str, int]]:
+        text = call.sessions[0].create_offer(call.sides[0].media())
+        return text, {each.uri: each.id for each in rtp_attributes(parse(text), 0).extmaps}
+
+    def assert_refused(self, session: JsepSession, kind: str, text: str, match: str) -> None:
+        before = visible(session)
+        with pytest.raises(InvalidAccessError, match=match):
+            session.apply_remote(kind, text)
+        assert visible(session) == before
+
+    def test_swapped_ids_are_refused(self, call: Call) -> None:
+        offer, ids = self.offer(call)
+        swapped = swap(offer, f"a=extmap:{ids[ONE]} ", f"a=extmap:{ids[OTHER]} ")
+        self.assert_refused(
+            call.sessions[1], "offer", swapped, f"media section 0 must remain {OTHER}, not {ONE}"
+        )
+        call.negotiate()
+
+    def test_a_changed_id_is_refused(self, call: Call) -> None:
+        offer, ids = self.offer(call)
+        changed = offer.replace(f"a=extmap:{ids[ONE]} ", "a=extmap:14 ")
+        match = f"must keep the id {ids[ONE]}, not 14"
+        self.assert_refused(call.sessions[1], "offer", changed, match)
+
+    def test_swapped_ids_in_an_answer_are_refused(self, call: Call) -> None:
+        offer, ids = self.offer(call)
+        call.sessions[0].apply_local("offer")
+        call.sides[1].update_transceivers(
+            call.sessions[1].apply_remote("offer", offer, call.sides[1].transceivers)
+        )
+        answer = call.sessions[1].create_answer(call.sides[1].media())
+        swapped = swap(answer, f"a=extmap:{ids[ONE]} ", f"a=extmap:{ids[OTHER]} ")
+        self.assert_refused(call.sessions[0], "answer", swapped, "must remain")
+        assert call.sessions[0].apply_remote("answer", answer).negotiated
+
+    def test_extensions_may_go_and_come(self, call: Call) -> None:
+        offer, ids = self.offer(call)
+        less = offer.replace(f"a=extmap:{ids[OTHER]} {OTHER}\r\n", "")
+        assert less != offer
+        call.sessions[1].apply_remote("offer", less, call.sides[1].transceivers)
+        call.sessions[1].apply_remote("offer", offer, call.sides[1].transceivers)
+
+    def test_another_endpoint_has_its_own_ids(self, call: Call) -> None:
+        offer, ids = self.offer(call)
+        swapped = swap(offer, f"a=extmap:{ids[ONE]} ", f"a=extmap:{ids[OTHER]} ")
+        handed_over = swapped.replace("AB:AB", "CD:CD").replace(":off1", ":new1")
+        assert call.sessions[1].apply_remote("offer", handed_over, call.sides[1].transceivers).media

@@ -11,7 +11,7 @@ from trio_rtc.protocols.sdp import SessionDescription, is_rtp_section, rtp_attri
 
 from .capabilities import MediaCapabilities
 from .formats import accepts_media, section_formats
-from .offer_answer_exchange import has_rtcp_mux, is_rejected, section_mids
+from .offer_answer_exchange import is_rejected, section_mids
 from .transceivers import LocalTransceiver
 
 
@@ -70,9 +70,7 @@ def _waiting_for(
 
 
 def _is_acceptable(offer: SessionDescription, index: int) -> bool:
-    """Return whether a section can be encrypted and multiplexes RTCP."""
-    if not has_rtcp_mux(offer, index):
-        return False
+    """Return whether a section can be encrypted."""
     # RTP/AVP and the like mean plain RTP, unless there is a fingerprint.
     is_plain = offer.media[index].protocol.startswith("RTP/")
     return not is_plain or bool(transport_attributes(offer, index).fingerprints)

@@ -49,6 +49,7 @@ from .transceivers import LocalTransceiver
 from .validation import (
     check_answer,
     check_codecs,
+    check_extension_ids,
     check_mids,
     check_roles_kept,
     check_sections_kept,
@@ -350,6 +351,7 @@ class JsepSession:
             check_roles_kept(exchange, self._slots.pending)
         check_transports(exchange, self._standing)
         check_codecs(exchange)
+        check_extension_ids(exchange, self._slots.current)
 
     def close(self) -> None:
         """Close the session: descriptions can no longer be created or applied, only read."""

@@ -8,8 +8,16 @@ from collections.abc import Sequence
 
 from trio_rtc.errors import InvalidAccessError
 from trio_rtc.protocols.rtp.codec import Codec, format_parameters
-from trio_rtc.protocols.sdp import SessionDescription, groups, is_data_section, is_rtp_section, media_mid
+from trio_rtc.protocols.sdp import (
+    SessionDescription,
+    groups,
+    is_data_section,
+    is_rtp_section,
+    media_mid,
+    rtp_attributes,
+)
 
+from .extensions import negotiated_extensions
 from .formats import have_common_media, section_formats
 from .offer_answer_exchange import OfferAnswerExchange, has_rtcp_mux, section_mids
 from .plan import (
@@ -24,6 +32,8 @@ from .plan import (
 
 TRUSTED_HASHES = frozenset({"sha-224", "sha-256", "sha-384", "sha-512"})
 """Hash functions whose fingerprints authenticate a certificate; SHA-1 and MD5 are too weak."""
+
+_RTCP_PAYLOAD_TYPES = range(64, 96)
 
 
 def check_mids(description: SessionDescription) -> None:
@@ -127,15 +137,66 @@ def _check_transport(
             f"{', '.join(sorted(TRUSTED_HASHES))}"
         )
     for each in bundle:
-        if is_rtp_section(remote.media[each]) and not has_rtcp_mux(remote, each):
-            raise InvalidAccessError(
-                f"media section {each} must have a=rtcp-mux; RTCP on a separate port is not supported"
-            )
+        if is_rtp_section(remote.media[each]):
+            _check_multiplexing(remote, each)
     if exchange.answer is None:
         fingerprints = fingerprint_pairs(transport.fingerprints)
         _check_offered_setup(transport.setup, fingerprints, established)
     elif transport.setup not in ("active", "passive", None):
         raise InvalidAccessError(f"a=setup of an answer must be active or passive, not {transport.setup}")
+
+
+def _check_multiplexing(remote: SessionDescription, index: int) -> None:
+    """Check that RTP and RTCP share a port, and that no payload type looks like RTCP (RFC 5761 section 4)."""
+    if not has_rtcp_mux(remote, index):
+        # RFC 9429 section 5.8.3; "require" is the only policy.
+        raise InvalidAccessError(
+            f"media section {index} must have a=rtcp-mux, as rtcp_mux_policy is require; "
+            "RTCP on a separate port is not supported"
+        )
+    for codec in section_formats(remote, index):
+        if codec.payload_type in _RTCP_PAYLOAD_TYPES:
+            raise InvalidAccessError(
+                f"payload type of {codec.name} in media section {index} must not be one of 64 to 95, which RTCP "
+                f"uses on the same port, but is {codec.payload_type}"
+            )
+
+
+def check_extension_ids(exchange: OfferAnswerExchange, previous: OfferAnswerExchange | None) -> None:
+    """Check that header extensions keep the ids negotiated before (RFC 8285 section 5).
+
+    Packets with the former ids may be in flight. Another fingerprint is another endpoint, which has sent none.
+    """
+    if previous is None or previous.remote is None or previous.local is None or exchange.remote is None:
+        return
+    before, ours, now = previous.remote.parsed, previous.local.parsed, exchange.remote.parsed
+    kept = set(exchange.carried_mids())
+    for index in previous.carried():
+        if previous.mids()[index] not in kept or not is_rtp_section(before.media[index]):
+            continue
+        was, becomes = bundled_transport(before, index), bundled_transport(now, index)
+        if set(was.fingerprints) == set(becomes.fingerprints):
+            _check_extension_ids_kept(index, (ours, before), now)
+
+
+def _check_extension_ids_kept(
+    index: int, before: tuple[SessionDescription, SessionDescription], now: SessionDescription
+) -> None:
+    ours, theirs = (rtp_attributes(description, index).extmaps for description in before)
+    extmaps = rtp_attributes(now, index).extmaps
+    ids = {extmap.uri: extmap.id for extmap in extmaps}
+    uris = {extmap.id: extmap.uri for extmap in extmaps}
+    for extension in negotiated_extensions(ours, theirs):
+        if uris.get(extension.id, extension.uri) != extension.uri:
+            raise InvalidAccessError(
+                f"header extension {extension.id} of media section {index} must remain {extension.uri}, "
+                f"not {uris[extension.id]}"
+            )
+        if extension.id not in uris and extension.uri in ids:
+            raise InvalidAccessError(
+                f"header extension {extension.uri} of media section {index} must keep the id {extension.id}, "
+                f"not {ids[extension.uri]}"
+            )
 
 
 def check_roles_kept(exchange: OfferAnswerExchange, provisional: OfferAnswerExchange | None) -> None:

@@ -148,7 +148,11 @@ def test_well_formed_fields() -> None:
         "fingerprint:sha-256 " + ":".join(["GG"] * 32),
         "fingerprint:sha-256 " + ":".join(["AB"] * 31),
         "ice-ufrag:abc",
+        "ice-ufrag:abc\u00e4",
+        "ice-ufrag:ab d",
+        "ice-ufrag:abc!",
         "ice-pwd:" + "a" * 21,
+        "ice-pwd:" + "a" * 22 + "@",
         "setup:both",
         "setup",
         "sctp-port:70000",
@@ -213,6 +217,28 @@ def test_malformed_attributes_that_are_ignored(attribute: str) -> None:
     )
     assert rtp == known
     assert media_mid(description.media[0]) is None
+
+
+@pytest.mark.parametrize("value", ["libp2p+webrtc+v1/Ab9", "a-=#_Z", "a" * 256])
+def test_ice_credentials_that_are_accepted(value: str) -> None:
+    """Peers use four characters beyond RFC 8839, which libwebrtc accepts too."""
+    text = f"{SECTION}a=ice-ufrag:{value}\r\na=ice-pwd:{value:0<22}\r\n"
+    transport = transport_attributes(parse(text), 0)
+    assert (transport.ice_ufrag, transport.ice_pwd) == (value, f"{value:0<22}")
+
+
+def test_two_sections_cannot_have_the_same_track() -> None:
+    """RFC 8830 section 2. Newer peers omit the id of the track, and a stream may have several."""
+    audio, video = "m=audio 9 UDP/TLS/RTP/SAVPF 0\r\n", "m=video 9 UDP/TLS/RTP/SAVPF 96\r\n"
+    error = error_of(f"{HEAD}{audio}a=msid:s t\r\n{video}a=msid:s t\r\n")
+    assert (error.line_number, error.line) == (8, "a=msid:s t")
+    for text in (
+        f"{audio}a=msid:s t\r\n{video}a=msid:s u\r\n",
+        f"{audio}a=msid:s t\r\na=msid:s t\r\n{video}a=msid:s\r\n",
+        f"{audio}a=msid:s\r\n{video}a=msid:s\r\n",
+        f"{audio}a=msid:s t\r\n{video.replace(' 9 ', ' 0 ')}a=msid:s t\r\n",
+    ):
+        assert not parse(HEAD + text).ignored
 
 
 def test_malformed_fingerprint_beside_a_valid_one_is_ignored() -> None:

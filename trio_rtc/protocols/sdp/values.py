@@ -14,7 +14,8 @@ from trio_rtc.errors import ProtocolError
 
 from .grammar import BLANKS, integer, token, words
 
-_ICE_TEXT = re.compile(r"[!-~]+")
+# RFC 8839 section 5.4: letters, digits, "+" and "/". The other four are in use, and libwebrtc accepts them as well.
+_ICE_TEXT = re.compile(r"[A-Za-z0-9+/=#_-]+")
 _HEX_PAIRS = re.compile(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2})*")
 _DIGEST_SIZES = {"md5": 16, "sha-1": 20, "sha-224": 28, "sha-256": 32, "sha-384": 48, "sha-512": 64}
 _MILLISECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
@@ -326,11 +327,7 @@ def parse_mid(value: str) -> str:
 
 
 def parse_ice_ufrag(value: str) -> str:
-    """Parse ``a=ice-ufrag``, RFC 8839 section 5.4: 4 to 256 characters.
-
-    The RFC allows letters, digits, ``+`` and ``/``. Implementations in the field use other characters (``-``, ``_``),
-    which do no harm.
-    """
+    """Parse ``a=ice-ufrag``, RFC 8839 section 5.4: 4 to 256 characters."""
     return _ice_text(value, "ice-ufrag", 4)
 
 
@@ -342,7 +339,7 @@ def parse_ice_pwd(value: str) -> str:
 def _ice_text(value: str, name: str, minimum: int) -> str:
     value = value.strip(BLANKS)
     if not minimum <= len(value) <= 256 or _ICE_TEXT.fullmatch(value) is None:
-        raise ProtocolError(f"{name} must be {minimum} to 256 printable ASCII characters")
+        raise ProtocolError(f"{name} must be {minimum} to 256 letters, digits, '+' and '/'")
     return value
 
 
