@@ -12,6 +12,7 @@ from pathlib import Path
 import trio
 
 from benchmarks.calls.call import PAIRS, Caller, raise_priority
+from benchmarks.calls.comparison import compare, describe, read_results
 from benchmarks.calls.figures import Figures, figures_of
 from benchmarks.calls.network import NETWORKS
 from benchmarks.calls.scene import write_scene
@@ -48,6 +49,14 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--size", choices=list(SIZES), default="360p", help="of the video")
     parser.add_argument("--seed", type=int, default=1, help="of the networks in the first round")
     parser.add_argument("--json", type=Path, help="also write every round's figures to this file")
+    parser.add_argument(
+        "--compare",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="make no calls, but compare those of trio_rtc and libwebrtc in files of --json; the exit code"
+        " shows whether trio_rtc is worse in a figure",
+    )
     return parser
 
 
@@ -125,10 +134,23 @@ def _report(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
+def _compare(paths: Sequence[Path]) -> int:
+    results: dict[Row, list[Figures]] = {}
+    for path in paths:
+        for row, rounds in read_results(json.loads(path.read_text())).items():
+            results.setdefault(row, []).extend(rounds)
+    differences = compare(results, "trio_rtc", "wrtc")
+    print(make_table(results))
+    print(describe(differences, "trio_rtc", "wrtc"))
+    return 1 if any(each.is_worse for each in differences) else 0
+
+
 def main() -> int:
     """Measure and print; the exit code shows whether all calls were completed."""
     parser = make_parser()
     arguments = parser.parse_args()
+    if arguments.compare:
+        return _compare(arguments.compare)
     try:
         rows = chosen_rows(arguments.only)
     except ValueError as error:

@@ -12,11 +12,12 @@ import pytest
 from benchmarks.calls.__main__ import chosen_rows, make_parser
 from benchmarks.calls.call import PAIRS
 from benchmarks.calls.candidates import address_of, through_relay
-from benchmarks.calls.figures import Bulk, Moment, Recording, figures_of, find_freezes, longest_gap
+from benchmarks.calls.comparison import compare, describe, read_results
+from benchmarks.calls.figures import Bulk, Figures, Moment, Recording, figures_of, find_freezes, longest_gap
 from benchmarks.calls.network import NETWORKS, Direction, NetworkModel, make_directions
 from benchmarks.calls.relay import can_be_lost, is_rtp
 from benchmarks.calls.scene import Scene, write_scene
-from benchmarks.calls.table import make_table, medians
+from benchmarks.calls.table import make_table, medians, to_json
 
 
 def direction(**model: Any) -> Direction:
@@ -294,3 +295,62 @@ def test_the_help_names_every_network() -> None:
     text = io.StringIO()
     make_parser().print_help(text)
     assert all(name in text.getvalue() for name in NETWORKS)
+
+
+# -- the comparison --
+
+
+def call(**changes: float | None) -> Figures:
+    """Return the figures of a call, the same but for the changes."""
+    values: dict[str, Any] = dict.fromkeys(attrs.fields_dict(Figures), 1.0)
+    return Figures(**{**values, **changes})
+
+
+OURS, THEIRS = ("loss2", "trio_rtc", "chromium"), ("loss2", "wrtc", "chromium")
+
+
+def test_calls_that_overlap_are_not_different() -> None:
+    results = {OURS: [call(qp=11), call(qp=14)], THEIRS: [call(qp=10), call(qp=12)]}
+    assert compare(results, "trio_rtc", "wrtc") == []
+
+
+def test_calls_that_are_separated_are_different() -> None:
+    results = {
+        OURS: [call(qp=13, longest_gap=0.1), call(qp=14, longest_gap=0.2)],
+        THEIRS: [call(qp=10, longest_gap=0.3), call(qp=12, longest_gap=0.3)],
+    }
+    differences = compare(results, "trio_rtc", "wrtc")
+    assert [(each.figure, each.is_worse) for each in differences] == [("longest_gap", False), ("qp", True)]
+    assert differences[1].values == (13.5, 11)
+    assert describe(differences, "trio_rtc", "wrtc").splitlines() == [
+        "trio_rtc is worse than wrtc in 1 figures",
+        "  loss2, to chromium: qp 13.5 to 11",
+        "trio_rtc is better than wrtc in 1 figures",
+        "  loss2, to chromium: longest_gap 0.15 to 0.3",
+    ]
+
+
+def test_more_frames_and_media_are_better() -> None:
+    from_chromium = ("bulk", "chromium", "trio_rtc"), ("bulk", "chromium", "wrtc")
+    results = {
+        from_chromium[0]: [call(frames_per_second=30, kilobits_beside=700)],
+        from_chromium[1]: [call(frames_per_second=29, kilobits_beside=900)],
+    }
+    differences = compare(results, "trio_rtc", "wrtc")
+    worse = {each.figure: each.is_worse for each in differences}
+    assert worse == {"frames_per_second": False, "kilobits_beside": True}
+    assert not any(each.to_chromium for each in differences)
+
+
+def test_differences_below_the_last_digit_and_missing_figures_do_not_count() -> None:
+    results = {OURS: [call(qp=11.6, concealed=None)], THEIRS: [call(qp=11.0, concealed=3.0)]}
+    assert compare(results, "trio_rtc", "wrtc") == []
+
+
+def test_rows_that_the_other_library_lacks_are_not_compared() -> None:
+    assert compare({OURS: [call(qp=50)]}, "trio_rtc", "wrtc") == []
+
+
+def test_results_are_read_as_they_were_written() -> None:
+    results = {OURS: [call(qp=11), call(qp=None)]}
+    assert read_results(to_json(results)) == results
