@@ -1,5 +1,6 @@
 """Codecs in threads: serialized, bounded, and released after cancellation."""
 
+import itertools
 import threading
 
 import attrs
@@ -316,3 +317,91 @@ def test_call_without_threads_is_a_checkpoint_and_not_begun_after_cancellation()
 
     run(main)
     assert calls == ["called", "returned", "closed"]
+
+
+class AudioCodec:
+    """A codec that records the threads that call it."""
+
+    def __init__(self):
+        self.threads = []
+
+    def work(self):
+        self.threads.append(threading.get_ident())
+
+    def close(self):
+        pass
+
+    @property
+    def was_in_task(self):
+        return self.threads[-1] == threading.get_ident()
+
+
+async def test_eight_audio_decoders_and_eight_encoders_run_in_tasks():
+    codecs = [AudioCodec() for _ in range(18)]
+    threads = [CodecThread(codec, audio="decoder" if n < 9 else "encoder") for n, codec in enumerate(codecs)]
+    for thread, codec in zip(threads, codecs, strict=True):
+        await thread.call(codec.work)
+    assert [codec.was_in_task for codec in codecs] == ([True] * 8 + [False]) * 2
+    await threads[0].aclose()
+    await threads[8].call(codecs[8].work)
+    assert not codecs[8].was_in_task, "it stays where it was"
+    codec = AudioCodec()
+    thread = CodecThread(codec, audio="decoder")
+    await thread.call(codec.work)
+    assert codec.was_in_task
+    for each in (*threads, thread):
+        await each.aclose()
+
+
+async def test_video_codecs_run_in_threads():
+    codec = AudioCodec()
+    thread = CodecThread(codec)
+    await thread.call(codec.work)
+    await thread.aclose()
+    assert not codec.was_in_task
+
+
+async def test_a_slow_audio_codec_moves_to_a_thread(monkeypatch):
+    clock = itertools.count(0.0, 0.006)
+    codec = AudioCodec()
+    thread = CodecThread(codec, audio="decoder")
+    with monkeypatch.context() as patch:
+        patch.setattr("trio_rtc.codecs.worker.time.thread_time", lambda: next(clock))
+        await thread.call(codec.work)
+    assert codec.was_in_task
+    await thread.call(codec.work)
+    await thread.aclose()
+    assert not codec.was_in_task
+
+
+async def test_a_call_in_the_task_is_a_checkpoint():
+    codec = AudioCodec()
+    thread = CodecThread(codec, audio="encoder")
+    with trio.testing.assert_checkpoints():
+        await thread.call(codec.work)
+    assert codec.was_in_task
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        await thread.call(codec.work)
+    assert len(codec.threads) == 1
+    await thread.aclose()
+
+
+async def test_received_audio_is_decoded_in_the_task():
+    encoder, decoder = create_audio_encoder("opus"), create_audio_decoder("opus")
+    source, decoded, threads = tone(440), [], set()
+    frames = [encoded for _ in range(5) for encoded in encoder.encode(source.next_frame())]
+    original = decoder.decode
+
+    def decode(frame):
+        threads.add(threading.get_ident())
+        return original(frame)
+
+    decoder.decode = decode
+    worker = DecodeWorker(decoder, audio=True)
+    for frame in frames:
+        worker.put(frame)
+    worker.end()
+    await worker.run(decoded.append)
+    assert threads == {threading.get_ident()}
+    assert len(decoded) == len(frames)

@@ -207,26 +207,27 @@ TONE = EncoderConfig("audio", "opus", ())
 async def in_threads(pool: EncoderPool, monkeypatch: pytest.MonkeyPatch, numbers: Iterable[int]) -> list[int]:
     """Encode a frame of audio, and return how many calls in threads there were before and after it."""
     calls = 0
-    original = CodecThread.call
+    original = CodecThread._run
 
-    async def call(self: CodecThread, function: Callable[[], Any]) -> Any:
+    async def run(self: CodecThread, function: Callable[[], Any]) -> Any:
         nonlocal calls
         calls += 1
         return await original(self, function)
 
-    monkeypatch.setattr(CodecThread, "call", call)
+    monkeypatch.setattr(CodecThread, "_run", run)
     handle, source, counts = EncoderHandle(pool), tone(440), []
     for number in numbers:
         await handle.encode(TONE, number, source.next_frame(), None)
         counts.append(calls)
     await handle.aclose()
-    monkeypatch.setattr(CodecThread, "call", original)
+    monkeypatch.setattr(CodecThread, "_run", original)
     return counts
 
 
 async def test_a_run_without_threads_does_not_measure_audio_encoders(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trio_rtc._pipeline.encoder_pool.runs_threads", lambda: False)
-    assert await in_threads(EncoderPool(), monkeypatch, range(1, 4)) == [1, 2, 3]
+    monkeypatch.setattr("trio_rtc.codecs.worker.runs_threads", lambda: False)
+    monkeypatch.setattr("trio_rtc.codecs.worker.time.thread_time", lambda: pytest.fail("measured"))
+    assert await in_threads(EncoderPool(), monkeypatch, range(1, 4)) == [0, 0, 0]
 
 
 async def test_eight_audio_encoders_encode_in_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -244,5 +245,5 @@ async def test_eight_audio_encoders_encode_in_tasks(monkeypatch: pytest.MonkeyPa
 
 async def test_a_slow_audio_encoder_moves_to_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = itertools.count(0.0, 0.006)
-    monkeypatch.setattr("trio_rtc._pipeline.encoder_pool.time.thread_time", lambda: next(clock))
+    monkeypatch.setattr("trio_rtc.codecs.worker.time.thread_time", lambda: next(clock))
     assert await in_threads(EncoderPool(), monkeypatch, range(1, 4)) == [0, 1, 2]

@@ -1,11 +1,9 @@
 """Encoders shared by senders.
 
 Encoding is by far the most expensive step of a frame. Senders of different connections that send one source with the
-same codec at the same size therefore share its encoder. The first sender of a frame has it encoded, in a worker thread;
-the others get the same result. A shared encoder has no task of its own, and is closed with its last user.
-
-A few audio encoders encode in the sender's task instead. Beside a task that is busy, such as a bulk transfer, a thread
-waits several times for the interpreter in each call, and audio falls behind: on two CPUs by up to 0.9 s.
+same codec at the same size therefore share its encoder. The first sender of a frame has it encoded, in a worker thread,
+or audio in its task (:mod:`trio_rtc.codecs.worker`); the others get the same result. A shared encoder has no task of
+its own, and is closed with its last user.
 
 A shared encoder runs at the lowest bitrate of its users, so senders with much less bandwidth than others leave it
 (:mod:`.encoder_selection`). A requested keyframe goes to all users. A sender that has missed a frame, or has just
@@ -21,7 +19,6 @@ from typing import TYPE_CHECKING, Any, Final
 import trio
 
 from trio_rtc import _attrs as attrs
-from trio_rtc._environment import runs_threads
 from trio_rtc.protocols.rtp import EncodedFrame
 
 from .encoder_selection import EncoderSelection
@@ -37,12 +34,6 @@ _SLICE_SIZE: Final = 1_000
 """Maximum bytes of an H.264 slice in packetization mode 0 (RFC 6184 section 5.6): one NAL unit per packet."""
 _SELECTION_INTERVAL: Final = 0.25
 """Seconds between two selections of an encoder by one sender."""
-_MAX_IN_TASKS: Final = 8
-"""Audio encoders of a trio run that encode in tasks: each takes about 2 % of the event loop's time with Opus."""
-_MAX_SECONDS_IN_TASK: Final = 0.005
-"""CPU time of a call after which an audio encoder of an application moves to a thread."""
-
-_in_tasks: Final = trio.lowlevel.RunVar[int]("audio_encoders_in_tasks", default=0)
 
 
 @attrs.frozen
@@ -127,7 +118,6 @@ class SharedEncoder:
         self._last_requested = -math.inf
         self._encoder: Any = None
         self._thread: CodecThread | None = None
-        self._runs_in_task = False
         self._lock = trio.Lock()
 
     @property
@@ -192,31 +182,8 @@ class SharedEncoder:
             return encoded
 
     async def aclose(self) -> None:
-        self._leave_task()
         if self._thread is not None:
             await self._thread.aclose()
-
-    def _enter_task(self) -> None:
-        # Without threads, a measured time must not determine what happens.
-        if runs_threads() and _in_tasks.get() < _MAX_IN_TASKS:
-            _in_tasks.set(_in_tasks.get() + 1)
-            self._runs_in_task = True
-
-    def _leave_task(self) -> None:
-        if self._runs_in_task:
-            _in_tasks.set(_in_tasks.get() - 1)
-            self._runs_in_task = False
-
-    async def _encode_audio(
-        self, thread: "CodecThread", call: Callable[[], tuple[list[EncodedFrame], float]]
-    ) -> tuple[list[EncodedFrame], float]:
-        if not self._runs_in_task:
-            return await thread.call(call)
-        began = time.thread_time()
-        result = call()
-        if time.thread_time() - began > _MAX_SECONDS_IN_TASK:
-            self._leave_task()
-        return result
 
     async def _encode(
         self, frame: Any, captured: float | None, repeated_after: float
@@ -230,8 +197,7 @@ class SharedEncoder:
         if frame is None:
             return await self._thread.call(_timed(self._encoder.flush))
         if self.config.kind == "audio":
-            call = _timed(lambda: encode(frame, bitrate=bitrate, captured=captured))
-            return await self._encode_audio(self._thread, call)
+            return await self._thread.call(_timed(lambda: encode(frame, bitrate=bitrate, captured=captured)))
         force = self._next_is_keyframe(trio.current_time())
         try:
             video, seconds = await self._thread.call(
@@ -274,16 +240,16 @@ class SharedEncoder:
         if self.config.kind == "audio":
             options = AudioEncoderOptions.from_format_parameters(dict(self.config.fmtp))
             self._encoder = create_audio_encoder(self.config.codec, options)
-            self._enter_task()
+            self._thread = CodecThread(self._encoder, audio="encoder")
         else:
             single_units = ("packetization-mode", "0") in self.config.fmtp
             video_options = VideoEncoderOptions(max_slice_size=_SLICE_SIZE if single_units else None)
             self._encoder = create_video_encoder(self.config.codec, video_options)
-        self._thread = CodecThread(self._encoder)
+            self._thread = CodecThread(self._encoder)
 
 
 def _timed(encode: Callable[[], list[EncodedFrame]]) -> Callable[[], tuple[list[EncodedFrame], float]]:
-    """Return a function that encodes and measures the seconds, for a worker thread."""
+    """Return a function that encodes and measures the seconds."""
 
     def call() -> tuple[list[EncodedFrame], float]:
         began = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Codecs in threads, with trio's cancellation semantics.
+"""Codecs in threads, with trio's cancellation semantics, and a few audio codecs in tasks.
 
 A codec's context must not be used by two threads, nor released while a thread uses it. So calls on one codec are
 serialized, and a cancelled call is still awaited: it takes some milliseconds, the time of one frame, and leaves neither
@@ -6,13 +6,18 @@ a thread nor a context behind.
 
 All codecs share one ``trio.CapacityLimiter`` of as many threads as there are CPUs. It is separate from trio's, so that
 many videos do not delay file access or name resolution elsewhere in the program, nor vice versa.
+
+Beside a task that is busy, such as a bulk transfer, a thread waits several times for the interpreter in each call, and
+audio falls behind: on two CPUs by up to 0.9 s. So the first few audio encoders and decoders of a trio run are called in
+the task that needs the result.
 """
 
 import logging
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar, cast
 
 import av
 import trio
@@ -34,6 +39,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger("trio_rtc.codecs")
 
 T = TypeVar("T")
+_MAX_IN_TASKS: Final = 8
+"""Audio encoders, and decoders, of a trio run that run in tasks; each takes about 2 % of the event loop with Opus."""
+_MAX_SECONDS_IN_TASK: Final = 0.005
+"""CPU time of a call after which an audio codec of an application moves to a thread."""
+
+_in_tasks: Final = trio.lowlevel.RunVar["Counter[str] | None"]("audio_codecs_in_tasks", default=None)
+
 MediaFrameT = TypeVar("MediaFrameT", av.AudioFrame, av.VideoFrame)
 
 
@@ -48,16 +60,31 @@ class Closeable(Protocol):
     def close(self) -> None: ...
 
 
+def _codecs_in_tasks() -> Counter[str]:
+    """Return how many audio encoders and decoders of this trio run are called in tasks."""
+    counter = _in_tasks.get()
+    if counter is None:
+        counter = Counter()
+        _in_tasks.set(counter)
+    return counter
+
+
 class CodecThread:
-    """Serializes calls on one codec, each in a thread.
+    """Serializes calls on one codec, each in a thread, or in the caller's task.
 
     Args:
         codec: The codec, owned by this object.
         limiter: Limits the threads; ``None`` for :func:`codec_limiter`.
+        audio: ``"encoder"`` or ``"decoder"`` for a codec of audio, of which the first eight of each kind in a trio run
+            are called in the caller's task as long as a call takes less than 5 ms of CPU time.
     """
 
-    def __init__(self, codec: Closeable, limiter: trio.CapacityLimiter | None = None) -> None:
+    def __init__(
+        self, codec: Closeable, limiter: trio.CapacityLimiter | None = None, *, audio: str | None = None
+    ) -> None:
         self._codec = codec
+        self._audio = audio
+        self._runs_in_task = False
         self._limiter = limiter
         # Not known until the first call, since a codec may be created outside of trio.
         self._runs_threads: bool | None = None
@@ -65,7 +92,7 @@ class CodecThread:
         self._closed = False
 
     async def call(self, function: Callable[[], T]) -> T:
-        """Call a function that uses the codec in a thread, and return its result.
+        """Call a function that uses the codec, and return its result.
 
         A cancellation during the call takes effect after it.
 
@@ -82,11 +109,10 @@ class CodecThread:
             if self._closed:
                 raise trio.ClosedResourceError
             if self._runs_threads is None:
-                self._runs_threads = runs_threads()
-                self._limiter = self._limiter or codec_limiter()
-            if self._runs_threads:
+                self._begin()
+            if self._runs_threads and not self._runs_in_task:
                 return await self._run(function)
-            result = function()
+            result = self._call_in_task(function) if self._runs_in_task else function()
             await trio.lowlevel.cancel_shielded_checkpoint()
             return result
         finally:
@@ -98,7 +124,30 @@ class CodecThread:
             async with self._lock:
                 if not self._closed:
                     self._closed = True
+                    self._leave_task()
                     self._codec.close()
+
+    def _begin(self) -> None:
+        self._runs_threads = runs_threads()
+        self._limiter = self._limiter or codec_limiter()
+        # Without threads, a measured time must not determine what happens.
+        if self._runs_threads and self._audio is not None:
+            in_tasks = _codecs_in_tasks()
+            self._runs_in_task = in_tasks[self._audio] < _MAX_IN_TASKS
+            in_tasks[self._audio] += self._runs_in_task
+
+    def _leave_task(self) -> None:
+        if self._runs_in_task:
+            assert self._audio is not None
+            _codecs_in_tasks()[self._audio] -= 1
+            self._runs_in_task = False
+
+    def _call_in_task(self, function: Callable[[], T]) -> T:
+        began = time.thread_time()
+        result = function()
+        if time.thread_time() - began > _MAX_SECONDS_IN_TASK:
+            self._leave_task()
+        return result
 
     async def _run(self, function: Callable[[], T]) -> T:
         """Do the same as ``trio.to_thread.run_sync`` at two thirds of its cost, which matters thirty times a second.
@@ -162,7 +211,7 @@ def _describe(error: Exception) -> str:
 
 
 class DecodeWorker(Generic[MediaFrameT]):
-    """Decodes in threads: :meth:`put` queues encoded frames, :meth:`run` passes decoded ones on.
+    """Decodes apart from its caller: :meth:`put` queues encoded frames, :meth:`run` passes decoded ones on.
 
     A slow CPU does not block the caller: the queue is bounded, and the oldest frame is dropped and counted.
 
@@ -170,6 +219,7 @@ class DecodeWorker(Generic[MediaFrameT]):
         decoder: The decoder, owned by this object.
         capacity: Maximum queued frames. When a video frame is dropped, so are all up to the next keyframe.
         limiter: Limits the threads; ``None`` for :func:`codec_limiter`.
+        audio: Whether the decoder is one of audio; see :class:`CodecThread`.
 
     Attributes:
         counters: Statistics. The object may be replaced to continue earlier counts.
@@ -181,12 +231,13 @@ class DecodeWorker(Generic[MediaFrameT]):
         *,
         capacity: int = 64,
         limiter: trio.CapacityLimiter | None = None,
+        audio: bool = False,
     ) -> None:
         self.counters = DecodeCounters()
         self._codec: str | None = None
         self._read_quantizer: QuantizerReader | None = None
         self._decoder = decoder
-        self._thread = CodecThread(decoder, limiter)
+        self._thread = CodecThread(decoder, limiter, audio="decoder" if audio else None)
         self._input: FrameQueue[EncodedFrame | _Lost] = FrameQueue(capacity, at_keyframe)
         self._keyframe_needed = trio.Event()
         self._failures = FailureLog(logger)
@@ -286,7 +337,7 @@ class DecodeWorker(Generic[MediaFrameT]):
             self.counters.quantized += 1
 
     def _call(self, item: EncodedFrame | _Lost) -> tuple[list[MediaFrameT], float]:
-        """Decode or conceal in a thread; return the decoded frames and the time it took."""
+        """Decode or conceal; return the decoded frames and the time it took."""
         began = time.perf_counter()
         if isinstance(item, EncodedFrame):
             frames = self._decoder.decode(item)
