@@ -17,9 +17,10 @@ import inspect
 import logging
 import math
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, Generic, Protocol, TypeVar, overload
+from types import MappingProxyType
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, overload
 
 import trio
 
@@ -27,7 +28,7 @@ from trio_rtc import _attrs as attrs
 
 from ._environment import require_trio
 from ._error_filters import without_closed_errors
-from ._strict_names.checks import strict_class, suggestion
+from ._strict_names.checks import strict_class, suggestion, warn_obsolete
 
 logger = logging.getLogger("trio_rtc.handlers")
 
@@ -313,6 +314,9 @@ class EventTarget:
     EVENTS: frozenset[str] = frozenset()
     """Names of this object's events."""
 
+    _OBSOLETE_EVENTS: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """Obsolete events of this object → what replaces them."""
+
     def __init__(self, runner: HandlerRunner) -> None:
         self._runner = runner
         self._listeners: dict[str, dict[object, _Listener]] = {}
@@ -333,6 +337,7 @@ class EventTarget:
         """
         self._check_event(event)
         _refuse_generator_function("add_event_listener() argument 'handler'", handler)
+        self._warn_if_obsolete(event)
         listeners = self._listeners.setdefault(event, {})
         if handler not in listeners:
             listeners[handler] = _Listener(handler, self._runner, self._handlers_idle, once)
@@ -369,6 +374,7 @@ class EventTarget:
             ValueError: This object has no such event.
         """
         self._check_event(event)
+        self._warn_if_obsolete(event)
         return self._subscription(event)
 
     @asynccontextmanager
@@ -432,6 +438,8 @@ class EventTarget:
         return None if listener is None else listener.callback
 
     def _set_slot(self, event: str, handler: Handler[Any] | None) -> None:
+        if handler is not None:
+            self._warn_if_obsolete(event)
         listeners = self._listeners.setdefault(event, {})
         if handler is None:
             listeners.pop(_SLOT, None)
@@ -448,6 +456,11 @@ class EventTarget:
             raise ValueError(
                 f"{type(self).__name__} has no event {event!r}{suggestion(event, known, 'it has')}"
             )
+
+    def _warn_if_obsolete(self, event: str) -> None:
+        replacement = self._OBSOLETE_EVENTS.get(event)
+        if replacement is not None:
+            warn_obsolete(f"the event {event!r} of {type(self).__name__}", replacement)
 
 
 _SLOT = object()

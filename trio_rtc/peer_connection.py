@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, overload
 
 import trio
@@ -12,7 +12,7 @@ from ._connection.connection_scope import ConnectionScope
 from ._connection.negotiation import as_candidate, as_description, as_local_description
 from ._environment import require_trio
 from ._error_filters import mark_connection_ended
-from ._strict_names.checks import strict_arguments, strict_class
+from ._strict_names.checks import strict_arguments, strict_class, warn_obsolete
 from .certificate import RTCCertificate, generate_certificate, needs_thread
 from .configuration import RTCConfiguration
 from .data_channels.channel_init import channel_parameters
@@ -33,6 +33,7 @@ from .events import Event, RTCPeerConnectionIceErrorEvent, RTCPeerConnectionIceE
 from .stats import RTCStatsReport
 from .tracks.media_stream import MediaStream, MediaStreamEvent
 from .tracks.media_stream_track import MediaStreamTrack
+from .transceivers.dtmf_sender import RTCDTMFSender
 from .transceivers.operations_chain import ErrorCallback, settle, settle_without_value
 from .transceivers.rtp_parameters import RTCRtpEncodingParameters
 from .transceivers.rtp_receiver import RTCRtpReceiver
@@ -78,6 +79,12 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
             "remove_stream",
             "signaling_state_change",
             "track",
+        }
+    )
+    _OBSOLETE_EVENTS = MappingProxyType(
+        {
+            "add_stream": "the event 'track', which has the streams",
+            "remove_stream": "the event 'remove_track' of the streams",
         }
     )
 
@@ -235,12 +242,19 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
             trio.ClosedResourceError: The connection was closed during the operation.
         """
         require_trio("RTCPeerConnection.create_offer")
+        _warn_of_callbacks("create_offer", success_callback, failure_callback)
 
         async def create() -> RTCSessionDescription:
             return await self._parts.methods.create_offer(ice_restart=ice_restart)
 
         for kind, receive in (("audio", offer_to_receive_audio), ("video", offer_to_receive_video)):
-            if receive is not None and not self._parts.context.is_closed:
+            if receive is None:
+                continue
+            warn_obsolete(
+                f"offer_to_receive_{kind} of RTCPeerConnection.create_offer()",
+                "add_transceiver(), and its direction",
+            )
+            if not self._parts.context.is_closed:
                 self._parts.transceivers.offer_to_receive(kind, receive=receive)
 
         return await settle(create, success_callback, failure_callback)
@@ -269,6 +283,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
             trio.ClosedResourceError: The connection was closed during the operation.
         """
         require_trio("RTCPeerConnection.create_answer")
+        _warn_of_callbacks("create_answer", success_callback, failure_callback)
         return await settle(self._parts.methods.create_answer, success_callback, failure_callback)
 
     async def set_local_description(
@@ -292,6 +307,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
             trio.ClosedResourceError: The connection was closed during the operation.
         """
         require_trio("RTCPeerConnection.set_local_description")
+        _warn_of_callbacks("set_local_description", success_callback, failure_callback)
 
         async def apply() -> None:
             kind, sdp = as_local_description(description)
@@ -324,6 +340,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
             trio.ClosedResourceError: The connection was closed during the operation.
         """
         require_trio("RTCPeerConnection.set_remote_description")
+        _warn_of_callbacks("set_remote_description", success_callback, failure_callback)
 
         async def apply() -> None:
             chosen = as_description(description)
@@ -355,6 +372,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
             trio.ClosedResourceError: The connection was closed during the operation.
         """
         require_trio("RTCPeerConnection.add_ice_candidate")
+        _warn_of_callbacks("add_ice_candidate", success_callback, failure_callback)
 
         async def add() -> None:
             chosen = as_candidate(candidate)
@@ -562,6 +580,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         Raises:
             InvalidStateError: The connection is closed.
         """
+        warn_obsolete("RTCPeerConnection.add_stream()", "add_track()")
         sent = [sender.track for sender in self.get_senders()]
         for track in stream.get_tracks():
             if track not in sent:
@@ -574,6 +593,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         Raises:
             InvalidStateError: The connection is closed.
         """
+        warn_obsolete("RTCPeerConnection.remove_stream()", "remove_track()")
         self._require_open()
         tracks = stream.get_tracks()
         for sender in self.get_senders():
@@ -583,16 +603,37 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
 
     def get_local_streams(self) -> list[MediaStream]:
         """Obsolete: return the streams that ``add_stream`` has added."""
+        warn_obsolete("RTCPeerConnection.get_local_streams()", "get_senders()")
         return list(self._local_streams.values())
 
     def get_remote_streams(self) -> list[MediaStream]:
         """Obsolete: return the streams that the peer sends."""
+        warn_obsolete(
+            "RTCPeerConnection.get_remote_streams()", "get_receivers(), and the streams of 'track' events"
+        )
         return self._parts.transceivers.remote_streams
 
     def get_stream_by_id(self, stream_id: str) -> MediaStream | None:
         """Obsolete: return the local or remote stream with an id, or ``None``."""
-        streams = (*self.get_local_streams(), *self.get_remote_streams())
+        warn_obsolete("RTCPeerConnection.get_stream_by_id()", "get_senders() and get_receivers()")
+        streams = (*self._local_streams.values(), *self._parts.transceivers.remote_streams)
         return next((stream for stream in streams if stream.id == stream_id), None)
+
+    def create_dtmf_sender(self, track: MediaStreamTrack) -> RTCDTMFSender:
+        """Obsolete: return the sender of DTMF tones beside an audio track: ``dtmf`` of the track's ``RTCRtpSender``.
+
+        Raises:
+            InvalidStateError: The connection is closed.
+            InvalidAccessError: The connection does not send the track, or it is a video track.
+        """
+        warn_obsolete("RTCPeerConnection.create_dtmf_sender()", "sender.dtmf")
+        self._require_open()
+        sender = next((each for each in self.get_senders() if each.track is track), None)
+        if sender is None or sender.dtmf is None:
+            raise InvalidAccessError(
+                f"track must be an audio track that this connection sends, not {track!r}"
+            )
+        return sender.dtmf
 
     # -- data channels and statistics ----------------------------------------------------------------------------
 
@@ -676,3 +717,12 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
             raise RuntimeError(
                 f"{method}() needs the network: call it inside the block of 'async with RTCPeerConnection() as pc:'"
             )
+
+
+def _warn_of_callbacks(
+    method: str, success_callback: Callable[..., object] | None, failure_callback: ErrorCallback | None
+) -> None:
+    if success_callback is not None or failure_callback is not None:
+        warn_obsolete(
+            f"the form of RTCPeerConnection.{method}() with callbacks", f"'await {method}()' without them"
+        )

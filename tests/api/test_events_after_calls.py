@@ -37,6 +37,8 @@ from trio_rtc.event_target import AnyEvent
 from trio_rtc.stats import RTCPeerConnectionStats
 from trio_rtc.testing import run
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*is obsolete:DeprecationWarning")
+
 virtual_time = pytest.mark.usefixtures("autojump_clock")
 
 
@@ -165,6 +167,7 @@ CALLS = [
         lambda w: w.pc.add_stream(MediaStream([open_media_track("video")[1]])),
         NEGOTIATION,
     ),
+    Call("RTCPeerConnection.create_dtmf_sender", lambda w: w.pc.create_dtmf_sender(w.track)),
     Call("RTCPeerConnection.remove_stream", lambda w: w.pc.remove_stream(w.stream), NEGOTIATION),
     # W3C webrtc section 4.4.1.10: the connection, its transports and its channels close without events.
     Call("RTCPeerConnection.close", lambda w: w.pc.close(), ("remote track: ended",)),

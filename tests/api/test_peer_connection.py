@@ -1,12 +1,14 @@
 """RTCPeerConnection: construction, operations in every state, events and their order, closing."""
 
 import random
+import warnings
 from collections.abc import Awaitable, Callable
 
 import pytest
 import trio
 import trio.testing
 
+from tests.strategies.media import media_peers
 from tests.strategies.peers import Peers, connect, negotiate, open_channel, trickle, two_peers
 from tests.strategies.scenarios import layer_counters
 from trio_rtc import (
@@ -14,6 +16,7 @@ from trio_rtc import (
     InvalidAccessError,
     InvalidModificationError,
     InvalidStateError,
+    MediaStream,
     RTCConfiguration,
     RTCDataChannelStats,
     RTCError,
@@ -23,6 +26,7 @@ from trio_rtc import (
     RTCSessionDescription,
     RTCTransportStats,
     Settings,
+    open_media_track,
 )
 from trio_rtc.event_target import AnyEvent
 
@@ -45,8 +49,10 @@ def log_events(pc: RTCPeerConnection, *kinds: str) -> list[str]:
         state = shown.get(event.type)
         log.append(event.type if state is None else f"{event.type} {state()}")
 
-    for kind in kinds or sorted(pc.EVENTS):
-        pc.add_event_listener(kind, record)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        for kind in kinds or sorted(pc.EVENTS):
+            pc.add_event_listener(kind, record)
     return log
 
 
@@ -754,6 +760,7 @@ async def test_candidates_before_our_answer_are_used() -> None:
 # -- legacy callbacks ----
 
 
+@pytest.mark.filterwarnings("ignore:.*is obsolete:DeprecationWarning")
 async def test_legacy_callbacks_are_called_instead_of_returning() -> None:
     async with two_peers() as peers:
         alice, bob = peers.alice, peers.bob
@@ -773,6 +780,7 @@ async def test_legacy_callbacks_are_called_instead_of_returning() -> None:
         assert errors == []
 
 
+@pytest.mark.filterwarnings("ignore:.*is obsolete:DeprecationWarning")
 async def test_legacy_callbacks_get_errors_instead_of_raising() -> None:
     async with two_peers() as peers:
         pc = peers.alice
@@ -788,6 +796,104 @@ async def test_legacy_callbacks_get_errors_instead_of_raising() -> None:
         pc.close()
         await pc.create_offer(unexpected, errors.append)
         assert [error.name for error in errors] == ["InvalidStateError"] * 5
+
+
+# -- obsolete members ----
+
+
+async def test_obsolete_members_warn_at_the_line_that_uses_them() -> None:
+    async with media_peers() as peers:
+        pc, offer = peers.alice, await peers.bob.create_offer()
+        stream = MediaStream([open_media_track("audio")[1]])
+
+        def ignore(_: object = None) -> None:
+            pass
+
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("default")
+            pc.add_stream(stream)
+            pc.create_dtmf_sender(stream.get_tracks()[0])
+            pc.get_local_streams()
+            pc.get_remote_streams()
+            pc.get_stream_by_id(stream.id)
+            pc.remove_stream(stream)
+            pc.on_add_stream = ignore
+            pc.add_event_listener("remove_stream", ignore)
+            pc.subscribe("add_stream")
+            await pc.create_offer(offer_to_receive_audio=False)
+            await pc.create_offer(offer_to_receive_video=True)
+            await pc.create_offer(ignore, ignore)
+            await pc.set_local_description(failure_callback=ignore)
+            await pc.set_local_description(ROLLBACK, ignore)
+            await pc.set_remote_description(offer, ignore)
+            await pc.create_answer(ignore, ignore)
+            await pc.add_ice_candidate(None, ignore)
+        assert [str(each.message) for each in warned] == [
+            "RTCPeerConnection.add_stream() is obsolete; use add_track()",
+            "RTCPeerConnection.create_dtmf_sender() is obsolete; use sender.dtmf",
+            "RTCPeerConnection.get_local_streams() is obsolete; use get_senders()",
+            "RTCPeerConnection.get_remote_streams() is obsolete; "
+            "use get_receivers(), and the streams of 'track' events",
+            "RTCPeerConnection.get_stream_by_id() is obsolete; use get_senders() and get_receivers()",
+            "RTCPeerConnection.remove_stream() is obsolete; use remove_track()",
+            "the event 'add_stream' of RTCPeerConnection is obsolete; "
+            "use the event 'track', which has the streams",
+            "the event 'remove_stream' of RTCPeerConnection is obsolete; "
+            "use the event 'remove_track' of the streams",
+            "the event 'add_stream' of RTCPeerConnection is obsolete; "
+            "use the event 'track', which has the streams",
+            *(
+                f"offer_to_receive_{kind} of RTCPeerConnection.create_offer() is obsolete; "
+                "use add_transceiver(), and its direction"
+                for kind in ("audio", "video")
+            ),
+            *(
+                f"the form of RTCPeerConnection.{name}() with callbacks is obsolete; "
+                f"use 'await {name}()' without them"
+                for name in (
+                    *("create_offer", "set_local_description", "set_local_description"),
+                    *("set_remote_description", "create_answer", "add_ice_candidate"),
+                )
+            ),
+        ]
+        first = warned[0].lineno
+        assert [(each.filename, each.lineno - first) for each in warned] == [
+            (__file__, line) for line in range(len(warned))
+        ]
+
+
+async def test_an_obsolete_member_warns_once_for_each_line_by_default() -> None:
+    pc = RTCPeerConnection()
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("default")
+        for _ in range(3):
+            pc.get_local_streams()
+        pc.get_local_streams()
+    assert len(warned) == 2
+
+
+async def test_obsolete_event_handlers_are_removed_without_a_warning() -> None:
+    pc = RTCPeerConnection()
+    pc.on_add_stream = None
+    assert pc.on_add_stream is None
+    pc.remove_event_listener("remove_stream", print)
+
+
+@pytest.mark.filterwarnings("ignore:.*is obsolete:DeprecationWarning")
+async def test_create_dtmf_sender_returns_that_of_the_tracks_sender() -> None:
+    pc = RTCPeerConnection()
+    audio, video, other = (open_media_track(kind)[1] for kind in ("audio", "video", "audio"))
+    sender = pc.add_track(audio)
+    pc.add_track(video)
+    assert pc.create_dtmf_sender(audio) is sender.dtmf
+    for track in (video, other):
+        with pytest.raises(InvalidAccessError, match="must be an audio track that this connection sends"):
+            pc.create_dtmf_sender(track)
+    with pytest.raises(TypeError, match="argument 'track' must be a MediaStreamTrack"):
+        pc.create_dtmf_sender(sender)  # type: ignore[arg-type]
+    pc.close()
+    with pytest.raises(InvalidStateError):
+        pc.create_dtmf_sender(audio)
 
 
 # -- outside of the block, and closing ----

@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trio_rtc._strict_names.checks import check_public_arguments, strict_arguments, strict_class, suggestion
+from trio_rtc._strict_names.checks import (
+    check_public_arguments,
+    strict_arguments,
+    strict_class,
+    suggestion,
+    warn_obsolete,
+)
 
 
 @strict_class
@@ -208,3 +214,11 @@ def test_without_a_suggestion_all_names_are_listed_if_wanted() -> None:
 def test_camel_case_of_every_name_is_recognized(name: str) -> None:
     first, *rest = name.split("_")
     assert suggestion(first + "".join(map(str.capitalize, rest)), ["xx", name]) == f"; did you mean {name!r}?"
+
+
+def test_a_warning_of_the_package_names_the_line_that_called_it() -> None:
+    package: dict[str, Any] = {"__name__": "trio_rtc.media", "warn_obsolete": warn_obsolete}
+    exec("def play(): pause()\ndef pause(): warn_obsolete('pause()', 'stop()')", package)
+    with pytest.warns(DeprecationWarning, match=r"^pause\(\) is obsolete; use stop\(\)$") as warned:
+        package["play"]()
+    assert warned[0].filename == __file__

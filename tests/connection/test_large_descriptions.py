@@ -10,6 +10,8 @@ from trio_rtc import MediaStream
 from trio_rtc.protocols.rtp import RtpSession
 from trio_rtc.transceivers.transceiver_table import TransceiverTable
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*is obsolete:DeprecationWarning")
+
 SECTIONS = 12
 
 

@@ -1,10 +1,13 @@
 """MediaStream (W3C mediacapture-main section 4.2)."""
 
+import pytest
 import trio
 
 from tests.strategies.media import media_peers
 from tests.strategies.peers import negotiate
 from trio_rtc import Event, MediaStream, MediaStreamTrack, MediaStreamTrackEvent, open_media_track
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*is obsolete:DeprecationWarning")
 
 Clock = trio.testing.MockClock
 

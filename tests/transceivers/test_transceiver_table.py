@@ -18,6 +18,8 @@ from trio_rtc import (
     open_media_track,
 )
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*is obsolete:DeprecationWarning")
+
 Clock = trio.testing.MockClock
 
 

@@ -12,6 +12,8 @@ begin with an underscore are not checked.
 import difflib
 import functools
 import inspect
+import sys
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, cast
 
@@ -172,6 +174,14 @@ def check_public_arguments(module: dict[str, Any]) -> None:
         is_class = isinstance(public, type) and not issubclass(public, BaseException | str | tuple)
         if (is_class and not getattr(public, "_is_protocol", False)) or inspect.isfunction(public):
             module[name] = strict_arguments(public)
+
+
+def warn_obsolete(member: str, replacement: str) -> None:
+    """Warn of an obsolete member, at the application's line that uses it."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("trio_rtc."):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(f"{member} is obsolete; use {replacement}", DeprecationWarning, stacklevel=level)
 
 
 def _check_methods(cls: type) -> None:
