@@ -104,10 +104,14 @@ def _session_lines(line: Callable[[int], str]) -> Callable[[int], _Exchange]:
     return describe
 
 
+_PAYLOAD_TYPES = [number for number in range(128) if not 64 <= number <= 95]
+"""All that may be used with RTCP on the same port (RFC 5761 section 4)."""
+
+
 def _codecs(sections: int) -> _Exchange:
     """Sections with all payload types there are."""
-    formats = " ".join(map(str, range(128)))
-    codecs = _repeated(lambda number: f"a=rtpmap:{number} H264/90000", 128)
+    formats = " ".join(map(str, _PAYLOAD_TYPES))
+    codecs = _repeated(lambda index: f"a=rtpmap:{_PAYLOAD_TYPES[index]} H264/90000", len(_PAYLOAD_TYPES))
     return _exchange(head(sections) + "".join(section(mid, "", formats, codecs) for mid in range(sections)))
 
 
@@ -154,7 +158,7 @@ _ALL: tuple[tuple[str, int, Callable[[int], _Exchange]], ...] = (
     ("sections, session lines", _SECTIONS, _session_lines(_IN_ONE["candidates"])),
     ("sections, fingerprints", _SECTIONS, _session_lines(_IN_ONE["fingerprints"])),
     ("data sections", _SECTIONS, _data_sections),
-    ("sections of all payload types", _OPTIONS.maximum_formats // 128, _codecs),
+    ("sections of all payload types", _OPTIONS.maximum_formats // len(_PAYLOAD_TYPES), _codecs),
 )
 CASES = tuple(
     itertools.chain(

@@ -217,6 +217,14 @@ def _transport_feedback(statuses: int) -> Callable[[], object]:
     return call.attack_rtcp(TransportFeedback(1, 1, 0, statuses, 1, 0, arrivals).encode())
 
 
+def _transport_retransmissions(lost: int) -> Callable[[], object]:
+    """The last packets, as lost, all of which are sent again without a request."""
+    call = _Call(1)
+    call.send_frames(2000)
+    base = call.session.bandwidth.next_number() - 1 - lost
+    return call.attack_rtcp(TransportFeedback(1, 1, base, lost + 1, 1, 0, ((lost, 1),)).encode())
+
+
 def _transport_arrivals(count: int) -> Callable[[], object]:
     call = _Call(1)
     call.send_frames(2000)
@@ -425,6 +433,7 @@ CASES = (
     _case("RTCP BYE", _STREAMS, _goodbyes, "sources"),
     _case("RTCP SDES", 31, _descriptions, "chunks"),
     _case("RTCP TWCC of losses", 65_535, _transport_feedback, "packets"),
+    _case("RTCP TWCC of retransmissions", 64, _transport_retransmissions, "packets"),
     _case("RTCP TWCC of arrivals", 1200, _transport_arrivals, "packets"),
     _case("RTCP many TWCC", MAX_SRTP // 24, _many_transport_feedbacks, "packets"),
     _case("RTCP CCFB", MAX_SRTP // 2 - 16, _source_feedback, "reports"),

@@ -21,17 +21,22 @@ _ENOUGH: Final = 30
 _INTERVAL: Final = 0.1
 _MAX_TRANSMISSIONS: Final = 1024
 """Transmissions without feedback; of more the oldest are forgotten. At 10 Mbit/s they are those of a second."""
+_MAX_LOST: Final = 64
+"""Packets that one feedback shows as lost. More are an outage, after which the peer decides what it still needs."""
+_MAX_RESENT: Final = 3
+"""How often a packet is sent again without a request: feedback costs the peer nothing."""
 
 
 class TransmissionLog:
     """The transmissions of media packets on which there was no feedback yet."""
 
-    __slots__ = ("_in_flight", "_packets")
+    __slots__ = ("_in_flight", "_packets", "_resent")
 
     def __init__(self) -> None:
         self._packets: OrderedDict[int, PacketKey] = OrderedDict()
         # The transmissions of each packet that has not arrived.
         self._in_flight: dict[PacketKey, int] = {}
+        self._resent: OrderedDict[PacketKey, int] = OrderedDict()
 
     def record(self, number: int, key: PacketKey) -> None:
         """Record the transmission of a packet with an unwrapped transport-wide number."""
@@ -41,7 +46,7 @@ class TransmissionLog:
             self._remove(next(iter(self._packets)))
 
     def handle_feedback(self, results: Iterable[tuple[int, float | None]]) -> list[PacketKey]:
-        """Return the packets of which no transmission arrived, or is left to arrive.
+        """Return the packets to send again: those of which no transmission arrived, or is left to arrive.
 
         Args:
             results: The arrival time of each number, ``None`` if it did not arrive.
@@ -54,9 +59,16 @@ class TransmissionLog:
             if arrival is not None:
                 del self._packets[number]
                 self._in_flight.pop(key, None)
-            elif self._remove(number):
+            elif self._remove(number) and self._may_resend(key):
                 lost.append(key)
-        return lost
+        return lost if len(lost) <= _MAX_LOST else []
+
+    def _may_resend(self, key: PacketKey) -> bool:
+        resent = self._resent.pop(key, 0) + 1
+        self._resent[key] = resent
+        if len(self._resent) > _MAX_TRANSMISSIONS:
+            self._resent.popitem(last=False)
+        return resent <= _MAX_RESENT
 
     def _remove(self, number: int) -> bool:
         """Remove a transmission; return whether it was the last one of a packet that has not arrived."""
