@@ -90,6 +90,7 @@ from .tracks.media_stream_track import MediaStreamTrack, MediaStreamTrackSource,
 from .transceivers.dtmf_sender import RTCDTMFSender
 from .transceivers.packet_channel import RtpPacketChannel
 from .transceivers.rtp_parameters import (
+    RTCEncodingOptions,
     RTCRtcpParameters,
     RTCRtpCapabilities,
     RTCRtpCodec,
@@ -169,6 +170,7 @@ __all__ = [
     "RTCDtlsRole",
     "RTCDtlsTransport",
     "RTCDtlsTransportState",
+    "RTCEncodingOptions",
     "RTCError",
     "RTCErrorDetailType",
     "RTCErrorEvent",

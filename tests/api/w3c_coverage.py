@@ -85,6 +85,7 @@ NOT_KNOWN = {
 KEYWORDS_OF = {
     "RTCOfferOptions": "RTCPeerConnection.create_offer",
     "RTCRtpTransceiverInit": "RTCPeerConnection.add_transceiver",
+    "RTCSetParameterOptions": "RTCRtpSender.set_parameters",
     "RTCDataChannelInit": "RTCPeerConnection.create_data_channel",
     "RTCSessionDescriptionInit": "RTCSessionDescription",
     "RTCLocalSessionDescriptionInit": "RTCSessionDescription",

@@ -13,6 +13,7 @@ from trio_rtc import (
     InvalidStateError,
     MediaStreamTrack,
     RTCDegradationPreference,
+    RTCEncodingOptions,
     RTCPeerConnection,
     RTCPriorityType,
     RTCRtpCodec,
@@ -83,6 +84,53 @@ async def test_parameters_are_valid_for_one_change() -> None:
         await sender.set_parameters(again)
     await sender.set_parameters(new)
     pc.close()
+
+
+async def test_parameters_are_valid_in_one_turn_of_the_scheduler(autojump_clock: Clock) -> None:
+    async with media_peers() as peers:
+        sender = peers.alice.add_track(local_track())
+        first = sender.get_parameters()
+        assert sender.get_parameters().transaction_id == first.transaction_id
+        await sender.set_parameters(first)
+        late = sender.get_parameters()
+        await trio.testing.wait_all_tasks_blocked()
+        with pytest.raises(InvalidStateError, match="only until the task waits for anything"):
+            await sender.set_parameters(late)
+        assert sender.get_parameters().transaction_id != late.transaction_id
+        with pytest.raises(InvalidModificationError, match="must be the last result"):
+            await sender.set_parameters(late)
+
+
+async def test_a_cancelled_change_of_parameters_changes_nothing() -> None:
+    pc = RTCPeerConnection()
+    sender = pc.add_transceiver("video").sender
+    parameters = sender.get_parameters()
+    parameters.encodings[0].active = False
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        await sender.set_parameters(parameters)
+    assert sender.get_parameters().encodings[0].active
+    pc.close()
+
+
+async def test_keyframes_are_requested_with_parameters(autojump_clock: Clock) -> None:
+    async with media_peers() as peers:
+        sender = simulcast_sender(peers.alice)
+        await negotiate(peers.alice, peers.bob)
+        key, delta = RTCEncodingOptions(key_frame=True), RTCEncodingOptions()
+        async with sender.keyframe_requests() as requests:
+            await sender.set_parameters(sender.get_parameters(), encoding_options=[delta, key])
+            assert await requests.receive() == "b"
+            parameters = sender.get_parameters()
+            parameters.encodings[0].active = False
+            await sender.set_parameters(parameters, encoding_options=[key, key])
+            assert await requests.receive() == "b"
+            with pytest.raises(InvalidModificationError, match="one element per encoding, 2, not 1"):
+                await sender.set_parameters(sender.get_parameters(), encoding_options=[key])
+            await sender.set_parameters(sender.get_parameters())
+            with trio.move_on_after(1) as waiting:
+                await requests.receive()
+            assert waiting.cancelled_caught
 
 
 async def test_parameters_do_not_outlive_a_negotiation(autojump_clock: Clock) -> None:

@@ -4,8 +4,8 @@ import pytest
 import trio
 
 from tests.strategies.media import connect_track, media_peers, only, opus_frame, send_frames, vp8_frame
-from tests.strategies.peers import negotiate
-from trio_rtc import RTCPeerConnection, open_media_track
+from tests.strategies.peers import description_of, negotiate
+from trio_rtc import RTCPeerConnection, RTCRtpTransceiverDirection, open_media_track
 
 Clock = trio.testing.MockClock
 
@@ -26,6 +26,23 @@ async def test_offered_media_can_be_received_at_once(autojump_clock: Clock) -> N
         await peers.alice.set_local_description()
         assert "opus" in [codec.name for codec in receiver.get_parameters().codecs]
         assert receiver.transport is not None
+
+
+async def test_codecs_are_those_that_can_be_received(autojump_clock: Clock) -> None:
+    async with media_peers() as peers:
+        sending = peers.alice.add_transceiver("video", direction="sendonly").receiver
+        await peers.alice.set_local_description()
+        assert sending.get_parameters().codecs == ()
+        await peers.bob.set_remote_description(description_of(peers.alice))
+        receiving = only(peers.bob.get_transceivers()).receiver
+        assert receiving.get_parameters().codecs == ()
+        await peers.bob.set_local_description()
+        assert receiving.get_parameters().codecs[0].name == "VP8"
+        await peers.alice.set_remote_description(description_of(peers.bob))
+        assert sending.get_parameters().codecs == ()
+        only(peers.bob.get_transceivers()).direction = RTCRtpTransceiverDirection.INACTIVE
+        await negotiate(peers.alice, peers.bob)
+        assert receiving.get_parameters().codecs == ()
 
 
 async def test_a_track_is_muted_until_packets_arrive(autojump_clock: Clock) -> None:

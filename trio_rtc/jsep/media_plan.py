@@ -61,8 +61,8 @@ class MediaPlan:
         remote_track_id: The peer's id of its track, ``None`` without one.
         send_codecs: Codecs that may be sent, with the peer's payload types and parameters, in the order of the answer.
             Empty until answered.
-        receive_codecs: Codecs that may be received, with the local payload types and parameters. For a local offer all
-            of its codecs, as packets may arrive before the answer; empty for a remote offer.
+        receive_codecs: Codecs that may be received, with the local payload types and parameters. For a local offer
+            to receive all of its codecs, as packets may arrive before the answer; empty for another offer.
         header_extensions: The negotiated header extensions; empty until answered.
         send_layers: The simulcast layers that the peer accepts; for its offer, the ones it requests. Empty without
             simulcast: then only the first encoding is sent.
@@ -127,10 +127,17 @@ def _plan_section(exchange: OfferAnswerExchange, plan: MediaPlan) -> MediaPlan:
     remote = None if exchange.remote is None else exchange.remote.parsed
     if remote is None:
         return (
-            plan if local is None else attrs.evolve(plan, receive_codecs=section_formats(local, plan.index))
+            plan if local is None else attrs.evolve(plan, receive_codecs=_offered_codecs(local, plan.index))
         )
     plan = _with_remote(plan, remote)
     return plan if local is None else _with_both(plan, local, remote, exchange)
+
+
+def _offered_codecs(local: SessionDescription, index: int) -> tuple[Codec, ...]:
+    """Return the codecs that may be received before the answer to a local offer."""
+    if not RTCRtpTransceiverDirection(rtp_attributes(local, index).direction).receives:
+        return ()
+    return section_formats(local, index)
 
 
 def _with_remote(plan: MediaPlan, remote: SessionDescription) -> MediaPlan:

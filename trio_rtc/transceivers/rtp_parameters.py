@@ -133,6 +133,18 @@ class RTCRtpEncodingParameters:
 
 @strict_class
 @attrs.frozen
+class RTCEncodingOptions:
+    """Options of ``set_parameters`` for an encoding, which apply once (W3C webrtc-extensions).
+
+    Attributes:
+        key_frame: Whether the next video frame of the encoding is a keyframe.
+    """
+
+    key_frame: bool = False
+
+
+@strict_class
+@attrs.frozen
 class RTCRtpReceiveParameters:
     """The parameters of a receiver (W3C webrtc section 5.2.7)."""
 

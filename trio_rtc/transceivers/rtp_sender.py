@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Final
 
 import trio
@@ -10,7 +11,7 @@ from trio_rtc import _attrs as attrs
 from trio_rtc._environment import new_id, require_trio
 from trio_rtc._strict_names.argument_types import check_fields
 from trio_rtc._strict_names.checks import strict_class
-from trio_rtc.errors import InvalidStateError
+from trio_rtc.errors import InvalidModificationError, InvalidStateError
 from trio_rtc.protocols.rtp import RtpPacket
 from trio_rtc.protocols.rtp.packet.extensions import ExtensionMap
 from trio_rtc.protocols.rtp.packet.packet import check_csrcs
@@ -24,7 +25,7 @@ from .capabilities import capabilities_of
 from .dtmf_sender import RTCDTMFSender
 from .encodings import check_parameters
 from .media_plans import extension_parameters
-from .rtp_parameters import RTCRtcpParameters, RTCRtpCapabilities, RTCRtpSendParameters
+from .rtp_parameters import RTCEncodingOptions, RTCRtcpParameters, RTCRtpCapabilities, RTCRtpSendParameters
 from .transceiver import Transceiver
 
 
@@ -80,7 +81,8 @@ class RTCRtpSender:
     def get_parameters(self) -> RTCRtpSendParameters:
         """Return the parameters of sending; change the result and pass it to ``set_parameters``.
 
-        The result is valid for one ``set_parameters``, until the next negotiation.
+        The result is valid for one ``set_parameters`` and only until the calling task waits for anything, since W3C
+        forgets it in a queued task.
         """
         state = self._state
         if state.last_returned is None:
@@ -95,35 +97,55 @@ class RTCRtpSender:
                 state.codecs,
                 state.degradation_preference,
             )
+            forget = partial(state.forget_parameters, state.last_returned)
+            self._transceiver.context.runner.queue_task(forget)
         return attrs.evolve(
             state.last_returned, encodings=[attrs.evolve(encoding) for encoding in state.encodings]
         )
 
-    async def set_parameters(self, parameters: RTCRtpSendParameters) -> None:
+    async def set_parameters(
+        self, parameters: RTCRtpSendParameters, *, encoding_options: Sequence[RTCEncodingOptions] = ()
+    ) -> None:
         """Change the parameters of sending, without negotiation.
 
         Args:
             parameters: The last result of ``get_parameters``, changed.
+            encoding_options: What to do once with each encoding, such as sending a keyframe; empty for nothing.
 
         Raises:
-            InvalidStateError: The connection is closed, the transceiver was stopped, or ``get_parameters`` was not
-                called since the last change or negotiation.
-            InvalidModificationError: A fixed member was changed.
+            InvalidStateError: The connection is closed, the transceiver was stopped, or the task has waited for
+                something since ``get_parameters``.
+            InvalidModificationError: A fixed member was changed, or the number of options is not that of encodings.
             ValueError: A number is out of range.
         """
         require_trio("RTCRtpSender.set_parameters")
-        await trio.lowlevel.checkpoint()
+        await trio.lowlevel.checkpoint_if_cancelled()
+        self._change_parameters(parameters, encoding_options)
+        await trio.lowlevel.cancel_shielded_checkpoint()
+
+    def _change_parameters(
+        self, parameters: RTCRtpSendParameters, options: Sequence[RTCEncodingOptions]
+    ) -> None:
+        """Check and change the parameters in the turn of the scheduler in which the method is called."""
         self._transceiver.require_live()
         state = self._state
         if state.last_returned is None:
             raise InvalidStateError(
-                "call get_parameters() before set_parameters(); its result is valid for one call"
+                "call get_parameters() directly before set_parameters(); its result is valid for one call, "
+                "and only until the task waits for anything"
+            )
+        if options and len(options) != len(state.encodings):
+            raise InvalidModificationError(
+                f"encoding_options must have one element per encoding, {len(state.encodings)}, not {len(options)}"
             )
         codecs = self._transceiver.choosable_codecs()
         state.encodings = check_parameters(state.kind, parameters, state.last_returned, codecs)
         state.last_returned = None
         state.degradation_preference = parameters.degradation_preference
         self._transceiver.update_section()
+        for encoding, option in zip(state.encodings, options, strict=False):
+            if option.key_frame and encoding.active and state.kind == "video":
+                state.request_keyframe_of(encoding)
 
     async def replace_track(self, track: MediaStreamTrack | None) -> None:
         """Replace the track by another one of the same kind, or by none, without negotiation.

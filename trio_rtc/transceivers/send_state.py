@@ -133,8 +133,13 @@ class SendState:
         kept = [encoding for encoding in self.encodings if encoding.rid in accepted]
         self.encodings = kept or self.encodings[:1]
 
+    def forget_parameters(self, returned: RTCRtpSendParameters) -> None:
+        """Accept a result of ``get_parameters`` no longer (W3C webrtc section 5.2)."""
+        if self.last_returned is returned:
+            self.last_returned = None
+
     def unset_rejected_codecs(self) -> None:
-        """Unset codecs of encodings that are no longer negotiated (W3C webrtc-extensions section 5.1)."""
+        """Unset codecs of encodings that are no longer negotiated (W3C webrtc section 4.4.1.5)."""
         for encoding in self.encodings:
             if encoding.codec is not None and not any(map(encoding.codec.matches, self.codecs)):
                 encoding.codec = None
@@ -158,6 +163,10 @@ class SendState:
             self.pipeline.request_keyframe(rid)
         for queue in tuple(self.keyframe_requests):
             queue.put(rid)
+
+    def request_keyframe_of(self, encoding: RTCRtpEncodingParameters) -> None:
+        """Request a keyframe of an encoding, as the peer does."""
+        self.handle_keyframe_request(self._layer(encoding))
 
     def handle_bitrates(self, bitrates: Mapping[int, float]) -> None:
         """Distribute new target bitrates (bits per second by SSRC) to the encoder and to the application."""

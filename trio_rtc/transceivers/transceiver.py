@@ -206,7 +206,9 @@ class Transceiver:
         if final:
             send.unset_rejected_codecs()
         receive = self.receive
-        receive.negotiated, receive.codecs, receive.transport = plan, plan.receive_codecs, dtls
+        receive.negotiated, receive.transport = plan, dtls
+        # W3C webrtc section 4.4.1.5: without the direction, nothing can be received.
+        receive.codecs = plan.receive_codecs if plan.direction.receives else ()
         send.has_sent |= plan.direction.sends
 
     def disassociate(self) -> None:

@@ -14,6 +14,14 @@ partial dictionary RTCRtpEncodingParameters {
   boolean adaptivePtime = false;
 };
 
+partial dictionary RTCSetParameterOptions {
+  sequence<RTCEncodingOptions> encodingOptions = [];
+};
+
+dictionary RTCEncodingOptions {
+  boolean keyFrame = false;
+};
+
 partial dictionary RTCRtpHeaderExtensionCapability {
   RTCRtpTransceiverDirection direction = "sendrecv";
 };
