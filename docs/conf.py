@@ -22,6 +22,7 @@ extensions = [
     "public_names",
     "signaling_states",
     "w3c_names",
+    "web_platform_tests",
 ]
 exclude_patterns = ["_build"]
 nitpicky = True
