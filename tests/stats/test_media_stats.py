@@ -1,15 +1,18 @@
 """Statistics of audio and video: both ends agree, on good and bad networks."""
 
+import json
 from typing import TypeVar
 
 import attrs
 import pytest
 import trio
 
+from tests.api.w3c_coverage import definitions
 from tests.strategies.calls import FRAME_RATE, HEIGHT, LEVEL, WIDTH, Call, call, vp8_frame
 from tests.strategies.peers import WALL_CLOCK, connect, two_peers
 from trio_rtc import (
     InvalidAccessError,
+    LayerStats,
     RTCAudioSourceStats,
     RTCCodecStats,
     RTCIceCandidatePairStats,
@@ -527,3 +530,37 @@ async def test_statistics_outlive_the_connection() -> None:
         running.peers.alice.close()
         report = await running.peers.alice.get_stats()
     assert one(report, RTCOutboundRtpStreamStats, "video").frames_sent == running.video_frames
+
+
+async def test_a_report_as_json_has_the_members_of_browsers() -> None:
+    async with call(link=CLEAN) as running:
+        await running.send_audio_and_video(2)
+        report = await running.peers.alice.get_stats()
+        selected = await running.sender.get_stats()
+    dumped = json.loads(json.dumps(report.to_json()))
+    assert dumped.keys() == report.keys()
+    assert selected.to_json().keys() < dumped.keys()
+    known = definitions()
+    for name, members_of in dumped.items():
+        stats = report[name]
+        assert (members_of["id"], members_of["type"]) == (name, stats.type)
+        assert None not in members_of.values()
+        if isinstance(stats, LayerStats):
+            continue
+        idl = set(known[type(stats).__name__].members)
+        beyond = {"fecPacketsSent", "fecBytesSent", "id", "timestamp", "type"}
+        assert members_of.keys() - beyond <= idl, name
+    outbound = one(report, RTCOutboundRtpStreamStats, "video")
+    as_json = dumped[outbound.id]
+    assert as_json["packetsSent"] == outbound.packets_sent
+    assert as_json["qualityLimitationReason"] == "none"
+    assert as_json["qualityLimitationDurations"]["none"] > 1
+    assert as_json["rtxSsrc"] == outbound.rtx_ssrc
+    assert "rid" not in as_json
+    assert dumped["transport"]["dtlsState"] == "connected"
+    assert dumped["transport"]["selectedCandidatePairId"] == as_json_pair(dumped)
+
+
+def as_json_pair(dumped: dict[str, dict[str, object]]) -> object:
+    (pair,) = (each for each in dumped.values() if each["type"] == "candidate-pair")
+    return pair["id"]

@@ -31,7 +31,7 @@ def make(kind: Any, name: str, **members: Any) -> RTCStats:
 
 
 def report_of(*stats: RTCStats) -> RTCStatsReport:
-    return {each.id: each for each in stats}
+    return RTCStatsReport((each.id, each) for each in stats)
 
 
 REPORT = report_of(

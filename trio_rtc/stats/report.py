@@ -1,9 +1,10 @@
 """The statistics report, and the selection of those of a sender or receiver."""
 
-from collections.abc import Iterator
-from typing import TypeAlias
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeAlias
 
 from trio_rtc import _attrs as attrs
+from trio_rtc._strict_names.checks import strict_class
 
 from .connection_stats import (
     RTCCertificateStats,
@@ -42,8 +43,33 @@ RTCStats: TypeAlias = (
 )
 """Any object of a report."""
 
-RTCStatsReport: TypeAlias = dict[str, RTCStats]
-"""W3C's RTCStatsReport: id → statistics."""
+
+@strict_class
+class RTCStatsReport(dict[str, RTCStats]):
+    """W3C's RTCStatsReport: id → statistics (W3C webrtc section 8.3)."""
+
+    def to_json(self) -> dict[str, dict[str, Any]]:
+        """Return the report as in a browser: id → W3C's members, without those that are ``None``.
+
+        ``json.dumps`` accepts the result, and tools that read the statistics of browsers read it.
+        """
+        return {name: _to_json(stats) for name, stats in self.items()}
+
+
+def _to_json(stats: RTCStats) -> dict[str, Any]:
+    values = ((field.name, getattr(stats, field.name)) for field in attrs.fields(type(stats)))
+    return {_idl_name(name): _json_value(value) for name, value in values if value is not None}
+
+
+def _idl_name(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(map(str.capitalize, others))
+
+
+def _json_value(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _json_value(each) for name, each in value.items()}
+    return str(value) if isinstance(value, str) else value
 
 
 def references(stats: RTCStats) -> Iterator[str]:
@@ -71,4 +97,4 @@ def select_stats(report: RTCStatsReport, mid: str | None, *, sending: bool) -> R
         if name not in selected:
             selected.add(name)
             waiting.extend(references(report[name]))
-    return {name: stats for name, stats in report.items() if name in selected}
+    return RTCStatsReport((name, stats) for name, stats in report.items() if name in selected)

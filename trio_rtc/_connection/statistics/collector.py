@@ -40,7 +40,7 @@ class StatsCollector:
         """Return the present statistics."""
         await trio.lowlevel.checkpoint()
         moment = Moment(trio.current_time(), self.wall_clock() * 1000)
-        return {stats.id: stats for stats in self._all(moment)}
+        return RTCStatsReport((stats.id, stats) for stats in self._all(moment))
 
     async def collect_section(self, mid: str | None, sending: bool) -> RTCStatsReport:
         """Return the statistics of one media section and direction; empty for ``None`` as ``mid``."""
