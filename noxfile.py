@@ -25,7 +25,7 @@ TYPED_TESTS = [
     *(f"tests/{name}" for name in ("api", "connection", "data_channels", "jsep", "pipeline", "stats")),
     *(f"tests/{name}" for name in ("tracks", "transceivers", "transports", "signaling", "testing")),
     *(f"tests/{name}" for name in ("cli", "docs", "examples", "benchmarks", "scenarios", "interop", "netns")),
-    *(f"tests/{name}" for name in ("fuzzing", "lint", "mutation", "strategies", "typing")),
+    *(f"tests/{name}" for name in ("fuzzing", "identity", "lint", "mutation", "strategies", "typing")),
     *(f"tests/protocols/{core}" for core in ("bandwidth_estimation", "datachannel", "dtls", "ice", "mdns")),
     *(f"tests/protocols/{core}" for core in ("rtcp", "sctp", "sdp", "stun")),
 ]

@@ -14,6 +14,7 @@ from .enums import (
     RTCDtlsRole,
     RTCDtlsTransportState,
     RTCErrorDetailType,
+    RTCErrorDetailTypeIdp,
     RTCIceCandidateType,
     RTCIceComponent,
     RTCIceConnectionState,
@@ -55,6 +56,15 @@ from .events import (
     RTCErrorEvent,
     RTCPeerConnectionIceErrorEvent,
     RTCPeerConnectionIceEvent,
+)
+from .identity import (
+    IdentityOptions,
+    RTCIdentityAssertion,
+    RTCIdentityAssertionResult,
+    RTCIdentityProvider,
+    RTCIdentityProviderDetails,
+    RTCIdentityProviderOptions,
+    RTCIdentityValidationResult,
 )
 from .jsep import OpusParameters, SessionOptions
 from .peer_connection import RTCPeerConnection
@@ -131,6 +141,7 @@ __all__ = [
     "EventTarget",
     "ReceivedTelephoneEvent",
     "IceOptions",
+    "IdentityOptions",
     "InterfaceAddress",
     "InvalidAccessError",
     "InvalidCharacterError",
@@ -173,6 +184,7 @@ __all__ = [
     "RTCEncodingOptions",
     "RTCError",
     "RTCErrorDetailType",
+    "RTCErrorDetailTypeIdp",
     "RTCErrorEvent",
     "RTCIceCandidate",
     "RTCIceCandidatePair",
@@ -192,6 +204,12 @@ __all__ = [
     "RTCIceTransport",
     "RTCIceTransportPolicy",
     "RTCIceTransportState",
+    "RTCIdentityAssertion",
+    "RTCIdentityAssertionResult",
+    "RTCIdentityProvider",
+    "RTCIdentityProviderDetails",
+    "RTCIdentityProviderOptions",
+    "RTCIdentityValidationResult",
     "RTCInboundRtpStreamStats",
     "RTCMediaSourceStats",
     "RTCOutboundRtpStreamStats",

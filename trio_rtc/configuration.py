@@ -8,7 +8,7 @@ from trio_rtc import _attrs as attrs
 from ._strict_names.checks import strict_class
 from .certificate import RTCCertificate
 from .enums import RTCBundlePolicy, RTCIceTransportPolicy, RTCRtcpMuxPolicy, member_of
-from .errors import InvalidAccessError, NotSupportedError, SyntaxError
+from .errors import InvalidAccessError, SyntaxError
 from .protocols.ice import IceServer
 
 
@@ -89,13 +89,13 @@ class RTCConfiguration:
         bundle_policy: Which sections of an offer are usable without BUNDLE. All share one transport if the peer
             bundles.
         rtcp_mux_policy: ``require`` is the only value.
-        peer_identity: Obsolete; only ``None``.
+        peer_identity: The target peer identity, ``user@domain`` (W3C webrtc-identity): remote descriptions without a
+            valid assertion of it are refused. The providers are in ``Settings.identity``.
         certificates: Certificates, of which the first is used; by default a new one is generated for this
             connection.
         ice_candidate_pool_size: 0 to 255. Accepted; candidates are gathered when descriptions are set.
 
     Raises:
-        NotSupportedError: ``peer_identity`` is set.
         TypeError: A member has the wrong type, is no member of its enumeration, or is out of range.
     """
 
@@ -114,7 +114,3 @@ class RTCConfiguration:
         default=(), converter=_certificate_tuple, validator=_all_instances_of(RTCCertificate)
     )
     ice_candidate_pool_size: int = attrs.field(default=0, validator=_ice_candidate_pool_size)
-
-    def __attrs_post_init__(self) -> None:
-        if self.peer_identity is not None:
-            raise NotSupportedError("peer_identity is not supported")

@@ -27,6 +27,19 @@ class RTCErrorDetailType(StrEnum):
     HARDWARE_ENCODER_ERROR = "hardware-encoder-error"
 
 
+class RTCErrorDetailTypeIdp(StrEnum):
+    """The kind of failure of an identity provider in an ``RTCError`` (W3C webrtc-identity section 7)."""
+
+    IDP_BAD_SCRIPT_FAILURE = "idp-bad-script-failure"
+    IDP_EXECUTION_FAILURE = "idp-execution-failure"
+    IDP_LOAD_FAILURE = "idp-load-failure"
+    IDP_NEED_LOGIN = "idp-need-login"
+    IDP_TIMEOUT = "idp-timeout"
+    IDP_TLS_FAILURE = "idp-tls-failure"
+    IDP_TOKEN_EXPIRED = "idp-token-expired"  # noqa: S105 - no password
+    IDP_TOKEN_INVALID = "idp-token-invalid"  # noqa: S105 - no password
+
+
 class RTCSignalingState(StrEnum):
     """The state of the offer/answer exchange (W3C webrtc section 4.3.1)."""
 

@@ -5,7 +5,7 @@ Where W3C throws ``TypeError`` Python's ``TypeError`` is raised, where it throws
 ``trio.BrokenResourceError`` (closed by a failure or by the peer), ``trio.EndOfChannel``.
 """
 
-from .enums import RTCErrorDetailType
+from .enums import RTCErrorDetailType, RTCErrorDetailTypeIdp
 
 
 class ProtocolError(Exception):
@@ -54,7 +54,7 @@ class OperationError(DOMException):
 
 
 class RTCError(OperationError):
-    """An error with details of WebRTC (W3C webrtc section 11).
+    """An error with details of WebRTC (W3C webrtc section 11, webrtc-identity section 7).
 
     Attributes:
         error_detail: The kind of failure.
@@ -62,17 +62,23 @@ class RTCError(OperationError):
         sctp_cause_code: For ``sctp-failure``: the cause code of the ABORT chunk, RFC 9260 section 3.3.10.
         received_alert: For ``dtls-failure``: the DTLS alert that the peer sent.
         sent_alert: For ``dtls-failure``: the DTLS alert sent to the peer.
+        http_request_status_code: For ``idp-load-failure``: the HTTP status of the response.
+        idp_login_url: For ``idp-need-login``: the page on which the user can log in.
+        idp_error_info: Information of the identity provider, in a form of its own.
     """
 
     def __init__(
         self,
-        error_detail: RTCErrorDetailType,
+        error_detail: RTCErrorDetailType | RTCErrorDetailTypeIdp,
         message: str = "",
         *,
         sdp_line_number: int | None = None,
         sctp_cause_code: int | None = None,
         received_alert: int | None = None,
         sent_alert: int | None = None,
+        http_request_status_code: int | None = None,
+        idp_login_url: str | None = None,
+        idp_error_info: str | None = None,
     ) -> None:
         super().__init__(message or error_detail.value)
         self.error_detail = error_detail
@@ -80,6 +86,9 @@ class RTCError(OperationError):
         self.sctp_cause_code = sctp_cause_code
         self.received_alert = received_alert
         self.sent_alert = sent_alert
+        self.http_request_status_code = http_request_status_code
+        self.idp_login_url = idp_login_url
+        self.idp_error_info = idp_error_info
 
     @property
     def name(self) -> str:

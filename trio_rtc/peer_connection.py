@@ -1,12 +1,13 @@
 """RTCPeerConnection (W3C webrtc section 4.4), whose lifetime ends with its ``async with`` block."""
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType, TracebackType
 from typing import Any, overload
 
 import trio
 
+from . import _attrs as attrs
 from ._connection.assembly import ConnectionAssembly
 from ._connection.connection_scope import ConnectionScope
 from ._connection.negotiation import as_candidate, as_description, as_local_description
@@ -30,6 +31,7 @@ from .enums import (
 from .errors import InvalidAccessError, InvalidModificationError, InvalidStateError
 from .event_target import EventHandler, EventTarget, HandlerRunner
 from .events import Event, RTCPeerConnectionIceErrorEvent, RTCPeerConnectionIceEvent
+from .identity import RTCIdentityAssertion, RTCIdentityProviderOptions
 from .stats import RTCStatsReport
 from .tracks.media_stream import MediaStream, MediaStreamEvent
 from .tracks.media_stream_track import MediaStreamTrack
@@ -107,7 +109,8 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         settings = settings or Settings()
         self._entered = False
         self._local_streams: dict[str, MediaStream] = {}
-        self._parts = ConnectionAssembly(self, self._runner, configuration or RTCConfiguration(), settings)
+        configuration = configuration or RTCConfiguration()
+        self._parts = ConnectionAssembly(self, self._runner, configuration, settings, self.close)
         self._scope = ConnectionScope(settings.close_timeout)
         self._block: contextlib.AbstractAsyncContextManager[None] | None = None
 
@@ -239,6 +242,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
 
         Raises:
             InvalidStateError: The connection is closed.
+            RTCError: The identity provider has failed.
             trio.ClosedResourceError: The connection was closed during the operation.
         """
         require_trio("RTCPeerConnection.create_offer")
@@ -280,6 +284,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
 
         Raises:
             InvalidStateError: There is no offer to answer, or the connection is closed.
+            RTCError: The identity provider has failed.
             trio.ClosedResourceError: The connection was closed during the operation.
         """
         require_trio("RTCPeerConnection.create_answer")
@@ -336,7 +341,9 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
             RTCError: The SDP does not parse; ``sdp_line_number`` is the number of the line.
             InvalidStateError: The description is invalid in the signaling state, or the connection is closed.
             InvalidAccessError: The description lacks required information, such as a fingerprint or ICE credentials.
-            OperationError: The description needs a new DTLS association, which is not supported.
+            OperationError: The description needs a new DTLS association, which is not supported, or the peer's identity
+                is not the target peer identity; an ``RTCError`` if the identity provider has failed.
+            InvalidModificationError: The peer's identity is not the one validated before; the connection is closed.
             trio.ClosedResourceError: The connection was closed during the operation.
         """
         require_trio("RTCPeerConnection.set_remote_description")
@@ -459,7 +466,8 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
 
         Raises:
             InvalidStateError: The connection is closed.
-            InvalidModificationError: Certificates, a policy or the pool size differ and can no longer be changed.
+            InvalidModificationError: Certificates, a policy, the pool size or the peer identity differ, and can no
+                longer be changed.
         """
         self._require_open()
         new, old = configuration or RTCConfiguration(), self._parts.negotiation.configuration
@@ -476,7 +484,15 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
                 "ice_candidate_pool_size cannot be changed after set_local_description(); it must be "
                 f"{old.ice_candidate_pool_size}, not {new.ice_candidate_pool_size}"
             )
-        self._parts.negotiation.configuration = new
+        target = self._parts.identity.target
+        if new.peer_identity is not None and new.peer_identity != target:
+            raise InvalidModificationError(
+                f"peer_identity must be the target peer identity {target!r}, not {new.peer_identity!r}"
+            )
+        # W3C's target peer identity cannot be changed once it is set.
+        self._parts.negotiation.configuration = attrs.evolve(
+            new, peer_identity=new.peer_identity or old.peer_identity
+        )
 
     @staticmethod
     async def generate_certificate(
@@ -498,6 +514,73 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
             await trio.lowlevel.checkpoint()
             return generate_certificate(key_generation_algorithm)
         return await trio.to_thread.run_sync(generate_certificate, key_generation_algorithm)
+
+    # -- identity ----------------------------------------------------------------------------------------------------
+
+    @property
+    def peer_identity(self) -> Awaitable[RTCIdentityAssertion]:
+        """The validated identity of the peer, to be awaited (W3C webrtc-identity section 8).
+
+        It resolves once, when an assertion in a remote description was validated, and stays the same. If validation
+        fails, it is rejected with ``OperationError``, which is an ``RTCError`` if the provider has failed; without a
+        target peer identity, this property then returns another awaitable. It is rejected with
+        ``trio.ClosedResourceError`` when the connection is closed before.
+        """
+        return self._parts.identity.promise
+
+    @property
+    def idp_login_url(self) -> str | None:
+        """The page on which the user can log in, from the identity provider that failed last."""
+        return self._parts.identity.login_url
+
+    @property
+    def idp_error_info(self) -> str | None:
+        """Information of the identity provider that failed last, in a form of its own."""
+        return self._parts.identity.error_info
+
+    @strict_arguments
+    def set_identity_provider(
+        self,
+        provider: str,
+        *,
+        protocol: str = "default",
+        username_hint: str | None = None,
+        peer_identity: str | None = None,
+    ) -> None:
+        """Set the identity provider of this side (W3C webrtc-identity section 8).
+
+        Offers and answers created afterwards have an assertion of it (``a=identity``). It is looked up in
+        ``Settings.identity`` when an assertion is needed.
+
+        Args:
+            provider: Domain of the provider.
+            protocol: Its protocol.
+            username_hint: The user for whom assertions are requested.
+            peer_identity: The identity of the peer, for providers that bind assertions to it; by default the
+                ``peer_identity`` of the configuration.
+
+        Raises:
+            InvalidStateError: The connection is closed.
+            SyntaxError: The protocol contains a slash or a backslash, or the domain is malformed.
+        """
+        self._require_open()
+        options = RTCIdentityProviderOptions(protocol, username_hint, peer_identity)
+        self._parts.identity.set_provider(provider, options)
+
+    async def get_identity_assertion(self) -> str:
+        """Return an assertion of this side's identity, as in ``a=identity`` (W3C webrtc-identity section 8).
+
+        It is kept for offers and answers, which request one themselves if this was not called.
+
+        Raises:
+            InvalidStateError: The connection is closed, or no identity provider is set.
+            RTCError: The identity provider has failed.
+            trio.ClosedResourceError: The connection was closed during the operation.
+        """
+        require_trio("RTCPeerConnection.get_identity_assertion")
+        self._require_open()
+        await trio.lowlevel.checkpoint()
+        return await self._parts.identity.request()
 
     # -- audio and video -----------------------------------------------------------------------------------------
 

@@ -75,6 +75,7 @@ ENTRIES: dict[str, Callable[[], Awaitable[object]]] = {
     "RTCPeerConnection.add_ice_candidate": lambda: peer_connection().add_ice_candidate(),
     "RTCPeerConnection.get_stats": lambda: peer_connection().get_stats(),
     "RTCPeerConnection.aclose": lambda: peer_connection().aclose(),
+    "RTCPeerConnection.get_identity_assertion": lambda: peer_connection().get_identity_assertion(),
     "RTCPeerConnection.gathering_complete": lambda: peer_connection().gathering_complete(),
     "RTCPeerConnection.peer_closed": lambda: peer_connection().peer_closed(),
     "RTCPeerConnection.generate_certificate": RTCPeerConnection.generate_certificate,

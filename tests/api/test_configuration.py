@@ -10,7 +10,6 @@ from tests.strategies.scenarios import messages_pass
 from trio_rtc import (
     InvalidAccessError,
     InvalidModificationError,
-    NotSupportedError,
     RTCConfiguration,
     RTCError,
     RTCIceServer,
@@ -58,9 +57,10 @@ def test_members_of_the_wrong_type_or_out_of_range(members: dict[str, Any]) -> N
         RTCConfiguration(**members)
 
 
-def test_peer_identity_is_not_supported() -> None:
-    with pytest.raises(NotSupportedError):
-        RTCConfiguration(peer_identity="bob@example.org")
+def test_peer_identity_is_a_text() -> None:
+    assert RTCConfiguration(peer_identity="bob@example.org").peer_identity == "bob@example.org"
+    with pytest.raises(TypeError, match="'peer_identity' must be a str or None"):
+        RTCConfiguration(peer_identity=1)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 
 import trio_rtc
 from trio_rtc import errors
-from trio_rtc.enums import RTCErrorDetailType
+from trio_rtc.enums import RTCErrorDetailType, RTCErrorDetailTypeIdp
 
 NAMED = [
     each
@@ -30,8 +30,10 @@ def test_an_rtc_error_is_an_operation_error_by_name() -> None:
     assert error.sctp_cause_code is None
 
 
-@pytest.mark.parametrize("detail", list(RTCErrorDetailType))
-def test_without_a_message_an_rtc_error_shows_its_detail(detail: RTCErrorDetailType) -> None:
+@pytest.mark.parametrize("detail", [*RTCErrorDetailType, *RTCErrorDetailTypeIdp])
+def test_without_a_message_an_rtc_error_shows_its_detail(
+    detail: RTCErrorDetailType | RTCErrorDetailTypeIdp,
+) -> None:
     assert str(errors.RTCError(detail)) == detail.value
 
 

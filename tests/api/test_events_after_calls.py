@@ -159,6 +159,7 @@ CALLS = [
     Call("RTCPeerConnection.create_data_channel", lambda w: w.pc.create_data_channel("b"), ("new: open",)),
     Call("RTCPeerConnection.restart_ice", lambda w: w.pc.restart_ice(), NEGOTIATION),
     Call("RTCPeerConnection.set_configuration", lambda w: w.pc.set_configuration(RTCConfiguration())),
+    Call("RTCPeerConnection.set_identity_provider", lambda w: w.pc.set_identity_provider("example.org")),
     Call("RTCPeerConnection.add_track", lambda w: w.pc.add_track(open_media_track("video")[1]), NEGOTIATION),
     Call("RTCPeerConnection.remove_track", lambda w: w.pc.remove_track(w.sender), NEGOTIATION),
     Call("RTCPeerConnection.add_transceiver", lambda w: w.pc.add_transceiver("video"), NEGOTIATION),

@@ -16,7 +16,6 @@ class Status(StrEnum):
     """Availability of a member."""
 
     PRESENT = "yes"
-    IDENTITY = "no: WebRTC Identity"
     NOT_KNOWN = "no: not measured"
 
 
@@ -29,17 +28,6 @@ class Member:
     python_name: str
     status: Status
 
-
-IDENTITY = {
-    "RTCPeerConnection": {
-        "setIdentityProvider",
-        "getIdentityAssertion",
-        "peerIdentity",
-        "idpLoginUrl",
-        "idpErrorInfo",
-    },
-}
-"""Members of WebRTC Identity, by interface: only Firefox has them, and no identity provider is left."""
 
 _CONGESTION_MARKS = {
     "packetsReceivedWithEct1",
@@ -83,6 +71,7 @@ NOT_KNOWN = {
 """Statistics without a source here, by dictionary. W3C leaves out unknown ones, too."""
 
 KEYWORDS_OF = {
+    "RTCIdentityProviderOptions": "RTCPeerConnection.set_identity_provider",
     "RTCOfferOptions": "RTCPeerConnection.create_offer",
     "RTCRtpTransceiverInit": "RTCPeerConnection.add_transceiver",
     "RTCSetParameterOptions": "RTCRtpSender.set_parameters",
@@ -137,8 +126,6 @@ def members(definition: Definition) -> Iterator[Member]:
     """Return the definition's own members under their rule-given names."""
     for idl_name in definition.members:
         status = Status.PRESENT
-        if idl_name in IDENTITY.get(definition.name, ()):
-            status = Status.IDENTITY
-        elif idl_name in NOT_KNOWN.get(definition.name, ()):
+        if idl_name in NOT_KNOWN.get(definition.name, ()):
             status = Status.NOT_KNOWN
         yield Member(definition.name, idl_name, python_name(idl_name), status)

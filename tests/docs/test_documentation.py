@@ -15,7 +15,7 @@ import trio.testing
 import trio_rtc
 from tests.strategies.page_stages import scene, watch
 from tests.strategies.pages import PAGES, ROOT
-from trio_rtc import codecs, media, signaling, testing
+from trio_rtc import codecs, identity, media, signaling, testing
 from trio_rtc.protocols.sdp import SdpOptions
 
 _PYTHON = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
@@ -122,7 +122,9 @@ def test_members_and_keywords_in_code_exist(page: Path, block: str) -> None:
                 )
 
 
-@pytest.mark.parametrize("package", [trio_rtc, codecs, media, signaling, testing], ids=lambda it: it.__name__)
+@pytest.mark.parametrize(
+    "package", [trio_rtc, codecs, identity, media, signaling, testing], ids=lambda it: it.__name__
+)
 def test_the_reference_has_every_public_name(package: ModuleType) -> None:
     pages = "\n".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs/reference").glob("*.md"))
     single = re.findall(r"auto(?:class|function|data):: ([\w.]+)", pages)

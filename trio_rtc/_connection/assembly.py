@@ -3,6 +3,8 @@
 Each part has references to the parts below it. ``ConnectionContext`` has the state that all of them share.
 """
 
+from collections.abc import Callable
+
 from trio_rtc import _attrs as attrs
 from trio_rtc._environment import default_wall_clock, new_rng
 from trio_rtc.certificate import choose_certificate, core_certificate
@@ -20,6 +22,7 @@ from trio_rtc.transports.stack import StackDelegate, TransportStack
 
 from .bundle_transports import BundleTransports
 from .connection_states import ConnectionStates
+from .identity import ConnectionIdentity
 from .media_engine import MediaEngine, can_decode
 from .negotiation import Negotiation
 from .negotiation_methods import NegotiationMethods
@@ -34,6 +37,7 @@ class ConnectionAssembly:
         runner: Runs event handlers.
         configuration: W3C's configuration.
         settings: Settings that W3C does not have.
+        close: Closes the peer connection.
 
     Attributes:
         context: The state that the parts share.
@@ -43,6 +47,7 @@ class ConnectionAssembly:
         states: The states of the connection.
         transports: The transports, one for each bundle.
         negotiation: Creates and applies descriptions.
+        identity: The identities of both sides.
         methods: W3C's chained methods.
         statistics: Collects the report.
 
@@ -51,7 +56,12 @@ class ConnectionAssembly:
     """
 
     def __init__(
-        self, target: EventTarget, runner: HandlerRunner, configuration: RTCConfiguration, settings: Settings
+        self,
+        target: EventTarget,
+        runner: HandlerRunner,
+        configuration: RTCConfiguration,
+        settings: Settings,
+        close: Callable[[], None],
     ) -> None:
         rng = settings.rng or new_rng()
         wall_clock = settings.wall_clock or default_wall_clock()
@@ -94,7 +104,15 @@ class ConnectionAssembly:
             self.transceivers,
             self.media,
         )
-        self.methods = NegotiationMethods(self.negotiation, context)
+        self.identity = ConnectionIdentity(
+            context,
+            settings.identity,
+            self.negotiation.fingerprints,
+            configured=lambda: self.negotiation.configuration.peer_identity,
+            remote=self.negotiation.remote_description,
+            close=close,
+        )
+        self.methods = NegotiationMethods(self.negotiation, context, self.identity)
         self.statistics = StatsCollector(
             self.transports,
             self.channels,
@@ -110,6 +128,7 @@ class ConnectionAssembly:
     def close(self) -> None:
         """Close all parts at once and without events; the transports run until the peer has been notified."""
         self.methods.close()
+        self.identity.close()
         self.transceivers.close()
         self.context.close()
         self.states.close()

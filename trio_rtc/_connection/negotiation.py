@@ -32,7 +32,7 @@ from trio_rtc.jsep import (
 from trio_rtc.jsep.transceivers import LocalTransceiver
 from trio_rtc.protocols.dtls import DtlsRole, Fingerprint
 from trio_rtc.protocols.ice import Candidate, IceParameters, IceRole, IceServer, UnusableCandidate
-from trio_rtc.protocols.sdp import media_mid, transport_attributes
+from trio_rtc.protocols.sdp import SessionDescription, media_mid, transport_attributes
 from trio_rtc.transceivers.transceiver_table import TransceiverTable
 from trio_rtc.transports.rtc_transports import RTCDtlsTransport
 from trio_rtc.transports.settings import Settings
@@ -69,6 +69,7 @@ class Negotiation:
         transceivers: The transceivers.
         media: Configures RTP.
         can_trickle: W3C's ``canTrickleIceCandidates``.
+        assertion: Value of ``a=identity`` in created descriptions; ``None`` for no assertion.
     """
 
     session: JsepSession
@@ -80,6 +81,7 @@ class Negotiation:
     transceivers: TransceiverTable
     media: MediaEngine
     can_trickle: bool | None = None
+    assertion: str | None = attrs.field(default=None, repr=False)
     # The MID of the data channels' section after the last negotiation.
     _data_mid: str | None = None
     _data_closed: bool = False
@@ -156,6 +158,7 @@ class Negotiation:
             transceivers=transceivers,
             bundle_policy=self.configuration.bundle_policy,
             further=locals_by_number,
+            identity=self.assertion,
         )
 
     def _prepare_generation(self, restarting: Collection[int]) -> list[BundleTransport]:
@@ -183,13 +186,16 @@ class Negotiation:
         return LocalTransport(
             parameters.username_fragment,
             parameters.password,
-            fingerprints=tuple(
-                (fingerprint.algorithm, fingerprint.value.upper())
-                for fingerprint in self.certificate.get_fingerprints()
-            ),
+            fingerprints=self.fingerprints,
             candidates=tuple(candidates),
             candidates_complete=complete,
         )
+
+    @property
+    def fingerprints(self) -> tuple[tuple[str, str], ...]:
+        """Pairs of hash function and digest of the local certificate."""
+        found = self.certificate.get_fingerprints()
+        return tuple((fingerprint.algorithm, fingerprint.value.upper()) for fingerprint in found)
 
     def request_ice_restart(self) -> None:
         """Replace the local ICE credentials in the next negotiation (W3C webrtc section 4.4.2, ``restartIce``)."""
@@ -228,12 +234,29 @@ class Negotiation:
         in_glare = self.session.signaling_state is RTCSignalingState.HAVE_LOCAL_OFFER
         if description.type is not RTCSdpType.OFFER or not in_glare:
             return False
+        self.preview_remote(description)
+        return True
+
+    def remote_description(self) -> SessionDescription | None:
+        """Return the present remote description, parsed."""
+        remote = self.session.remote_description
+        return None if remote is None else remote.parsed
+
+    def preview_remote(self, description: RTCSessionDescription) -> SessionDescription:
+        """Return a remote description as it would be applied, a colliding local offer rolled back; change nothing.
+
+        Raises:
+            RTCError: The description would be rejected; also the errors of ``JsepSession.apply_remote``.
+        """
         # A session has only immutable values, so a copy can be used for validation.
         session = copy.copy(self.session)
-        session.apply_local(RTCSdpType.ROLLBACK)
+        in_glare = session.signaling_state is RTCSignalingState.HAVE_LOCAL_OFFER
+        if description.type is RTCSdpType.OFFER and in_glare:
+            session.apply_local(RTCSdpType.ROLLBACK)
         transceivers = self.transceivers.to_jsep()
         self._check_fingerprints(session.apply_remote(description.type, description.sdp, transceivers))
-        return True
+        assert session.remote_description is not None
+        return session.remote_description.parsed
 
     def apply_remote(self, description: RTCSessionDescription) -> ApplyResult:
         """Apply a remote description to the session, the transports and the transceivers."""

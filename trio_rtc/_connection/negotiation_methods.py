@@ -1,12 +1,18 @@
 """W3C's chained negotiation methods (webrtc section 4.4.1.2) and the signaling state."""
 
+from collections.abc import Collection
+
 from trio_rtc.descriptions import RTCSessionDescription
 from trio_rtc.enums import RTCSdpType, RTCSignalingState
 from trio_rtc.jsep import ApplyResult
 from trio_rtc.transceivers.connection_context import ConnectionContext
 
+from .identity import ConnectionIdentity
 from .negotiation import CandidateInit, Negotiation
 from .rtp_loading import load_rtp
+
+_OFFERABLE = (RTCSignalingState.STABLE, RTCSignalingState.HAVE_LOCAL_OFFER)
+_ANSWERABLE = (RTCSignalingState.HAVE_REMOTE_OFFER, RTCSignalingState.HAVE_LOCAL_PRANSWER)
 
 
 class NegotiationMethods:
@@ -15,13 +21,17 @@ class NegotiationMethods:
     Args:
         negotiation: Creates and applies descriptions.
         context: The connection.
+        identity: Its identities.
 
     Attributes:
         signaling_state: W3C's ``[[SignalingState]]``.
     """
 
-    def __init__(self, negotiation: Negotiation, context: ConnectionContext) -> None:
+    def __init__(
+        self, negotiation: Negotiation, context: ConnectionContext, identity: ConnectionIdentity
+    ) -> None:
         self._negotiation = negotiation
+        self._identity = identity
         self._context = context
         self._chain = context.chain
         self.signaling_state = RTCSignalingState.STABLE
@@ -50,6 +60,7 @@ class NegotiationMethods:
             trio.ClosedResourceError: The connection was closed during the operation; also for the other operations.
         """
         async with self._chain.operation():
+            await self._request_assertion(_OFFERABLE)
             return self._negotiation.create_offer(ice_restart=ice_restart)
 
     async def create_answer(self) -> RTCSessionDescription:
@@ -59,12 +70,15 @@ class NegotiationMethods:
             InvalidStateError: There is no offer to answer.
         """
         async with self._chain.operation():
+            await self._request_assertion(_ANSWERABLE)
             return self._negotiation.create_answer()
 
     async def set_local_description(self, kind: RTCSdpType | None, sdp: str) -> None:
         """Apply a local description as a chained operation; missing parts are created then."""
         async with self._chain.operation():
             await self._load_media("")
+            if kind is not RTCSdpType.ROLLBACK and not sdp:
+                await self._request_assertion((*_OFFERABLE, *_ANSWERABLE))
             # No checkpoint from here to the caller, which gets the description before any candidate event.
             self._applied(self._negotiation.apply_local(self._negotiation.complete(kind, sdp)))
             self._negotiation.transports.wake()
@@ -73,11 +87,15 @@ class NegotiationMethods:
         """Apply a remote description as a chained operation; a colliding local offer is rolled back."""
         async with self._chain.operation():
             await self._load_media(description.sdp)
+            await self._validate_identity(description)
             if self._negotiation.collides(description):
                 rollback = RTCSessionDescription(RTCSdpType.ROLLBACK)
                 self._applied(self._negotiation.apply_local(rollback))
                 self._chain.check_open()
             self._applied(self._negotiation.apply_remote(description))
+            remote = self._negotiation.remote_description()
+            if remote is not None and description.type is not RTCSdpType.ROLLBACK:
+                self._identity.validate_later(remote)
             self._negotiation.transports.wake()
 
     async def add_ice_candidate(self, candidate: CandidateInit) -> None:
@@ -90,6 +108,18 @@ class NegotiationMethods:
         """Import RTP before the first description with audio or video."""
         if self._negotiation.transceivers.records or "m=audio" in sdp or "m=video" in sdp:
             await load_rtp()
+            self._chain.check_open()
+
+    async def _request_assertion(self, states: Collection[RTCSignalingState]) -> None:
+        """Request an assertion of the local identity, if one is needed for a description in the signaling state."""
+        if self._negotiation.session.signaling_state in states:
+            self._negotiation.assertion = await self._identity.for_description()
+            self._chain.check_open()
+
+    async def _validate_identity(self, description: RTCSessionDescription) -> None:
+        """Validate the identity in a remote description, if there is a target peer identity."""
+        if self._identity.target is not None and description.type is not RTCSdpType.ROLLBACK:
+            await self._identity.validate(self._negotiation.preview_remote(description))
             self._chain.check_open()
 
     def _applied(self, applied: ApplyResult) -> None:

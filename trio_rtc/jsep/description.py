@@ -96,6 +96,7 @@ class LocalMedia:
         bundle_policy: Which sections of an offer are not bundle-only (RFC 9429 section 4.1.1).
         further: Local ends of the transports beyond the first, by number (``TransportPlan.number``). A section offered
             by the peer on a transport that is missing here is rejected; a local one shares another transport.
+        identity: Value of ``a=identity`` (RFC 8827 section 5); ``None`` for no assertion.
     """
 
     data_channels: bool
@@ -109,6 +110,7 @@ class LocalMedia:
     transceivers: tuple[LocalTransceiver, ...] = ()
     bundle_policy: RTCBundlePolicy = RTCBundlePolicy.BALANCED
     further: Mapping[int, LocalTransport] = attrs.field(factory=dict)
+    identity: str | None = attrs.field(default=None, repr=False)
 
     def has_transport(self, number: int) -> bool:
         """Return whether there is a local end of a transport."""

@@ -345,6 +345,8 @@ def _description(
     if local.ice_lite:
         attributes.append(Attribute("ice-lite"))
     attributes.append(Attribute("msid-semantic", "WMS *"))
+    if local.identity is not None:
+        attributes.append(Attribute("identity", local.identity))
     return SessionDescription(origin, attributes=tuple(attributes), media=tuple(sections))
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from trio_rtc import _attrs as attrs
 from trio_rtc._strict_names.checks import strict_class
+from trio_rtc.identity import IdentityOptions
 from trio_rtc.jsep import OpusParameters, SessionOptions
 from trio_rtc.protocols.datachannel import DataChannelOptions
 from trio_rtc.protocols.dtls import DtlsOptions
@@ -57,6 +58,7 @@ class Settings:
         sctp: Options of SCTP.
         data_channels: Options of the data channel core.
         rtp: Options of RTP: repair, buffers, congestion control.
+        identity: Identity providers (W3C webrtc-identity).
         opus: Opus parameters requested from the peer, unless set by ``RTCRtpTransceiver.set_opus_parameters``.
         decode: Whether received tracks return decoded frames; ``None``: if the extra ``media`` is installed.
         video_decoder: Options of video decoding, such as the maximum frame size; ``None``: the defaults.
@@ -82,6 +84,7 @@ class Settings:
     sctp: SctpOptions = attrs.field(factory=SctpOptions)
     data_channels: DataChannelOptions = attrs.field(factory=DataChannelOptions)
     rtp: RtpOptions = attrs.field(factory=RtpOptions)
+    identity: IdentityOptions = attrs.field(factory=IdentityOptions)
     opus: OpusParameters = attrs.field(
         factory=OpusParameters, validator=attrs.validators.instance_of(OpusParameters)
     )

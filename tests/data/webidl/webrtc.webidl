@@ -1,5 +1,5 @@
 // The interfaces and dictionaries of "WebRTC: Real-Time Communication in Browsers" (W3C Recommendation), with the
-// partial ones of "WebRTC Priority Control API" and "WebRTC Identity", and the members that browsers still carry
+// partial ones of "WebRTC Priority Control API", and the members that browsers still carry
 // although the specification calls them legacy or has dropped them (marked "Obsolete" here).
 // Extended attributes that say nothing about names ([Exposed], [SameObject], ...) are left out.
 
@@ -480,20 +480,6 @@ dictionary RTCDataChannelEventInit : EventInit {
 
 partial interface RTCPeerConnection {
   Promise<RTCStatsReport> getStats(optional MediaStreamTrack? selector = null);
-};
-
-// --- Identity ("WebRTC Identity", which no browser but Firefox has)
-
-partial interface RTCPeerConnection {
-  undefined setIdentityProvider(DOMString provider, optional RTCIdentityProviderOptions options = {});
-  Promise<DOMString> getIdentityAssertion();
-  readonly attribute Promise<RTCIdentityAssertion> peerIdentity;
-  readonly attribute DOMString? idpLoginUrl;
-  readonly attribute DOMString? idpErrorInfo;
-};
-
-partial dictionary RTCConfiguration {
-  DOMString peerIdentity;
 };
 
 // --- Errors
