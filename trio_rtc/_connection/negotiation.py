@@ -124,13 +124,16 @@ class Negotiation:
 
     def complete(self, type: RTCSdpType | None, sdp: str) -> RTCSessionDescription:
         """Add missing members to the argument of ``set_local_description`` (W3C webrtc section 4.4.2)."""
-        if type is None:
-            offers = self.session.signaling_state in _OFFER_STATES
-            type = RTCSdpType.OFFER if offers else RTCSdpType.ANSWER
+        type = type or self._default_type()
         if sdp or type is RTCSdpType.ROLLBACK:
             return RTCSessionDescription(type, sdp)
         created = self.create_offer(ice_restart=False) if type is RTCSdpType.OFFER else self.create_answer()
         return RTCSessionDescription(type, created.sdp)
+
+    def _default_type(self) -> RTCSdpType:
+        """Return the type of a local description without one (W3C webrtc section 4.4.2)."""
+        offers = self.session.signaling_state in _OFFER_STATES
+        return RTCSdpType.OFFER if offers else RTCSdpType.ANSWER
 
     def _local_media(
         self, transceivers: tuple[LocalTransceiver, ...], restarting: Collection[int]
@@ -208,6 +211,31 @@ class Negotiation:
             self.transceivers.to_jsep(),
             data_channels=bool(self.states.channels.channels),
             ice_restart=bool(self._credentials_to_replace),
+        )
+
+    # -- checks when a method begins ----------------------------------------------------------------------------
+
+    def check_offerable(self) -> None:
+        """Raise ``InvalidStateError`` unless an offer can be created."""
+        self.session.check_offerable()
+
+    def check_answerable(self) -> None:
+        """Raise ``InvalidStateError`` unless an answer can be created."""
+        self.session.check_answerable()
+
+    def check_local(self, type: RTCSdpType | None, sdp: str) -> None:
+        """Check the argument of ``set_local_description``, as far as W3C does before going in parallel."""
+        self.session.check_local(type or self._default_type(), sdp)
+
+    def check_remote(self, description: RTCSessionDescription) -> None:
+        """Check the argument of ``set_remote_description``, as far as W3C does before going in parallel."""
+        if description.type is RTCSdpType.ROLLBACK:
+            self.session.check_remote_rollback()
+
+    def check_candidate(self, candidate: "CandidateInit") -> None:
+        """Check the argument of ``add_ice_candidate``, as far as W3C does before going in parallel."""
+        self.session.check_remote_candidate(
+            candidate.sdp_mid, candidate.sdp_m_line_index, candidate.username_fragment, candidate.line or None
         )
 
     # -- applying ----------------------------------------------------------------------------------------------

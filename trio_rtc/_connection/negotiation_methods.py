@@ -59,7 +59,7 @@ class NegotiationMethods:
             InvalidStateError: The connection is closed; also for the other operations.
             trio.ClosedResourceError: The connection was closed during the operation; also for the other operations.
         """
-        async with self._chain.operation():
+        async with self._chain.operation(self._negotiation.check_offerable):
             await self._request_assertion(_OFFERABLE)
             return self._negotiation.create_offer(ice_restart=ice_restart)
 
@@ -69,13 +69,13 @@ class NegotiationMethods:
         Raises:
             InvalidStateError: There is no offer to answer.
         """
-        async with self._chain.operation():
+        async with self._chain.operation(self._negotiation.check_answerable):
             await self._request_assertion(_ANSWERABLE)
             return self._negotiation.create_answer()
 
     async def set_local_description(self, kind: RTCSdpType | None, sdp: str) -> None:
         """Apply a local description as a chained operation; missing parts are created then."""
-        async with self._chain.operation():
+        async with self._chain.operation(lambda: self._negotiation.check_local(kind, sdp)):
             await self._load_media("")
             if kind is not RTCSdpType.ROLLBACK and not sdp:
                 await self._request_assertion((*_OFFERABLE, *_ANSWERABLE))
@@ -85,7 +85,7 @@ class NegotiationMethods:
 
     async def set_remote_description(self, description: RTCSessionDescription) -> None:
         """Apply a remote description as a chained operation; a colliding local offer is rolled back."""
-        async with self._chain.operation():
+        async with self._chain.operation(lambda: self._negotiation.check_remote(description)):
             await self._load_media(description.sdp)
             await self._validate_identity(description)
             if self._negotiation.collides(description):
@@ -100,7 +100,7 @@ class NegotiationMethods:
 
     async def add_ice_candidate(self, candidate: CandidateInit) -> None:
         """Add a remote candidate as a chained operation."""
-        async with self._chain.operation():
+        async with self._chain.operation(lambda: self._negotiation.check_candidate(candidate)):
             self._negotiation.add_candidate(candidate)
             self._negotiation.transports.wake()
 

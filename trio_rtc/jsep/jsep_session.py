@@ -181,6 +181,51 @@ class JsepSession:
             return True
         return any(needs_negotiation(transceiver, current) for transceiver in transceivers)
 
+    # Checks that W3C makes when a method is called, or its turn in the operations chain has come.
+
+    def check_offerable(self) -> None:
+        """Raise ``InvalidStateError`` unless an offer can be created in this signaling state."""
+        if self._state not in _OFFERABLE:
+            raise InvalidStateError(
+                f"signaling state must be one of {', '.join(_OFFERABLE)} to create an offer, not {self._state}"
+            )
+
+    def check_answerable(self) -> None:
+        """Raise ``InvalidStateError`` unless an answer can be created in this signaling state."""
+        if self._slots.pending is None or self._state not in _ANSWERABLE:
+            raise InvalidStateError(
+                f"signaling state must be one of {', '.join(_ANSWERABLE)} to create an answer, not {self._state}"
+            )
+
+    def check_local(self, description_type: RTCSdpType, sdp: str) -> None:
+        """Check the type and the text of a local description, which are checked again when it is applied.
+
+        Args:
+            description_type: The type.
+            sdp: The text, ``""`` for one that will be created.
+
+        Raises:
+            InvalidStateError: The type is not allowed in this state.
+            InvalidModificationError: The text is not the one created last.
+        """
+        next_state(self._state, Side.LOCAL, description_type)
+        created = self._created(description_type)
+        if description_type is not RTCSdpType.ROLLBACK and sdp and (created is None or sdp != created.sdp):
+            raise InvalidModificationError("description must be the one created last, unchanged")
+
+    def check_remote_rollback(self) -> None:
+        """Raise ``InvalidStateError`` unless there is a remote offer to roll back."""
+        next_state(self._state, Side.REMOTE, RTCSdpType.ROLLBACK)
+
+    def check_remote_candidate(
+        self, mid: str | None, m_line_index: int | None, username_fragment: str | None, line: str | None
+    ) -> None:
+        """Check the section and the generation of a candidate of the peer, without its line.
+
+        The arguments and errors are those of ``add_remote_candidate``.
+        """
+        self._addressed(mid, m_line_index, username_fragment, line)
+
     # Creating.
 
     def create_offer(self, local: LocalMedia) -> str:
@@ -189,10 +234,7 @@ class JsepSession:
         Raises:
             InvalidStateError: The signaling state is neither stable nor have-local-offer.
         """
-        if self._state not in _OFFERABLE:
-            raise InvalidStateError(
-                f"signaling state must be one of {', '.join(_OFFERABLE)} to create an offer, not {self._state}"
-            )
+        self.check_offerable()
         slots = self._slots
         base = slots.pending or slots.current
         offer = build_offer(
@@ -226,10 +268,8 @@ class JsepSession:
         Raises:
             InvalidStateError: The signaling state is neither have-remote-offer nor have-local-pranswer.
         """
-        if self._slots.pending is None or self._state not in _ANSWERABLE:
-            raise InvalidStateError(
-                f"signaling state must be one of {', '.join(_ANSWERABLE)} to create an answer, not {self._state}"
-            )
+        self.check_answerable()
+        assert self._slots.pending is not None
         # A local provisional answer must not affect the next one.
         question = self._slots.pending.without_answer()
         answer = build_answer(
@@ -277,13 +317,12 @@ class JsepSession:
         if description_type is RTCSdpType.ROLLBACK:
             return self._roll_back(target)
         is_offer = description_type is RTCSdpType.OFFER
-        created = self._created_offer if is_offer else self._created_answer
-        if created is None and not sdp:
+        self.check_local(description_type, sdp)
+        created = self._created(description_type)
+        if created is None:
             raise InvalidStateError(
                 f"{'an offer' if is_offer else 'an answer'} must be created before it is applied"
             )
-        if created is None or sdp not in ("", created.sdp):
-            raise InvalidModificationError("description must be the one created last, unchanged")
         description = attrs.evolve(created, type=description_type)
         description = trickle.carry_candidates(description, self._slots.local)
         return self._commit(target, self._exchange_with(Side.LOCAL, description))
@@ -322,6 +361,9 @@ class JsepSession:
             # A created answer belongs to the previous offer.
             self._created_answer = None
         return applied
+
+    def _created(self, description_type: RTCSdpType) -> Description | None:
+        return self._created_offer if description_type is RTCSdpType.OFFER else self._created_answer
 
     def _read(self, description_type: RTCSdpType, sdp: str) -> Description:
         try:
@@ -469,16 +511,24 @@ class JsepSession:
             OperationError: The section or the generation is unknown, or the line is not a candidate line.
             TypeError: A candidate came with neither mid nor index.
         """
+        trickled = self._addressed(mid, m_line_index, username_fragment, line)
+        limit = self._options.maximum_candidates
+        self._slots, routes = trickle.add_remote_candidate(self._slots, trickled, self._planned, limit)
+        return routes
+
+    def _addressed(
+        self, mid: str | None, m_line_index: int | None, username_fragment: str | None, line: str | None
+    ) -> trickle.TrickledCandidate:
+        """Return a candidate of the peer whose section and generation are known."""
         if self._state is RTCSignalingState.CLOSED:
             raise InvalidStateError("the session is closed")
         if self._slots.remote is None:
             raise InvalidStateError("the remote description must be applied before candidates are added")
-        trickled = trickle.TrickledCandidate(
+        candidate = trickle.TrickledCandidate(
             mid, m_line_index, username_fragment, (line or "").strip() or None
         )
-        limit = self._options.maximum_candidates
-        self._slots, routes = trickle.add_remote_candidate(self._slots, trickled, self._planned, limit)
-        return routes
+        trickle.addressed_mids(self._slots, candidate)
+        return candidate
 
 
 def _mids(plans: Sequence[TransportPlan]) -> tuple[str, ...]:

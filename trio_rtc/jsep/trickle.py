@@ -98,16 +98,7 @@ def add_remote_candidate(
         raise OperationError(
             f"a candidate must begin with 'candidate:', or be '' for the end of candidates, not {candidate.line!r:.100}"
         )
-    mids = _addressed_mids(slots, candidate)
-    if candidate.username_fragment is not None and not any(
-        candidate.username_fragment == _generation(exchange, Side.REMOTE, mid)
-        for exchange in slots.exchanges()
-        for mid in mids
-    ):
-        raise OperationError(
-            f"username fragment must be that of the media section in a remote description, "
-            f"not {candidate.username_fragment!r:.100}"
-        )
+    mids = addressed_mids(slots, candidate)
 
     def update(media: MediaDescription) -> MediaDescription:
         if candidate.line is None:
@@ -121,7 +112,27 @@ def add_remote_candidate(
     return updated, tuple(route for route in routes if route is not None)
 
 
-def _addressed_mids(slots: Slots, candidate: TrickledCandidate) -> tuple[str, ...]:
+def addressed_mids(slots: Slots, candidate: TrickledCandidate) -> tuple[str, ...]:
+    """Return the sections of a remote candidate.
+
+    Raises:
+        OperationError: The section or the generation is unknown.
+        TypeError: A candidate came with neither mid nor index.
+    """
+    mids = _known_mids(slots, candidate)
+    if candidate.username_fragment is not None and not any(
+        candidate.username_fragment == _generation(exchange, Side.REMOTE, mid)
+        for exchange in slots.exchanges()
+        for mid in mids
+    ):
+        raise OperationError(
+            f"username fragment must be that of the media section in a remote description, "
+            f"not {candidate.username_fragment!r:.100}"
+        )
+    return mids
+
+
+def _known_mids(slots: Slots, candidate: TrickledCandidate) -> tuple[str, ...]:
     exchange = slots.latest(Side.REMOTE)
     known = () if exchange is None else exchange.mids()
     # An empty mid beside an index counts as none: pion writes it.

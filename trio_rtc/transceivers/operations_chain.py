@@ -32,8 +32,12 @@ class OperationsChain:
         return not self._lock.locked()
 
     @asynccontextmanager
-    async def operation(self) -> AsyncIterator[None]:
-        """Run an operation when its turn comes.
+    async def operation(self, check: Callable[[], None] = lambda: None) -> AsyncIterator[None]:
+        """Run an operation when its turn comes: at once if the chain is empty.
+
+        Args:
+            check: What W3C checks before going in parallel: raises an error if the operation is not allowed. The
+                checkpoint follows, and then the operation itself.
 
         Raises:
             InvalidStateError: The connection was closed before.
@@ -42,13 +46,26 @@ class OperationsChain:
         if self._is_closed():
             raise mark_connection_ended(InvalidStateError("the peer connection is closed"))
         try:
-            async with self._lock:
+            await self._enter()
+            try:
+                self.check_open()
+                check()
+                await trio.lowlevel.checkpoint()
                 self.check_open()
                 yield
                 self.check_open()
+            finally:
+                self._lock.release()
         finally:
             if self.is_empty and not self._is_closed():
                 self.on_empty()
+
+    async def _enter(self) -> None:
+        """Enter the chain, without a checkpoint if it is empty."""
+        try:
+            self._lock.acquire_nowait()
+        except trio.WouldBlock:
+            await self._lock.acquire()
 
     def check_open(self) -> None:
         """Raise ``trio.ClosedResourceError`` if the connection was closed meanwhile."""

@@ -25,7 +25,13 @@ from .capabilities import capabilities_of
 from .dtmf_sender import RTCDTMFSender
 from .encodings import check_parameters
 from .media_plans import extension_parameters
-from .rtp_parameters import RTCEncodingOptions, RTCRtcpParameters, RTCRtpCapabilities, RTCRtpSendParameters
+from .rtp_parameters import (
+    RTCEncodingOptions,
+    RTCRtcpParameters,
+    RTCRtpCapabilities,
+    RTCRtpEncodingParameters,
+    RTCRtpSendParameters,
+)
 from .transceiver import Transceiver
 
 
@@ -119,14 +125,17 @@ class RTCRtpSender:
             ValueError: A number is out of range.
         """
         require_trio("RTCRtpSender.set_parameters")
-        await trio.lowlevel.checkpoint_if_cancelled()
-        self._change_parameters(parameters, encoding_options)
-        await trio.lowlevel.cancel_shielded_checkpoint()
+        encodings, before = self._checked_encodings(parameters, encoding_options), self._state.encodings
+        await trio.lowlevel.checkpoint()
+        self._transceiver.require_live()
+        if self._state.encodings is not before:
+            raise InvalidStateError("a negotiation or another task has changed the encodings meanwhile")
+        self._change_parameters(parameters, encodings, encoding_options)
 
-    def _change_parameters(
+    def _checked_encodings(
         self, parameters: RTCRtpSendParameters, options: Sequence[RTCEncodingOptions]
-    ) -> None:
-        """Check and change the parameters in the turn of the scheduler in which the method is called."""
+    ) -> list[RTCRtpEncodingParameters]:
+        """Check the arguments of ``set_parameters``, and return the new encodings."""
         self._transceiver.require_live()
         state = self._state
         if state.last_returned is None:
@@ -139,11 +148,20 @@ class RTCRtpSender:
                 f"encoding_options must have one element per encoding, {len(state.encodings)}, not {len(options)}"
             )
         codecs = self._transceiver.choosable_codecs()
-        state.encodings = check_parameters(state.kind, parameters, state.last_returned, codecs)
+        return check_parameters(state.kind, parameters, state.last_returned, codecs)
+
+    def _change_parameters(
+        self,
+        parameters: RTCRtpSendParameters,
+        encodings: list[RTCRtpEncodingParameters],
+        options: Sequence[RTCEncodingOptions],
+    ) -> None:
+        state = self._state
+        state.encodings = encodings
         state.last_returned = None
         state.degradation_preference = parameters.degradation_preference
         self._transceiver.update_section()
-        for encoding, option in zip(state.encodings, options, strict=False):
+        for encoding, option in zip(encodings, options, strict=False):
             if option.key_frame and encoding.active and state.kind == "video":
                 state.request_keyframe_of(encoding)
 
@@ -158,7 +176,7 @@ class RTCRtpSender:
         transceiver = self._transceiver
         if track is not None and track.kind != transceiver.kind:
             raise TypeError(f"track must be of kind {transceiver.kind!r}, not {track.kind!r}")
-        async with transceiver.context.chain.operation():
+        async with transceiver.context.chain.operation(transceiver.require_live):
             transceiver.require_live()
             transceiver.set_track(track)
 
