@@ -1,15 +1,28 @@
 """Audio sent by an application at any pace and with pauses is received completely."""
 
 import random
+from array import array
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
+import attrs
 import av
 import pytest
 import trio
 
 from tests.strategies.peers import connect, two_peers
 from tests.strategies.scenarios import layer_counters, state_reached
-from trio_rtc import MediaStreamTrack, MediaStreamTrackSource, RTCRtpReceiver, RTCRtpSender, open_media_track
+from trio_rtc import (
+    MediaStreamTrack,
+    MediaStreamTrackSource,
+    RTCAudioSourceStats,
+    RTCInboundRtpStreamStats,
+    RTCPeerConnection,
+    RTCRtpReceiver,
+    RTCRtpSender,
+    RTCRtpTransceiverDirection,
+    open_media_track,
+)
 from trio_rtc.codecs.samples import frame_of, samples_of
 from trio_rtc.media import ToneSource
 from trio_rtc.protocols.serial import serial_difference
@@ -131,6 +144,57 @@ async def test_a_track_is_sent_again_as_soon_as_it_is_enabled() -> None:
         await trio.sleep(0.9)
         nursery.cancel_scope.cancel()
     assert sum(silent) == pytest.approx(1.0, abs=0.06)
+
+
+def square_wave(amplitude: int) -> av.AudioFrame:
+    """Return 20 ms at 8 kHz, whose root mean square is the amplitude."""
+    return frame_of(array("h", ([amplitude] * 8 + [-amplitude] * 8) * 10).tobytes(), 1, 8_000, None)
+
+
+@pytest.mark.parametrize("sends_levels", [True, False])
+async def test_levels_of_decoded_audio(sends_levels: bool) -> None:
+    """W3C webrtc-stats, ``audioLevel``: that of the samples, also if the sender sends no levels (RFC 6464)."""
+    async with two_peers(link=Link(delay=0.02)) as peers, trio.open_nursery() as nursery:
+        frames, track = open_media_track("audio")
+        transceiver = peers.alice.add_transceiver(track)
+        capabilities = RTCRtpSender.get_capabilities("audio")
+        assert capabilities is not None
+        transceiver.set_codec_preferences([each for each in capabilities.codecs if each.name == "PCMU"])
+        if not sends_levels:
+            transceiver.set_header_extensions_to_negotiate(
+                [
+                    attrs.evolve(each, direction=RTCRtpTransceiverDirection.STOPPED)
+                    if each.uri.endswith("ssrc-audio-level")
+                    else each
+                    for each in transceiver.get_header_extensions_to_negotiate()
+                ]
+            )
+        await connect(peers.alice, peers.bob)
+        await state_reached(peers.alice, "connected")
+        (receiver,) = peers.bob.get_receivers()
+        nursery.start_soon(count_seconds, receiver.track)
+        before = await audio_stats(peers.alice, RTCAudioSourceStats)
+        assert (before.audio_level, before.total_audio_energy, before.total_samples_duration) == (0, 0, 0)
+        began = trio.current_time()
+        for _ in range(100):
+            await frames.send(square_wave(8_192))
+        await trio.sleep_until(began + 1.8)
+        source = await audio_stats(peers.alice, RTCAudioSourceStats)
+        inbound = await audio_stats(peers.bob, RTCInboundRtpStreamStats)
+        nursery.cancel_scope.cancel()
+    assert source.total_samples_duration == pytest.approx(2)
+    assert source.audio_level == pytest.approx(0.25)
+    assert source.total_audio_energy == pytest.approx(2 * 0.25**2)
+    assert inbound.audio_level == pytest.approx(0.25, rel=0.05)
+    assert inbound.total_audio_energy == pytest.approx(1.75 * 0.25**2, rel=0.1)
+
+
+StatsT = TypeVar("StatsT")
+
+
+async def audio_stats(pc: RTCPeerConnection, kind: type[StatsT]) -> StatsT:
+    (found,) = (each for each in (await pc.get_stats()).values() if isinstance(each, kind))
+    return found
 
 
 async def timestamps_received(

@@ -30,7 +30,10 @@ class RTCCodecStats:
 @strict_class
 @attrs.frozen(kw_only=True)
 class RTCAudioSourceStats:
-    """Statistics of an audio source of a sender. Levels are those of frames that have an ``audio_level``."""
+    """Statistics of an audio source of a sender.
+
+    Levels are those of the samples, or the ``audio_level`` of encoded frames; ``None`` if these have none.
+    """
 
     id: str
     timestamp: float

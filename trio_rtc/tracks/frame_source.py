@@ -23,6 +23,7 @@ from trio_rtc.protocols.rtp import EncodedFrame, payload
 from trio_rtc.protocols.rtp.packet.packet import check_csrcs
 from trio_rtc.protocols.rtp.stats import AudioLevelMeter, FrameRate
 
+from .audio_levels import frame_level
 from .constraints import MediaTrackSettings, settings_of
 from .frame_queue import FrameQueue, at_keyframe
 
@@ -76,7 +77,8 @@ class SourceStats:
         width: Width of the last video frame whose size is known, in pixels.
         height: Its height, in pixels.
         seconds: Total duration of audio.
-        audio_level: Level of audio frames that have one.
+        audio_level: Level of audio frames: that of the sender if it has sent one, else that of the samples.
+        measures_levels: Whether the level of decoded audio is measured.
     """
 
     def __init__(self, kind: str) -> None:
@@ -86,12 +88,16 @@ class SourceStats:
         self.height: int | None = None
         self.seconds = 0.0
         self.audio_level = AudioLevelMeter()
+        self.measures_levels = True
 
     def record(self, frame: Any, now: float) -> None:
         if not self._is_video:
             seconds = _duration(frame)
             self.seconds += seconds
-            self.audio_level.record(getattr(frame, "audio_level", None), seconds)
+            if isinstance(frame, EncodedFrame):
+                self.audio_level.record(frame.audio_level, seconds)
+            elif self.measures_levels:
+                self.audio_level.record_measured(frame_level(frame), seconds)
             return
         self.rate.record(now)
         width, height = getattr(frame, "width", None), getattr(frame, "height", None)

@@ -73,6 +73,8 @@ def test_a_pause_is_no_freeze_and_not_averaged() -> None:
 
 def test_audio_level_accumulates_the_energy_of_frames_with_a_level() -> None:
     loudness = AudioLevelMeter()
+    assert loudness.level == 0
+    loudness.record(None, 0.02)
     assert loudness.level is None
     loudness.record(0, 0.02)
     loudness.record(None, 0.02)

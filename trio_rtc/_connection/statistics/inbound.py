@@ -40,7 +40,11 @@ def inbound_stats(
     decoded = None if pipeline is None else pipeline.decoded.get(stream.ssrc)
     counters, reception = stream.counters, stream.reception
     uses_rtx = stream.codec is not None and stream.codec.rtx_payload_type is not None
-    of_kind = _video_members(stream, pipeline, moment) if track.kind == "video" else _audio_members(stream)
+    of_kind = (
+        _video_members(stream, pipeline, moment)
+        if track.kind == "video"
+        else _audio_members(stream, transceiver)
+    )
     return RTCInboundRtpStreamStats(
         id=_inbound_id(stream),
         timestamp=moment.timestamp,
@@ -143,9 +147,12 @@ def _video_members(
     }
 
 
-def _audio_members(stream: "RtpReceiveStream") -> dict[str, Any]:
+def _audio_members(stream: "RtpReceiveStream", transceiver: Transceiver) -> dict[str, Any]:
     stats = stream.frame_stats
     playout, level = stats.playout, stats.audio_level
+    if level.level is None:
+        # Without the sender's level (RFC 6464), it is that of the decoded audio.
+        level = transceiver.receive.source.stats.audio_level
     played = playout.played + playout.repeated
     samples = played + playout.concealed + playout.silence + playout.inserted
     return {

@@ -98,7 +98,8 @@ class AudioLevelMeter:
     """Accumulates the audio levels of frames (RFC 6464).
 
     Attributes:
-        level: The last level, from 0 for silence to 1 for the loudest; ``None`` before the first.
+        level: The last level, from 0 for silence to 1 for the loudest; 0 before the first frame, and ``None`` if no
+            frame has had a level.
         energy: The sum of the squared levels, each times the duration of its frame in seconds.
         duration: The duration of the frames with a level, in seconds.
     """
@@ -106,17 +107,25 @@ class AudioLevelMeter:
     __slots__ = ("duration", "energy", "level")
 
     def __init__(self) -> None:
-        self.level: float | None = None
+        self.level: float | None = 0.0
         self.energy = 0.0
         self.duration = 0.0
 
     def record(self, level: int | None, duration: float) -> None:
         """Record the level of a frame in -dBov, ``None`` if it has none, and its duration in seconds."""
         if level is None:
-            return
-        self.level = 0.0 if level >= _SILENT_LEVEL else float(10 ** (-level / 20))
-        self.energy += self.level * self.level * duration
-        self.duration += duration
+            self.record_measured(None, duration)
+        else:
+            self.record_measured(0.0 if level >= _SILENT_LEVEL else float(10 ** (-level / 20)), duration)
+
+    def record_measured(self, level: float | None, duration: float) -> None:
+        """Record a level from 0 to 1, ``None`` if it is unknown, and the duration of the frame in seconds."""
+        if level is not None:
+            self.level = level
+            self.energy += level * level * duration
+            self.duration += duration
+        elif not self.duration:
+            self.level = None
 
 
 @attrs.define
