@@ -119,7 +119,9 @@ class Transceiver:
         pipeline = ReceivePipeline(
             source, self.request_keyframe, decode=context.decode, video_decoder=context.video_decoder
         )
-        track = MediaStreamTrack(source, runner=context.runner, id=track_id, muted=True)
+        track = MediaStreamTrack(
+            source, runner=context.runner, id=track_id, label=f"remote {self.kind}", muted=True
+        )
         return ReceiveState(context.runner, source, track, pipeline)
 
     @property

@@ -44,11 +44,94 @@ TESTED: Mapping[str, tuple[str, ...]] = {
     "RTCDataChannelEvent-constructor.html": ("api/web_platform/test_wpt_data_channel_event_constructor.py",),
     "RTCDataChannelInit-maxPacketLifeTime-enforce-range.html": ("data_channels/test_channel_init.py",),
     "RTCDataChannelInit-maxRetransmits-enforce-range.html": ("data_channels/test_channel_init.py",),
+    "RTCPeerConnection-addTrack.https.html": (
+        "api/web_platform/test_wpt_peer_connection_add_track.py",
+        "transceivers/test_transceiver_table.py",
+    ),
+    "RTCPeerConnection-addTransceiver.https.html": (
+        "api/web_platform/test_wpt_peer_connection_add_transceiver.py",
+    ),
+    "RTCPeerConnection-close.html": (
+        "api/web_platform/test_wpt_peer_connection_close.py",
+        "api/test_peer_connection.py",
+    ),
+    "RTCPeerConnection-constructor.html": (
+        "api/web_platform/test_wpt_peer_connection_constructor.py",
+        "api/test_configuration.py",
+    ),
+    "RTCPeerConnection-createAnswer.html": ("api/web_platform/test_wpt_peer_connection_create_answer.py",),
     "RTCPeerConnection-createDataChannel.html": (
         "api/web_platform/test_wpt_peer_connection_create_data_channel.py",
         "data_channels/test_channel_init.py",
     ),
+    "RTCPeerConnection-createOffer.html": (
+        "api/web_platform/test_wpt_peer_connection_create_offer.py",
+        "api/test_peer_connection.py",
+    ),
+    "RTCPeerConnection-getTransceivers.html": (
+        "api/web_platform/test_wpt_peer_connection_get_transceivers.py",
+    ),
     "RTCPeerConnection-ondatachannel.html": ("api/web_platform/test_wpt_peer_connection_ondatachannel.py",),
+    "RTCPeerConnection-onnegotiationneeded.html": (
+        "api/web_platform/test_wpt_peer_connection_onnegotiationneeded.py",
+        "api/test_peer_connection.py",
+        "transceivers/test_rtp_transceiver.py",
+    ),
+    "RTCPeerConnection-ontrack.https.html": (
+        "api/web_platform/test_wpt_peer_connection_ontrack.py",
+        "transceivers/test_transceiver_table.py",
+    ),
+    "RTCPeerConnection-removeTrack.https.html": (
+        "api/web_platform/test_wpt_peer_connection_remove_track.py",
+        "transceivers/test_transceiver_table.py",
+    ),
+    "RTCPeerConnection-setLocalDescription-answer.html": (
+        "api/web_platform/test_wpt_peer_connection_set_local_description_answer.py",
+    ),
+    "RTCPeerConnection-setLocalDescription-offer.html": (
+        "api/web_platform/test_wpt_peer_connection_set_local_description_offer.py",
+    ),
+    "RTCPeerConnection-setLocalDescription-parameterless.https.html": (
+        "api/web_platform/test_wpt_peer_connection_set_local_description_parameterless.py",
+    ),
+    "RTCPeerConnection-setLocalDescription-pranswer.html": (
+        "api/web_platform/test_wpt_peer_connection_set_local_description_pranswer.py",
+    ),
+    "RTCPeerConnection-setLocalDescription-rollback.html": (
+        "api/web_platform/test_wpt_peer_connection_set_local_description_rollback.py",
+    ),
+    "RTCPeerConnection-setLocalDescription.html": (
+        "api/web_platform/test_wpt_peer_connection_set_local_description.py",
+    ),
+    "RTCPeerConnection-setRemoteDescription-answer.html": (
+        "api/web_platform/test_wpt_peer_connection_set_remote_description_answer.py",
+    ),
+    "RTCPeerConnection-setRemoteDescription-nomsid.html": ("transceivers/test_transceiver_table.py",),
+    "RTCPeerConnection-setRemoteDescription-offer.html": (
+        "api/web_platform/test_wpt_peer_connection_set_remote_description_offer.py",
+        "api/test_peer_connection.py",
+    ),
+    "RTCPeerConnection-setRemoteDescription-pranswer.html": (
+        "api/web_platform/test_wpt_peer_connection_set_remote_description_pranswer.py",
+    ),
+    "RTCPeerConnection-setRemoteDescription-replaceTrack.https.html": (
+        "api/web_platform/test_wpt_peer_connection_set_remote_description_replace_track.py",
+    ),
+    "RTCPeerConnection-setRemoteDescription-rollback.html": (
+        "api/web_platform/test_wpt_peer_connection_set_remote_description_rollback.py",
+    ),
+    "RTCPeerConnection-setRemoteDescription-tracks.https.html": (
+        "api/web_platform/test_wpt_peer_connection_set_remote_description_tracks.py",
+        "transceivers/test_transceiver_table.py",
+    ),
+    "RTCPeerConnection-setRemoteDescription.html": (
+        "api/web_platform/test_wpt_peer_connection_set_remote_description.py",
+        "api/test_descriptions.py",
+    ),
+    "legacy/RTCPeerConnection-createOffer-offerToReceive.html": (
+        "api/web_platform/test_wpt_legacy_peer_connection_create_offer_offer_to_receive.py",
+        "transceivers/test_transceiver_table.py",
+    ),
 }
 """The modules below ``tests`` that check a file's behaviour, the module of its own first."""
 
@@ -66,8 +149,9 @@ LEFT_OUT: Mapping[str, str] = {
 
 
 def own_module(file: str) -> str:
-    """Return the path of a file's own module: its name without the first ``RTC``, in snake_case."""
-    words = re.sub(r"(\.https)?(\.window\.js|\.html)$", "", file).removeprefix("RTC").replace("-", "_")
+    """Return the path of a file's own module: its name with its folder, without ``RTC``, in snake_case."""
+    words = re.sub(r"(\.https)?(\.window\.js|\.html)$", "", file)
+    words = re.sub(r"(^|/)RTC", r"\1", words).replace("-", "_").replace("/", "_")
     words = re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1_\2", words)
     snake = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", words).lower()
     return f"{FOLDER}/test_wpt_{snake}.py"

@@ -32,6 +32,7 @@ def test_a_file_is_listed_once_and_in_order() -> None:
         ("RTCPeerConnection-restartIce.https.html", "peer_connection_restart_ice"),
         ("RTCDTMFSender-insertDTMF.https.html", "dtmf_sender_insert_dtmf"),
         ("RTCPeerConnectionIceEvent-constructor.html", "peer_connection_ice_event_constructor"),
+        ("legacy/RTCRtpSender-x.html", "legacy_rtp_sender_x"),
     ],
 )
 def test_the_name_of_an_own_module(file: str, module: str) -> None:
