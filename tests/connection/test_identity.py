@@ -10,6 +10,7 @@ from functools import partial
 import attrs
 import pytest
 import trio
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.strategies.identity import ALICE, BOB, DOMAIN, ScriptedProvider, identity_settings
 from tests.strategies.peers import (
@@ -40,6 +41,7 @@ from trio_rtc import (
     SyntaxError,
 )
 from trio_rtc.errors import DOMException
+from trio_rtc.identity import SignedIdentityProvider
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 
@@ -659,6 +661,46 @@ async def test_another_identity_in_a_description_that_overtakes_a_validation() -
         assert (await peers.bob.peer_identity).name == ALICE
         await trio.sleep(2)
         assert peers.bob.connection_state == "closed"
+
+
+# -- signed assertions ----
+
+
+def signed_settings(wall_clock: Callable[[], float]) -> Settings:
+    key = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+    provider = SignedIdentityProvider(
+        DOMAIN,
+        identity=ALICE,
+        signing_key=key,
+        keys={ALICE: key.public_key()},
+        leeway=0,
+        lifetime=60,
+        wall_clock=wall_clock,
+    )
+    return Settings(identity=IdentityOptions(providers={(DOMAIN, "default"): provider}))
+
+
+async def test_renegotiation_after_the_assertion_has_expired() -> None:
+    settings = signed_settings(trio.current_time)
+    async with two_peers(settings=settings, configuration=RTCConfiguration(peer_identity=ALICE)) as peers:
+        for pc in (peers.alice, peers.bob):
+            pc.set_identity_provider(DOMAIN)
+        await channel_pair(peers.alice, peers.bob)
+        await trio.sleep(100)
+        peers.bob.add_transceiver("audio")
+        await negotiate(peers.bob, peers.alice)
+        for pc in (peers.alice, peers.bob):
+            assert await pc.peer_identity == RTCIdentityAssertion(DOMAIN, ALICE)
+
+
+async def test_expired_assertion_is_refused() -> None:
+    settings = signed_settings(trio.current_time)
+    async with two_peers(settings=settings, configuration=RTCConfiguration(peer_identity=ALICE)) as peers:
+        peers.alice.set_identity_provider(DOMAIN)
+        offer = await offer_of(peers.alice)
+        await trio.sleep(60)
+        assert await detail_of(peers.bob.set_remote_description(offer)) == "idp-token-expired"
+        assert peers.bob.remote_description is None
 
 
 # -- the configuration ----

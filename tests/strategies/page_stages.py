@@ -21,6 +21,7 @@ import attrs
 import pytest
 import trio
 import trio.testing
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 import trio_rtc
 from tests.strategies.json_channels import json_channel_pair
@@ -30,6 +31,7 @@ from tests.strategies.peers import connect, settings_for
 from tests.strategies.running_examples import free_port
 from tests.strategies.tls_server import self_signed
 from trio_rtc import media, signaling
+from trio_rtc.identity import SignedIdentityProvider
 from trio_rtc.testing import SimulatedHost, SimulatedNetwork
 
 Namespace = dict[str, Any]
@@ -207,6 +209,44 @@ async def encrypt_end_to_end() -> AsyncIterator[Namespace]:
         ends = {"sender": transceiver.sender, "receiver": transceiver.receiver}
         yield {**peers.names, **ends, "encryption": encryption}
         assert transceiver.sender.transform == encryption.encrypt
+
+
+@asynccontextmanager
+async def identity() -> AsyncIterator[Namespace]:
+    bob_key = Ed25519PrivateKey.generate()
+    async with SimulatedNetwork() as network, trio.open_nursery() as nursery:
+        hosts = network.add_host("alice", {"eth0": ["10.0.0.1"]}), network.add_host("bob", ["10.0.0.2"])
+        names: Namespace = {"trio_rtc": on_network(hosts[0]), "bob_public_key": bob_key.public_key()}
+
+        async def find_alice(_: str) -> list[Ed25519PublicKey]:
+            return [names["alice_public_key"]]
+
+        async def find_bob(_: str) -> list[Ed25519PublicKey]:
+            return [names["bob_public_key"]]
+
+        provider = SignedIdentityProvider(
+            "example.org", identity="bob@example.org", signing_key=bob_key, keys=find_alice
+        )
+        options = trio_rtc.IdentityOptions(providers={("example.org", "default"): provider})
+
+        async def negotiate(pc: trio_rtc.RTCPeerConnection) -> None:
+            settings = settings_for(hosts[1], 1001, trio_rtc.Settings(identity=options))
+            bob = await nursery.start(open_connection, settings)
+            bob.set_identity_provider("example.org")
+            await connect(pc, bob)
+
+        names |= {"negotiate": negotiate, "directory": SimpleNamespace(keys_of=find_bob)}
+        yield names
+        assert names["caller"] == "bob@example.org"
+        nursery.cancel_scope.cancel()
+
+
+async def open_connection(
+    settings: trio_rtc.Settings, *, task_status: trio.TaskStatus[trio_rtc.RTCPeerConnection]
+) -> None:
+    async with trio_rtc.RTCPeerConnection(settings=settings) as pc:
+        task_status.started(pc)
+        await trio.sleep_forever()
 
 
 @asynccontextmanager
@@ -442,6 +482,7 @@ STAGES = {
     "docs/howto/forward": Stage(forward),
     "docs/howto/http_signaling": Stage(http_signaling, seconds=30, real_time=True),
     "docs/howto/ice_servers": Stage(ice_servers, seconds=60),
+    "docs/howto/identity": Stage(identity),
     "docs/howto/negotiate": Stage(
         rooms,
         seconds=30,

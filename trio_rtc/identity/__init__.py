@@ -13,6 +13,7 @@ from .interfaces import (
     RTCIdentityValidationResult,
 )
 from .options import IdentityOptions
+from .signed_assertions import SignedIdentityProvider
 
 __all__ = [
     "IdentityOptions",
@@ -22,4 +23,5 @@ __all__ = [
     "RTCIdentityProviderDetails",
     "RTCIdentityProviderOptions",
     "RTCIdentityValidationResult",
+    "SignedIdentityProvider",
 ]
