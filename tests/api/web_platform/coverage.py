@@ -85,6 +85,9 @@ TESTED: Mapping[str, tuple[str, ...]] = {
         "api/web_platform/test_wpt_peer_connection_remove_track.py",
         "transceivers/test_transceiver_table.py",
     ),
+    "RTCPeerConnection-setDescription-transceiver.html": (
+        "api/web_platform/test_wpt_peer_connection_set_description_transceiver.py",
+    ),
     "RTCPeerConnection-setLocalDescription-answer.html": (
         "api/web_platform/test_wpt_peer_connection_set_local_description_answer.py",
     ),
@@ -128,9 +131,40 @@ TESTED: Mapping[str, tuple[str, ...]] = {
         "api/web_platform/test_wpt_peer_connection_set_remote_description.py",
         "api/test_descriptions.py",
     ),
+    "RTCPeerConnection-transceivers.https.html": (
+        "api/web_platform/test_wpt_peer_connection_transceivers.py",
+        "transceivers/test_rtp_transceiver.py",
+        "transceivers/test_transceiver_table.py",
+    ),
+    "RTCRtpTransceiver-direction.html": (
+        "api/web_platform/test_wpt_rtp_transceiver_direction.py",
+        "transceivers/test_rtp_transceiver.py",
+    ),
+    "RTCRtpTransceiver-setCodecPreferences.html": (
+        "api/web_platform/test_wpt_rtp_transceiver_set_codec_preferences.py",
+        "transceivers/test_rtp_transceiver.py",
+    ),
+    "RTCRtpTransceiver-stop.html": (
+        "api/web_platform/test_wpt_rtp_transceiver_stop.py",
+        "transceivers/test_rtp_transceiver.py",
+    ),
+    "RTCRtpTransceiver-stopping.https.html": (
+        "api/web_platform/test_wpt_rtp_transceiver_stop.py",
+        "transceivers/test_rtp_transceiver.py",
+    ),
+    "RTCRtpTransceiver.https.html": (
+        "api/web_platform/test_wpt_rtp_transceiver.py",
+        "transceivers/test_rtp_transceiver.py",
+        "transceivers/test_transceiver_table.py",
+    ),
     "legacy/RTCPeerConnection-createOffer-offerToReceive.html": (
         "api/web_platform/test_wpt_legacy_peer_connection_create_offer_offer_to_receive.py",
         "transceivers/test_transceiver_table.py",
+    ),
+    "protocol/transceiver-mline-recycling.html": (
+        "api/web_platform/test_wpt_rtp_transceiver.py",
+        "transceivers/test_transceiver_table.py",
+        "scenarios/test_recycled_sections.py",
     ),
 }
 """The modules below ``tests`` that check a file's behaviour, the module of its own first."""
