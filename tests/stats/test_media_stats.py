@@ -1,6 +1,7 @@
 """Statistics of audio and video: both ends agree, on good and bad networks."""
 
 import json
+from contextlib import AsyncExitStack
 from typing import TypeVar
 
 import attrs
@@ -329,7 +330,32 @@ async def test_counters_continue_for_a_later_reader() -> None:
             assert inbound.frames_received is not None
             counts.append(inbound.frames_received)
     # The second reader needs a keyframe, which takes a round trip.
-    assert counts == pytest.approx([FRAME_RATE, 2 * FRAME_RATE], abs=4)
+    assert counts == pytest.approx([2 * FRAME_RATE, 4 * FRAME_RATE], abs=4)
+
+
+@pytest.mark.parametrize("with_packets", [False, True])
+async def test_frames_without_a_reader_are_received(with_packets: bool) -> None:
+    async with call(link=CLEAN, watched=False) as running, AsyncExitStack() as stack:
+        if with_packets:
+            await stack.enter_async_context(running.receiver.rtp_packets())
+        # Longer than the first packets are kept for a reader.
+        await running.send_video(3)
+        await trio.sleep(DELAY)
+        inbound = one(await running.peers.bob.get_stats(), RTCInboundRtpStreamStats, "video")
+        assert inbound.frames_received == running.video_frames
+        assert inbound.frames_per_second == pytest.approx(FRAME_RATE, abs=1)
+        assert (inbound.frames_decoded, inbound.frames_dropped) == (0, 0)
+
+
+async def test_kept_frames_are_received_once() -> None:
+    async with call(link=CLEAN, watched=False) as running:
+        await running.send_video(1)
+        await trio.sleep(DELAY)
+        async with running.receiver.encoded_frames():
+            await running.send_video(1)
+            await trio.sleep(DELAY)
+            inbound = one(await running.peers.bob.get_stats(), RTCInboundRtpStreamStats, "video")
+    assert inbound.frames_received == running.video_frames
 
 
 async def test_only_used_codecs_are_reported() -> None:

@@ -146,10 +146,10 @@ class RTCRemoteInboundRtpStreamStats:
 class RTCInboundRtpStreamStats:
     """Statistics of a received RTP stream, including its retransmissions and padding that repeats packets.
 
-    Video frames are counted while the media has a consumer of decoded or encoded frames; with RTP packets only, there
-    are none. Frame rate, freezes and pauses are measured when a frame is passed to the decoder. Concealed audio counts
-    as silent if the peer sent nothing on purpose. As in libwebrtc, a lost frame that is restored by Opus in-band FEC is
-    not concealed.
+    Without a consumer of decoded or encoded frames, a video frame counts as received when its first packet arrives, and
+    only the rate of frames is measured besides. Otherwise frame rate, freezes and pauses are measured when a frame is
+    passed to the decoder. Concealed audio counts as silent if the peer sent nothing on purpose. As in libwebrtc, a lost
+    frame that is restored by Opus in-band FEC is not concealed.
 
     Attributes:
         rid: The RID of the simulcast layer. Not W3C's.

@@ -127,7 +127,7 @@ def _video_members(
         "pli_count": stream.counters.plis_sent,
         "jitter_buffer_delay": stats.video_delay,
         "jitter_buffer_emitted_count": stats.video_frames_emitted,
-        "frames_received": assembler.frames,
+        "frames_received": assembler.frames + stats.unassembled,
         "frames_decoded": 0 if decoded is None else decoded.decoded,
         "key_frames_decoded": 0 if decoded is None else decoded.keyframes,
         "qp_sum": decoded.quantizers if decoded is not None and decoded.quantized else None,

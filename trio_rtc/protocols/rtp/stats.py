@@ -252,6 +252,7 @@ class ReceiveStats:
         malformed: Malformed audio payloads.
         video_frames_emitted: Video frames that were released.
         video_delay: The time from their first packet to their release, in seconds, summed up.
+        unassembled: Video frames of which a packet has arrived while no frames were consumed.
         assembled: Video frames of several packets.
         assembly_time: The time from their first to their last packet, in seconds, summed up.
         audio_target_delay: The target delay of each unit of audio, in seconds times clock units.
@@ -268,6 +269,7 @@ class ReceiveStats:
     malformed: int = 0
     video_frames_emitted: int = 0
     video_delay: float = 0.0
+    unassembled: int = 0
     assembled: int = 0
     assembly_time: float = 0.0
     audio_target_delay: float = 0.0

@@ -41,6 +41,7 @@ from trio_rtc.protocols.rtp.parameters import FEEDBACK_FIR, FEEDBACK_NACK, FEEDB
 from trio_rtc.protocols.rtp.payload import depacketizer
 from trio_rtc.protocols.rtp.stats import (
     FecCounters,
+    FrameRate,
     ReceiveCounters,
     ReceiveStats,
     ReceptionStatistics,
@@ -134,6 +135,7 @@ class RtpReceiveStream:
         # How many packets were no media: telephone events and comfort noise.
         self._between = 0
         self._remapper = SequenceRemapper(_FORWARD_WINDOW)
+        self._newest_frame = -math.inf
         self._wants_frames = False
         self._wants_retransmission = False
         self._requested_delay = 0.0
@@ -384,6 +386,10 @@ class RtpReceiveStream:
         """Insert a packet into the pipeline, and keep it for later demand."""
         if self._pipeline is not None:
             self._pipeline.insert(packet, self._header_values(packet.packet))
+        elif packet.timestamp > self._newest_frame and packet.packet.payload and self.is_video:
+            self._newest_frame = packet.timestamp
+            self.frame_stats.unassembled += 1
+            self.frame_stats.rate.record(packet.arrival)
         if self._early.packets is not None:
             self._early.add(packet)
 
@@ -398,6 +404,10 @@ class RtpReceiveStream:
     def _insert_kept(self, early: Sequence[MediaPacket]) -> None:
         if self._pipeline is None:
             return
+        if early and self.is_video:
+            # The frames of these packets are counted again when they are complete.
+            self.frame_stats.unassembled -= _count_frames(early)
+            self.frame_stats.rate = FrameRate()
         for each in early:
             self._pipeline.insert(each, self._header_values(each.packet))
         if early and isinstance(self._pipeline, VideoReceivePipeline):
@@ -584,6 +594,16 @@ class RtpReceiveStream:
             self._pipeline.end()
         if isinstance(self._red, UlpfecDecoder):
             self._red.end()
+
+
+def _count_frames(packets: Sequence[MediaPacket]) -> int:
+    """Return how many frames packets without a pipeline were counted as: those that began a new frame."""
+    newest, frames = -math.inf, 0
+    for each in packets:
+        if each.timestamp > newest and each.packet.payload:
+            newest = each.timestamp
+            frames += 1
+    return frames
 
 
 def receive_totals(stream: RtpReceiveStream) -> Totals:
