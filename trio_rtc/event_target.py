@@ -66,7 +66,7 @@ class HandlerRunner:
     ending: bool = False
     _lender: "HandlerRunner | None" = None
     _waiting: list[Callable[[], Awaitable[None]]] = attrs.field(factory=list)
-    _tasks: deque[Callable[[], None]] = attrs.field(factory=deque)
+    _tasks: deque[tuple[Callable[[], None], bool]] = attrs.field(factory=deque)
     _scheduled: bool = False
     _calls: int = 0
 
@@ -87,9 +87,11 @@ class HandlerRunner:
         self.nursery = None
 
     def end(self) -> None:
-        """Discard the queued tasks, as no events follow the end of the connection."""
+        """Discard the queued tasks, except those that close tracks: no events follow the end of the connection."""
         self.ending = True
+        remaining = [each for each in self._tasks if each[1]]
         self._tasks.clear()
+        self._tasks.extend(remaining)
 
     def start(self, run: Callable[[], Awaitable[None]]) -> None:
         """Run a function in the nursery, now or when the block begins."""
@@ -113,7 +115,7 @@ class HandlerRunner:
     def queue_task(self, task: Callable[[], None], *, after_end: bool = False) -> None:
         """Queue a task that changes a state and fires its events; ``after_end``: even if the connection is closed."""
         if after_end or not self.ending:
-            self._tasks.append(task)
+            self._tasks.append((task, after_end))
             self._schedule()
 
     def run_task(self, task: Callable[[], None]) -> None:
@@ -164,7 +166,7 @@ class HandlerRunner:
             # An earlier task may have closed the connection, which empties the queue.
             if not self._tasks:
                 return
-            task = self._tasks.popleft()
+            task, _ = self._tasks.popleft()
             try:
                 task()
             except BaseException as error:

@@ -129,8 +129,14 @@ def test_the_answerer_may_stop_too(call: Call) -> None:
     call.sides[1].stop(1)
     assert call.needed(1)
     outcome = call.negotiate(0)
+    # An answer does not remove the section: an offer of the side that has stopped it is needed.
+    assert outcome.remote_answer.media[1].direction == "inactive"
+    assert not outcome.remote_answer.media[1].stopped
+    assert call.needed(1)
+    outcome = call.negotiate(1)
     assert outcome.remote_answer.media[1].stopped
     assert [len(side.transceivers) for side in call.sides] == [1, 1]
+    assert not call.needed(1)
 
 
 def test_the_transport_outlives_the_first_section(call: Call) -> None:

@@ -41,6 +41,12 @@ def local_track(kind: str = "audio") -> MediaStreamTrack:
     return open_media_track(kind)[1]
 
 
+def audio_codecs(name: str) -> list[RTCRtpCodec]:
+    capabilities = RTCRtpSender.get_capabilities("audio")
+    assert capabilities is not None
+    return [each for each in capabilities.codecs if each.name == name]
+
+
 @asynccontextmanager
 async def counted_needs(peer: RTCPeerConnection) -> AsyncIterator[list[str]]:
     """Count the negotiationneeded events until shortly after the block."""
@@ -215,18 +221,24 @@ async def test_stopping_is_negotiated(who: str, autojump_clock: Clock) -> None:
         assert needs == ["negotiation_needed"]
         assert stopped.direction == "stopped"
         assert stopped.current_direction == ("sendonly" if who == "offerer" else "recvonly")
+        assert stopped.mid == "0"
         assert one.get_transceivers() == [stopped]
 
         await one.set_local_description()
         await other.set_remote_description(description_of(one))
         # The peer's set keeps it until its answer is set.
         assert lost.current_direction == "stopped"
+        assert lost.mid is None
+        # The track ends in a task of its own (W3C mediacapture-main section 4.3.1).
+        assert lost.receiver.track.ready_state == "live"
+        await trio.testing.wait_all_tasks_blocked()
         assert lost.receiver.track.ready_state == "ended"
         assert (other.get_transceivers(), other.get_senders()) == ([lost], [])
         await other.set_local_description()
         await one.set_remote_description(description_of(other))
         assert (one.get_transceivers(), other.get_transceivers()) == ([], [])
         assert stopped.current_direction == "stopped"
+        assert stopped.mid is None
         with pytest.raises(InvalidStateError):
             await stopped.sender.replace_track(local_track())
         one.remove_track(stopped.sender)
@@ -235,15 +247,73 @@ async def test_stopping_is_negotiated(who: str, autojump_clock: Clock) -> None:
 async def test_a_rejecting_answer_stops_the_transceiver(autojump_clock: Clock) -> None:
     async with media_peers() as peers:
         mine = peers.alice.add_transceiver("audio")
+        mine.set_codec_preferences(audio_codecs("PCMU"))
         peers.alice.add_transceiver("video")
         await peers.alice.set_local_description()
         await peers.bob.set_remote_description(description_of(peers.alice))
-        peers.bob.get_transceivers()[0].stop()
+        peers.bob.get_transceivers()[0].set_codec_preferences(audio_codecs("opus"))
         await peers.bob.set_local_description()
         await peers.alice.set_remote_description(description_of(peers.bob))
         assert mine.current_direction == "stopped"
         assert [each.mid for each in peers.alice.get_transceivers()] == ["1"]
         assert [each.mid for each in peers.bob.get_transceivers()] == ["1"]
+
+
+@pytest.mark.parametrize("when", ["before the offer", "before the answer"])
+async def test_a_transceiver_stopped_by_the_answerer_is_answered_inactive(
+    when: str, autojump_clock: Clock
+) -> None:
+    """Only an offer removes the section, and negotiation_needed asks for it (W3C webrtc section 5.4)."""
+    async with media_peers() as peers:
+        peers.alice.add_track(local_track(), MediaStream())
+        await connect_track(peers.alice, peers.bob)
+        stopped, theirs = only(peers.bob.get_transceivers()), only(peers.alice.get_transceivers())
+        await peers.alice.set_local_description()
+        if when == "before the offer":
+            stopped.stop()
+        await peers.bob.set_remote_description(description_of(peers.alice))
+        if when == "before the answer":
+            stopped.stop()
+        async with counted_needs(peers.bob) as needs:
+            await peers.bob.set_local_description()
+        answer = description_of(peers.bob).sdp
+        assert "a=inactive" in answer
+        assert "m=audio 0 " not in answer
+        assert needs == ["negotiation_needed"]
+        await peers.alice.set_remote_description(description_of(peers.bob))
+        assert (stopped.direction, stopped.current_direction) == ("stopped", "inactive")
+        assert (theirs.direction, theirs.current_direction) == ("sendrecv", "inactive")
+        assert stopped.mid == theirs.mid == "0"
+        await negotiate(peers.bob, peers.alice)
+        assert stopped.current_direction == theirs.current_direction == "stopped"
+        assert peers.alice.get_transceivers() == peers.bob.get_transceivers() == []
+
+
+async def test_stop_ends_the_received_track_in_a_queued_task(autojump_clock: Clock) -> None:
+    async with media_peers() as peers:
+        track = peers.alice.add_transceiver("audio")
+        track.stop()
+        assert track.receiver.track.ready_state == "live"
+        await trio.testing.wait_all_tasks_blocked()
+        assert track.receiver.track.ready_state == "ended"
+
+
+async def test_a_track_whose_end_is_queued_ends_although_the_connection_is_closed(
+    autojump_clock: Clock,
+) -> None:
+    async with media_peers() as peers:
+        rejected = peers.alice.add_transceiver("audio")
+        rejected.set_codec_preferences(audio_codecs("PCMU"))
+        await peers.alice.set_local_description()
+        await peers.bob.set_remote_description(description_of(peers.alice))
+        only(peers.bob.get_transceivers()).set_codec_preferences(audio_codecs("opus"))
+        await peers.bob.set_local_description()
+        await peers.alice.set_remote_description(description_of(peers.bob))
+        assert peers.alice.get_transceivers() == []
+        peers.alice.close()
+        assert rejected.receiver.track.ready_state == "live"
+        await trio.testing.wait_all_tasks_blocked()
+        assert rejected.receiver.track.ready_state == "ended"
 
 
 async def test_changes_that_need_negotiation(autojump_clock: Clock) -> None:

@@ -304,8 +304,10 @@ async def test_rollback_of_a_remote_offer_removes_its_transceivers(autojump_cloc
         await peers.bob.set_remote_description({"type": "rollback"})
         assert peers.bob.get_transceivers() == []
         assert event.transceiver.current_direction == "stopped"
-        assert event.track.ready_state == "ended"
         assert event.streams[0].get_tracks() == []
+        assert event.track.ready_state == "live"
+        await trio.testing.wait_all_tasks_blocked()
+        assert event.track.ready_state == "ended"
 
 
 async def test_a_transceiver_used_by_add_track_survives_a_rollback(autojump_clock: Clock) -> None:

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
 
 from trio_rtc import _attrs as attrs
-from trio_rtc.enums import RTCBundlePolicy
+from trio_rtc.enums import RTCBundlePolicy, RTCRtpTransceiverDirection
 from trio_rtc.protocols.sdp import (
     Attribute,
     Group,
@@ -292,7 +292,12 @@ def build_answer(
     common codec; all only on transports that exist here (``LocalMedia.has_transport``).
     """
     offer = exchange.offer.parsed
-    associated = {each.mid: each for each in local.transceivers if each.mid is not None and each.is_live}
+    # One that was stopped on this side is answered as inactive; only an offer can remove its section (webrtc 5.4).
+    associated = {
+        each.mid: each if each.is_live else attrs.evolve(each, direction=RTCRtpTransceiverDirection.INACTIVE)
+        for each in local.transceivers
+        if each.mid is not None and not each.stopped
+    }
     keys = {each.mid: each.key for each in local.transceivers if each.mid is not None}
     mids = section_mids(offer)
     transports = transport_numbers(exchange, standing)

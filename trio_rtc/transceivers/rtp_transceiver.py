@@ -31,8 +31,8 @@ class RTCRtpTransceiver:
 
     @property
     def mid(self) -> str | None:
-        """The MID of its media section; ``None`` before the first negotiation."""
-        return self._record.mid
+        """The MID of its media section; ``None`` before the first negotiation, and after it was stopped by one."""
+        return None if self._record.stop_negotiated else self._record.mid
 
     @property
     def sender(self) -> RTCRtpSender:

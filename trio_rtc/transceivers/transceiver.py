@@ -69,6 +69,7 @@ class Transceiver:
         fired_direction: W3C's ``[[FiredDirection]]``.
         stopping: W3C's ``[[Stopping]]``.
         stopped: W3C's ``[[Stopped]]``.
+        stop_negotiated: Whether a description has stopped it; it has no media section any more.
         preferred: W3C's ``[[PreferredCodecs]]``.
         opus: The Opus parameters set by the application; ``None`` for those of the connection.
         header_extensions: W3C's ``[[HeaderExtensionsToNegotiate]]``: URI → direction.
@@ -106,6 +107,7 @@ class Transceiver:
         self.fired_direction: RTCRtpTransceiverDirection | None = None
         self.stopping = False
         self.stopped = False
+        self.stop_negotiated = False
         self.preferred: tuple[RTCRtpCodec, ...] = ()
         self.opus: OpusParameters | None = None
         self.header_extensions = {each.uri: each.direction for each in OFFERED.of(kind).header_extensions}
@@ -226,7 +228,7 @@ class Transceiver:
         self.direction = _INACTIVE
 
     def become_stopped(self) -> None:
-        """W3C's "stop the RTCRtpTransceiver". The received track ends when the events are fired."""
+        """W3C's "stop the RTCRtpTransceiver", except the end of the received track."""
         if not self.stopping:
             self.stop_sending_and_receiving()
         self.stopped = True

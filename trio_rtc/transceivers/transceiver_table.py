@@ -173,6 +173,7 @@ class TransceiverTable:
 
     def _stop(self, transceiver: Transceiver) -> None:
         transceiver.become_stopped()
+        transceiver.stop_negotiated = True
         self._changes.ended.append(transceiver)
 
     def _remove(self, transceiver: Transceiver) -> None:
@@ -260,8 +261,6 @@ class TransceiverTable:
     def fire_events(self) -> None:
         """Fire the events of the last description (W3C webrtc section 4.4.1.5, the last steps)."""
         changes, self._changes = self._changes, _Changes()
-        for transceiver in changes.ended:
-            transceiver.receive.end()
         for transceiver in changes.muted:
             transceiver.receive.mute(True)
         for stream, track in changes.removed:
@@ -280,6 +279,8 @@ class TransceiverTable:
         for stream in dict.fromkeys(stream for stream, _ in changes.removed):
             if stream not in self._signaled_streams:
                 fire(MediaStreamEvent("remove_stream", target, stream))
+        for transceiver in changes.ended:
+            transceiver.receive.end_later()
 
     def _disassociate(self, applied: ApplyResult) -> None:
         """Undo the effects of an offer that was rolled back or replaced."""
