@@ -150,7 +150,29 @@ def test_an_answer_with_new_fingerprints_may_change_the_roles() -> None:
     answer = answerer.create_answer(local_media("ans1"))
     offerer.apply_remote("pranswer", answer)
     other = answer.replace("AB:AB", "CD:CD").replace("setup:active", "setup:passive")
+    error = assert_rejected(offerer, "answer", other)
+    assert "unless a=ice-ufrag and a=ice-pwd are new" in str(error)
+    other = other.replace("ans1", "ans2")
     assert offerer.apply_remote("answer", other).negotiated
+
+
+@pytest.mark.parametrize("kind", ["offer", "answer"])
+def test_other_fingerprints_come_with_an_ice_restart(kind: str) -> None:
+    """RFC 9429 section 5.11; the new association has its own roles."""
+    first, second = make_session(1), make_session(2)
+    negotiate(first, second)
+    text = first.create_offer(local_media("off2"))
+    session = second
+    if kind == "answer":
+        first.apply_local("offer")
+        second.apply_remote("offer", text)
+        session, text = first, second.create_answer(local_media("ans2")).replace("active", "passive")
+    text = text.replace("AB:AB", "CD:CD")
+    assert_rejected(session, kind, text.replace("off2", "off1").replace("ans2", "ans1"))
+    applied = session.apply_remote(kind, text)
+    assert applied.transport is not None
+    assert applied.transport.ice_restart
+    assert applied.transport.dtls_role == (None if kind == "offer" else "client")
 
 
 def test_an_answer_must_not_bundle_unbundled_sections_of_the_offer() -> None:

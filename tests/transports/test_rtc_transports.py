@@ -7,7 +7,7 @@ import trio
 from cryptography import x509
 
 from tests.strategies.peers import connect, open_channel, trickle, two_peers
-from trio_rtc import OperationError, RTCSessionDescription
+from trio_rtc import InvalidAccessError, RTCSessionDescription
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 
@@ -114,7 +114,7 @@ async def test_a_changed_fingerprint_in_a_new_offer_is_rejected() -> None:
         lines = offer.sdp.split("\r\n")
         index = next(number for number, line in enumerate(lines) if line.startswith("a=fingerprint:"))
         lines[index] = "a=fingerprint:sha-256 " + ":".join(["00"] * 32)
-        with pytest.raises(OperationError, match="fingerprint"):
+        with pytest.raises(InvalidAccessError, match="fingerprint"):
             await peers.alice.set_remote_description(RTCSessionDescription("offer", "\r\n".join(lines)))
         assert peers.alice.signaling_state == "stable"
         await mine.send("still here")

@@ -14,7 +14,6 @@ from tests.strategies.peers import WALL_CLOCK
 from tests.strategies.transport_stacks import Side, exchange_candidates, make_side
 from tests.strategies.wires import Gate, JammedHost
 from trio_rtc.enums import RTCIceTransportState
-from trio_rtc.errors import OperationError
 from trio_rtc.protocols._contract import Address
 from trio_rtc.protocols.datachannel import PPID_DCEP, ChannelAnnounced, ChannelParameters
 from trio_rtc.protocols.dtls import Connection, DtlsRole, SrtpKeys
@@ -182,11 +181,26 @@ async def test_layers_started_twice_are_created_once() -> None:
             assert side.delegate.log.count("sctp AssociationEstablished") == 1
 
 
-async def test_other_fingerprints_are_refused_once_dtls_exists() -> None:
-    async with two_stacks() as [client, _]:
+async def test_other_fingerprints_need_a_new_dtls_association() -> None:
+    async with two_stacks() as [client, server]:
+        assert not client.stack.needs_new_dtls([server.fingerprint()])
         client.start_dtls()
-        with pytest.raises(OperationError, match="fingerprints"):
-            client.start_dtls(fingerprint=client.fingerprint())
+        assert not client.stack.needs_new_dtls([server.fingerprint()])
+        assert client.stack.needs_new_dtls([client.fingerprint()])
+
+
+async def test_the_channels_of_an_association_that_was_not_established_go_on_with_the_next() -> None:
+    async with two_stacks() as [client, server]:
+        client.start_upper_layers()
+        client.stack.control.create_channel(ChannelParameters(label="waiting"))
+        before = client.stack.sctp
+        replace_dtls(client, server)
+        assert client.stack.sctp is not before
+        gather(client, server)
+        await trio.sleep(2)
+        assert not client.delegate.has("channel AllChannelsClosed")
+        announced = [each for each in server.delegate.events if isinstance(each, ChannelAnnounced)]
+        assert [each.parameters.label for each in announced] == ["waiting"]
 
 
 async def test_a_mismatched_fingerprint_ends_dtls_before_the_association() -> None:

@@ -130,11 +130,11 @@ class ConnectionStates:
 
     def handle_sctp_event(self, event: SctpEvent) -> None:
         """Handle an SCTP event, on a later turn if a public method caused it."""
-        self.context.runner.run_task(partial(self._handle_sctp_event, event))
-
-    def _handle_sctp_event(self, event: SctpEvent) -> None:
         # Until a description that has ended an association is applied, events belong to that association.
         sctp = self._ended_association or self.sctp_transport
+        self.context.runner.run_task(partial(self._handle_sctp_event, event, sctp))
+
+    def _handle_sctp_event(self, event: SctpEvent, sctp: RTCSctpTransport | None) -> None:
         if self.context.is_closed or sctp is None:
             return
         if isinstance(event, AssociationEstablished):

@@ -85,6 +85,8 @@ class Negotiation:
     # The MID of the data channels' section after the last negotiation.
     _data_mid: str | None = None
     _data_closed: bool = False
+    # Transports with a new endpoint of the peer, until the description has been applied.
+    _handed_over: list[tuple[BundleTransport, TransportPlan]] = attrs.field(factory=list)
     # W3C's [[LocalIceCredentialsToReplace]], as username fragments.
     _credentials_to_replace: frozenset[str] = frozenset()
     _w3c_descriptions: WeakKeyDictionary[Description, RTCSessionDescription] = attrs.field(
@@ -257,7 +259,6 @@ class Negotiation:
         Raises:
             RTCError: The colliding offer would be rejected, so the local offer is not rolled back.
             InvalidAccessError: See ``RTCError``.
-            OperationError: See ``RTCError``.
         """
         in_glare = self.session.signaling_state is RTCSignalingState.HAVE_LOCAL_OFFER
         if description.type is not RTCSdpType.OFFER or not in_glare:
@@ -282,7 +283,7 @@ class Negotiation:
         if description.type is RTCSdpType.OFFER and in_glare:
             session.apply_local(RTCSdpType.ROLLBACK)
         transceivers = self.transceivers.to_jsep()
-        self._check_fingerprints(session.apply_remote(description.type, description.sdp, transceivers))
+        session.apply_remote(description.type, description.sdp, transceivers)
         assert session.remote_description is not None
         return session.remote_description.parsed
 
@@ -290,7 +291,6 @@ class Negotiation:
         """Apply a remote description to the session, the transports and the transceivers."""
         session = copy.copy(self.session)
         applied = session.apply_remote(description.type, description.sdp, self.transceivers.to_jsep())
-        self._check_fingerprints(applied)
         self.session = session
         self.can_trickle = applied.can_trickle
         _log_ignored_lines(session.remote_description)
@@ -306,6 +306,7 @@ class Negotiation:
         if self._data_closed:
             self._data_closed = False
             self.states.channels.stack.end_channels()
+        self._replace_associations()
         self._start_association(applied)
         self.states.description_applied()
         self.transceivers.fire_events()
@@ -474,20 +475,25 @@ class Negotiation:
             for url in server.urls
         ]
 
-    def _check_fingerprints(self, applied: ApplyResult) -> None:
-        for plan in applied.transports:
-            transport = self.transports.get(plan.number)
-            if transport is not None and plan.remote_fingerprints:
-                transport.stack.check_fingerprints(_fingerprints(plan))
-
     def _start_upper_layers(self, transport: BundleTransport, plan: TransportPlan) -> None:
         stack = transport.stack
-        if stack.dtls is None and plan.dtls_role is not None and plan.remote_fingerprints:
-            role = DtlsRole.CLIENT if plan.dtls_role == "client" else DtlsRole.SERVER
-            stack.start_dtls(role, _fingerprints(plan))
+        if plan.dtls_role is not None and plan.remote_fingerprints:
+            if stack.needs_new_dtls(_fingerprints(plan)):
+                self._handed_over.append((transport, plan))
+                if self.states.channels.stack is stack:
+                    self.states.remove_sctp_transport()
+            else:
+                stack.start_dtls(_dtls_role(plan), _fingerprints(plan))
         if plan.remote_max_message_size is not None:
             assert transport.events.dtls_transport is not None
             self.states.update_sctp_transport(transport.events.dtls_transport, plan.remote_max_message_size)
+
+    def _replace_associations(self) -> None:
+        """Begin a new DTLS association with each endpoint to which the peer has handed over (RFC 8842)."""
+        handed_over, self._handed_over = self._handed_over, []
+        for transport, plan in handed_over:
+            transport.events.association_replaced()
+            transport.stack.replace_dtls(_dtls_role(plan), _fingerprints(plan))
 
     def _start_association(self, applied: ApplyResult) -> None:
         """Start SCTP, after the end of an association whose media section the same answer has closed."""
@@ -505,7 +511,9 @@ def _set_remote_ice(transport: BundleTransport, plan: TransportPlan) -> None:
     if plan.remote_ufrag is None or plan.remote_pwd is None:
         return
     agent, now = transport.stack.agent, trio.current_time()
-    agent.set_remote_parameters(IceParameters(plan.remote_ufrag, plan.remote_pwd, plan.remote_ice_lite), now)
+    parameters = IceParameters(plan.remote_ufrag, plan.remote_pwd, plan.remote_ice_lite)
+    # The local description has the local credentials already, so another answer must not replace them.
+    agent.set_remote_parameters(parameters, now, keep_local=True)
     for line in plan.remote_candidates:
         # A candidate that does not parse is ignored; the description is valid (JSEP, RFC 9429).
         try:
@@ -559,6 +567,10 @@ def _log_ignored_lines(description: Description | None) -> None:
     if ignored:
         details = "; ".join(f"line {line.number}: {line.reason}" for line in ignored[:_MAX_LOGGED_LINES])
         logger.debug("lines ignored in the peer's description: %d (%s)", len(ignored), details)
+
+
+def _dtls_role(plan: TransportPlan) -> DtlsRole:
+    return DtlsRole.CLIENT if plan.dtls_role == "client" else DtlsRole.SERVER
 
 
 def _fingerprints(plan: TransportPlan) -> list[Fingerprint]:

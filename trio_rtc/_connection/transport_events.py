@@ -133,6 +133,13 @@ class TransportEvents:
             case ApplicationDataReceived() | FinalFlightRetransmitted():
                 pass
 
+    def association_replaced(self) -> None:
+        """Reset the DTLS transport, because the peer's description has begun another association."""
+        self.handshake = None
+        if not self.connection.context.is_closed and self.dtls_transport is not None:
+            self.dtls_transport._reset()
+            self.connection.update_states(Event("state_change", self.dtls_transport))
+
     def handle_sctp_event(self, event: SctpEvent) -> None:
         """Handle an SCTP event."""
         self.connection.handle_sctp_event(event)

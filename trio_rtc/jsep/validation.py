@@ -10,6 +10,7 @@ from trio_rtc.errors import InvalidAccessError
 from trio_rtc.protocols.rtp.codec import Codec, format_parameters
 from trio_rtc.protocols.sdp import (
     SessionDescription,
+    TransportAttributes,
     groups,
     is_data_section,
     is_rtp_section,
@@ -139,11 +140,31 @@ def _check_transport(
     for each in bundle:
         if is_rtp_section(remote.media[each]):
             _check_multiplexing(remote, each)
+    if established is not None and established.remote_fingerprints:
+        credentials = (established.remote_ufrag, established.remote_pwd)
+        _check_handover(transport, credentials, established.remote_fingerprints)
     if exchange.answer is None:
         fingerprints = fingerprint_pairs(transport.fingerprints)
         _check_offered_setup(transport.setup, fingerprints, established)
     elif transport.setup not in ("active", "passive", None):
         raise InvalidAccessError(f"a=setup of an answer must be active or passive, not {transport.setup}")
+
+
+def _check_handover(
+    transport: TransportAttributes,
+    credentials: tuple[str | None, str | None],
+    fingerprints: tuple[tuple[str, str], ...],
+) -> None:
+    """Check that other fingerprints come with other ICE credentials (RFC 8842 section 5.5, RFC 9429 section 5.11).
+
+    Packets of the two associations can be told apart only on paths of their own.
+    """
+    changed = set(fingerprint_pairs(transport.fingerprints)) != set(fingerprints)
+    if changed and (transport.ice_ufrag, transport.ice_pwd) == credentials:
+        raise InvalidAccessError(
+            "a=fingerprint must be the one negotiated before, unless a=ice-ufrag and a=ice-pwd are new as well "
+            "(ICE restart)"
+        )
 
 
 def _check_multiplexing(remote: SessionDescription, index: int) -> None:
@@ -202,7 +223,8 @@ def _check_extension_ids_kept(
 def check_roles_kept(exchange: OfferAnswerExchange, provisional: OfferAnswerExchange | None) -> None:
     """Check that an answer keeps the DTLS roles of the preceding provisional answer.
 
-    The handshake has begun with those. Other fingerprints mean another association, with its own roles.
+    The handshake has begun with those. Other fingerprints mean another association, with its own roles and ICE
+    credentials: another endpoint has answered the offer.
 
     An answer that contradicts the roles of an earlier exchange is accepted and ignored, unlike in libwebrtc: pion
     (until September 2026) and webrtc-rs write their default role into each answer and keep the established one.
@@ -216,7 +238,10 @@ def check_roles_kept(exchange: OfferAnswerExchange, provisional: OfferAnswerExch
 
 
 def _check_role_kept(before: SessionDescription, was: int, after: SessionDescription, index: int) -> None:
-    if set(bundled_transport(before, was).fingerprints) != set(bundled_transport(after, index).fingerprints):
+    provisional, transport = bundled_transport(before, was), bundled_transport(after, index)
+    if set(provisional.fingerprints) != set(transport.fingerprints):
+        credentials = (provisional.ice_ufrag, provisional.ice_pwd)
+        _check_handover(transport, credentials, fingerprint_pairs(provisional.fingerprints))
         return
     if is_client(before, was) != is_client(after, index):
         raise InvalidAccessError(

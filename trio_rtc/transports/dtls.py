@@ -40,9 +40,14 @@ class DtlsTransport(Transport[list[bytes], bytes, DtlsEvent]):
         self._sctp_inbox = inbox
 
     def abandon(self) -> None:
-        """End the association without a close_notify, an event or an effect on SCTP (see ``replace_dtls``)."""
+        """End the association without an event or an effect on SCTP (see ``replace_dtls``)."""
         self._sctp_inbox, self._report = Inbox[list[bytes]](), lambda event: None
-        self.connection.lower_closed(trio.current_time())
+        now = trio.current_time()
+        if self.connection.state is RTCDtlsTransportState.CONNECTED:
+            self.connection.close(now)
+            self.flush_nowait(now)
+        else:
+            self.connection.lower_closed(now)
         self.wake()
 
     def send_nowait(self, batch: Sequence[bytes], now: float) -> bool:

@@ -209,6 +209,10 @@ class RTCDtlsTransport(EventTarget):
 
     # -- updates by the peer connection ------------------------------------------------------------------------
 
+    def _reset(self) -> None:
+        self._state = RTCDtlsTransportState.NEW
+        self._remote_certificates = []
+
     def _set_remote_certificate(self, certificate: bytes) -> None:
         self._remote_certificates = [certificate]
 

@@ -100,6 +100,15 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
             self._unread_streams.append(stream_id)
             self.wake()
 
+    def abandon(self) -> None:
+        """End an association that was not established, without an event; another transport gets its channels."""
+        self.control = ChannelControl()
+        self._report, self._report_channel = (lambda event: None), (lambda event: None)
+        now = trio.current_time()
+        self.association.lower_closed(now)
+        self.wake()
+        self.flush_nowait(now)
+
     def is_full(self) -> bool:
         """Return whether senders must wait; never after the end of the association, when ``send`` raises."""
         return not self.association.closed and self.association.total_buffered >= self._high_water_mark

@@ -19,8 +19,12 @@ from typing import Protocol
 import trio
 
 from trio_rtc import _attrs as attrs
-from trio_rtc.enums import RTCDtlsTransportState, RTCIceTransportPolicy, RTCIceTransportState
-from trio_rtc.errors import OperationError
+from trio_rtc.enums import (
+    RTCDtlsTransportState,
+    RTCIceTransportPolicy,
+    RTCIceTransportState,
+    RTCSctpTransportState,
+)
 from trio_rtc.protocols import rtp as rtp_core
 from trio_rtc.protocols import srtp as srtp_core
 from trio_rtc.protocols._contract import Datagram
@@ -28,6 +32,7 @@ from trio_rtc.protocols.datachannel import ChannelControl, DataChannelEvent
 from trio_rtc.protocols.dtls import (
     Certificate,
     Connection,
+    DtlsClosed,
     DtlsEvent,
     DtlsRole,
     FinalFlightRetransmitted,
@@ -125,6 +130,7 @@ class TransportStack:
         self._fingerprints: frozenset[Fingerprint] = frozenset()
         self.gathering_started = False
         self._path_lost = False
+        self._ice_connected = False
         self.agent = Agent(
             settings.ice,
             rng=rng,
@@ -207,13 +213,8 @@ class TransportStack:
         self._nursery.start_soon(self._allocator.run, self._nursery, servers)
 
     def start_dtls(self, role: DtlsRole, fingerprints: Sequence[Fingerprint]) -> None:
-        """Create DTLS unless it exists; its handshake starts when ICE is connected.
-
-        Raises:
-            OperationError: DTLS exists with other fingerprints.
-        """
+        """Create DTLS unless it exists; its handshake starts when ICE is connected."""
         if self.dtls is not None:
-            self.check_fingerprints(fingerprints)
             return
         assert self._nursery is not None
         self._fingerprints = frozenset(fingerprints)
@@ -236,11 +237,10 @@ class TransportStack:
     ) -> None:
         """Replace the DTLS association by a new one (RFC 8842: a changed fingerprint or ``tls-id``).
 
-        This is the seam for negotiation, which does not use it yet: it refuses changed fingerprints.
-
-        The former association ends silently, because the peer replaces it as well. The SCTP association and the data
-        channels end with it; ``start_sctp`` begins another. SRTP keeps its keys until those of the new handshake
-        replace them.
+        The former association is closed, without an event. An established SCTP association and its data channels end
+        with it; ``start_sctp`` begins another, which opens the channels that were not open yet. SRTP keeps its keys
+        until those of the new handshake replace them. While the selected pair belongs to the previous ICE generation,
+        and so to the former association, the handshake waits for another one.
 
         Late records of the former association fail authentication in the new one and are dropped. Its plaintext
         handshake messages cannot be distinguished from those of the new one: therefore RFC 8842 requires candidates
@@ -251,7 +251,10 @@ class TransportStack:
             fingerprints: The peer's fingerprints.
             certificate: A new local certificate, ``None`` to keep the current one.
         """
-        if self.sctp is not None:
+        if self.sctp is not None and self.sctp.association.state is RTCSctpTransportState.CONNECTING:
+            self.sctp.abandon()
+            self._renew_sctp_inbox()
+        elif self.sctp is not None:
             self.end_channels()
         if self.dtls is not None:
             self.dtls.abandon()
@@ -261,12 +264,9 @@ class TransportStack:
         self._certificate = certificate or self._certificate
         self.start_dtls(role, fingerprints)
 
-    def check_fingerprints(self, fingerprints: Sequence[Fingerprint]) -> None:
-        """Raise ``OperationError`` if DTLS was created with other fingerprints of the peer."""
-        if self.dtls is not None and frozenset(fingerprints) != self._fingerprints:
-            raise OperationError(
-                "the peer changed its DTLS fingerprints: a new DTLS association is not supported"
-            )
+    def needs_new_dtls(self, fingerprints: Sequence[Fingerprint]) -> bool:
+        """Return whether DTLS was created with other fingerprints of the peer."""
+        return self.dtls is not None and frozenset(fingerprints) != self._fingerprints
 
     def move_channels_from(self, other: "TransportStack") -> None:
         """Move the data channels of another stack to this one.
@@ -347,12 +347,15 @@ class TransportStack:
             ended.wake()
             # All events of the end must be handled before there is a new control.
             ended.flush_nowait(now)
-            self.sctp = None
-            self._sctp_inbox = Inbox[list[bytes]]()
-            if self.dtls is not None:
-                self.dtls.set_sctp_inbox(self._sctp_inbox)
+            self._renew_sctp_inbox()
         self.control = ChannelControl(self._settings.data_channels, last_key=before.last_key)
         self.control.dropped.update(before.dropped)
+
+    def _renew_sctp_inbox(self) -> None:
+        self.sctp = None
+        self._sctp_inbox = Inbox[list[bytes]]()
+        if self.dtls is not None:
+            self.dtls.set_sctp_inbox(self._sctp_inbox)
 
     def flush_channel_control(self) -> None:
         """Process the output of data channel control, with or without an association."""
@@ -369,6 +372,7 @@ class TransportStack:
             case NameResolutionRequested():
                 self._resolve(event.name)
             case StateChanged():
+                self._ice_connected = event.state in _CONNECTED
                 self._delegate.handle_ice_event(event)
                 self._start_handshake_if_connected()
                 self._update_path_state(event.state)
@@ -376,6 +380,10 @@ class TransportStack:
                 # The peer has nominated another pair before the old one was disconnected here.
                 self._delegate.handle_ice_event(event)
                 self._restore_path()
+                self._start_handshake_on_new_path()
+            case SelectedPairChanged():
+                self._delegate.handle_ice_event(event)
+                self._start_handshake_on_new_path()
             case _:
                 self._delegate.handle_ice_event(event)
 
@@ -393,9 +401,14 @@ class TransportStack:
         if self.sctp is not None:
             self.sctp.path_restored()
 
+    def _start_handshake_on_new_path(self) -> None:
+        # When ICE connects, the handshake starts after that event, which follows the first selected pair.
+        if self._ice_connected:
+            self._start_handshake_if_connected()
+
     def _start_handshake_if_connected(self) -> None:
         dtls = self.dtls
-        if dtls is None or self.agent.state not in _CONNECTED:
+        if dtls is None or self.agent.state not in _CONNECTED or not self.agent.selected_in_generation:
             return
         if dtls.connection.state is RTCDtlsTransportState.NEW:
             path = self.agent.selected_entry
@@ -409,6 +422,9 @@ class TransportStack:
         if isinstance(event, HandshakeCompleted):
             self._install_srtp_keys()
             self._connect_if_secure()
+        elif isinstance(event, DtlsClosed) and event.error is not None and self.rtp is not None:
+            # The keys of a former association must not be used after the failure of the one that replaced it.
+            self.rtp.session.remove_keys()
         elif isinstance(event, FinalFlightRetransmitted):
             self._handle_late_keys(event.waited)
 
@@ -446,8 +462,12 @@ class TransportStack:
         ours, theirs = (keys.client_key, keys.client_salt), (keys.server_key, keys.server_salt)
         if dtls.connection.role is DtlsRole.SERVER:
             ours, theirs = theirs, ours
+        replaced = rtp.session.is_open
         srtp = srtp_core.SrtpSession(keys.profile.name, *ours, *theirs, options=self._settings.rtp.srtp)
         rtp.session.set_keys(srtp, trio.current_time())
+        if replaced:
+            # The peer is another endpoint, which has received no keyframe.
+            rtp.session.path_restored(trio.current_time())
         rtp.wake()
 
     def _connect_if_secure(self) -> None:

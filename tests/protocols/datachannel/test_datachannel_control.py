@@ -207,6 +207,22 @@ def test_a_channel_without_an_id_waits_for_the_role_whatever_ids_are_in_use() ->
     assert StreamIdAssigned(key, 1) in control.events()
 
 
+def test_another_role_replaces_the_ids_of_channels_that_are_not_open() -> None:
+    """Another DTLS association may begin before the first one has opened its channels."""
+    control = ChannelControl()
+    control.create_channel(CHAT, negotiated=True, stream_id=0)
+    key = control.create_channel(CHAT)
+    control.set_role(is_dtls_client=True)
+    control.set_role(is_dtls_client=False)
+    assert [each for each in control.events() if isinstance(each, StreamIdAssigned)] == [
+        StreamIdAssigned(key, 2),
+        StreamIdAssigned(key, 1),
+    ]
+    control.association_established(4)
+    control.set_role(is_dtls_client=True)
+    assert control.stream_id(key) == 1
+
+
 def test_channel_waiting_for_an_id_that_the_association_does_not_have() -> None:
     control = ChannelControl()
     keys = [control.create_channel(CHAT) for _ in range(2)]

@@ -109,6 +109,30 @@ def test_a_restart_by_the_peer_begins_a_new_generation() -> None:
     assert bob.agent.local_parameters == again
 
 
+def test_another_endpoint_with_the_same_local_credentials() -> None:
+    """Forks of a call answer one offer, whose credentials all of them know."""
+    network, alice, _ = connect()
+    carol = network.add_host(IceRole.CONTROLLED, BOB_AGAIN)
+    offered = alice.agent.local_parameters
+    assert alice.agent.selected_in_generation
+    signal(network, alice, carol)
+    carol.collect_events()
+    alice.events.clear()
+    alice.agent.set_remote_parameters(carol.agent.local_parameters, network.now, keep_local=True)
+    assert alice.agent.local_parameters == offered
+    assert not alice.agent.selected_in_generation
+    assert alice.agent.selected_pair is not None
+    for candidate in carol.agent.local_candidates:
+        alice.agent.add_remote_candidate(candidate, network.now)
+    alice.collect_events()
+    assert not alice.events_of(LocalCandidateGathered)
+    assert not alice.events_of(GatheringStateChanged)
+    assert network.run(1, lambda: alice.agent.selected_in_generation)
+    assert alice.agent.selected_pair.remote.address == BOB_AGAIN.host
+    network.run(40)
+    assert are_connected(alice, carol)
+
+
 @pytest.mark.parametrize("restarts", [1, 2])
 def test_old_parameters_are_not_the_answer_to_a_restart(restarts: int) -> None:
     network, alice, bob = connect()

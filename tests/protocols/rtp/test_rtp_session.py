@@ -714,3 +714,16 @@ def test_frames_have_the_minimum_delay_of_the_application(mid: str) -> None:
         ages.append(at - pair.sent_at[frame.payload])
     assert ages[0] < 0.1
     assert ages[1] - ages[0] == pytest.approx(0.5, abs=0.1)
+
+
+def test_without_keys_nothing_is_sent_or_received_until_there_are_others() -> None:
+    """The DTLS association that replaced another one has failed."""
+    session = Pair().alice.session
+    session.set_sections([video_section()], [], 0.0)
+    assert session.is_open
+    session.remove_keys()
+    assert not session.is_open
+    assert session.next_timer() == math.inf
+    assert session.datagrams_to_send(1.0) == []
+    session.set_keys(srtp_pair()[0], 1.0)
+    assert session.is_open

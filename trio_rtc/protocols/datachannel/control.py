@@ -119,13 +119,29 @@ class ChannelControl:
         return channel.key
 
     def set_role(self, *, is_dtls_client: bool) -> None:
-        """Set the DTLS role, which determines the parity of our stream identifiers; assign missing ones (RFC 8832)."""
+        """Set the DTLS role, which determines the parity of our stream identifiers; assign missing ones (RFC 8832).
+
+        Another role, which another DTLS association may bring, replaces the identifiers of channels that the peer does
+        not know yet.
+        """
         parity = 0 if is_dtls_client else 1
         if parity != self._parity:
             self._parity = self._first_unused = parity
+            self._unassign_stream_ids()
         for channel in [channel for channel in self._channels.values() if channel.stream_id is None]:
             self._assign_stream_id(channel)
             self._open_if_possible(channel)
+
+    def _unassign_stream_ids(self) -> None:
+        for channel in self._channels.values():
+            if (
+                channel.negotiated
+                or channel.state is not ChannelState.CONNECTING
+                or channel.stream_id is None
+            ):
+                continue
+            del self._by_stream[channel.stream_id]
+            channel.stream_id = None
 
     def association_established(self, max_streams: int) -> None:
         """Open the channels on an established association with ``max_streams`` streams in each direction."""

@@ -164,6 +164,12 @@ class Agent:
         return None if self._path.current is None else self._path.current.pair
 
     @property
+    def selected_in_generation(self) -> bool:
+        """Whether the selected pair was checked with the present credentials of both sides."""
+        current = self._path.current
+        return current is not None and current.generation is self._connectivity.generation
+
+    @property
     def pairs(self) -> Sequence[CheckedPair]:
         """Pairs of this generation, and the selected one if it belongs to the previous generation. Read-only."""
         pairs = tuple(self._connectivity.generation.check_list)
@@ -323,17 +329,27 @@ class Agent:
         """
         self._sources.expect_sources()
 
-    def set_remote_parameters(self, parameters: IceParameters, now: float) -> None:
+    def set_remote_parameters(
+        self, parameters: IceParameters, now: float, *, keep_local: bool = False
+    ) -> None:
         """Set the peer's credentials. Changed credentials are an ICE restart by the peer.
 
         A restart by the peer begins a new generation, unless ``restart`` has just done so: read ``local_parameters``
         afterwards for the answer. Credentials that ``restart`` has just replaced are outdated and ignored, since the
         answer to a restart always has new ones (RFC 8445 section 9).
+
+        Args:
+            parameters: The peer's credentials.
+            now: Monotonic seconds.
+            keep_local: Whether a new generation keeps the local credentials and candidates, because another endpoint
+                has answered the offer that has them.
         """
         current = self.remote_parameters or self._connectivity.replaced_parameters
         if self.closed or parameters == current:
             return
-        if self.remote_parameters is not None:
+        if self.remote_parameters is not None and keep_local:
+            self._replace_generation(Generation(self._options, self._rng, self.local_parameters))
+        elif self.remote_parameters is not None:
             self._begin_generation()
         self._connectivity.set_remote_parameters(parameters, now)
         self._advance(now)
@@ -460,13 +476,14 @@ class Agent:
         self._set_state(RTCIceTransportState.CLOSED)
         self._events.append(IceClosed(error))
 
-    def _begin_generation(self) -> None:
-        connectivity = self._connectivity
-        current = self._path.current
-        selected = current is not None and current.generation is connectivity.generation
+    def _replace_generation(self, generation: Generation) -> None:
+        selected = self.selected_in_generation
         self._path.lost = False
+        self._connectivity.begin_generation(generation, keep_previous=selected)
+
+    def _begin_generation(self) -> None:
         generation, self._prepared = self._prepared or Generation(self._options, self._rng), None
-        connectivity.begin_generation(generation, keep_previous=selected)
+        self._replace_generation(generation)
         self._transactions.cancel_queries()
         self._restart_gathering()
 

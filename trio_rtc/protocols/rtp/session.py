@@ -135,6 +135,10 @@ class RtpSession:
         early, self._early = self._early, []
         self.receive(early, now)
 
+    def remove_keys(self) -> None:
+        """Remove the SRTP session, without which no packet is sent or received."""
+        self.srtp = None
+
     def set_sections(
         self, sending: Sequence[SendParameters], receiving: Sequence[ReceiveParameters], now: float
     ) -> None:
@@ -311,11 +315,10 @@ class RtpSession:
 
     def next_timer(self) -> float:
         """Return the next deadline."""
-        if self.closed:
+        if self.closed or self.srtp is None:
             return math.inf
         deadline = min(self._schedule.due, self.receiver.next_timer())
-        sends = self._has_sent and self.srtp is not None
-        return min(deadline, self.bandwidth.next_timer()) if sends else deadline
+        return min(deadline, self.bandwidth.next_timer()) if self._has_sent else deadline
 
     def datagrams_to_send(self, now: float) -> list[bytes]:
         """Return the encrypted packets to send."""
