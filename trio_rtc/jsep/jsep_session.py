@@ -89,6 +89,9 @@ class JsepSession:
         self._slots = Slots()
         self._created_offer: Description | None = None
         self._created_answer: Description | None = None
+        # The text of the last remote offer, and of the one for which the answer was created.
+        self._remote_offer = ""
+        self._answered_offer = ""
         # The plans of the last answer; and those, or the last transport, which continues without a section.
         self._established: tuple[TransportPlan, ...] = ()
         self._standing: tuple[TransportPlan, ...] = ()
@@ -281,6 +284,7 @@ class JsepSession:
             previous=self._slots.current_local,
         )
         self._created_answer = self._write(RTCSdpType.ANSWER, answer)
+        self._answered_offer = self._remote_offer
         return self._created_answer.sdp
 
     def _write(self, description_type: RTCSdpType, built: Built) -> Description:
@@ -358,9 +362,15 @@ class JsepSession:
         applied = self._commit(target, exchange)
         self._ignored_lines += len(description.parsed.ignored)
         if exchange.answer is None:
-            # A created answer belongs to the previous offer.
-            self._created_answer = None
+            self._keep_answer(description, sdp)
         return applied
+
+    def _keep_answer(self, offer: Description, sdp: str) -> None:
+        """Keep the answer created last if its offer, which was rolled back, is applied again."""
+        created, self._remote_offer = self._created_answer, sdp
+        if created is not None:
+            is_same = sdp == self._answered_offer
+            self._created_answer = attrs.evolve(created, keys=offer.keys) if is_same else None
 
     def _created(self, description_type: RTCSdpType) -> Description | None:
         return self._created_offer if description_type is RTCSdpType.OFFER else self._created_answer

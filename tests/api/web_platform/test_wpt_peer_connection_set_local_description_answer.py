@@ -23,6 +23,30 @@ async def test_the_last_created_answer_completes_the_exchange(with_sdp: bool) ->
         assert states == ["have-remote-offer", "stable"]
 
 
+async def test_the_last_created_answer_outlives_a_rollback() -> None:
+    async with two_peers() as peers:
+        offer = await receiving_offer(peers.bob, "video")
+        await peers.alice.set_remote_description(offer)
+        answer = await peers.alice.create_answer()
+        await peers.alice.set_remote_description({"type": "rollback"})
+        assert peers.alice.get_transceivers() == []
+        await peers.alice.set_remote_description(offer)
+        await peers.alice.set_local_description(answer)
+        assert peers.alice.current_local_description == answer
+        (transceiver,) = peers.alice.get_transceivers()
+        assert (transceiver.mid, transceiver.current_direction) == ("0", "inactive")
+
+
+async def test_the_last_created_answer_is_not_that_of_another_offer() -> None:
+    async with two_peers() as peers:
+        await peers.alice.set_remote_description(await receiving_offer(peers.bob, "video"))
+        answer = await peers.alice.create_answer()
+        await peers.alice.set_remote_description({"type": "rollback"})
+        await peers.alice.set_remote_description(await receiving_offer(peers.bob, "audio"))
+        with pytest.raises((InvalidModificationError, InvalidStateError)):
+            await peers.alice.set_local_description(answer)
+
+
 async def test_the_answer_of_another_connection_is_refused() -> None:
     async with two_peers() as peers, RTCPeerConnection() as other:
         offer = await receiving_offer(peers.bob, "video")
