@@ -91,8 +91,8 @@ class RTCConfiguration:
         rtcp_mux_policy: ``require`` is the only value.
         peer_identity: The target peer identity, ``user@domain`` (W3C webrtc-identity): remote descriptions without a
             valid assertion of it are refused. The providers are in ``Settings.identity``.
-        certificates: Certificates, of which the first is used; by default a new one is generated for this
-            connection.
+        certificates: Certificates, of which the first is used; descriptions have the fingerprints of all. By default a
+            new one is generated for this connection.
         ice_candidate_pool_size: 0 to 255. Accepted; candidates are gathered when descriptions are set.
 
     Raises:

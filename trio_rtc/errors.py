@@ -5,7 +5,7 @@ Where W3C throws ``TypeError`` Python's ``TypeError`` is raised, where it throws
 ``trio.BrokenResourceError`` (closed by a failure or by the peer), ``trio.EndOfChannel``.
 """
 
-from .enums import RTCErrorDetailType, RTCErrorDetailTypeIdp
+from .enums import RTCErrorDetailType, RTCErrorDetailTypeIdp, member_of
 
 
 class ProtocolError(Exception):
@@ -54,17 +54,10 @@ class OperationError(DOMException):
 
 
 class RTCError(OperationError):
-    """An error with details of WebRTC (W3C webrtc section 11, webrtc-identity section 7).
+    """An error with details of WebRTC (W3C webrtc section 11, webrtc-identity section 7). Its members are read-only.
 
-    Attributes:
-        error_detail: The kind of failure.
-        sdp_line_number: For ``sdp-syntax-error``: the line, counted from 1.
-        sctp_cause_code: For ``sctp-failure``: the cause code of the ABORT chunk, RFC 9260 section 3.3.10.
-        received_alert: For ``dtls-failure``: the DTLS alert that the peer sent.
-        sent_alert: For ``dtls-failure``: the DTLS alert sent to the peer.
-        http_request_status_code: For ``idp-load-failure``: the HTTP status of the response.
-        idp_login_url: For ``idp-need-login``: the page on which the user can log in.
-        idp_error_info: Information of the identity provider, in a form of its own.
+    Raises:
+        TypeError: ``error_detail`` is unknown.
     """
 
     def __init__(
@@ -80,17 +73,63 @@ class RTCError(OperationError):
         idp_login_url: str | None = None,
         idp_error_info: str | None = None,
     ) -> None:
-        super().__init__(message or error_detail.value)
-        self.error_detail = error_detail
-        self.sdp_line_number = sdp_line_number
-        self.sctp_cause_code = sctp_cause_code
-        self.received_alert = received_alert
-        self.sent_alert = sent_alert
-        self.http_request_status_code = http_request_status_code
-        self.idp_login_url = idp_login_url
-        self.idp_error_info = idp_error_info
+        self._error_detail = _detail(error_detail)
+        super().__init__(message or self._error_detail.value)
+        self._sdp_line_number = sdp_line_number
+        self._sctp_cause_code = sctp_cause_code
+        self._received_alert = received_alert
+        self._sent_alert = sent_alert
+        self._http_request_status_code = http_request_status_code
+        self._idp_login_url = idp_login_url
+        self._idp_error_info = idp_error_info
+
+    @property
+    def error_detail(self) -> RTCErrorDetailType | RTCErrorDetailTypeIdp:
+        """The kind of failure."""
+        return self._error_detail
+
+    @property
+    def sdp_line_number(self) -> int | None:
+        """For ``sdp-syntax-error``: the line, counted from 1."""
+        return self._sdp_line_number
+
+    @property
+    def sctp_cause_code(self) -> int | None:
+        """For ``sctp-failure``: the cause code of the ABORT chunk, RFC 9260 section 3.3.10."""
+        return self._sctp_cause_code
+
+    @property
+    def received_alert(self) -> int | None:
+        """For ``dtls-failure``: the DTLS alert that the peer sent."""
+        return self._received_alert
+
+    @property
+    def sent_alert(self) -> int | None:
+        """For ``dtls-failure``: the DTLS alert sent to the peer."""
+        return self._sent_alert
+
+    @property
+    def http_request_status_code(self) -> int | None:
+        """For ``idp-load-failure``: the HTTP status of the response."""
+        return self._http_request_status_code
+
+    @property
+    def idp_login_url(self) -> str | None:
+        """For ``idp-need-login``: the page on which the user can log in."""
+        return self._idp_login_url
+
+    @property
+    def idp_error_info(self) -> str | None:
+        """Information of the identity provider, in a form of its own."""
+        return self._idp_error_info
 
     @property
     def name(self) -> str:
         """W3C gives every RTCError the name OperationError."""
         return "OperationError"
+
+
+def _detail(
+    value: RTCErrorDetailType | RTCErrorDetailTypeIdp,
+) -> RTCErrorDetailType | RTCErrorDetailTypeIdp:
+    return value if isinstance(value, RTCErrorDetailTypeIdp) else member_of(RTCErrorDetailType, value)

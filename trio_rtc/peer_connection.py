@@ -489,9 +489,9 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
             raise InvalidModificationError(
                 f"peer_identity must be the target peer identity {target!r}, not {new.peer_identity!r}"
             )
-        # W3C's target peer identity cannot be changed once it is set.
+        # W3C's target peer identity cannot be changed once it is set, and the certificates are the constructor's.
         self._parts.negotiation.configuration = attrs.evolve(
-            new, peer_identity=new.peer_identity or old.peer_identity
+            new, peer_identity=new.peer_identity or old.peer_identity, certificates=old.certificates
         )
 
     @staticmethod

@@ -198,9 +198,15 @@ class Negotiation:
 
     @property
     def fingerprints(self) -> tuple[tuple[str, str], ...]:
-        """Pairs of hash function and digest of the local certificate."""
-        found = self.certificate.get_fingerprints()
-        return tuple((fingerprint.algorithm, fingerprint.value.upper()) for fingerprint in found)
+        """Pairs of hash function and digest of all certificates (RFC 9429 section 5.2.1), the used one last.
+
+        libwebrtc compares with the last fingerprint only.
+        """
+        return tuple(
+            (fingerprint.algorithm, fingerprint.value.upper())
+            for certificate in [*self.configuration.certificates[:0:-1], self.certificate]
+            for fingerprint in certificate.get_fingerprints()
+        )
 
     def request_ice_restart(self) -> None:
         """Replace the local ICE credentials in the next negotiation (W3C webrtc section 4.4.2, ``restartIce``)."""

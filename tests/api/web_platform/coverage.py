@@ -11,6 +11,22 @@ TESTS = Path(__file__).parents[2]
 FOLDER = "api/web_platform"
 
 TESTED: Mapping[str, tuple[str, ...]] = {
+    "RTCCertificate.html": ("api/web_platform/test_wpt_certificate.py", "api/test_certificate.py"),
+    "RTCConfiguration-bundlePolicy.html": (
+        "api/web_platform/test_wpt_configuration_bundle_policy.py",
+        "scenarios/test_without_bundle.py",
+    ),
+    "RTCConfiguration-certificates.html": ("api/test_configuration.py",),
+    "RTCConfiguration-iceCandidatePoolSize.html": (
+        "api/web_platform/test_wpt_configuration_ice_candidate_pool_size.py",
+        "api/test_configuration.py",
+    ),
+    "RTCConfiguration-iceServers.html": ("api/web_platform/test_wpt_configuration_ice_servers.py",),
+    "RTCConfiguration-iceTransportPolicy.html": (
+        "api/web_platform/test_wpt_configuration_ice_transport_policy.py",
+    ),
+    "RTCConfiguration-rtcpMuxPolicy.html": ("api/web_platform/test_wpt_configuration_rtcp_mux_policy.py",),
+    "RTCConfiguration-validation.html": ("api/web_platform/test_wpt_configuration_validation.py",),
     "RTCDataChannel-GC.html": ("api/web_platform/test_wpt_data_channel_gc.py",),
     "RTCDataChannel-binaryType.window.js": ("api/web_platform/test_wpt_data_channel_binary_type.py",),
     "RTCDataChannel-bufferedAmount.html": (
@@ -44,6 +60,24 @@ TESTED: Mapping[str, tuple[str, ...]] = {
     "RTCDataChannelEvent-constructor.html": ("api/web_platform/test_wpt_data_channel_event_constructor.py",),
     "RTCDataChannelInit-maxPacketLifeTime-enforce-range.html": ("data_channels/test_channel_init.py",),
     "RTCDataChannelInit-maxRetransmits-enforce-range.html": ("data_channels/test_channel_init.py",),
+    "RTCError.html": ("api/web_platform/test_wpt_error.py", "api/test_errors.py"),
+    "RTCIceCandidate-constructor.html": (
+        "api/web_platform/test_wpt_ice_candidate_constructor.py",
+        "api/test_descriptions.py",
+    ),
+    "RTCPeerConnection-addIceCandidate-connectionSetup.html": (
+        "api/web_platform/test_wpt_peer_connection_add_ice_candidate_connection_setup.py",
+    ),
+    "RTCPeerConnection-addIceCandidate-timing.https.html": (
+        "api/web_platform/test_wpt_peer_connection_add_ice_candidate_timing.py",
+    ),
+    "RTCPeerConnection-addIceCandidate.html": (
+        "api/web_platform/test_wpt_peer_connection_add_ice_candidate.py",
+        "api/test_peer_connection.py",
+    ),
+    "RTCPeerConnection-addTcpIceCandidate.html": (
+        "api/web_platform/test_wpt_peer_connection_add_tcp_ice_candidate.py",
+    ),
     "RTCPeerConnection-addTrack.https.html": (
         "api/web_platform/test_wpt_peer_connection_add_track.py",
         "transceivers/test_transceiver_table.py",
@@ -51,6 +85,7 @@ TESTED: Mapping[str, tuple[str, ...]] = {
     "RTCPeerConnection-addTransceiver.https.html": (
         "api/web_platform/test_wpt_peer_connection_add_transceiver.py",
     ),
+    "RTCPeerConnection-canTrickleIceCandidates.html": ("api/test_peer_connection.py",),
     "RTCPeerConnection-close.html": (
         "api/web_platform/test_wpt_peer_connection_close.py",
         "api/test_peer_connection.py",
@@ -135,6 +170,12 @@ TESTED: Mapping[str, tuple[str, ...]] = {
         "api/web_platform/test_wpt_peer_connection_transceivers.py",
         "transceivers/test_rtp_transceiver.py",
         "transceivers/test_transceiver_table.py",
+    ),
+    "RTCPeerConnectionIceErrorEvent.html": (
+        "api/web_platform/test_wpt_peer_connection_ice_event_constructor.py",
+    ),
+    "RTCPeerConnectionIceEvent-constructor.html": (
+        "api/web_platform/test_wpt_peer_connection_ice_event_constructor.py",
     ),
     "RTCRtpTransceiver-direction.html": (
         "api/web_platform/test_wpt_rtp_transceiver_direction.py",

@@ -1,6 +1,8 @@
 """ICE servers: a ``stun:`` or ``turn:`` URL (RFC 7064, RFC 7065) and its credentials."""
 
+import ipaddress
 import re
+from urllib.parse import unquote_to_bytes
 
 from trio_rtc import _attrs as attrs
 from trio_rtc.enums import RTCIceServerTransportProtocol
@@ -11,6 +13,10 @@ _URL = re.compile(
     r"(?:\?transport=(?P<transport>[A-Za-z]+))?"
 )
 _DEFAULT_PORTS = {"stun": 3478, "turn": 3478, "stuns": 5349, "turns": 5349}
+
+
+_NOT_IN_HOSTS = re.compile(r"[\x00-\x20\x7f#/:<>?@\[\\\]^|%]")
+"""Forbidden domain code points (WHATWG URL section 3.2), which cover what RFC 3986 excludes in ASCII."""
 
 
 @attrs.frozen
@@ -65,6 +71,54 @@ class IceServer:
             raise SyntaxError(f"transport in {url!r} must be udp or tcp")
         if not 0 < port < 65536:
             raise SyntaxError(f"port in {url!r} must be from 1 to 65535")
+        if not _is_host(match["host"]):
+            raise SyntaxError(
+                f"host in {url!r} must be a domain, an IPv4 address or a bracketed IPv6 address"
+            )
         default_transport = "tcp" if scheme.endswith("s") else "udp"
         transport = (transport or default_transport).lower()
         return cls(url, scheme, match["host"].strip("[]"), port, transport, username, credential)
+
+
+def _is_host(host: str) -> bool:
+    """Return whether a host is valid (WHATWG URL section 3.5, which W3C webrtc refers to); IDNA is not checked."""
+    if host.startswith("["):
+        return _is_ipv6(host[1:-1])
+    try:
+        decoded = unquote_to_bytes(host).decode()
+    except UnicodeDecodeError:
+        return False
+    if _NOT_IN_HOSTS.search(decoded) or "\ufffd" in decoded:
+        return False
+    labels = decoded.removesuffix(".").split(".")
+    return not _is_number(labels[-1]) or _is_ipv4(labels)
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        ipaddress.IPv6Address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_number(label: str) -> bool:
+    """Return whether a last label makes its host an IPv4 address: a decimal, octal or hexadecimal number."""
+    return re.fullmatch("[0-9]+|0[xX][0-9a-fA-F]*", label) is not None
+
+
+def _is_ipv4(labels: list[str]) -> bool:
+    """Return whether one to four numbers are an address; the last one fills the bytes that the others leave."""
+    if len(labels) > 4 or not all(map(_is_number, labels)):
+        return False
+    try:
+        numbers = [_number(label) for label in labels]
+    except ValueError:
+        return False
+    return all(number < 256 for number in numbers[:-1]) and numbers[-1] < 256 ** (5 - len(numbers))
+
+
+def _number(label: str) -> int:
+    if label[:2].lower() == "0x":
+        return int(label[2:] or "0", 16)
+    return int(label, 8 if label.startswith("0") else 10)
