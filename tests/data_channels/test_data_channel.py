@@ -596,6 +596,30 @@ async def test_a_peer_that_vanishes_breaks_the_channel() -> None:
         assert ends[0].error is broken.value.__cause__
 
 
+async def test_a_peer_that_closes_the_connection_is_an_error_only_for_the_event() -> None:
+    """W3C webrtc section 6.2. Nothing is missing, so that reading ends as after the peer's ``close`` of the channel."""
+    async with open_channel() as (mine, theirs, peers):
+        ends: list[AnyEvent] = []
+        for kind in ("closing", "error", "close"):
+            mine.add_event_listener(kind, ends.append)
+        await theirs.send("the last")
+        await trio.sleep(1)
+        peers.bob.close()
+        await trio.sleep(1)
+        assert [event.type for event in ends] == ["error", "close"]
+        assert isinstance(ends[0], RTCErrorEvent)
+        error = ends[0].error
+        assert (error.name, error.error_detail, error.sctp_cause_code) == (
+            "OperationError",
+            "sctp-failure",
+            12,
+        )
+        assert [message async for message in mine] == ["the last"]
+        with pytest.raises(trio.BrokenResourceError, match="the data channel is closed") as broken:
+            await mine.send("x")
+        assert broken.value.__cause__ is error
+
+
 async def test_the_two_ends_are_generic_channels() -> None:
     async def upper_case(channel: trio.abc.Channel[str | bytes]) -> None:
         async for message in channel:

@@ -33,9 +33,6 @@ from trio_rtc.transports.rtc_transports import (
 from .aggregate_states import connection_state, gathering_state, ice_connection_state
 from .peer_departure import PeerDeparture
 
-CAUSE_USER_INITIATED_ABORT = 12
-"""RFC 9260 section 3.3.10.12."""
-
 
 @attrs.define(eq=False)
 class ConnectionStates:
@@ -141,8 +138,7 @@ class ConnectionStates:
             sctp._become_connected(min(event.inbound_streams, event.outbound_streams))
         elif isinstance(event, AssociationClosed):
             error = event.error
-            # The peer closes the connection with an ABORT of this cause: not a failure.
-            if error is not None and error.cause_code != CAUSE_USER_INITIATED_ABORT:
+            if error is not None:
                 self.channels.set_failure(
                     RTCError(RTCErrorDetailType.SCTP_FAILURE, error.reason, sctp_cause_code=error.cause_code)
                 )

@@ -33,6 +33,10 @@ class ChannelDelegate:
     max_message_size: Callable[[], float]
 
 
+_CAUSE_USER_INITIATED_ABORT = 12
+"""The cause of the ABORT by which a peer closes its connection (RFC 9260 section 3.3.10.12)."""
+
+
 @strict_class
 class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
     """A bidirectional channel of messages (W3C webrtc section 6.2).
@@ -272,7 +276,7 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
                     await trio.lowlevel.cancel_shielded_checkpoint()
                 return message
             if self._state is RTCDataChannelState.CLOSED:
-                if self._failure is None:
+                if self._failure is None or self._peer_has_closed:
                     raise trio.EndOfChannel
                 raise self._closed_error("the connection was lost")
             await self._readable.park()
@@ -366,10 +370,17 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
         if self._closed_locally:
             closed = trio.ClosedResourceError(message)
             return mark_connection_ended(closed) if self._runner.ending else closed
-        error = trio.BrokenResourceError(message if self._failure is None else str(self._failure))
+        if self._failure is not None and not self._peer_has_closed:
+            message = str(self._failure)
+        error = trio.BrokenResourceError(message)
         error.__cause__ = self._failure
         # Only the peer or the network breaks a channel, so this is no error of a handler.
         return mark_connection_ended(error)
+
+    @property
+    def _peer_has_closed(self) -> bool:
+        """Whether the peer has closed the connection: W3C's ``error`` event is fired, but no message is missing."""
+        return self._failure is not None and self._failure.sctp_cause_code == _CAUSE_USER_INITIATED_ABORT
 
     def _queue(self, sctp: SctpTransport, kind: int, payload: bytes, now: float) -> None:
         parameters = self._parameters
