@@ -279,6 +279,30 @@ async def test_tracks_with_the_same_id_are_distinct(autojump_clock: Clock) -> No
         assert {track.id for track in tracks} == {"same"}
 
 
+async def test_a_track_of_two_senders_has_two_ids(autojump_clock: Clock) -> None:
+    async with media_peers() as peers:
+        track = local_track()
+        for _ in range(2):
+            peers.alice.add_transceiver(track)
+        events = recorded_tracks(peers.bob)
+        await negotiate(peers.alice, peers.bob)
+        first, second = (event.track.id for event in events)
+        assert first == track.id != second
+
+
+async def test_the_id_of_the_first_track_is_signaled(autojump_clock: Clock) -> None:
+    async with media_peers() as peers:
+        track = local_track()
+        free = peers.alice.add_transceiver("audio", direction="recvonly").sender
+        assert peers.alice.add_track(track) is free
+        await free.replace_track(local_track())
+        events = recorded_tracks(peers.bob)
+        await negotiate(peers.alice, peers.bob)
+        assert [event.track.id for event in events] == [track.id]
+        await negotiate(peers.alice, peers.bob)
+        assert len(events) == 1
+
+
 async def test_rollback_of_a_local_offer_removes_the_mid(autojump_clock: Clock) -> None:
     async with media_peers() as peers:
         transceiver = peers.alice.add_transceiver("audio")

@@ -33,7 +33,7 @@ class SendState:
         encodings: W3C's ``[[SendEncodings]]``.
         negotiated: The plan of the last negotiation; ``None`` before there was one.
         transport: W3C's ``[[SenderTransport]]``.
-        id: Track id in ``a=msid`` while there is no track.
+        id: Track id in ``a=msid``: that of the first track; another track keeps it (W3C webrtc section 5.2).
         stream_ids: W3C's ``[[AssociatedMediaStreamIds]]``.
         has_sent: Whether the direction has ever been negotiated to include sending.
         last_returned: W3C's ``[[LastReturnedParameters]]``.

@@ -167,7 +167,7 @@ class Transceiver:
             self.stopped,
             self._extensions_to_negotiate(),
             send.stream_ids,
-            send.id if send.track is None else send.track.id,
+            send.id,
             tuple(send.streams(self.context.rng)),
             self.context.cname,
             bool(self.preferred),

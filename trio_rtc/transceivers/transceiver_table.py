@@ -109,6 +109,7 @@ class TransceiverTable:
             )
             return self.w3c_object(created).sender
         free.reused_by_add_track = True
+        self._identify_by(track, free)
         free.include_sending()
         free.send.set_streams(streams)
         free.set_track(track)
@@ -203,12 +204,19 @@ class TransceiverTable:
             by_add_track=by_add_track,
             remote_track_id=remote_track_id,
         )
+        if track is not None:
+            self._identify_by(track, transceiver)
         transceiver.send.set_track(track)
         self._next_key += 1
         self._by_key[transceiver.key] = transceiver
         w3c_object = self._w3c_objects[transceiver] = RTCRtpTransceiver(transceiver)
         self._senders[w3c_object.sender] = transceiver
         return transceiver
+
+    def _identify_by(self, track: MediaStreamTrack, transceiver: Transceiver) -> None:
+        """Signal a track's id, unless another section has it (RFC 8830 section 2)."""
+        if all(each.send.id != track.id for each in self._by_key.values()):
+            transceiver.send.id = track.id
 
     # -- descriptions --------------------------------------------------------------------------------------------
 

@@ -27,6 +27,9 @@ TESTED: Mapping[str, tuple[str, ...]] = {
     ),
     "RTCConfiguration-rtcpMuxPolicy.html": ("api/web_platform/test_wpt_configuration_rtcp_mux_policy.py",),
     "RTCConfiguration-validation.html": ("api/web_platform/test_wpt_configuration_validation.py",),
+    "RTCDTMFSender-insertDTMF.https.html": ("transceivers/test_dtmf_sender.py",),
+    "RTCDTMFSender-ontonechange-long.https.html": ("transceivers/test_dtmf_sender.py",),
+    "RTCDTMFSender-ontonechange.https.html": ("transceivers/test_dtmf_sender.py",),
     "RTCDataChannel-GC.html": ("api/web_platform/test_wpt_data_channel_gc.py",),
     "RTCDataChannel-binaryType.window.js": ("api/web_platform/test_wpt_data_channel_binary_type.py",),
     "RTCDataChannel-bufferedAmount.html": (
@@ -64,6 +67,10 @@ TESTED: Mapping[str, tuple[str, ...]] = {
     "RTCIceCandidate-constructor.html": (
         "api/web_platform/test_wpt_ice_candidate_constructor.py",
         "api/test_descriptions.py",
+    ),
+    "RTCPeerConnection-SLD-SRD-timing.https.html": (
+        "api/web_platform/test_wpt_peer_connection_sld_srd_timing.py",
+        "api/test_peer_connection.py",
     ),
     "RTCPeerConnection-addIceCandidate-connectionSetup.html": (
         "api/web_platform/test_wpt_peer_connection_add_ice_candidate_connection_setup.py",
@@ -103,6 +110,14 @@ TESTED: Mapping[str, tuple[str, ...]] = {
         "api/web_platform/test_wpt_peer_connection_create_offer.py",
         "api/test_peer_connection.py",
     ),
+    "RTCPeerConnection-description-attributes-timing.https.html": (
+        "api/web_platform/test_wpt_peer_connection_description_attributes_timing.py",
+        "api/test_peer_connection.py",
+    ),
+    "RTCPeerConnection-explicit-rollback-iceGatheringState.html": (
+        "api/web_platform/test_wpt_peer_connection_explicit_rollback_ice_gathering_state.py",
+        "api/test_peer_connection.py",
+    ),
     "RTCPeerConnection-getTransceivers.html": (
         "api/web_platform/test_wpt_peer_connection_get_transceivers.py",
     ),
@@ -112,9 +127,31 @@ TESTED: Mapping[str, tuple[str, ...]] = {
         "api/test_peer_connection.py",
         "transceivers/test_rtp_transceiver.py",
     ),
+    "RTCPeerConnection-onsignalingstatechanged.https.html": (
+        "api/web_platform/test_wpt_peer_connection_onsignalingstatechanged.py",
+        "api/test_peer_connection.py",
+    ),
     "RTCPeerConnection-ontrack.https.html": (
         "api/web_platform/test_wpt_peer_connection_ontrack.py",
         "transceivers/test_transceiver_table.py",
+    ),
+    "RTCPeerConnection-operations.https.html": (
+        "transceivers/test_operations_chain.py",
+        "api/test_peer_connection.py",
+    ),
+    "RTCPeerConnection-perfect-negotiation-stress-glare-linear.https.html": (
+        "api/web_platform/test_wpt_peer_connection_perfect_negotiation.py",
+    ),
+    "RTCPeerConnection-perfect-negotiation-stress-glare.https.html": (
+        "api/web_platform/test_wpt_peer_connection_perfect_negotiation.py",
+    ),
+    "RTCPeerConnection-perfect-negotiation.https.html": (
+        "api/web_platform/test_wpt_peer_connection_perfect_negotiation.py",
+        "transceivers/test_rtp_transceiver.py",
+    ),
+    "RTCPeerConnection-remote-track-mute.https.html": (
+        "api/web_platform/test_wpt_peer_connection_remote_track_mute.py",
+        "transceivers/test_rtp_receiver.py",
     ),
     "RTCPeerConnection-removeTrack.https.html": (
         "api/web_platform/test_wpt_peer_connection_remove_track.py",
@@ -177,6 +214,25 @@ TESTED: Mapping[str, tuple[str, ...]] = {
     "RTCPeerConnectionIceEvent-constructor.html": (
         "api/web_platform/test_wpt_peer_connection_ice_event_constructor.py",
     ),
+    "RTCRtpReceiver-getCapabilities.html": ("transceivers/test_capabilities.py",),
+    "RTCRtpReceiver-getParameters.html": ("transceivers/test_rtp_parameters.py",),
+    "RTCRtpSender-encode-same-track-twice.https.html": (
+        "api/web_platform/test_wpt_rtp_sender_encode_same_track_twice.py",
+        "transceivers/test_transceiver_table.py",
+    ),
+    "RTCRtpSender-getCapabilities.html": ("transceivers/test_capabilities.py",),
+    "RTCRtpSender-getParameters.html": ("transceivers/test_rtp_parameters.py",),
+    "RTCRtpSender-replaceTrack.https.html": (
+        "api/web_platform/test_wpt_rtp_sender_replace_track.py",
+        "transceivers/test_rtp_sender.py",
+    ),
+    "RTCRtpSender-setParameters-keyFrame.html": ("transceivers/test_rtp_parameters.py",),
+    "RTCRtpSender-setParameters.html": ("transceivers/test_rtp_parameters.py",),
+    "RTCRtpSender-setStreams.https.html": (
+        "api/web_platform/test_wpt_rtp_sender_set_streams.py",
+        "transceivers/test_rtp_transceiver.py",
+    ),
+    "RTCRtpSender-transport.https.html": ("api/web_platform/test_wpt_rtp_sender_transport.py",),
     "RTCRtpTransceiver-direction.html": (
         "api/web_platform/test_wpt_rtp_transceiver_direction.py",
         "transceivers/test_rtp_transceiver.py",
@@ -196,6 +252,11 @@ TESTED: Mapping[str, tuple[str, ...]] = {
     "RTCRtpTransceiver.https.html": (
         "api/web_platform/test_wpt_rtp_transceiver.py",
         "transceivers/test_rtp_transceiver.py",
+        "transceivers/test_transceiver_table.py",
+    ),
+    "RTCTrackEvent-constructor.html": ("api/web_platform/test_wpt_track_event_constructor.py",),
+    "RTCTrackEvent-fire.html": (
+        "api/web_platform/test_wpt_track_event_fire.py",
         "transceivers/test_transceiver_table.py",
     ),
     "legacy/RTCPeerConnection-createOffer-offerToReceive.html": (

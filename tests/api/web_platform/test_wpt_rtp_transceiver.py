@@ -1,6 +1,7 @@
 """Transceivers through offers, answers, stops, rollbacks and rejections (W3C webrtc section 5.4)."""
 
 import pytest
+import trio.testing
 
 from tests.api.web_platform.negotiation import ROLLBACK, event_log, local_track, section
 from tests.strategies.peers import description_of, negotiate, two_peers
@@ -77,6 +78,7 @@ async def test_stopping_after_the_offer_rejects_in_the_next_one() -> None:
         log = event_log(theirs.receiver.track, "ended")
         await peers.bob.set_remote_description(description_of(peers.alice))
         assert theirs.stopped
+        await trio.testing.wait_all_tasks_blocked()
         assert log == ["ended"]
         with pytest.raises(InvalidStateError):
             theirs.direction = "sendrecv"

@@ -22,6 +22,7 @@ async def test_it_is_stopping_until_the_exchange() -> None:
         assert await settled_needs(log) == 1
         await negotiate(peers.alice, peers.bob)
         assert transceiver.current_direction == "stopped"
+        assert transceiver.mid is None
         assert await settled_needs(log) == 0
 
 
