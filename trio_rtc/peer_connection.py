@@ -490,9 +490,12 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
                 f"peer_identity must be the target peer identity {target!r}, not {new.peer_identity!r}"
             )
         # W3C's target peer identity cannot be changed once it is set, and the certificates are the constructor's.
+        wanted = new.peer_identity or old.peer_identity
         self._parts.negotiation.configuration = attrs.evolve(
-            new, peer_identity=new.peer_identity or old.peer_identity, certificates=old.certificates
+            new, peer_identity=wanted, certificates=old.certificates
         )
+        if wanted is not None:
+            self._parts.transceivers.isolate(wanted)
 
     @staticmethod
     async def generate_certificate(

@@ -76,6 +76,7 @@ class ConnectionAssembly:
             decode=can_decode() if settings.decode is None else settings.decode,
             opus=settings.opus,
             video_decoder=settings.video_decoder,
+            peer_identity=configuration.peer_identity,
         )
         self.channels = ChannelTable(runner, self._max_message_size, self._fire_data_channel)
         self.transceivers = TransceiverTable(context)
@@ -111,6 +112,7 @@ class ConnectionAssembly:
             configured=lambda: self.negotiation.configuration.peer_identity,
             remote=self.negotiation.remote_description,
             close=close,
+            on_validated=self.transceivers.update_sending,
         )
         self.methods = NegotiationMethods(self.negotiation, context, self.identity)
         self.statistics = StatsCollector(

@@ -43,6 +43,7 @@ from trio_rtc.jsep.identity import (
     is_authoritative,
     normalized_domain,
     normalized_protocol,
+    parsed_identity,
 )
 from trio_rtc.protocols.sdp import SessionDescription
 from trio_rtc.transceivers.connection_context import ConnectionContext
@@ -100,6 +101,7 @@ class ConnectionIdentity:
         configured: Returns the ``peer_identity`` of the configuration.
         remote: Returns the remote description.
         close: Closes the connection.
+        on_validated: Called when the identity of the peer was validated.
 
     Attributes:
         promise: W3C's ``peerIdentity``.
@@ -116,6 +118,7 @@ class ConnectionIdentity:
         configured: Callable[[], str | None],
         remote: Callable[[], SessionDescription | None],
         close: Callable[[], None],
+        on_validated: Callable[[], None],
     ) -> None:
         self._context = context
         self._options = options
@@ -123,6 +126,7 @@ class ConnectionIdentity:
         self._configured = configured
         self._remote = remote
         self._close = close
+        self._on_validated = on_validated
         self.promise = IdentityPromise()
         self.login_url: str | None = None
         self.error_info: str | None = None
@@ -138,11 +142,6 @@ class ConnectionIdentity:
     def target(self) -> str | None:
         """W3C's target peer identity: the validated one, else the configured one."""
         return self._configured() if self._validated is None else self._validated.assertion.name
-
-    @property
-    def validated_name(self) -> str | None:
-        """The validated identity of the peer."""
-        return None if self._validated is None else self._validated.assertion.name
 
     def close(self) -> None:
         """Cancel the calls of providers, and reject the promise."""
@@ -290,14 +289,16 @@ class ConnectionIdentity:
     def _accept(self, validated: _Validated) -> None:
         """Record a validated assertion; close the connection if it is not that of the target peer identity."""
         target, known = self.target, self._validated
-        if target is not None and _parsed(target) != validated.identity:
+        if target is not None and parsed_identity(target) != validated.identity:
             message = f"the identity of the peer must be {target!r}, not {validated.assertion.name!r}"
             error = OperationError(message) if known is None else InvalidModificationError(message)
             self._reject(error)
             self._close()
             raise error
         self._validated = validated
+        self._context.validated_identity = validated.identity
         self.promise.settle(validated.assertion)
+        self._on_validated()
 
     def _reject(self, error: Exception) -> None:
         self.promise.settle(error)
@@ -346,14 +347,6 @@ class ConnectionIdentity:
     def _require_open(self) -> None:
         if self._context.is_closed:
             raise _closed_error()
-
-
-def _parsed(name: str) -> Identity | None:
-    """Return an identity that the application has configured; ``None``, which matches no peer, if it is malformed."""
-    try:
-        return Identity.parse(name)
-    except ProtocolError:
-        return None
 
 
 def _closed_error() -> trio.ClosedResourceError:

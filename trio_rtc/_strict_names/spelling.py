@@ -46,6 +46,7 @@ EVENT_NAMES: Final[Mapping[str, str]] = MappingProxyType(
         "removetrack": "remove_track",
         "ended": "ended",
         "mute": "mute",
+        "isolationchange": "isolation_change",
         "unmute": "unmute",
         # RTCDTMFSender
         "tonechange": "tone_change",

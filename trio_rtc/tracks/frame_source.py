@@ -325,6 +325,11 @@ class FrameSource:
         for track in tuple(self._tracks):
             track.runner.queue_task(track.end_by_source)
 
+    def isolate(self, peer_identity: str) -> None:
+        """Isolate all tracks, with an event for each that was not isolated."""
+        for track in tuple(self._tracks):
+            track.isolate(peer_identity)
+
     def mute(self, muted: bool) -> None:
         for track in tuple(self._tracks):
             track.set_muted(muted)
@@ -343,6 +348,7 @@ class TrackState:
         ready_state: W3C's ``[[ReadyState]]``.
         stopped: Whether ``stop`` has ended it.
         content_hint: W3C's ``contentHint``.
+        peer_identity: The only peer to which an isolated track is sent; ``None`` for a track that is not isolated.
     """
 
     target: EventTarget
@@ -353,6 +359,7 @@ class TrackState:
     ready_state: MediaStreamTrackState = MediaStreamTrackState.LIVE
     stopped: bool = False
     content_hint: str = ""
+    peer_identity: str | None = None
 
     @property
     def kind(self) -> str:
@@ -372,14 +379,23 @@ class TrackState:
         if self.ready_state is MediaStreamTrackState.LIVE:
             self.ready_state = MediaStreamTrackState.ENDED
             self.source.remove_track(self)
-            self.target._fire(Event("ended", self.target))
+            self._fire("ended")
             self.target._end_events()
+
+    def isolate(self, peer_identity: str) -> None:
+        """Isolate the track, with an event, unless it is isolated already."""
+        if self.peer_identity is None:
+            self.peer_identity = peer_identity
+            self._fire("isolation_change")
 
     def set_muted(self, muted: bool) -> None:
         """Mute or unmute the track, with an event."""
         if muted is not self.muted and self.ready_state is MediaStreamTrackState.LIVE:
             self.muted = muted
-            self.target._fire(Event("mute" if muted else "unmute", self.target))
+            self._fire("mute" if muted else "unmute")
+
+    def _fire(self, event: str) -> None:
+        self.target._fire(Event(event, self.target))
 
 
 def _advanced(frame: Any, elapsed: float) -> Any:

@@ -15,8 +15,10 @@ import trio
 from trio_rtc._environment import new_id, require_trio
 from trio_rtc._strict_names.checks import strict_arguments, strict_class
 from trio_rtc.enums import MediaStreamTrackState
+from trio_rtc.errors import ProtocolError
 from trio_rtc.event_target import EventHandler, EventTarget, HandlerRunner
 from trio_rtc.events import Event
+from trio_rtc.jsep.identity import Identity
 from trio_rtc.protocols.rtp import EncodedFrame
 
 from .audio_pacing import MAX_QUEUED, AudioTimeline, duration_of, split_frame
@@ -43,11 +45,12 @@ class MediaStreamTrack(EventTarget, trio.abc.ReceiveChannel[Any]):
     :func:`open_media_track`; synchronous handlers and subscriptions need none.
     """
 
-    EVENTS = frozenset({"mute", "unmute", "ended"})
+    EVENTS = frozenset({"mute", "unmute", "ended", "isolation_change"})
 
     on_mute = EventHandler[Event]("mute")
     on_unmute = EventHandler[Event]("unmute")
     on_ended = EventHandler[Event]("ended")
+    on_isolation_change = EventHandler[Event]("isolation_change")
 
     def __init__(
         self,
@@ -57,10 +60,11 @@ class MediaStreamTrack(EventTarget, trio.abc.ReceiveChannel[Any]):
         id: str | None = None,
         label: str = "",
         muted: bool = False,
+        peer_identity: str | None = None,
         origin: "MediaStreamTrack | None" = None,
     ) -> None:
         super().__init__(runner)
-        self._state = TrackState(self, runner, source, muted)
+        self._state = TrackState(self, runner, source, muted, peer_identity=peer_identity)
         self._id = id or new_id()
         self._label = label
         self._constraints: MediaTrackConstraints = {}
@@ -102,6 +106,16 @@ class MediaStreamTrack(EventTarget, trio.abc.ReceiveChannel[Any]):
         return self._state.ready_state
 
     @property
+    def isolated(self) -> bool:
+        """Whether the track is sent to one peer only (W3C webrtc-identity section 9.1).
+
+        A connection sends an isolated track only when it has validated the identity of this peer; until then it sends
+        nothing. Isolated are tracks created with ``peer_identity``, received tracks of a connection with a
+        ``peer_identity`` in its configuration, and their clones. The application can read them.
+        """
+        return self._state.peer_identity is not None
+
+    @property
     def frames_dropped(self) -> int:
         """Number of frames dropped because this track was not read in time."""
         return 0 if self._queue is None else self._queue.dropped
@@ -120,7 +134,12 @@ class MediaStreamTrack(EventTarget, trio.abc.ReceiveChannel[Any]):
     def clone(self) -> "MediaStreamTrack":
         """Return another track of the same source, which ends independently."""
         clone = MediaStreamTrack(
-            self._state.source, runner=self._runner, label=self._label, muted=self.muted, origin=self
+            self._state.source,
+            runner=self._runner,
+            label=self._label,
+            muted=self.muted,
+            peer_identity=self._state.peer_identity,
+            origin=self,
         )
         clone.enabled = self.enabled
         clone._constraints = self._constraints
@@ -339,7 +358,11 @@ class MediaStreamTrackSource(trio.abc.SendChannel[Any]):
 
 @strict_arguments
 def open_media_track(
-    kind: str, *, label: str = "", nursery: trio.Nursery | None = None
+    kind: str,
+    *,
+    label: str = "",
+    nursery: trio.Nursery | None = None,
+    peer_identity: str | None = None,
 ) -> tuple[MediaStreamTrackSource, MediaStreamTrack]:
     """Create a local track.
 
@@ -348,16 +371,29 @@ def open_media_track(
         label: A name of the source for users.
         nursery: The nursery in which asynchronous handlers of its events run. ``None`` for the block of the first
             connection that sends it; handlers of events outside such a block wait for the next one.
+        peer_identity: The only peer to which the track is sent, ``user@domain`` (W3C webrtc-identity section 9): it is
+            isolated.
 
     Returns:
         The end to send frames to, and the track to add to peer connections.
 
     Raises:
         TypeError: ``kind`` is neither ``"audio"`` nor ``"video"``.
+        ValueError: ``peer_identity`` is no identity.
     """
     if kind not in _CONTENT_HINTS:
         raise TypeError(f"kind must be 'audio' or 'video', not {kind!r}")
+    if peer_identity is not None:
+        _check_identity(peer_identity)
     source, runner = FrameSource(kind), HandlerRunner()
     if nursery is not None:
         runner.open(nursery)
-    return MediaStreamTrackSource(source), MediaStreamTrack(source, runner=runner, label=label)
+    track = MediaStreamTrack(source, runner=runner, label=label, peer_identity=peer_identity)
+    return MediaStreamTrackSource(source), track
+
+
+def _check_identity(identity: str) -> None:
+    try:
+        Identity.parse(identity)
+    except ProtocolError as error:
+        raise ValueError(str(error)) from None

@@ -13,6 +13,7 @@ from trio_rtc.errors import InvalidStateError
 from trio_rtc.event_target import AnyEvent, EventTarget, HandlerRunner
 from trio_rtc.events import Event
 from trio_rtc.jsep import OpusParameters
+from trio_rtc.jsep.identity import Identity, parsed_identity
 from trio_rtc.stats import RTCStatsReport
 from trio_rtc.tracks.frame_source import TrackState
 
@@ -37,6 +38,8 @@ class ConnectionContext:
         video_decoder: Options of video decoders; ``None`` for the defaults.
         is_closed: W3C's ``[[IsClosed]]``.
         connection_state: W3C's ``[[ConnectionState]]``.
+        peer_identity: The ``peer_identity`` of the configuration, which isolates received tracks.
+        validated_identity: The validated identity of the peer.
         nursery: Runs encoders, decoders and transforms; ``None`` outside the block.
         negotiation_needed: W3C's negotiation-needed flag.
         chain: W3C's operations chain.
@@ -54,6 +57,8 @@ class ConnectionContext:
     video_decoder: "VideoDecoderOptions | None" = None
     is_closed: bool = False
     connection_state: RTCPeerConnectionState = RTCPeerConnectionState.NEW
+    peer_identity: str | None = None
+    validated_identity: Identity | None = None
     nursery: trio.Nursery | None = None
     chain: OperationsChain = attrs.field(init=False)
     negotiation_needed: NegotiationNeeded = attrs.field(init=False)
@@ -77,6 +82,11 @@ class ConnectionContext:
         """Raise ``InvalidStateError`` if the connection is closed."""
         if self.is_closed:
             raise mark_connection_ended(InvalidStateError("the peer connection is closed"))
+
+    def permits(self, track: TrackState) -> bool:
+        """Return whether a track may be sent to the peer: an isolated one only to its peer."""
+        wanted = track.peer_identity
+        return wanted is None or parsed_identity(wanted) == self.validated_identity is not None
 
     def open_handlers(self, track: TrackState) -> None:
         """Run the asynchronous handlers of a local track in this connection's block, if they have no nursery yet."""

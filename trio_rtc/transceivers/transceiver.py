@@ -122,7 +122,12 @@ class Transceiver:
             source, self.request_keyframe, decode=context.decode, video_decoder=context.video_decoder
         )
         track = MediaStreamTrack(
-            source, runner=context.runner, id=track_id, label=f"remote {self.kind}", muted=True
+            source,
+            runner=context.runner,
+            id=track_id,
+            label=f"remote {self.kind}",
+            muted=True,
+            peer_identity=context.peer_identity,
         )
         return ReceiveState(context.runner, source, track, pipeline)
 
@@ -279,6 +284,8 @@ class Transceiver:
     def _send_plan(self) -> SendPlan | None:
         plan, track = self.plan, self.send.track_state
         if track is None or self.stopping or track.ready_state is MediaStreamTrackState.ENDED:
+            return None
+        if not self.context.permits(track):
             return None
         if plan is None or plan.direction is None or not plan.direction.sends:
             return None

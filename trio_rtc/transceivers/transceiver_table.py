@@ -5,6 +5,7 @@ the order of W3C webrtc section 4.4.1.5: first all states, then, after the event
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from trio_rtc import _attrs as attrs
@@ -93,6 +94,17 @@ class TransceiverTable:
         return tuple(each.to_jsep() for each in self._by_key.values())
 
     # -- methods of RTCPeerConnection ----------------------------------------------------------------------------
+
+    def update_sending(self) -> None:
+        """Start or stop sending, as the identity of the peer was validated."""
+        for transceiver in self.records:
+            transceiver.update_sending()
+
+    def isolate(self, peer_identity: str) -> None:
+        """Isolate the received tracks, those of later transceivers too, in a queued task."""
+        self._context.peer_identity = peer_identity
+        for transceiver in self.records:
+            self._context.runner.queue_task(partial(transceiver.receive.source.isolate, peer_identity))
 
     def add_track(self, track: MediaStreamTrack, streams: Sequence[MediaStream]) -> RTCRtpSender:
         """Send a track with an unused or new transceiver (W3C ``addTrack``).

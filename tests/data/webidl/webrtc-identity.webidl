@@ -49,6 +49,11 @@ interface RTCIdentityAssertion {
   attribute DOMString name;
 };
 
+partial interface MediaStreamTrack {
+  readonly attribute boolean isolated;
+  attribute EventHandler onisolationchange;
+};
+
 partial dictionary RTCErrorInit {
   long httpRequestStatusCode;
 };

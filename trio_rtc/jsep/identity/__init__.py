@@ -8,7 +8,14 @@ from .assertion import (
     fingerprints_in,
     identity_value,
 )
-from .names import Identity, host_of, is_authoritative, normalized_domain, normalized_protocol
+from .names import (
+    Identity,
+    host_of,
+    is_authoritative,
+    normalized_domain,
+    normalized_protocol,
+    parsed_identity,
+)
 
 __all__ = [
     "CarriedAssertion",
@@ -22,4 +29,5 @@ __all__ = [
     "is_authoritative",
     "normalized_domain",
     "normalized_protocol",
+    "parsed_identity",
 ]

@@ -90,6 +90,14 @@ class Identity:
         return cls(user, normalized_domain(domain))
 
 
+def parsed_identity(text: str) -> Identity | None:
+    """Return an identity; ``None``, which matches no peer, if it is malformed."""
+    try:
+        return Identity.parse(text)
+    except ProtocolError:
+        return None
+
+
 def is_authoritative(
     provider_domain: str, identity: Identity, trusted: Mapping[str, Collection[str]]
 ) -> bool:
