@@ -148,7 +148,7 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
 
     @property
     def buffered_amount(self) -> int:
-        """Payload bytes that are queued and have not been sent.
+        """Bytes of messages that are queued and have not been sent; those of DCEP and of empty messages do not count.
 
         Bytes that were unsent when the channel closed remain counted (W3C webrtc section 6.2).
         """
@@ -395,6 +395,8 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
                 ordered=parameters.ordered or sctp.control.must_send_ordered(self._key),
                 max_retransmits=parameters.max_retransmits,
                 lifetime=None if lifetime is None else lifetime / 1000,
+                # An empty message is sent as a byte (RFC 8831 section 6.6), which is not the application's.
+                counted=bool(payload),
             )
         except InvalidStateError as error:
             # The channel is open, but the peer is shutting down its association.
@@ -430,8 +432,7 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
 
     def _buffered_amount_low(self) -> None:
         # With the default threshold of 0, this happens whenever the queue empties, mostly without handlers.
-        # The DATA_CHANNEL_OPEN message is not the application's, so it alone does not fire the event.
-        if self._counters.messages_sent and self._is_heard("buffered_amount_low"):
+        if self._is_heard("buffered_amount_low"):
             self._runner.run_task(self._announce_buffered_amount_low)
 
     def _announce_buffered_amount_low(self) -> None:

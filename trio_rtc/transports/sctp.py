@@ -280,7 +280,7 @@ class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
         if self.association.closed:
             return
         try:
-            self.association.send(stream_id, PPID_DCEP, data, now)
+            self.association.send(stream_id, PPID_DCEP, data, now, counted=False)
         except InvalidStateError:
             logger.debug("control message not sent: the association is shutting down")
         except OperationError as error:

@@ -49,6 +49,28 @@ async def test_messages_of_one_task_add_up(negotiated: bool) -> None:
 
 
 @each_kind
+async def test_empty_messages_and_control_messages_do_not_count(negotiated: bool) -> None:
+    async with channel_between(negotiated=negotiated) as (mine, theirs, peers):
+        amounts = lows(mine)
+        for message in ("", b"", b"1", ""):
+            mine.send_nowait(message)
+        assert mine.buffered_amount == 1
+        assert [await theirs.receive() for _ in range(4)] == ["", b"", b"1", ""]
+        assert amounts == [0]
+        mine.send_nowait("")
+        assert mine.buffered_amount == 0
+        assert await theirs.receive() == ""
+        assert amounts == [0]
+        # DATA_CHANNEL_OPEN is queued when the channel opens.
+        another = peers.alice.create_data_channel("another")
+        opened = []
+        another.on_open = lambda _: opened.append(another.buffered_amount)
+        await another.opened()
+        await trio.sleep(1)
+        assert opened == [0]
+
+
+@each_kind
 async def test_closing_the_channel_does_not_reset_it(negotiated: bool) -> None:
     async with channel_between(negotiated=negotiated) as (mine, _, _):
         mine.send_nowait(TEXT)

@@ -105,6 +105,30 @@ def test_expired_messages_are_dropped_unseen_and_many_at_once() -> None:
     assert queue.expired == 5000
 
 
+def test_messages_that_do_not_count_are_sent_and_take_room() -> None:
+    queue = SendQueue(PAYLOAD)
+    queue.push(1, 51, bytes(1500), True, None, counted=False)
+    queue.push(1, 51, bytes(700), True, None)
+    assert (queue.buffered(1), queue.total) == (700, 2200)
+    queue.produce(SPACE, 1, 0.0)
+    assert (queue.buffered(1), queue.total) == (700, 2200 - PAYLOAD)
+    assert queue.take_low_streams() == []
+    drain(queue)
+    assert (queue.buffered(1), queue.total) == (0, 0)
+    assert queue.take_low_streams() == [1]
+
+
+def test_streams_beyond_the_limit_take_no_room_any_more() -> None:
+    queue = SendQueue(PAYLOAD)
+    for stream in (1, 2):
+        queue.push(stream, 51, bytes(1500), True, None, counted=False)
+        queue.push(stream, 51, bytes(700), True, None)
+    queue.produce(SPACE, 1, 0.0)
+    queue.limit_streams(1)
+    assert queue.total == 0
+    assert not queue.has_sendable
+
+
 def test_low_is_reported_once_for_each_fall() -> None:
     queue = SendQueue(PAYLOAD)
     queue.set_threshold(1, 1500)

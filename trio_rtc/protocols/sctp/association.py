@@ -96,7 +96,7 @@ class Association:
         return self._queue.total
 
     def buffered_amount(self, stream_id: int) -> int:
-        """Return the bytes of a stream's messages that are not in a packet yet."""
+        """Return the bytes of a stream's counted messages that are not in a packet yet."""
         return self._queue.buffered(stream_id)
 
     @property
@@ -136,6 +136,7 @@ class Association:
         ordered: bool = True,
         max_retransmits: int | None = None,
         lifetime: float | None = None,
+        counted: bool = True,
     ) -> None:
         """Queue a message, even before the handshake.
 
@@ -147,6 +148,7 @@ class Association:
             ordered: Whether it is delivered in order with the stream's other ordered messages.
             max_retransmits: Limit of retransmissions of each of its chunks; None for no limit.
             lifetime: Seconds after which it is abandoned; None for no limit.
+            counted: Whether ``buffered_amount`` counts it.
 
         Raises:
             ValueError: The stream does not exist, or there is no data.
@@ -171,7 +173,7 @@ class Association:
             reliability = make_reliability(
                 stream_id, ordered=ordered, max_retransmits=max_retransmits, expires_at=expires_at
             )
-        self._queue.push(stream_id, payload_protocol_id, data, ordered, reliability)
+        self._queue.push(stream_id, payload_protocol_id, data, ordered, reliability, counted=counted)
 
     def receive_message(self, stream_id: int) -> tuple[int, bytes] | None:
         """Return and remove the next message of a stream: its payload protocol identifier and its data.

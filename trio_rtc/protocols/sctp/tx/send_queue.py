@@ -61,8 +61,8 @@ class PartialReliability:
         self.last_tsn = tsn
 
 
-_Message = tuple[bytes, int, int, PartialReliability | None]
-"""Data, payload protocol identifier, flags (only U), limits of the message."""
+_Message = tuple[bytes, int, int, PartialReliability | None, bool]
+"""Data, payload protocol identifier, flags (only U), limits of the message, whether the buffered amount counts it."""
 
 
 class _OutgoingStream:
@@ -103,15 +103,23 @@ class SendQueue:
         self.expired = 0
 
     def push(
-        self, stream_id: int, ppid: int, data: bytes, ordered: bool, reliability: PartialReliability | None
+        self,
+        stream_id: int,
+        ppid: int,
+        data: bytes,
+        ordered: bool,
+        reliability: PartialReliability | None,
+        *,
+        counted: bool = True,
     ) -> None:
         stream = self._streams.get(stream_id)
         if stream is None:
             stream = self._streams[stream_id] = _OutgoingStream(stream_id)
         size = len(data)
-        stream.buffered += size
+        if counted:
+            stream.buffered += size
         self.total += size
-        message = (data, ppid, 0 if ordered else UNORDERED, reliability)
+        message = (data, ppid, 0 if ordered else UNORDERED, reliability, counted)
         if stream.after_reset is not None:
             stream.after_reset.append(message)
             return
@@ -135,7 +143,7 @@ class SendQueue:
             if not self.active:
                 return None
             stream = self.active[0]
-        data, ppid, flags, reliability = stream.messages[0]
+        data, ppid, flags, reliability, counted = stream.messages[0]
         if not self.partial_reliability:
             reliability = None
         elif reliability is not None and reliability.expires_at <= now:
@@ -168,7 +176,7 @@ class SendQueue:
         else:
             self._current = stream
             self._offset = offset + size
-        self._subtract_buffered(stream, size)
+        self._subtract_buffered(stream, size, counted)
         return chunk, reliability
 
     def discard_unsent(self, reliability: PartialReliability) -> bool:
@@ -176,10 +184,10 @@ class SendQueue:
         stream = self._current
         if stream is None or stream.messages[0][3] is not reliability:
             return False
-        data, _, flags, _ = stream.messages[0]
+        data, _, flags, _, counted = stream.messages[0]
         size = len(data) - self._offset
         self._finish_message(stream, flags)
-        self._subtract_buffered(stream, size)
+        self._subtract_buffered(stream, size, counted)
         return True
 
     def buffered(self, stream_id: int) -> int:
@@ -202,8 +210,9 @@ class SendQueue:
         """Discard the messages on streams beyond the negotiated ``count``, partly sent ones included."""
         for stream_id in [stream_id for stream_id in self._streams if stream_id >= count]:
             stream = self._streams.pop(stream_id)
-            self.total -= stream.buffered
+            self.total -= sum(len(each[0]) for each in (*stream.messages, *(stream.after_reset or ())))
             if stream is self._current:
+                self.total += self._offset
                 self._current = None
                 self._offset = 0
             if stream in self.active:
@@ -266,7 +275,7 @@ class SendQueue:
         """Discard expired messages, of which there may be many, then create a chunk."""
         while self.active:
             stream = self.active[0]
-            data, _, _, reliability = stream.messages[0]
+            data, _, _, reliability, counted = stream.messages[0]
             if reliability is None or reliability.expires_at > now:
                 return self.produce(space, tsn, now)
             if self._current is stream:
@@ -276,13 +285,15 @@ class SendQueue:
                 return None
             self.expired += 1
             self._remove_head(stream)
-            self._subtract_buffered(stream, len(data))
+            self._subtract_buffered(stream, len(data), counted)
         return None
 
-    def _subtract_buffered(self, stream: _OutgoingStream, size: int) -> None:
+    def _subtract_buffered(self, stream: _OutgoingStream, size: int, counted: bool) -> None:
+        self.total -= size
+        if not counted:
+            return
         before = stream.buffered
         after = stream.buffered = before - size
-        self.total -= size
         if after <= stream.threshold < before:
             self.low_streams.append(stream.stream_id)
 
