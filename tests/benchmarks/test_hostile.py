@@ -32,6 +32,7 @@ COVERED = {
     "offers": "SDP create_answer",
     "candidate": "candidate",
     "mdns": "mDNS",
+    "identity": "identity assertion",
     "signaling": "signaling JSON",
     "websocket-handshake": "signaling handshake response",
     "core-stun-client": "STUN response to a query",

@@ -6,10 +6,15 @@ import functools
 import json
 from collections.abc import Callable, Iterator
 
+import trio
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from tests.strategies import rtp_pair
 from tests.strategies.rtp_payloads import make_depacketizer
 from tests.strategies.transceivers import MediaSide, media_session
 from trio_rtc.errors import InvalidAccessError, ProtocolError, RTCError
+from trio_rtc.identity import RTCIdentityProviderOptions, SignedIdentityProvider
+from trio_rtc.jsep.identity import CarriedAssertion, Identity, contents_of, fingerprints_in
 from trio_rtc.protocols import rtcp, sdp
 from trio_rtc.protocols.datachannel import ChannelParameters
 from trio_rtc.protocols.datachannel.messages import encode_open, parse_open
@@ -244,6 +249,33 @@ def _parse_candidate(text: str) -> None:
     assert Candidate.parse(candidate.to_sdp()) == candidate
 
 
+def _parse_identity(text: str) -> None:
+    """Parse a text as a=identity, as the contents of an assertion, as an identity and as a signed assertion."""
+    provider = SignedIdentityProvider("example.org", keys={}, wall_clock=lambda: 0.0)
+    for parse in (
+        lambda: CarriedAssertion.parse(text, 1 << 14),
+        lambda: fingerprints_in(text),
+        lambda: Identity.parse(text),
+        lambda: trio.run(provider.validate_assertion, text, "null"),
+    ):
+        try:
+            parse()
+        except (ProtocolError, RTCError):
+            continue
+
+
+def _identity_seeds() -> list[str]:
+    key = Ed25519PrivateKey.from_private_bytes(bytes(32))
+    contents = contents_of([("sha-256", "AB:CD")])
+    provider = SignedIdentityProvider(
+        "example.org", keys={}, identity="alice@example.org", signing_key=key, wall_clock=lambda: 0.0
+    )
+    options = RTCIdentityProviderOptions()
+    signed = trio.run(provider.generate_assertion, contents, "null", options).assertion
+    carried = CarriedAssertion("example.org", "default", signed)
+    return [carried.to_value(), contents, "user%40one@example.org", signed]
+
+
 def _parse_signaling(text: str) -> None:
     for parse in (signaling.parse_client_message, signaling.parse_server_message):
         try:
@@ -375,6 +407,12 @@ PARSERS: tuple[Target, ...] = (
         DnsMessage.parse,
         lambda: [*captures.exchanged_packets("mdns resolver"), *captures.exchanged_packets("mdns responder")],
         "protocols.mdns.message",
+    ),
+    text_parser(
+        "identity",
+        _parse_identity,
+        _identity_seeds,
+        *("jsep.identity.assertion", "jsep.identity.names", "identity.signed_assertions"),
     ),
     text_parser("signaling", _parse_signaling, _signaling_seeds, "signaling.messages"),
     parser(

@@ -1,5 +1,6 @@
 """Session descriptions: the largest that are accepted, with what costs most in them, applied and answered."""
 
+import base64
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 
@@ -7,7 +8,10 @@ import attrs
 
 from benchmarks.hostile.measure import Case, Source
 from tests.strategies.transceivers import MediaSide, media_session
+from trio_rtc.identity import IdentityOptions
 from trio_rtc.jsep import JsepSession
+from trio_rtc.jsep.identity import CarriedAssertion, contents_of, fingerprints_in
+from trio_rtc.jsep.identity.assertion import MAX_FINGERPRINTS
 from trio_rtc.protocols.sdp import SdpOptions
 
 from .sizes import doubling
@@ -121,6 +125,20 @@ def _simulcast(size: int) -> _Exchange:
     return _exchange(head(1) + section(0, f"{lines}a=simulcast:send {';'.join(rids)}\r\n"))
 
 
+def _assertion(size: int) -> Callable[[], object]:
+    """Return the call that parses the value of a=identity with as many numbers as fit."""
+    limit = IdentityOptions().max_assertion_length
+    numbers = "0," * (min(size, limit - 200) * 3 // 8)
+    text = f'{{"idp":{{"domain":"example.org"}},"assertion":"a","x":[{numbers}0]}}'
+    value = base64.b64encode(text.encode()).decode()
+    return lambda: CarriedAssertion.parse(value, limit)
+
+
+def _contents(size: int) -> Callable[[], object]:
+    contents = contents_of([("sha-256", f"{index:02X}") for index in range(size)])
+    return lambda: fingerprints_in(contents)
+
+
 _STEPS = ("apply_remote", "create_answer", "apply_local")
 
 
@@ -169,5 +187,11 @@ CASES = tuple(
         ),
         *(_description(name, largest, describe, "sections") for name, largest, describe in _ALL),
         _description("layers", 9000, _simulcast, "layers"),
+        (
+            Case("identity assertion", Source.DESCRIPTION, doubling(1 << 16), _assertion, "characters"),
+            Case(
+                "identity contents", Source.DESCRIPTION, doubling(MAX_FINGERPRINTS), _contents, "fingerprints"
+            ),
+        ),
     )
 )
