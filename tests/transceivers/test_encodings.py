@@ -172,6 +172,35 @@ async def test_a_codec_that_is_negotiated_away_is_unset(autojump_clock: Clock) -
         await sender.set_parameters(sender.get_parameters())
 
 
+@pytest.mark.parametrize("first", ["added", "offered"])
+async def test_a_codec_added_in_the_answer_is_sent(first: str, autojump_clock: Clock) -> None:
+    async with media_peers() as peers:
+        transceiver = peers.alice.add_transceiver(local_track("video"))
+        transceiver.set_codec_preferences([video_codec("VP8")])
+        await peers.alice.set_local_description()
+        await peers.bob.set_remote_description(description_of(peers.alice))
+        only(peers.bob.get_transceivers()).direction = RTCRtpTransceiverDirection.SENDRECV
+        await peers.bob.set_local_description()
+        answer = description_of(peers.bob).sdp
+        formats = "127 96" if first == "added" else "96 127"
+        assert "UDP/TLS/RTP/SAVPF 96\r\n" in answer
+        answer = answer.replace("SAVPF 96\r\n", f"SAVPF {formats} 126\r\n") + (
+            "a=rtpmap:127 VP9/90000\r\na=fmtp:127 profile-id=0\r\na=rtcp-fb:127 nack pli\r\n"
+            # This profile is only decoded.
+            "a=rtpmap:126 VP9/90000\r\na=fmtp:126 profile-id=2\r\n"
+        )
+        await peers.alice.set_remote_description({"type": "answer", "sdp": answer})
+        codecs = transceiver.sender.get_parameters().codecs
+        assert [(each.name, each.payload_type) for each in codecs] == (
+            [("VP9", 127), ("VP8", 96)] if first == "added" else [("VP8", 96), ("VP9", 127)]
+        )
+        received = transceiver.receiver.get_parameters().codecs
+        assert [each.name for each in received if each.name != "rtx"] == ["VP8"]
+        parameters = transceiver.sender.get_parameters()
+        parameters.encodings[0].codec = codecs[0]
+        await transceiver.sender.set_parameters(parameters)
+
+
 async def test_a_rolled_back_offer_leaves_its_layers_to_a_used_transceiver(autojump_clock: Clock) -> None:
     async with media_peers() as peers:
         peers.alice.add_transceiver("video", direction="recvonly")

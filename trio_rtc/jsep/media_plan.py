@@ -61,6 +61,8 @@ class MediaPlan:
         remote_track_id: The peer's id of its track, ``None`` without one.
         send_codecs: Codecs that may be sent, with the peer's payload types and parameters, in the order of the answer.
             Empty until answered.
+        answer_codecs: All formats of the peer's answer if it has some for media that the local offer has not, which may
+            be sent too (RFC 3264 section 6.1); otherwise empty.
         receive_codecs: Codecs that may be received, with the local payload types and parameters. For a local offer
             to receive all of its codecs, as packets may arrive before the answer; empty for another offer.
         header_extensions: The negotiated header extensions; empty until answered.
@@ -90,6 +92,7 @@ class MediaPlan:
     remote_msid: bool = False
     remote_track_id: str | None = None
     send_codecs: tuple[Codec, ...] = ()
+    answer_codecs: tuple[Codec, ...] = ()
     receive_codecs: tuple[Codec, ...] = ()
     header_extensions: tuple[NegotiatedExtension, ...] = ()
     send_layers: tuple[Layer, ...] = ()
@@ -168,12 +171,17 @@ def _with_both(
     our_formats, their_formats = section_formats(local, plan.index), section_formats(remote, plan.index)
     our_layers, their_layers = section_layers(ours), section_layers(theirs)
     send_codecs = negotiated_formats(their_formats, our_formats)
+    answer_codecs: tuple[Codec, ...] = ()
     if exchange.offerer is Side.REMOTE:
         # The local answer has the offer's payload types, perhaps in the application's order.
         places = {entry.payload_type: place for place, entry in enumerate(our_formats)}
         send_codecs = tuple(
             sorted(send_codecs, key=lambda entry: places.get(entry.payload_type, len(places)))
         )
+    elif not {entry.payload_type for entry in their_formats if entry.is_media} <= {
+        entry.payload_type for entry in send_codecs
+    }:
+        answer_codecs = their_formats
     direction = intersect(
         RTCRtpTransceiverDirection(ours.direction),
         reverse(RTCRtpTransceiverDirection(theirs.direction)),
@@ -182,6 +190,7 @@ def _with_both(
         plan,
         direction=direction,
         send_codecs=send_codecs,
+        answer_codecs=answer_codecs,
         receive_codecs=negotiated_formats(our_formats, their_formats),
         header_extensions=negotiated_extensions(ours.extmaps, theirs.extmaps),
         send_layers=_common_layers(their_layers.received, our_layers.sent),

@@ -6,8 +6,9 @@ from trio_rtc import _attrs as attrs
 from trio_rtc.jsep.codecs import fits_encoders
 from trio_rtc.jsep.media_plan import MediaPlan
 from trio_rtc.protocols.rtp import Codec, Encoding, ReceiveParameters, SendParameters
+from trio_rtc.protocols.rtp.codec import is_same_codec
 
-from .capabilities import codec_fields
+from .capabilities import OFFERED, codec_fields
 from .rtp_parameters import (
     RTCRtcpParameters,
     RTCRtpCodecParameters,
@@ -19,6 +20,25 @@ from .rtp_parameters import (
 _OPUS_BITRATES = ((8_000, 12_000), (16_000, 20_000))
 _FULLBAND_OPUS_BITRATE = 32_000
 """Bits per second of mono speech, by the maximum playback rate of the peer (RFC 7587 section 3.1.1)."""
+
+
+def with_added_codecs(plan: MediaPlan) -> MediaPlan:
+    """Return a plan in which codecs that only the peer's answer lists are sent if they can be encoded.
+
+    W3C webrtc section 4.4.1.5: ``[[SendCodecs]]`` are those of the answer that can be sent, in its order.
+    """
+    if not plan.answer_codecs:
+        return plan
+    known = {codec.payload_type: codec for codec in plan.send_codecs}
+    for entry in plan.answer_codecs:
+        ours = next((each for each in OFFERED.of(plan.kind).codecs if is_same_codec(each, entry)), None)
+        if entry.payload_type not in known and entry.is_media and ours is not None and not ours.receive_only:
+            feedback = [kind for kind in entry.feedback if kind in ours.feedback]
+            known[entry.payload_type] = entry.with_feedback(feedback)
+    order = {codec.payload_type: place for place, codec in enumerate(plan.answer_codecs)}
+    return attrs.evolve(
+        plan, send_codecs=tuple(sorted(known.values(), key=lambda codec: order[codec.payload_type]))
+    )
 
 
 def receive_parameters(plan: MediaPlan) -> ReceiveParameters:

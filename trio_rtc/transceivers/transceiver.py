@@ -31,7 +31,7 @@ from trio_rtc.transports.rtp import RtpTransport, Section
 
 from .capabilities import OFFERED, capabilities_of, codecs_by_preference
 from .connection_context import ConnectionContext
-from .media_plans import receive_parameters, send_parameters
+from .media_plans import receive_parameters, send_parameters, with_added_codecs
 from .media_sources import MediaSources
 from .receive_state import ReceiveState
 from .rtp_parameters import RTCRtpCodec, RTCRtpEncodingParameters
@@ -201,9 +201,9 @@ class Transceiver:
 
     def apply_answer(self, plan: MediaPlan, dtls: RTCDtlsTransport | None, *, final: bool) -> None:
         """Apply the plan, with a direction, of a final or provisional answer."""
+        plan = self.plan = with_added_codecs(plan)
         assert plan.direction is not None
         send = self.send
-        self.plan = plan
         self.current_direction = plan.direction
         self.negotiated_extensions = {each.uri: each.direction for each in plan.header_extensions}
         if final:
