@@ -89,7 +89,7 @@ GOLDEN_OFFER = (
     + "a=msid:- track1\r\na=rtcp-mux\r\na=rtcp-mux-only\r\na=rtcp-rsize\r\na=rtpmap:96 VP8/90000\r\n"
     + "a=rtcp-fb:96 nack\r\na=rtcp-fb:96 nack pli\r\na=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\n"
     + "a=rtpmap:98 VP9/90000\r\na=rtpmap:99 rtx/90000\r\na=fmtp:99 apt=98\r\na=rid:q send\r\na=rid:h send\r\n"
-    + "a=rid:f send\r\na=simulcast:send q;~h;f\r\n"
+    + "a=rid:f send\r\na=simulcast:send q;h;f\r\n"
     + TRANSPORT.format("off1", "actpass")
 )
 GOLDEN_ANSWER = (
@@ -101,7 +101,7 @@ GOLDEN_ANSWER = (
     + "m=video 9 UDP/TLS/RTP/SAVPF 96 97\r\nc=IN IP4 0.0.0.0\r\na=mid:1\r\na=extmap-allow-mixed\r\n"
     + "a=extmap:1/recvonly urn:example:x\r\na=recvonly\r\na=rtcp-mux\r\na=rtcp-rsize\r\na=rtpmap:96 VP8/90000\r\n"
     + "a=rtcp-fb:96 nack\r\na=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\na=rid:q recv\r\na=rid:h recv\r\n"
-    + "a=rid:f recv\r\na=simulcast:recv q;~h;f\r\n"
+    + "a=rid:f recv\r\na=simulcast:recv q;h;f\r\n"
     + TRANSPORT.format("ans1", "active")
 )
 

@@ -80,8 +80,8 @@ class JsepSession:
     ) -> None:
         self._options = options or SessionOptions()
         self._capabilities = capabilities or MediaCapabilities()
-        # 63 random bits, and no address of this host: RFC 9429 section 5.2.1.
-        self._origin = Origin("-", str(rng.getrandbits(63)), 0, "IN", "IP4", UNSPECIFIED_HOST)
+        # Random, below the bound of RFC 3264 section 5, and no address of this host (RFC 9429 section 5.2.1).
+        self._origin = Origin("-", str(rng.getrandbits(62)), 0, "IN", "IP4", UNSPECIFIED_HOST)
         self._version = 0
         self._ignored_lines = 0
         self._last_written: SessionDescription | None = None

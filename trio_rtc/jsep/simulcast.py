@@ -47,10 +47,10 @@ class Layers:
 
 
 def offered_layers(transceiver: LocalTransceiver) -> Layers:
-    """Return the layers of an offer."""
+    """Return the layers of an offer: inactive ones are not marked as paused, since nothing is negotiated for them."""
     if not transceiver.direction.sends:
         return Layers()
-    return Layers(sent=tuple(Layer(each.rid or "", not each.active) for each in transceiver.simulcast))
+    return Layers(sent=tuple(Layer(each.rid or "") for each in transceiver.simulcast))
 
 
 def section_layers(attributes: RtpAttributes) -> Layers:
@@ -91,9 +91,9 @@ def answered_layers(
     if direction.receives:
         received = tuple(layer for layer in layers.sent if _is_acceptable(layer, payload_types))
     if direction.sends:
-        ours = {encoding.rid: encoding for encoding in transceiver.simulcast}
+        ours = {encoding.rid for encoding in transceiver.simulcast}
         sent = tuple(
-            Layer(layer.rid, not ours[layer.rid].active, layer.restrictions)
+            Layer(layer.rid, restrictions=layer.restrictions)
             for layer in layers.received
             if layer.rid in ours and _is_acceptable(layer, payload_types)
         )

@@ -50,8 +50,8 @@ class LocalTransceiver:
         header_extensions: Header extensions that can be negotiated.
         stream_ids: The streams of its track.
         track_id: The track's id in ``a=msid``.
-        encodings: The streams that it sends; several with rids are the layers of a simulcast. Of these, an inactive one
-            is offered as paused. A single one has its SSRCs announced.
+        encodings: The streams that it sends; several with rids are the layers of a simulcast. A single one has its
+            SSRCs announced.
         cname: The canonical name of its SSRCs (RFC 3550 section 6.5.1).
         codecs_preferred: Whether the application chose the order of ``codecs`` (``set_codec_preferences``), which
             then precedes the offer's order in an answer, and the negotiated order in a subsequent offer.

@@ -72,6 +72,9 @@ TESTED: Mapping[str, tuple[str, ...]] = {
         "api/web_platform/test_wpt_peer_connection_sld_srd_timing.py",
         "api/test_peer_connection.py",
     ),
+    "RTCPeerConnection-add-track-no-deadlock.https.html": (
+        "api/web_platform/test_wpt_peer_connection_perfect_negotiation.py",
+    ),
     "RTCPeerConnection-addIceCandidate-connectionSetup.html": (
         "api/web_platform/test_wpt_peer_connection_add_ice_candidate_connection_setup.py",
     ),
@@ -118,8 +121,16 @@ TESTED: Mapping[str, tuple[str, ...]] = {
         "api/web_platform/test_wpt_peer_connection_explicit_rollback_ice_gathering_state.py",
         "api/test_peer_connection.py",
     ),
+    "RTCPeerConnection-getStats.https.html": (
+        "stats/test_report.py",
+        "stats/test_media_stats.py",
+    ),
     "RTCPeerConnection-getTransceivers.html": (
         "api/web_platform/test_wpt_peer_connection_get_transceivers.py",
+    ),
+    "RTCPeerConnection-mandatory-getStats.https.html": (
+        "stats/test_report.py",
+        "stats/test_media_stats.py",
     ),
     "RTCPeerConnection-ondatachannel.html": ("api/web_platform/test_wpt_peer_connection_ondatachannel.py",),
     "RTCPeerConnection-onnegotiationneeded.html": (
@@ -149,6 +160,7 @@ TESTED: Mapping[str, tuple[str, ...]] = {
         "api/web_platform/test_wpt_peer_connection_perfect_negotiation.py",
         "transceivers/test_rtp_transceiver.py",
     ),
+    "RTCPeerConnection-plan-b-is-not-supported.html": ("api/test_wrong_names.py",),
     "RTCPeerConnection-remote-track-mute.https.html": (
         "api/web_platform/test_wpt_peer_connection_remote_track_mute.py",
         "transceivers/test_rtp_receiver.py",
@@ -195,6 +207,10 @@ TESTED: Mapping[str, tuple[str, ...]] = {
     "RTCPeerConnection-setRemoteDescription-rollback.html": (
         "api/web_platform/test_wpt_peer_connection_set_remote_description_rollback.py",
     ),
+    "RTCPeerConnection-setRemoteDescription-simulcast.https.html": (
+        "transceivers/test_encodings.py",
+        "api/web_platform/test_wpt_protocol_simulcast_answer.py",
+    ),
     "RTCPeerConnection-setRemoteDescription-tracks.https.html": (
         "api/web_platform/test_wpt_peer_connection_set_remote_description_tracks.py",
         "transceivers/test_transceiver_table.py",
@@ -214,14 +230,35 @@ TESTED: Mapping[str, tuple[str, ...]] = {
     "RTCPeerConnectionIceEvent-constructor.html": (
         "api/web_platform/test_wpt_peer_connection_ice_event_constructor.py",
     ),
+    "RTCRtpParameters-codec.html": (
+        "transceivers/test_rtp_parameters.py",
+        "transceivers/test_encodings.py",
+    ),
+    "RTCRtpParameters-codecs.html": ("transceivers/test_rtp_parameters.py",),
+    "RTCRtpParameters-degradationPreference.html": ("transceivers/test_rtp_parameters.py",),
+    "RTCRtpParameters-encodings.html": (
+        "transceivers/test_rtp_parameters.py",
+        "transceivers/test_encodings.py",
+    ),
+    "RTCRtpParameters-headerExtensions.html": ("transceivers/test_rtp_parameters.py",),
+    "RTCRtpParameters-maxFramerate.html": ("transceivers/test_rtp_parameters.py",),
+    "RTCRtpParameters-rtcp.html": ("transceivers/test_rtp_parameters.py",),
+    "RTCRtpParameters-transactionId.html": ("transceivers/test_rtp_parameters.py",),
     "RTCRtpReceiver-getCapabilities.html": ("transceivers/test_capabilities.py",),
+    "RTCRtpReceiver-getContributingSources.https.html": ("transceivers/test_media_sources.py",),
     "RTCRtpReceiver-getParameters.html": ("transceivers/test_rtp_parameters.py",),
+    "RTCRtpReceiver-getStats.https.html": ("stats/test_media_stats.py",),
+    "RTCRtpReceiver-getSynchronizationSources.https.html": (
+        "api/web_platform/test_wpt_rtp_receiver_get_synchronization_sources.py",
+        "transceivers/test_media_sources.py",
+    ),
     "RTCRtpSender-encode-same-track-twice.https.html": (
         "api/web_platform/test_wpt_rtp_sender_encode_same_track_twice.py",
         "transceivers/test_transceiver_table.py",
     ),
     "RTCRtpSender-getCapabilities.html": ("transceivers/test_capabilities.py",),
     "RTCRtpSender-getParameters.html": ("transceivers/test_rtp_parameters.py",),
+    "RTCRtpSender-getStats.https.html": ("stats/test_media_stats.py",),
     "RTCRtpSender-replaceTrack.https.html": (
         "api/web_platform/test_wpt_rtp_sender_replace_track.py",
         "transceivers/test_rtp_sender.py",
@@ -259,15 +296,122 @@ TESTED: Mapping[str, tuple[str, ...]] = {
         "api/web_platform/test_wpt_track_event_fire.py",
         "transceivers/test_transceiver_table.py",
     ),
+    "historical.html": ("api/test_wrong_names.py",),
+    "legacy/RTCPeerConnection-addStream.https.html": ("transceivers/test_transceiver_table.py",),
     "legacy/RTCPeerConnection-createOffer-offerToReceive.html": (
         "api/web_platform/test_wpt_legacy_peer_connection_create_offer_offer_to_receive.py",
         "transceivers/test_transceiver_table.py",
+    ),
+    "legacy/RTCRtpTransceiver-with-OfferToReceive-options.https.html": (
+        "api/web_platform/test_wpt_legacy_peer_connection_create_offer_offer_to_receive.py",
+    ),
+    "legacy/munge-dont.html": ("api/test_peer_connection.py",),
+    "legacy/onaddstream.https.html": (
+        "api/web_platform/test_wpt_legacy_onaddstream.py",
+        "transceivers/test_transceiver_table.py",
+    ),
+    "legacy/onremovetrack.https.html": ("api/web_platform/test_wpt_legacy_onremovetrack.py",),
+    "no-media-call.html": ("api/test_peer_connection.py",),
+    "promises-call.html": ("scenarios/test_media_calls.py",),
+    "protocol/additional-codecs.html": ("jsep/test_jsep_formats.py",),
+    "protocol/bundle.https.html": (
+        "scenarios/test_without_bundle.py",
+        "jsep/test_jsep_bundles.py",
+    ),
+    "protocol/fingerprint-change-requires-ice-restart.html": (
+        "scenarios/test_handover.py",
+        "jsep/test_jsep_validation.py",
+    ),
+    "protocol/h264-profile-levels.https.html": ("jsep/test_jsep_formats.py",),
+    "protocol/h264-unidirectional-codec-offer.https.html": ("transceivers/test_capabilities.py",),
+    "protocol/handover-datachannel.html": ("scenarios/test_handover.py",),
+    "protocol/handover-failure.html": ("scenarios/test_handover.py",),
+    "protocol/handover-media.html": ("scenarios/test_handover.py",),
+    "protocol/handover-torture.html": ("scenarios/test_handover.py",),
+    "protocol/handover.html": ("scenarios/test_handover.py",),
+    "protocol/jsep-initial-offer.https.html": (
+        "api/web_platform/test_wpt_protocol_jsep_initial_offer.py",
+        "jsep/test_jsep_offer_answer.py",
+    ),
+    "protocol/missing-fields.html": (
+        "jsep/test_jsep_offer_answer.py",
+        "jsep/test_jsep_validation.py",
+    ),
+    "protocol/msid-generate.html": (
+        "api/web_platform/test_wpt_protocol_msid_generate.py",
+        "jsep/test_jsep_media.py",
+    ),
+    "protocol/msid-parse.html": (
+        "api/web_platform/test_wpt_protocol_msid_parse.py",
+        "transceivers/test_transceiver_table.py",
+    ),
+    "protocol/pt-no-bundle.html": ("scenarios/test_without_bundle.py",),
+    "protocol/rtp-clockrate.html": ("protocols/rtp/test_rtp_session.py",),
+    "protocol/rtp-demuxing.html": ("protocols/rtp/demux/test_demux_demuxer.py",),
+    "protocol/rtp-extension-support.html": ("jsep/test_jsep_extensions.py",),
+    "protocol/rtp-headerextensions.html": ("jsep/test_jsep_extensions.py",),
+    "protocol/rtp-payloadtypes.html": ("jsep/test_jsep_media.py",),
+    "protocol/rtx-codecs.https.html": ("jsep/test_jsep_media.py",),
+    "protocol/sdes-dont-dont-dont-1.html": ("api/web_platform/test_wpt_protocol_sdes_dont_dont_dont_1.py",),
+    "protocol/sdes-dont-dont-dont-2.html": ("api/web_platform/test_wpt_protocol_sdes_dont_dont_dont_1.py",),
+    "protocol/simulcast-answer.html": (
+        "api/web_platform/test_wpt_protocol_simulcast_answer.py",
+        "transceivers/test_encodings.py",
+    ),
+    "protocol/simulcast-offer.html": (
+        "api/web_platform/test_wpt_protocol_simulcast_offer.py",
+        "jsep/test_jsep_simulcast.py",
     ),
     "protocol/transceiver-mline-recycling.html": (
         "api/web_platform/test_wpt_rtp_transceiver.py",
         "transceivers/test_transceiver_table.py",
         "scenarios/test_recycled_sections.py",
     ),
+    "protocol/unknown-mediatypes.html": (
+        "api/web_platform/test_wpt_protocol_unknown_mediatypes.py",
+        "jsep/test_jsep_sections.py",
+    ),
+    "protocol/video-codecs2.https.html": (
+        "api/web_platform/test_wpt_protocol_video_codecs2.py",
+        "jsep/test_jsep_capabilities.py",
+    ),
+    "protocol/vp8-fmtp.html": ("jsep/test_jsep_formats.py",),
+    "receiver-track-live.https.html": ("api/web_platform/test_wpt_receiver_track_live.py",),
+    "rtp-stats-creation.html": ("stats/test_media_stats.py",),
+    "simplecall-no-ssrcs.https.html": ("scenarios/test_media_calls.py",),
+    "simplecall.https.html": ("scenarios/test_media_calls.py",),
+    "simulcast/basic.https.html": (
+        "stats/test_media_stats.py",
+        "interop/test_with_media_simulcast.py",
+    ),
+    "simulcast/getStats.https.html": ("stats/test_media_stats.py",),
+    "simulcast/h264.https.html": (
+        "stats/test_media_stats.py",
+        "interop/test_with_media_simulcast.py",
+    ),
+    "simulcast/negotiation-encodings.https.html": ("transceivers/test_encodings.py",),
+    "simulcast/rid-manipulation.html": ("jsep/test_jsep_simulcast.py",),
+    "simulcast/setParameters-active.https.html": (
+        "transceivers/test_rtp_parameters.py",
+        "transceivers/test_encodings.py",
+    ),
+    "simulcast/setParameters-encodings.https.html": (
+        "transceivers/test_rtp_parameters.py",
+        "transceivers/test_encodings.py",
+    ),
+    "simulcast/setParameters-maxFramerate.https.html": (
+        "transceivers/test_rtp_parameters.py",
+        "transceivers/test_encodings.py",
+    ),
+    "simulcast/vp8.https.html": (
+        "stats/test_media_stats.py",
+        "interop/test_with_media_simulcast.py",
+    ),
+    "simulcast/vp9.https.html": (
+        "stats/test_media_stats.py",
+        "interop/test_with_media_simulcast.py",
+    ),
+    "toJSON.html": ("api/test_descriptions.py",),
 }
 """The modules below ``tests`` that check a file's behaviour, the module of its own first."""
 
@@ -280,6 +424,13 @@ LEFT_OUT: Mapping[str, str] = {
     "RTCDataChannel-send-close-blob-negotiated.window.js": _NO_BLOB,
     "RTCDataChannel-send-close-blob.window.js": _NO_BLOB,
     "RTCDataChannel-worker-GC.html": _NO_WORKER,
+    "RTCPeerConnection-GC.https.html": "browsers only: a media element or a canvas",
+    "RTCPeerConnection-capture-video.https.html": "browsers only: a media element or a canvas",
+    "RTCPeerConnection-helper-test.html": "a test of the helpers of other tests",
+    "RTCPeerConnection-relay-canvas.https.html": "browsers only: a media element or a canvas",
+    "RTCPeerConnection-remote-track-currentTime.https.html": "browsers only: a media element or a canvas",
+    "RTCPeerConnection-videoDetectorTest.html": "browsers only: a media element or a canvas",
+    "simulcast/vp9-scalability-mode.https.html": "WebRTC SVC: encoders here have no scalability modes",
 }
 """The files of which nothing applies, and the reason."""
 
