@@ -110,6 +110,34 @@ async def test_glare_while_connected() -> None:
         await messages_pass(mine, theirs)
 
 
+@pytest.mark.parametrize("delay", [0, 1])
+async def test_a_rolled_back_restart_leaves_the_gathering_state(delay: float) -> None:
+    async with open_channel() as (mine, theirs, peers):
+        alice = peers.alice
+        await trio.sleep(1)
+        before = credentials(alice)
+        log: list[str] = []
+        candidates: list[object] = []
+        alice.on_ice_gathering_state_change = lambda _: log.append(alice.ice_gathering_state)
+        alice.on_ice_candidate = None
+        alice.restart_ice()
+        await alice.set_local_description()
+        await trio.sleep(delay)
+        alice.on_ice_candidate = lambda event: candidates.append(
+            event.candidate and event.candidate.candidate
+        )
+        await alice.set_local_description({"type": "rollback"})
+        await trio.sleep(1)
+        assert log in (["gathering", "complete"], [])
+        assert alice.ice_gathering_state == "complete"
+        assert credentials(alice) == before
+        if delay:
+            assert candidates == []
+        await messages_pass(mine, theirs)
+        await negotiate(alice, peers.bob)
+        await messages_pass(mine, theirs)
+
+
 async def test_an_ice_role_conflict() -> None:
     """The first offer determines the agents' roles; a different offerer later does not change them."""
     async with open_channel() as (mine, theirs, peers):

@@ -296,6 +296,36 @@ def test_a_restart_cannot_be_rolled_back_after_the_answer() -> None:
     assert are_connected(alice, bob)
 
 
+def test_a_rollback_restores_gathered_candidates_without_an_event() -> None:
+    """W3C webrtc section 4.4.1.5: the state returns to that before the offer; nothing was gathered."""
+    network, alice, _ = connect()
+    network.run(1)
+    candidates = alice.agent.local_candidates
+    alice.agent.restart(network.now)
+    network.run(1)
+    alice.collect_events()
+    alice.events.clear()
+    alice.agent.roll_back_restart(network.now)
+    alice.collect_events()
+    assert not alice.events_of(GatheringStateChanged)
+    assert not alice.events_of(LocalCandidateGathered)
+    assert alice.agent.local_candidates == candidates
+    assert alice.agent.gathering_state is RTCIceGathererState.COMPLETE
+
+
+def test_a_rollback_gathers_again_from_a_socket_that_the_restart_has_added() -> None:
+    network, alice, _ = connect()
+    network.run(1)
+    alice.agent.restart(network.now)
+    added = Address("10.0.0.77", 7700)
+    alice.agent.add_socket(added, local_preference=1, now=network.now)
+    network.run(1)
+    alice.agent.roll_back_restart(network.now)
+    fragment = alice.agent.local_parameters.username_fragment
+    assert [each.username_fragment for each in alice.agent.local_candidates] == [fragment] * 2
+    assert added.host in [each.address for each in alice.agent.local_candidates]
+
+
 def usernames(requests: list[Datagram]) -> list[tuple[Address, str | None]]:
     return [(each.remote, Message.parse(each.data).username) for each in requests]
 
@@ -319,12 +349,7 @@ def test_a_rollback_sends_the_unanswered_checks_again_that_a_restart_has_cancell
     agent.roll_back_restart(5.0)
     (reported,) = agent.local_candidates
     assert reported.username_fragment == before
-    assert agent.events() == [
-        GatheringStateChanged(RTCIceGathererState.GATHERING),
-        LocalCandidateGathered(reported),
-        GatheringCompleted(),
-        GatheringStateChanged(RTCIceGathererState.COMPLETE),
-    ]
+    assert agent.events() == []
     assert [pair.state for pair in agent.pairs] == ["in-progress", "succeeded"]
     assert (BOB, f"peer:{before}") in usernames(agent.datagrams_to_send(5.0))
 

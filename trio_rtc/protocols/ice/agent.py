@@ -408,11 +408,13 @@ class Agent:
         """Return to the generation before ``restart``: the offer that began the new one was rolled back.
 
         Possible until the peer's parameters of the new generation are known; later calls have no effect. Local
-        candidates are reported again, with the restored credentials.
+        candidates are restored if gathering was complete; otherwise they are reported again, with the restored
+        credentials.
         """
         if not self.closed and self._connectivity.return_to_replaced_generation():
             self._transactions.cancel_queries()
-            self._restart_gathering()
+            self._drop_unreported_candidates()
+            self._sources.return_to(self.local_parameters.username_fragment)
             self._advance(now)
 
     # -- contract of a core ----------------------------------------------------------------------------------
@@ -485,12 +487,12 @@ class Agent:
         generation, self._prepared = self._prepared or Generation(self._options, self._rng), None
         self._replace_generation(generation)
         self._transactions.cancel_queries()
-        self._restart_gathering()
-
-    def _restart_gathering(self) -> None:
-        # Unreported candidates have credentials that are no longer valid.
-        self._events = [event for event in self._events if not isinstance(event, GATHERING_EVENTS)]
+        self._drop_unreported_candidates()
         self._sources.restart(self.local_parameters.username_fragment)
+
+    def _drop_unreported_candidates(self) -> None:
+        # Their credentials are no longer valid.
+        self._events = [event for event in self._events if not isinstance(event, GATHERING_EVENTS)]
 
     def _receive_message(self, message: Message, datagram: Datagram, now: float) -> None:
         if message.message_class is MessageClass.REQUEST and message.method == Method.BINDING:

@@ -108,6 +108,19 @@ class _UrlProgress:
     failure: str = "STUN server is not reachable from any address"
 
 
+@attrs.frozen
+class _Gathered:
+    """The complete result of gathering for a generation, and its sources."""
+
+    username_fragment: str
+    policy: RTCIceTransportPolicy
+    candidates: list[LocalCandidate]
+    bases: dict[Address, LocalCandidate]
+    progress: dict[str, _UrlProgress]
+    sockets: frozenset[Address]
+    servers: tuple[StunServer, ...]
+
+
 class CandidateSources:
     """The sockets and STUN servers of an agent, and the candidates gathered from them in this generation."""
 
@@ -123,6 +136,7 @@ class CandidateSources:
         self._progress: dict[str, _UrlProgress] = {}
         self._in_flight: dict[Query, None] = {}  # an ordered set
         self._sources_complete = False
+        self._replaced: _Gathered | None = None
         self._events: list[GatheringEvent] = []
         self.state = RTCIceGathererState.NEW
 
@@ -232,6 +246,16 @@ class CandidateSources:
 
     def restart(self, username_fragment: str) -> None:
         """Gather for a new generation from the known sockets and servers."""
+        if self.complete:
+            self._replaced = _Gathered(
+                self._username_fragment,
+                self._policy,
+                self._candidates,
+                self._bases,
+                self._progress,
+                frozenset(self._sockets),
+                tuple(self._servers),
+            )
         self._username_fragment = username_fragment
         self._policy = self._next_policy
         self._candidates, self._bases = [], {}
@@ -246,6 +270,24 @@ class CandidateSources:
             self.state = RTCIceGathererState.NEW
         for local_socket in self._sockets.values():
             self._gather_from(local_socket)
+
+    def return_to(self, username_fragment: str) -> None:
+        """Undo a restart: restore the result of the generation before, or gather again if sources have changed."""
+        replaced, self._replaced = self._replaced, None
+        if (
+            replaced is None
+            or replaced.username_fragment != username_fragment
+            or replaced.sockets != frozenset(self._sockets)
+            or replaced.servers != tuple(self._servers)
+        ):
+            self.restart(username_fragment)
+            return
+        self._username_fragment = username_fragment
+        self._policy = replaced.policy
+        self._candidates, self._bases, self._progress = replaced.candidates, replaced.bases, replaced.progress
+        self._queries.clear()
+        self._in_flight.clear()
+        self._set_state(RTCIceGathererState.COMPLETE)
 
     def pop_query(self) -> Query | None:
         if not self._queries:
