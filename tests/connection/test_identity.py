@@ -663,6 +663,37 @@ async def test_another_identity_in_a_description_that_overtakes_a_validation() -
         assert peers.bob.connection_state == "closed"
 
 
+@pytest.mark.parametrize("name", [ALICE, BOB, None])
+async def test_call_that_is_handed_over_to_another_endpoint(name: str | None) -> None:
+    """Another endpoint has other fingerprints (RFC 8827 section 5.4.4): it needs an assertion of the same identity."""
+    provider = ScriptedProvider()
+    async with call(provider, target=ALICE) as peers:
+        await channel_pair(peers.bob, peers.alice)
+        settings = settings_for(peers.hosts[0], 9, identity_settings(provider))
+        async with RTCPeerConnection(settings=settings) as other:
+            if name is not None:
+                other.set_identity_provider(DOMAIN, username_hint=name)
+            peers.bob.on_ice_candidate = None
+            peers.bob.restart_ice()
+            await peers.bob.set_local_description()
+            await peers.bob.gathering_complete()
+            await other.set_remote_description(description_of(peers.bob))
+            await other.set_local_description()
+            await other.gathering_complete()
+            if name == ALICE:
+                await peers.bob.set_remote_description(description_of(other))
+                await trio.sleep(1)
+                assert peers.bob.connection_state == other.connection_state == "connected"
+                assert len(provider.validated) == 2
+            else:
+                expected = InvalidModificationError if name else OperationError
+                with pytest.raises(expected):
+                    await peers.bob.set_remote_description(description_of(other))
+                assert peers.bob.connection_state == ("closed" if name else "connected")
+            if name != BOB:
+                assert (await peers.bob.peer_identity).name == ALICE
+
+
 # -- signed assertions ----
 
 

@@ -1,7 +1,5 @@
 """W3C's chained negotiation methods (webrtc section 4.4.1.2) and the signaling state."""
 
-from collections.abc import Collection
-
 from trio_rtc.descriptions import RTCSessionDescription
 from trio_rtc.enums import RTCSdpType, RTCSignalingState
 from trio_rtc.jsep import ApplyResult
@@ -10,9 +8,6 @@ from trio_rtc.transceivers.connection_context import ConnectionContext
 from .identity import ConnectionIdentity
 from .negotiation import CandidateInit, Negotiation
 from .rtp_loading import load_rtp
-
-_OFFERABLE = (RTCSignalingState.STABLE, RTCSignalingState.HAVE_LOCAL_OFFER)
-_ANSWERABLE = (RTCSignalingState.HAVE_REMOTE_OFFER, RTCSignalingState.HAVE_LOCAL_PRANSWER)
 
 
 class NegotiationMethods:
@@ -60,7 +55,7 @@ class NegotiationMethods:
             trio.ClosedResourceError: The connection was closed during the operation; also for the other operations.
         """
         async with self._chain.operation(self._negotiation.check_offerable):
-            await self._request_assertion(_OFFERABLE)
+            await self._request_assertion()
             return self._negotiation.create_offer(ice_restart=ice_restart)
 
     async def create_answer(self) -> RTCSessionDescription:
@@ -70,7 +65,7 @@ class NegotiationMethods:
             InvalidStateError: There is no offer to answer.
         """
         async with self._chain.operation(self._negotiation.check_answerable):
-            await self._request_assertion(_ANSWERABLE)
+            await self._request_assertion()
             return self._negotiation.create_answer()
 
     async def set_local_description(self, kind: RTCSdpType | None, sdp: str) -> None:
@@ -78,7 +73,7 @@ class NegotiationMethods:
         async with self._chain.operation(lambda: self._negotiation.check_local(kind, sdp)):
             await self._load_media("")
             if kind is not RTCSdpType.ROLLBACK and not sdp:
-                await self._request_assertion((*_OFFERABLE, *_ANSWERABLE))
+                await self._request_assertion()
             # No checkpoint from here to the caller, which gets the description before any candidate event.
             self._applied(self._negotiation.apply_local(self._negotiation.complete(kind, sdp)))
             self._negotiation.transports.wake()
@@ -110,11 +105,10 @@ class NegotiationMethods:
             await load_rtp()
             self._chain.check_open()
 
-    async def _request_assertion(self, states: Collection[RTCSignalingState]) -> None:
-        """Request an assertion of the local identity, if one is needed for a description in the signaling state."""
-        if self._negotiation.session.signaling_state in states:
-            self._negotiation.assertion = await self._identity.for_description()
-            self._chain.check_open()
+    async def _request_assertion(self) -> None:
+        """Request an assertion of the local identity for a description, if an identity provider is set."""
+        self._negotiation.assertion = await self._identity.for_description()
+        self._chain.check_open()
 
     async def _validate_identity(self, description: RTCSessionDescription) -> None:
         """Validate the identity in a remote description, if there is a target peer identity."""
