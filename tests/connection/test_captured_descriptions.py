@@ -26,8 +26,9 @@ async def test_offers_are_answered(name: str) -> None:
         assert pc.signaling_state == "stable"
         assert pc.current_remote_description is not None
         assert pc.current_remote_description.sdp == OFFERS[name]
-        assert bool(tracks) is (name not in NOTHING_IN_COMMON)
-        for event in tracks:
+        assert tracks
+        assert bool(pc.get_transceivers()) is (name not in NOTHING_IN_COMMON)
+        for event in tracks if name not in NOTHING_IN_COMMON else ():
             assert event.streams
             assert event.receiver.get_parameters().codecs
             assert event.transceiver.current_direction == "recvonly"

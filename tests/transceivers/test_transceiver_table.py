@@ -1,5 +1,6 @@
 """The transceivers of a connection, and the effect of descriptions on them (W3C webrtc sections 4.4.1.5 and 5.1)."""
 
+import re
 from collections.abc import AsyncIterator
 
 import pytest
@@ -332,6 +333,44 @@ async def test_rollback_of_a_remote_offer_removes_its_transceivers(autojump_cloc
         assert event.track.ready_state == "live"
         await trio.testing.wait_all_tasks_blocked()
         assert event.track.ready_state == "ended"
+
+
+@pytest.mark.parametrize("ending", ["answer", "rollback"])
+async def test_a_section_without_a_common_codec_has_a_transceiver_until_the_answer(
+    ending: str, autojump_clock: Clock
+) -> None:
+    """The offer creates it, with a track event; the answer rejects the section (W3C webrtc section 4.4.1.5)."""
+    async with media_peers() as peers:
+        rejected = peers.alice.add_transceiver("audio")
+        stream = MediaStream()
+        rejected.sender.set_streams(stream)
+        peers.alice.add_transceiver("video")
+        await peers.alice.set_local_description()
+        sdp = description_of(peers.alice).sdp
+        audio, video = sdp.index("m=audio"), sdp.index("m=video")
+        unknown = re.sub(r"(a=rtpmap:\d+ )[^/]+/", r"\1unknown/", sdp[audio:video])
+        unknown = re.sub(r"SAVPF [\d ]+", "SAVPF 111", unknown)
+        events = recorded_tracks(peers.bob)
+        await peers.bob.set_remote_description({"type": "offer", "sdp": sdp[:audio] + unknown + sdp[video:]})
+        assert [event.track.kind for event in events] == ["audio", "video"]
+        assert [each.id for each in events[0].streams] == [stream.id]
+        transceivers = peers.bob.get_transceivers()
+        assert [event.transceiver for event in events] == transceivers
+        assert [(each.mid, each.direction, each.current_direction) for each in transceivers] == [
+            ("0", "recvonly", None),
+            ("1", "recvonly", None),
+        ]
+        if ending == "rollback":
+            await peers.bob.set_remote_description({"type": "rollback"})
+            assert peers.bob.get_transceivers() == []
+        else:
+            await peers.bob.set_local_description()
+            assert peers.bob.get_transceivers() == transceivers[1:]
+            await peers.alice.set_remote_description(description_of(peers.bob))
+            assert rejected.current_direction == "stopped"
+        await trio.testing.wait_all_tasks_blocked()
+        assert transceivers[0].current_direction == "stopped"
+        assert transceivers[0].receiver.track.ready_state == "ended"
 
 
 async def test_a_transceiver_used_by_add_track_survives_a_rollback(autojump_clock: Clock) -> None:

@@ -52,8 +52,10 @@ class MediaPlan:
         key: The associated transceiver. ``None`` if a remote offer needs a new one (unless ``rejected``), with
             direction ``recvonly`` and this mid. A transceiver whose mid was ``None`` gets this mid.
         rejected: Whether the section is not in use: either side rejected it, there is no common codec, or it does not
-            share its bundle's transport. Of the following members then only ``stopped`` is valid.
+            share its bundle's transport. Of the following members only ``stopped`` and ``unanswerable`` are valid then.
         stopped: Whether that stops the transceiver: the peer's offer removes the section, or an answer rejects it.
+        unanswerable: Whether this is the peer's offer, and the answer will reject the section for want of a codec.
+            Until then it has a transceiver, and the members that describe the peer are valid, too.
         direction: The local direction as answered, W3C's ``currentDirection``. ``None`` while there is only an offer.
         remote_direction: The direction in the peer's description, from its side; ``None`` before it is known.
         remote_stream_ids: The streams of the peer's track.
@@ -86,6 +88,7 @@ class MediaPlan:
     key: int | None = None
     rejected: bool = False
     stopped: bool = False
+    unanswerable: bool = False
     direction: RTCRtpTransceiverDirection | None = None
     remote_direction: RTCRtpTransceiverDirection | None = None
     remote_stream_ids: tuple[str, ...] = ()
@@ -125,6 +128,8 @@ def plan_media(exchange: OfferAnswerExchange | None) -> tuple[MediaPlan, ...]:
 def _plan_section(exchange: OfferAnswerExchange, plan: MediaPlan) -> MediaPlan:
     if plan.rejected:
         given_up = exchange.offerer is Side.REMOTE and is_rejected(exchange.offer.parsed.media[plan.index])
+        if exchange.answer is None and plan.index in exchange.offer.refused and not given_up:
+            return attrs.evolve(_with_remote(plan, exchange.offer.parsed), unanswerable=True)
         return attrs.evolve(plan, stopped=given_up or exchange.answer is not None)
     local = None if exchange.local is None else exchange.local.parsed
     remote = None if exchange.remote is None else exchange.remote.parsed

@@ -247,6 +247,9 @@ class TransceiverTable:
                 continue
             self._associate(transceiver, plan.mid)
             if plan.rejected:
+                if plan.unanswerable:
+                    assert plan.remote_direction is not None
+                    self._process_remote_track(transceiver, plan, reverse(plan.remote_direction))
                 self._reject(transceiver, plan)
                 continue
             if rolled_back:
@@ -321,7 +324,7 @@ class TransceiverTable:
         """Return the transceiver of a section; create one if the peer's offer needs it."""
         known = None if plan.key is None else self._by_key.get(plan.key)
         known = known or self._by_mid.get(plan.mid)
-        if known is not None or plan.rejected:
+        if known is not None or (plan.rejected and not plan.unanswerable):
             return known
         return self._create(
             plan.kind,
