@@ -11,6 +11,7 @@ from trio_rtc._strict_names.checks import strict_class
 from trio_rtc.descriptions import RTCIceCandidate
 from trio_rtc.enums import (
     RTCDtlsTransportState,
+    RTCErrorDetailType,
     RTCIceComponent,
     RTCIceGathererState,
     RTCIceRole,
@@ -282,6 +283,9 @@ def error_of_dtls(event: DtlsClosed) -> RTCError | None:
     error = event.error
     if error is None:
         return None
+    if error.detail is not RTCErrorDetailType.DTLS_FAILURE:
+        # W3C webrtc section 5.5: a fingerprint-failure has no alerts, although one is sent.
+        return RTCError(error.detail, error.message)
     return RTCError(
         error.detail, error.message, received_alert=error.received_alert, sent_alert=error.sent_alert
     )

@@ -63,10 +63,25 @@ TESTED: Mapping[str, tuple[str, ...]] = {
     "RTCDataChannelEvent-constructor.html": ("api/web_platform/test_wpt_data_channel_event_constructor.py",),
     "RTCDataChannelInit-maxPacketLifeTime-enforce-range.html": ("data_channels/test_channel_init.py",),
     "RTCDataChannelInit-maxRetransmits-enforce-range.html": ("data_channels/test_channel_init.py",),
+    "RTCDtlsTransport-getRemoteCertificates.html": (
+        "api/web_platform/test_wpt_dtls_transport_get_remote_certificates.py",
+    ),
+    "RTCDtlsTransport-onerror.html": (
+        "api/web_platform/test_wpt_dtls_transport_onerror.py",
+        "transports/test_rtc_transports.py",
+    ),
+    "RTCDtlsTransport-state.html": ("api/web_platform/test_wpt_dtls_transport_state.py",),
     "RTCError.html": ("api/web_platform/test_wpt_error.py", "api/test_errors.py"),
     "RTCIceCandidate-constructor.html": (
         "api/web_platform/test_wpt_ice_candidate_constructor.py",
         "api/test_descriptions.py",
+    ),
+    "RTCIceConnectionState-candidate-pair.https.html": (
+        "api/web_platform/test_wpt_ice_connection_state_candidate_pair.py",
+    ),
+    "RTCIceTransport.html": (
+        "api/web_platform/test_wpt_ice_transport.py",
+        "transports/test_rtc_transports.py",
     ),
     "RTCPeerConnection-SLD-SRD-timing.https.html": (
         "api/web_platform/test_wpt_peer_connection_sld_srd_timing.py",
@@ -100,6 +115,10 @@ TESTED: Mapping[str, tuple[str, ...]] = {
         "api/web_platform/test_wpt_peer_connection_close.py",
         "api/test_peer_connection.py",
     ),
+    "RTCPeerConnection-connectionState.https.html": (
+        "api/web_platform/test_wpt_peer_connection_connection_state.py",
+        "connection/test_aggregate_states.py",
+    ),
     "RTCPeerConnection-constructor.html": (
         "api/web_platform/test_wpt_peer_connection_constructor.py",
         "api/test_configuration.py",
@@ -121,17 +140,22 @@ TESTED: Mapping[str, tuple[str, ...]] = {
         "api/web_platform/test_wpt_peer_connection_explicit_rollback_ice_gathering_state.py",
         "api/test_peer_connection.py",
     ),
-    "RTCPeerConnection-getStats.https.html": (
-        "stats/test_report.py",
-        "stats/test_media_stats.py",
-    ),
+    "RTCPeerConnection-getStats.https.html": ("stats/test_report.py", "stats/test_media_stats.py"),
     "RTCPeerConnection-getTransceivers.html": (
         "api/web_platform/test_wpt_peer_connection_get_transceivers.py",
     ),
-    "RTCPeerConnection-mandatory-getStats.https.html": (
-        "stats/test_report.py",
-        "stats/test_media_stats.py",
+    "RTCPeerConnection-iceConnectionState-disconnected.https.html": (
+        "api/web_platform/test_wpt_peer_connection_ice_connection_state.py",
     ),
+    "RTCPeerConnection-iceConnectionState.https.html": (
+        "api/web_platform/test_wpt_peer_connection_ice_connection_state.py",
+        "connection/test_aggregate_states.py",
+    ),
+    "RTCPeerConnection-iceGatheringState.html": (
+        "api/web_platform/test_wpt_peer_connection_ice_gathering_state.py",
+        "api/test_events_after_calls.py",
+    ),
+    "RTCPeerConnection-mandatory-getStats.https.html": ("stats/test_report.py", "stats/test_media_stats.py"),
     "RTCPeerConnection-ondatachannel.html": ("api/web_platform/test_wpt_peer_connection_ondatachannel.py",),
     "RTCPeerConnection-onnegotiationneeded.html": (
         "api/web_platform/test_wpt_peer_connection_onnegotiationneeded.py",
@@ -230,10 +254,7 @@ TESTED: Mapping[str, tuple[str, ...]] = {
     "RTCPeerConnectionIceEvent-constructor.html": (
         "api/web_platform/test_wpt_peer_connection_ice_event_constructor.py",
     ),
-    "RTCRtpParameters-codec.html": (
-        "transceivers/test_rtp_parameters.py",
-        "transceivers/test_encodings.py",
-    ),
+    "RTCRtpParameters-codec.html": ("transceivers/test_rtp_parameters.py", "transceivers/test_encodings.py"),
     "RTCRtpParameters-codecs.html": ("transceivers/test_rtp_parameters.py",),
     "RTCRtpParameters-degradationPreference.html": ("transceivers/test_rtp_parameters.py",),
     "RTCRtpParameters-encodings.html": (
@@ -291,6 +312,16 @@ TESTED: Mapping[str, tuple[str, ...]] = {
         "transceivers/test_rtp_transceiver.py",
         "transceivers/test_transceiver_table.py",
     ),
+    "RTCSctpTransport-constructor.html": ("api/web_platform/test_wpt_sctp_transport_constructor.py",),
+    "RTCSctpTransport-events.html": ("transports/test_rtc_transports.py",),
+    "RTCSctpTransport-maxChannels.html": (
+        "transports/test_rtc_transports.py",
+        "api/test_invalid_arguments.py",
+    ),
+    "RTCSctpTransport-maxMessageSize.html": (
+        "api/web_platform/test_wpt_sctp_transport_max_message_size.py",
+        "transports/test_rtc_transports.py",
+    ),
     "RTCTrackEvent-constructor.html": ("api/web_platform/test_wpt_track_event_constructor.py",),
     "RTCTrackEvent-fire.html": (
         "api/web_platform/test_wpt_track_event_fire.py",
@@ -314,10 +345,7 @@ TESTED: Mapping[str, tuple[str, ...]] = {
     "no-media-call.html": ("api/test_peer_connection.py",),
     "promises-call.html": ("scenarios/test_media_calls.py",),
     "protocol/additional-codecs.html": ("jsep/test_jsep_formats.py",),
-    "protocol/bundle.https.html": (
-        "scenarios/test_without_bundle.py",
-        "jsep/test_jsep_bundles.py",
-    ),
+    "protocol/bundle.https.html": ("scenarios/test_without_bundle.py", "jsep/test_jsep_bundles.py"),
     "protocol/fingerprint-change-requires-ice-restart.html": (
         "scenarios/test_handover.py",
         "jsep/test_jsep_validation.py",
@@ -333,10 +361,7 @@ TESTED: Mapping[str, tuple[str, ...]] = {
         "api/web_platform/test_wpt_protocol_jsep_initial_offer.py",
         "jsep/test_jsep_offer_answer.py",
     ),
-    "protocol/missing-fields.html": (
-        "jsep/test_jsep_offer_answer.py",
-        "jsep/test_jsep_validation.py",
-    ),
+    "protocol/missing-fields.html": ("jsep/test_jsep_offer_answer.py", "jsep/test_jsep_validation.py"),
     "protocol/msid-generate.html": (
         "api/web_platform/test_wpt_protocol_msid_generate.py",
         "jsep/test_jsep_media.py",
@@ -380,15 +405,9 @@ TESTED: Mapping[str, tuple[str, ...]] = {
     "rtp-stats-creation.html": ("stats/test_media_stats.py",),
     "simplecall-no-ssrcs.https.html": ("scenarios/test_media_calls.py",),
     "simplecall.https.html": ("scenarios/test_media_calls.py",),
-    "simulcast/basic.https.html": (
-        "stats/test_media_stats.py",
-        "interop/test_with_media_simulcast.py",
-    ),
+    "simulcast/basic.https.html": ("stats/test_media_stats.py", "interop/test_with_media_simulcast.py"),
     "simulcast/getStats.https.html": ("stats/test_media_stats.py",),
-    "simulcast/h264.https.html": (
-        "stats/test_media_stats.py",
-        "interop/test_with_media_simulcast.py",
-    ),
+    "simulcast/h264.https.html": ("stats/test_media_stats.py", "interop/test_with_media_simulcast.py"),
     "simulcast/negotiation-encodings.https.html": ("transceivers/test_encodings.py",),
     "simulcast/rid-manipulation.html": ("jsep/test_jsep_simulcast.py",),
     "simulcast/setParameters-active.https.html": (
@@ -403,14 +422,8 @@ TESTED: Mapping[str, tuple[str, ...]] = {
         "transceivers/test_rtp_parameters.py",
         "transceivers/test_encodings.py",
     ),
-    "simulcast/vp8.https.html": (
-        "stats/test_media_stats.py",
-        "interop/test_with_media_simulcast.py",
-    ),
-    "simulcast/vp9.https.html": (
-        "stats/test_media_stats.py",
-        "interop/test_with_media_simulcast.py",
-    ),
+    "simulcast/vp8.https.html": ("stats/test_media_stats.py", "interop/test_with_media_simulcast.py"),
+    "simulcast/vp9.https.html": ("stats/test_media_stats.py", "interop/test_with_media_simulcast.py"),
     "toJSON.html": ("api/test_descriptions.py",),
 }
 """The modules below ``tests`` that check a file's behaviour, the module of its own first."""
