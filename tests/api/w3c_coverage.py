@@ -60,8 +60,6 @@ NOT_KNOWN = {
     },
     "RTCAudioSourceStats": {"echoReturnLoss", "echoReturnLossEnhancement"},
     "RTCIceCandidatePairStats": {
-        "lastPacketSentTimestamp",
-        "lastPacketReceivedTimestamp",
         "availableIncomingBitrate",
         "packetsDiscardedOnSend",
         "bytesDiscardedOnSend",

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from trio_rtc.protocols._contract import Address
 from trio_rtc.protocols.ice import Candidate, CandidatePair
-from trio_rtc.stats.candidate_pair_traffic import CandidatePairTraffic, PairKey, Traffic
+from trio_rtc.stats.candidate_pair_traffic import CandidatePairTraffic, LastPackets, PairKey, Traffic
 
 CANDIDATE = Candidate.parse("candidate:1 1 udp 1 10.0.0.1 1000 typ host")
 BASE = Address("10.0.0.1", 1000)
@@ -21,6 +21,8 @@ class Counter:
     bytes_received: int = 0
     packets_sent: int = 0
     packets_received: int = 0
+    last_sent_at: float | None = None
+    last_received_at: float | None = None
 
     def carry(self, packets: int) -> None:
         self.bytes_sent += 100 * packets
@@ -44,6 +46,24 @@ def key(number: int) -> PairKey:
 def test_sum_and_difference() -> None:
     assert traffic(3).plus(traffic(4)) == traffic(7)
     assert traffic(3).plus(traffic(4), sign=-1) == Traffic(-100, -10, -1, -2)
+
+
+def test_last_packets_are_those_while_the_pair_was_selected() -> None:
+    counter = Counter()
+    pairs = CandidatePairTraffic(counter)
+    pairs.select(pair(1))
+    assert pairs.last_packets_of(key(1)) == LastPackets()
+    counter.carry(1)
+    counter.last_sent_at, counter.last_received_at = 5.0, 6.0
+    pairs.select(pair(2))
+    assert pairs.last_packets_of(key(1)) == LastPackets(5.0, 6.0)
+    assert pairs.last_packets_of(key(2)) == LastPackets()
+    counter.carry(1)
+    counter.last_sent_at, counter.last_received_at = 7.0, 8.0
+    pairs.select(pair(1))
+    assert pairs.last_packets_of(key(1)) == LastPackets(5.0, 6.0)
+    assert pairs.last_packets_of(key(2)) == LastPackets(7.0, 8.0)
+    assert pairs.last_packets_of(key(3)) == LastPackets()
 
 
 def test_traffic_belongs_to_the_pair_selected_at_the_time() -> None:

@@ -497,6 +497,20 @@ async def test_the_selected_pair_reports_the_available_bitrate() -> None:
     assert one(report, RTCTransportStats).srtp_cipher is not None
 
 
+async def test_the_selected_pair_reports_the_times_of_its_last_packets() -> None:
+    async with call(link=CLEAN) as running:
+        await running.send_video(1)
+        sent_at = selected_pair(await running.peers.alice.get_stats())
+        await trio.sleep(DELAY)
+        received = selected_pair(await running.peers.bob.get_stats())
+    assert sent_at.last_packet_sent_timestamp is not None
+    assert received.last_packet_received_timestamp is not None
+    # The last frame was sent an interval ago; reports may have followed.
+    assert 0 <= sent_at.timestamp - sent_at.last_packet_sent_timestamp <= 1000 / FRAME_RATE + 1
+    delay = received.last_packet_received_timestamp - sent_at.last_packet_sent_timestamp
+    assert delay == pytest.approx(1000 * DELAY, abs=1)
+
+
 async def test_a_narrow_path_limits_the_quality() -> None:
     async with call(link=Link(delay=DELAY, rate=250_000)) as running:
         await running.send_video(10, size=1000)

@@ -26,6 +26,14 @@ class Traffic:
         return Traffic(*(a + sign * b for a, b in zip(mine, theirs, strict=True)))
 
 
+@attrs.frozen
+class LastPackets:
+    """Times of the last packets of the layers above ICE, by trio's clock in seconds; ``None`` before the first."""
+
+    sent_at: float | None = None
+    received_at: float | None = None
+
+
 class TrafficCounter(Protocol):
     """The counters of a transport: ICE's shell, its one implementer, which is in a higher layer."""
 
@@ -33,6 +41,11 @@ class TrafficCounter(Protocol):
     bytes_received: int
     packets_sent: int
     packets_received: int
+    last_sent_at: float | None
+    last_received_at: float | None
+
+
+_NOTHING = Traffic(), LastPackets()
 
 
 @attrs.define(eq=False)
@@ -45,13 +58,13 @@ class CandidatePairTraffic:
     counter: TrafficCounter | None = None
     _selected: PairKey | None = None
     _total_at_selection: Traffic = Traffic()
-    _before: dict[PairKey, Traffic] = attrs.field(factory=dict)
+    _before: dict[PairKey, tuple[Traffic, LastPackets]] = attrs.field(factory=dict)
     changes: int = 0
 
     def select(self, pair: CandidatePair | None) -> None:
         self.changes += 1
         if self._selected is not None:
-            self._before[self._selected] = self.of(self._selected)
+            self._before[self._selected] = self.of(self._selected), self.last_packets_of(self._selected)
             if len(self._before) > _MAX_PAIRS:
                 del self._before[next(iter(self._before))]
         self._selected = None if pair is None else (pair.local_base, pair.remote_address)
@@ -59,10 +72,24 @@ class CandidatePairTraffic:
 
     def of(self, key: PairKey) -> Traffic:
         """Return the traffic while a pair was selected."""
-        before = self._before.get(key, Traffic())
+        before, _ = self._before.get(key, _NOTHING)
         if key != self._selected:
             return before
         return before.plus(self._total()).plus(self._total_at_selection, sign=-1)
+
+    def last_packets_of(self, key: PairKey) -> LastPackets:
+        """Return the times of the last packets while a pair was selected."""
+        (_, before), counter = self._before.get(key, _NOTHING), self.counter
+        if key != self._selected or counter is None:
+            return before
+        total = self.of(key)
+        earlier, _ = self._before.get(key, _NOTHING)
+        return LastPackets(
+            counter.last_sent_at if total.packets_sent > earlier.packets_sent else before.sent_at,
+            counter.last_received_at
+            if total.packets_received > earlier.packets_received
+            else before.received_at,
+        )
 
     def _total(self) -> Traffic:
         counter = self.counter

@@ -84,7 +84,8 @@ class RTCIceCandidateStats:
 class RTCIceCandidatePairStats:
     """Statistics of a candidate pair. Times are in seconds.
 
-    Bytes and packets are those of the layers above ICE while the pair was selected. ``available_outgoing_bitrate`` is
+    Bytes and packets are those of the layers above ICE while the pair was selected; the timestamps of the last ones are
+    in milliseconds since 1970. ``available_outgoing_bitrate`` is
     the bandwidth estimate of the selected pair in bits per second; ``None`` before the peer has sent feedback.
     """
 
@@ -100,6 +101,8 @@ class RTCIceCandidatePairStats:
     bytes_received: int
     packets_sent: int
     packets_received: int
+    last_packet_sent_timestamp: float | None
+    last_packet_received_timestamp: float | None
     requests_sent: int
     requests_received: int
     responses_sent: int

@@ -39,6 +39,8 @@ class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
         bytes_received: Number of bytes passed to the layers above.
         packets_sent: Number of packets sent for the layers above.
         packets_received: Number of packets passed to the layers above.
+        last_sent_at: When the last packet of the layers above was sent; ``None`` before the first.
+        last_received_at: When the last packet for the layers above arrived; ``None`` before the first.
         unsent: Number of packets of the layers above without a selected pair, and of STUN packets without a socket.
         unexpected: Number of received packets from a path without an authenticated check, of no known protocol, or
             larger than ``MAX_DATAGRAM_SIZE``.
@@ -54,6 +56,8 @@ class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
         super().__init__(agent, inbox)
         self.agent = agent
         self.bytes_sent = self.bytes_received = self.packets_sent = self.packets_received = 0
+        self.last_sent_at: float | None = None
+        self.last_received_at: float | None = None
         self.unsent = self.unexpected = 0
         self._rtp_inbox: Inbox[ReceivedRtp] | None = None
         self._dtls_inbox = dtls_inbox
@@ -96,6 +100,7 @@ class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
         if route is None:
             self.unsent += len(batch)
             return True
+        self.last_sent_at = now
         self.packets_sent += len(batch)
         self.bytes_sent += sum(map(len, batch))
         return route[0].send_nowait(batch, route[1])
@@ -140,7 +145,7 @@ class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
             self.unexpected += len(dtls) + len(rtp)
             return
         if dtls:
-            self._count_received(dtls)
+            self._count_received(dtls, now)
             self._dtls_inbox.push(dtls, len(dtls), now)
         if rtp:
             if arrivals and len(rtp) != len(packets):
@@ -156,10 +161,11 @@ class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
         if self._rtp_inbox is None:
             self.unexpected += len(packets)
             return
-        self._count_received(packets)
+        self._count_received(packets, now)
         self._rtp_inbox.push((packets, arrivals), len(packets), now)
 
-    def _count_received(self, packets: list[bytes]) -> None:
+    def _count_received(self, packets: list[bytes], now: float) -> None:
+        self.last_received_at = now
         self.packets_received += len(packets)
         self.bytes_received += sum(map(len, packets))
 

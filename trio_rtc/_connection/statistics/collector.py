@@ -48,7 +48,7 @@ class StatsCollector:
 
     def _all(self, moment: Moment) -> Iterator[RTCStats]:
         timestamp = moment.timestamp
-        yield from connection_stats(self.transports, self.channels, self.certificate, timestamp)
+        yield from connection_stats(self.transports, self.channels, self.certificate, moment)
         yield from media_stats(self.transports, self.table, moment)
         counters = layer_counters(self.transports, self.table.records)
         counters["sdp"] = {"lines_ignored": self.ignored_lines()}

@@ -11,7 +11,7 @@ from trio_rtc.data_channels.channel_table import ChannelTable
 from trio_rtc.descriptions import RTCIceCandidate
 from trio_rtc.enums import RTCDtlsRole
 from trio_rtc.protocols.ice import Agent, Candidate, CheckedPair
-from trio_rtc.stats.candidate_pair_traffic import Traffic
+from trio_rtc.stats.candidate_pair_traffic import CandidatePairTraffic
 from trio_rtc.stats.connection_stats import (
     RTCCertificateStats,
     RTCDataChannelStats,
@@ -20,6 +20,7 @@ from trio_rtc.stats.connection_stats import (
     RTCPeerConnectionStats,
     RTCTransportStats,
 )
+from trio_rtc.stats.moment import Moment
 from trio_rtc.transports.rtc_transports import RTCIceTransport
 from trio_rtc.transports.stack import TransportStack
 
@@ -43,7 +44,7 @@ def connection_stats(
     transports: Iterable[BundleTransport],
     channels: ChannelTable,
     certificate: RTCCertificate,
-    timestamp: float,
+    moment: Moment,
 ) -> Iterator[ConnectionStats]:
     """Yield the statistics of everything but media.
 
@@ -51,8 +52,9 @@ def connection_stats(
         transports: The transports, one for each bundle.
         channels: The data channels.
         certificate: The local certificate.
-        timestamp: The time in milliseconds since 1970.
+        moment: The time of the statistics.
     """
+    timestamp = moment.timestamp
     yield RTCPeerConnectionStats(
         id="peer-connection",
         timestamp=timestamp,
@@ -75,12 +77,13 @@ def connection_stats(
         )
     for transport in transports:
         if transport.events.ice_transport is not None:
-            yield from _transport_stats(transport.stack, transport.events, certificate, timestamp)
+            yield from _transport_stats(transport.stack, transport.events, certificate, moment)
 
 
 def _transport_stats(
-    stack: TransportStack, events: TransportEvents, certificate: RTCCertificate, timestamp: float
+    stack: TransportStack, events: TransportEvents, certificate: RTCCertificate, moment: Moment
 ) -> Iterator[ConnectionStats]:
+    timestamp = moment.timestamp
     transport_id = id_of_transport(events.number)
     assert events.ice_transport is not None
     assert events.dtls_transport is not None
@@ -92,7 +95,7 @@ def _transport_stats(
     selected = stack.agent.selected_entry
     for pair in stack.agent.pairs:
         available = _available_bitrate(stack) if pair is selected else None
-        yield _pair_stats(pair, transport_id, timestamp, events.traffic.of(pair.key), available)
+        yield _pair_stats(pair, transport_id, moment, events.traffic, available)
     handshake, rtp = events.handshake, stack.rtp
     yield RTCTransportStats(
         id=transport_id,
@@ -196,13 +199,18 @@ def _available_bitrate(stack: TransportStack) -> float | None:
 
 
 def _pair_stats(
-    pair: CheckedPair, transport_id: str, timestamp: float, traffic: Traffic, available: float | None
+    pair: CheckedPair,
+    transport_id: str,
+    moment: Moment,
+    of_pairs: CandidatePairTraffic,
+    available: float | None,
 ) -> RTCIceCandidatePairStats:
     local_id, remote_id = _ids_of_pair(pair)
     counters = pair.statistics
+    traffic, last = of_pairs.of(pair.key), of_pairs.last_packets_of(pair.key)
     return RTCIceCandidatePairStats(
         id=_pair_id(pair),
-        timestamp=timestamp,
+        timestamp=moment.timestamp,
         transport_id=transport_id,
         local_candidate_id=local_id,
         remote_candidate_id=remote_id,
@@ -210,6 +218,10 @@ def _pair_stats(
         bytes_received=traffic.bytes_received,
         packets_sent=traffic.packets_sent,
         packets_received=traffic.packets_received,
+        last_packet_sent_timestamp=None if last.sent_at is None else moment.time_of_day(last.sent_at),
+        last_packet_received_timestamp=(
+            None if last.received_at is None else moment.time_of_day(last.received_at)
+        ),
         state=pair.state.value,
         nominated=pair.nominated,
         requests_sent=counters.requests_sent,
