@@ -55,7 +55,8 @@ class LocalTransceiver:
         cname: The canonical name of its SSRCs (RFC 3550 section 6.5.1).
         codecs_preferred: Whether the application chose the order of ``codecs`` (``set_codec_preferences``), which
             then precedes the offer's order in an answer, and the negotiated order in a subsequent offer.
-        added_by_track: Whether ``add_track`` created it: then a section of a remote offer may be associated with it.
+        added_by_track: Whether ``add_track`` created or used it: then a section of a remote offer may be associated
+            with it.
         has_sent: Whether it has sent: then its SSRCs stay announced while it does not send. Chromium does not render an
             SSRC that was removed and added again.
         any_profile: Whether an answer accepts other profiles than those in ``codecs``, because nothing is decoded.

@@ -57,7 +57,7 @@ class Transceiver:
         encodings: W3C's ``[[SendEncodings]]``.
         direction: W3C's ``[[Direction]]``.
         streams: The streams of its track.
-        by_add_track: Whether ``add_track`` has created it.
+        by_add_track: Whether ``add_track`` has created or used it.
         remote_track_id: The id of the received track; ``None`` for a new one.
 
     Attributes:
@@ -76,7 +76,6 @@ class Transceiver:
         negotiated_extensions: W3C's ``[[HeaderExtensionsNegotiated]]``.
         remote_streams: The streams of the received track.
         default_stream_id: Id of the received track's stream while the peer signals none (RFC 8830 section 3.1).
-        reused_by_add_track: Whether ``add_track`` has used a transceiver that the peer's offer had created.
         rtp: The RTP transport of its section; ``None`` without one.
     """
 
@@ -99,7 +98,6 @@ class Transceiver:
         self.receive = self._initial_receiving(remote_track_id)
         self.direction = direction
         self.by_add_track = by_add_track
-        self.reused_by_add_track = False
         self.mid: str | None = None
         self.plan: MediaPlan | None = None
         self.rtp: RtpTransport | None = None

@@ -120,7 +120,7 @@ class TransceiverTable:
                 track.kind, track, [RTCRtpEncodingParameters()], streams, _SENDRECV, by_add_track=True
             )
             return self.w3c_object(created).sender
-        free.reused_by_add_track = True
+        free.by_add_track = True
         self._identify_by(track, free)
         free.include_sending()
         free.send.set_streams(streams)
@@ -314,9 +314,7 @@ class TransceiverTable:
             transceiver.mid = None
             transceiver.disassociate()
             self._remove_remote_track(transceiver)
-            if transceiver.reused_by_add_track:
-                transceiver.by_add_track |= section.created
-            elif section.created and not transceiver.by_add_track:
+            if section.created and not transceiver.by_add_track:
                 self._stop(transceiver)
                 self._remove(transceiver)
 

@@ -164,3 +164,104 @@ async def test_closing_stops_all() -> None:
             made[0].stop()
         with pytest.raises(InvalidStateError):
             made[0].direction = "sendrecv"
+
+
+@pytest.mark.parametrize(
+    ("way", "pairs"),
+    [
+        ("add_track", True),
+        ("add_transceiver then add_track", True),
+        ("add_track then replace_track(None)", True),
+        ("add_transceiver(kind)", False),
+        ("add_transceiver(track)", False),
+        ("add_transceiver then replace_track", False),
+    ],
+)
+async def test_which_transceivers_are_associated_with_an_offer(way: str, pairs: bool) -> None:
+    async with two_peers() as peers:
+        peers.alice.add_track(local_track())
+        track = local_track()
+        if way.startswith("add_track"):
+            sender = peers.bob.add_track(track)
+            if "replace" in way:
+                await sender.replace_track(None)
+        else:
+            made = peers.bob.add_transceiver(track if way.endswith("(track)") else "audio")
+            if way.endswith("add_track"):
+                assert peers.bob.add_track(track) is made.sender
+            elif way.endswith("replace_track"):
+                await made.sender.replace_track(track)
+        (own,) = peers.bob.get_transceivers()
+        await peers.bob.set_remote_description(await peers.alice.create_offer())
+        assert (own.mid is not None) is pairs
+        assert len(peers.bob.get_transceivers()) == (1 if pairs else 2)
+
+
+async def test_a_track_that_is_removed_and_added_again_has_a_new_sender() -> None:
+    async with two_peers() as peers:
+        track = local_track()
+        first = peers.alice.add_track(track)
+        await negotiate(peers.alice, peers.bob)
+        peers.alice.remove_track(first)
+        second = peers.alice.add_track(track)
+        assert second is not first
+        await negotiate(peers.alice, peers.bob)
+        assert [each.current_direction for each in peers.alice.get_transceivers()] == ["inactive", "sendonly"]
+
+
+@pytest.mark.parametrize("stopped_after", ["offer", "answer"])
+async def test_the_answerer_stops_and_offers_again(stopped_after: str) -> None:
+    async with two_peers() as peers:
+        peers.alice.add_track(local_track())
+        await peers.alice.set_local_description()
+        await peers.bob.set_remote_description(description_of(peers.alice))
+        (theirs,) = peers.bob.get_transceivers()
+        if stopped_after == "offer":
+            theirs.stop()
+        await peers.bob.set_local_description()
+        await peers.alice.set_remote_description(description_of(peers.bob))
+        if stopped_after == "answer":
+            theirs.stop()
+        (mine,) = peers.alice.get_transceivers()
+        assert not mine.stopped
+        await negotiate(peers.bob, peers.alice)
+        assert mine.stopped
+        assert theirs.stopped
+        assert (peers.alice.get_transceivers(), peers.bob.get_transceivers()) == ([], [])
+
+
+async def test_an_offer_of_another_kind_after_a_rollback() -> None:
+    async with two_peers() as peers:
+        own = peers.bob.add_track(local_track())
+        peers.alice.add_track(local_track("video"))
+        await peers.bob.set_local_description()
+        (mine,) = peers.bob.get_transceivers()
+        assert mine.mid == "0"
+        await peers.bob.set_local_description(ROLLBACK)
+        await peers.bob.set_remote_description(await peers.alice.create_offer())
+        kinds = {each.receiver.track.kind: each.mid for each in peers.bob.get_transceivers()}
+        assert kinds == {"audio": None, "video": "0"}
+        assert mine.sender is own
+
+
+async def test_glare_associates_the_rolled_back_transceiver() -> None:
+    async with two_peers() as peers:
+        for pc in (peers.alice, peers.bob):
+            pc.add_track(local_track())
+            await pc.set_local_description()
+        (mine,) = peers.bob.get_transceivers()
+        await peers.bob.set_remote_description(description_of(peers.alice))
+        assert peers.bob.get_transceivers() == [mine]
+        assert mine.mid == "0"
+        await peers.bob.set_local_description()
+        await peers.alice.set_remote_description(description_of(peers.bob))
+        assert mine.current_direction == "sendrecv"
+
+
+async def test_a_stream_may_have_a_braced_id() -> None:
+    async with two_peers() as peers:
+        peers.alice.add_track(local_track(), MediaStream(id="{stream-id}"))
+        events: list[RTCTrackEvent] = []
+        peers.bob.on_track = events.append
+        await negotiate(peers.alice, peers.bob)
+        assert [stream.id for stream in events[0].streams] == ["{stream-id}"]
