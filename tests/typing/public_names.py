@@ -7,6 +7,7 @@ import trio
 
 import trio_rtc
 from trio_rtc import signaling
+from trio_rtc.identity import SignedIdentityProvider
 from trio_rtc.testing import SimulatedNetwork
 
 
@@ -15,6 +16,20 @@ async def configure() -> trio_rtc.RTCConfiguration:
         ice_servers=[trio_rtc.RTCIceServer("stun:stun.example")],
         certificates=[await trio_rtc.RTCPeerConnection.generate_certificate()],
     )
+
+
+def register(provider: trio_rtc.RTCIdentityProvider) -> trio_rtc.Settings:
+    return trio_rtc.Settings(
+        identity=trio_rtc.IdentityOptions(providers={("example.org", "default"): provider})
+    )
+
+
+async def identify(pc: trio_rtc.RTCPeerConnection) -> None:
+    register(SignedIdentityProvider("example.org", keys={}))
+    pc.set_identity_provider("example.org", username_hint="alice@example.org")
+    assert_type(await pc.get_identity_assertion(), str)
+    assert_type(await pc.peer_identity, trio_rtc.RTCIdentityAssertion)
+    assert_type(pc.idp_login_url, str | None)
 
 
 async def connect(configuration: trio_rtc.RTCConfiguration, settings: trio_rtc.Settings) -> None:
