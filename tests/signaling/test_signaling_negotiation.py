@@ -1,5 +1,6 @@
 import logging
 import random
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.strategies.json_channels import JsonChannel, json_channel_pair
-from trio_rtc import RTCDataChannel, RTCPeerConnection, Settings
+from trio_rtc import RTCDataChannel, RTCPeerConnection, Settings, open_media_track
 from trio_rtc.signaling import negotiate
 from trio_rtc.testing import SimulatedNetwork, run
 
@@ -263,40 +264,97 @@ async def test_polite_is_required_without_a_peer() -> None:
             await negotiate(alice.signaling, alice.pc)
 
 
-VERBS = st.sampled_from(["restart alice", "restart bob", "channel alice", "channel bob"])
+VERBS = ["restart", "channel", "add", "remove", "stop", "replace", "direction"]
+MIRRORED = {"sendonly": "recvonly", "recvonly": "sendonly"}
+
+
+@attrs.frozen
+class Change:
+    """A change of one side after a pause: what, by whom, and which of several objects or values."""
+
+    pause: float
+    verb: str
+    polite: bool
+    number: int
+
+
+CHANGES = st.builds(
+    Change, st.floats(0.0, 0.3), st.sampled_from(VERBS), st.booleans(), st.integers(min_value=0, max_value=7)
+)
 
 
 @given(
     seed=st.integers(0, 1000),
     jitter=st.sampled_from([0.0, 0.05, 0.5]),
-    verbs=st.lists(st.tuples(st.floats(0.0, 0.3), VERBS), min_size=1, max_size=6),
+    changes=st.lists(CHANGES, min_size=1, max_size=12),
 )
-def test_random_negotiations_converge(seed: int, jitter: float, verbs: list[tuple[float, str]]) -> None:
-    run(negotiate_at_random, seed, jitter, verbs)
+def test_random_negotiations_converge(seed: int, jitter: float, changes: list[Change]) -> None:
+    """Offers collide, so that the polite side rolls back; after quiet both sides agree."""
+    run(negotiate_at_random, seed, jitter, changes)
 
 
-async def negotiate_at_random(seed: int, jitter: float, verbs: list[tuple[float, str]]) -> None:
+async def negotiate_at_random(seed: int, jitter: float, changes: list[Change]) -> None:
     async with (
         signaling_peers(seed, delay=0.02, jitter=jitter) as (alice, bob),
         trio.open_nursery() as nursery,
     ):
         await start(nursery, alice, bob)
-        sides = {"alice": alice, "bob": bob}
-        channels = []
-        for pause, verb in verbs:
-            await trio.sleep(pause)
-            what, who = verb.split()
-            if what == "restart":
-                sides[who].pc.restart_ice()
+        channels: list[RTCDataChannel] = []
+        for change in changes:
+            await trio.sleep(change.pause)
+            pc = (bob if change.polite else alice).pc
+            if change.verb == "channel":
+                channels.append(pc.create_data_channel(str(change.number)))
             else:
-                channels.append(sides[who].pc.create_data_channel(verb))
+                await apply_change(pc, change)
         with trio.fail_after(60):
             for channel in channels:
                 await channel.opened()
-        await trio.sleep(5)
-        assert alice.pc.signaling_state == bob.pc.signaling_state == "stable"
-        for one, other in ((alice.pc, bob.pc), (bob.pc, alice.pc)):
-            if one.local_description is not None:
-                assert other.remote_description is not None
-                assert ufrag_of(one.local_description.sdp) == ufrag_of(other.remote_description.sdp)
+        await trio.sleep(15)
+        sent = len(alice.signaling.sent), len(bob.signaling.sent)
+        await trio.sleep(15)
+        assert sent == (len(alice.signaling.sent), len(bob.signaling.sent))
+        assert_agreement(alice.pc, bob.pc)
         nursery.cancel_scope.cancel()
+
+
+async def apply_change(pc: RTCPeerConnection, change: Change) -> None:
+    """Change a transceiver, or nothing if there is none that can be changed."""
+    kind = ("audio", "video")[change.number % 2]
+    _, track = open_media_track(kind)
+    live = [each for each in pc.get_transceivers() if each.direction not in ("stopping", "stopped")]
+    live = [each for each in live if each.current_direction != "stopped"]
+    if change.verb == "restart":
+        pc.restart_ice()
+    elif change.verb == "add":
+        pc.add_track(track)
+    elif live:
+        chosen = live[change.number % len(live)]
+        if change.verb == "stop":
+            chosen.stop()
+        elif change.verb == "direction":
+            chosen.direction = ("sendrecv", "sendonly", "recvonly", "inactive")[change.number % 4]
+        elif change.verb == "remove":
+            pc.remove_track(chosen.sender)
+        elif chosen.receiver.track.kind == kind:
+            await chosen.sender.replace_track(track)
+
+
+def assert_agreement(one: RTCPeerConnection, other: RTCPeerConnection) -> None:
+    """Require that the sections, their directions and the ICE credentials of both sides agree."""
+    assert one.signaling_state == other.signaling_state == "stable"
+    directions = [
+        {each.mid: str(each.current_direction) for each in pc.get_transceivers() if each.mid is not None}
+        for pc in (one, other)
+    ]
+    assert directions[0] == {mid: MIRRORED.get(value, value) for mid, value in directions[1].items()}
+    for pc, peer in ((one, other), (other, one)):
+        if pc.local_description is not None:
+            assert peer.remote_description is not None
+            assert [pc.pending_local_description, peer.pending_remote_description] == [None, None]
+            sections = [
+                re.findall(r"m=(\w+) (0)?.*\r", text)
+                for text in (pc.local_description.sdp, peer.remote_description.sdp)
+            ]
+            assert sections[0] == sections[1]
+            assert ufrag_of(pc.local_description.sdp) == ufrag_of(peer.remote_description.sdp)
