@@ -7,7 +7,14 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.typing import ExtensionMetadata
 
-from tests.api.w3c_coverage import KEYWORDS_OF, MAPPINGS, definitions, members
+from tests.api.w3c_coverage import (
+    DIFFERING_ARGUMENTS,
+    DIFFERING_DEFAULTS,
+    KEYWORDS_OF,
+    MAPPINGS,
+    definitions,
+    members,
+)
 from tests.api.webidl import WEBIDL_FILES, Definition
 from trio_rtc._strict_names.spelling import EVENT_NAMES
 
@@ -38,11 +45,19 @@ def _event_table() -> Iterator[str]:
     yield ""
 
 
+def _differences_table() -> Iterator[str]:
+    yield "## Arguments and defaults that differ"
+    yield "| W3C | here |\n|---|---|"
+    for path, reason in {**DIFFERING_ARGUMENTS, **DIFFERING_DEFAULTS}.items():
+        yield f"| `{path}` | {reason} |"
+    yield ""
+
+
 class NamesDirective(SphinxDirective):
     """Prints one table for the events and one for every interface and dictionary."""
 
     def run(self) -> list[nodes.Node]:
-        lines = list(_event_table())
+        lines = [*_event_table(), *_differences_table()]
         for path in WEBIDL_FILES:
             self.env.note_dependency(str(path))
         for definition in definitions().values():

@@ -93,6 +93,42 @@ KEYWORDS_OF = {
 MAPPINGS = {"RTCCertificateExpiration", "MediaTrackConstraintSet", "MediaTrackConstraints"}
 """Dictionaries that are mappings in Python: WebCrypto's AlgorithmIdentifier has any key, and so have constraints."""
 
+_ONE_METHOD = "one method has both forms, so callbacks are optional"
+_LISTENERS = "a handler of one argument, and `once` as a keyword"
+_EVENTS = "required: events are created by their objects"
+
+DIFFERING_ARGUMENTS = {
+    "RTCPeerConnection.createAnswer.options": "the dictionary has no members",
+    "RTCPeerConnection.createOffer.successCallback": _ONE_METHOD,
+    "RTCPeerConnection.createOffer.failureCallback": _ONE_METHOD,
+    "RTCPeerConnection.createAnswer.successCallback": _ONE_METHOD,
+    "RTCPeerConnection.createAnswer.failureCallback": _ONE_METHOD,
+    "RTCPeerConnection.setLocalDescription.description": _ONE_METHOD,
+    "RTCPeerConnection.setLocalDescription.successCallback": _ONE_METHOD,
+    "RTCPeerConnection.setLocalDescription.failureCallback": _ONE_METHOD,
+    "RTCPeerConnection.setRemoteDescription.successCallback": _ONE_METHOD,
+    "RTCPeerConnection.setRemoteDescription.failureCallback": _ONE_METHOD,
+    "RTCPeerConnection.addIceCandidate.candidate": _ONE_METHOD,
+    "RTCPeerConnection.addIceCandidate.successCallback": _ONE_METHOD,
+    "RTCPeerConnection.addIceCandidate.failureCallback": _ONE_METHOD,
+    "RTCPeerConnection.generateCertificate.keygenAlgorithm": "`key_generation_algorithm`, optional: ECDSA",
+    "RTCRtpSender.replaceTrack.withTrack": "`track`, as in `add_track`",
+    "EventTarget.addEventListener.type": _LISTENERS,
+    "EventTarget.addEventListener.callback": _LISTENERS,
+    "EventTarget.addEventListener.options": _LISTENERS,
+    "EventTarget.removeEventListener.type": _LISTENERS,
+    "EventTarget.removeEventListener.callback": _LISTENERS,
+    "EventTarget.removeEventListener.options": _LISTENERS,
+}
+"""Arguments that differ in name, or in whether they are optional, with the reason."""
+
+DIFFERING_DEFAULTS = {
+    "MediaStreamEventInit.stream": _EVENTS,
+    "RTCTrackEventInit.streams": _EVENTS,
+    "RTCDTMFToneChangeEventInit.tone": _EVENTS,
+}
+"""Members of dictionaries with another default, with the reason."""
+
 BASES = {
     "RTCRtpParameters",
     "RTCRtpCodingParameters",

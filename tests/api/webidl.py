@@ -17,6 +17,15 @@ _ATTRIBUTE = re.compile(r"(?:readonly\s+)?attribute\s+.*?(?P<name>\w+)", re.DOTA
 _OPERATION = re.compile(r"(?:static\s+)?[^()]*?[\s>?](?P<name>\w+)\s*\(.*\)", re.DOTALL)
 _FIELD = re.compile(r"(?:\[\w+\]\s*)?(?:required\s+)?.*?(?P<name>\w+)\s*(?:=[^=]*)?", re.DOTALL)
 _EXTENDED_ATTRIBUTE = re.compile(r"^\s*\[\w+\]\s*")
+_ARGUMENTS = re.compile(
+    r"(?:static\s+)?[\w<>?,\s]*?(?P<name>\w+)\s*\((?P<arguments>(?:[^()]|\([^()]*\))*)\)", re.DOTALL
+)
+_ARGUMENT = re.compile(
+    r"(?P<optional>optional\s+)?(?P<type>.+?)(?P<variadic>\.\.\.)?\s+(?P<name>\w+)(?:\s*=\s*(?P<default>\S+))?",
+    re.DOTALL,
+)
+_DEFAULT = re.compile(r".*\s(?P<name>\w+)\s*=\s*(?P<default>.+)", re.DOTALL)
+_SEPARATOR = re.compile(r",(?![^<(]*[>)])")
 _DEFAULT_DICTIONARY = re.compile(r"=\s*\{\}")
 
 
@@ -35,6 +44,62 @@ class Definition:
     name: str
     parent: str | None
     members: tuple[str, ...]
+
+
+@attrs.frozen
+class Argument:
+    """An argument of an operation.
+
+    Attributes:
+        definition: Name of the interface.
+        operation: Name of the operation.
+        name: Name of the argument.
+        type: Its type.
+        optional: Whether it may be omitted.
+        variadic: Whether it stands for any number of arguments.
+    """
+
+    definition: str
+    operation: str
+    name: str
+    type: str
+    optional: bool
+    variadic: bool
+
+
+def arguments(text: str) -> Iterator[Argument]:
+    """Return the arguments of all operations of interfaces."""
+    for definition, statement in _statements(text, "interface"):
+        match = _ARGUMENTS.fullmatch(statement)
+        if match is None or match["name"] == "constructor":
+            continue
+        for each in filter(None, map(str.strip, _SEPARATOR.split(match["arguments"]))):
+            found = _ARGUMENT.fullmatch(each)
+            if found is None:
+                raise ValueError(f"not understood: {each!r}")
+            yield Argument(
+                definition,
+                match["name"],
+                found["name"],
+                found["type"],
+                found["optional"] is not None,
+                found["variadic"] is not None,
+            )
+
+
+def defaults(text: str) -> Iterator[tuple[str, str, str]]:
+    """Return dictionary, member and default value of all members of dictionaries that have one."""
+    for definition, statement in _statements(text, "dictionary"):
+        match = _DEFAULT.fullmatch(statement)
+        if match is not None:
+            yield definition, match["name"], match["default"].strip()
+
+
+def _statements(text: str, kind: str) -> Iterator[tuple[str, str]]:
+    for block in _BLOCK.finditer(_DEFAULT_DICTIONARY.sub("", _COMMENT.sub("", text))):
+        if block["kind"] == kind:
+            for raw in block["body"].split(";"):
+                yield block["name"], _EXTENDED_ATTRIBUTE.sub("", raw).strip()
 
 
 def parse(text: str) -> dict[str, Definition]:
