@@ -193,6 +193,10 @@ TESTED: Mapping[str, tuple[str, ...]] = {
         "api/web_platform/test_wpt_peer_connection_remove_track.py",
         "transceivers/test_transceiver_table.py",
     ),
+    "RTCPeerConnection-restartIce-onnegotiationneeded.https.html": (
+        "api/web_platform/test_wpt_peer_connection_restart_ice.py",
+    ),
+    "RTCPeerConnection-restartIce.https.html": ("api/web_platform/test_wpt_peer_connection_restart_ice.py",),
     "RTCPeerConnection-setDescription-transceiver.html": (
         "api/web_platform/test_wpt_peer_connection_set_description_transceiver.py",
     ),
@@ -429,6 +433,9 @@ TESTED: Mapping[str, tuple[str, ...]] = {
 """The modules below ``tests`` that check a file's behaviour, the module of its own first."""
 
 _NO_BLOB = "Python has no Blob: binary messages are bytes"
+_NO_HIDING = (
+    "browsers only: an application, unlike a web page, may see addresses that the peer has not signaled"
+)
 _NO_CLONE = "browsers only: structured clones for postMessage and IndexedDB"
 _NO_WORKER = "browsers only: workers"
 
@@ -437,6 +444,7 @@ LEFT_OUT: Mapping[str, str] = {
     "RTCDataChannel-send-close-blob-negotiated.window.js": _NO_BLOB,
     "RTCDataChannel-send-close-blob.window.js": _NO_BLOB,
     "RTCDataChannel-worker-GC.html": _NO_WORKER,
+    "RTCIceTransport-peer-reflexive-remote.html": _NO_HIDING,
     "RTCPeerConnection-GC.https.html": "browsers only: a media element or a canvas",
     "RTCPeerConnection-capture-video.https.html": "browsers only: a media element or a canvas",
     "RTCPeerConnection-helper-test.html": "a test of the helpers of other tests",
