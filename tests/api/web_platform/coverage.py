@@ -375,12 +375,21 @@ TESTED: Mapping[str, tuple[str, ...]] = {
         "transceivers/test_transceiver_table.py",
     ),
     "protocol/pt-no-bundle.html": ("scenarios/test_without_bundle.py",),
-    "protocol/rtp-clockrate.html": ("protocols/rtp/test_rtp_session.py",),
+    "protocol/rtp-clockrate.html": ("api/web_platform/test_wpt_protocol_rtp_clockrate.py",),
     "protocol/rtp-demuxing.html": ("protocols/rtp/demux/test_demux_demuxer.py",),
     "protocol/rtp-extension-support.html": ("jsep/test_jsep_extensions.py",),
-    "protocol/rtp-headerextensions.html": ("jsep/test_jsep_extensions.py",),
-    "protocol/rtp-payloadtypes.html": ("jsep/test_jsep_media.py",),
-    "protocol/rtx-codecs.https.html": ("jsep/test_jsep_media.py",),
+    "protocol/rtp-headerextensions.html": (
+        "api/web_platform/test_wpt_protocol_rtp_headerextensions.py",
+        "jsep/test_jsep_extensions.py",
+    ),
+    "protocol/rtp-payloadtypes.html": (
+        "api/web_platform/test_wpt_protocol_rtp_payloadtypes.py",
+        "jsep/test_jsep_validation.py",
+    ),
+    "protocol/rtx-codecs.https.html": (
+        "api/web_platform/test_wpt_protocol_rtx_codecs.py",
+        "jsep/test_jsep_formats.py",
+    ),
     "protocol/sdes-dont-dont-dont-1.html": ("api/web_platform/test_wpt_protocol_sdes_dont_dont_dont_1.py",),
     "protocol/sdes-dont-dont-dont-2.html": ("api/web_platform/test_wpt_protocol_sdes_dont_dont_dont_1.py",),
     "protocol/simulcast-answer.html": (
@@ -404,7 +413,7 @@ TESTED: Mapping[str, tuple[str, ...]] = {
         "api/web_platform/test_wpt_protocol_video_codecs2.py",
         "jsep/test_jsep_capabilities.py",
     ),
-    "protocol/vp8-fmtp.html": ("jsep/test_jsep_formats.py",),
+    "protocol/vp8-fmtp.html": ("api/web_platform/test_wpt_protocol_vp8_fmtp.py",),
     "receiver-track-live.https.html": ("api/web_platform/test_wpt_receiver_track_live.py",),
     "rtp-stats-creation.html": ("stats/test_media_stats.py",),
     "simplecall-no-ssrcs.https.html": ("scenarios/test_media_calls.py",),
@@ -415,8 +424,8 @@ TESTED: Mapping[str, tuple[str, ...]] = {
     "simulcast/negotiation-encodings.https.html": ("transceivers/test_encodings.py",),
     "simulcast/rid-manipulation.html": ("jsep/test_jsep_simulcast.py",),
     "simulcast/setParameters-active.https.html": (
-        "transceivers/test_rtp_parameters.py",
-        "transceivers/test_encodings.py",
+        "api/web_platform/test_wpt_simulcast_set_parameters_active.py",
+        "transceivers/test_rtp_sender.py",
     ),
     "simulcast/setParameters-encodings.https.html": (
         "transceivers/test_rtp_parameters.py",
