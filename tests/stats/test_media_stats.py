@@ -10,11 +10,12 @@ import trio
 
 from tests.api.w3c_coverage import definitions
 from tests.strategies.calls import FRAME_RATE, HEIGHT, LEVEL, WIDTH, Call, call, vp8_frame
-from tests.strategies.peers import WALL_CLOCK, connect, two_peers
+from tests.strategies.peers import WALL_CLOCK, connect, description_of, two_peers
 from trio_rtc import (
     InvalidAccessError,
     LayerStats,
     RTCAudioSourceStats,
+    RTCCertificateStats,
     RTCCodecStats,
     RTCIceCandidatePairStats,
     RTCInboundRtpStreamStats,
@@ -509,6 +510,19 @@ async def test_the_selected_pair_reports_the_times_of_its_last_packets() -> None
     assert 0 <= sent_at.timestamp - sent_at.last_packet_sent_timestamp <= 1000 / FRAME_RATE + 1
     delay = received.last_packet_received_timestamp - sent_at.last_packet_sent_timestamp
     assert delay == pytest.approx(1000 * DELAY, abs=1)
+
+
+async def test_certificates_have_the_fingerprints_of_the_descriptions() -> None:
+    async with call(link=CLEAN) as running:
+        report = await running.peers.alice.get_stats()
+        descriptions = description_of(running.peers.alice), description_of(running.peers.bob)
+    transport = one(report, RTCTransportStats)
+    ids = transport.local_certificate_id, transport.remote_certificate_id
+    for certificate_id, description in zip(ids, descriptions, strict=True):
+        assert certificate_id is not None
+        certificate = report[certificate_id]
+        assert isinstance(certificate, RTCCertificateStats)
+        assert f"a=fingerprint:sha-256 {certificate.fingerprint}\r\n" in description.sdp
 
 
 async def test_a_narrow_path_limits_the_quality() -> None:

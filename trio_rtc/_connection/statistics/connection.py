@@ -128,7 +128,8 @@ def _certificate_stats(der: bytes, timestamp: float) -> RTCCertificateStats:
     return RTCCertificateStats(
         id=f"certificate-{digest[:16]}",
         timestamp=timestamp,
-        fingerprint=":".join(digest[i : i + 2] for i in range(0, len(digest), 2)),
+        # RFC 8122 section 5: upper case, as in SDP.
+        fingerprint=":".join(digest[i : i + 2].upper() for i in range(0, len(digest), 2)),
         fingerprint_algorithm="sha-256",
         base64_certificate=base64.b64encode(der).decode(),
     )
