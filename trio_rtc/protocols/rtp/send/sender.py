@@ -485,9 +485,11 @@ class RtpSender:
 
         The peer has requested them in vain, or its request was lost. Packets are recorded for that as long as so many
         are lost that retransmissions are sent twice, and at the beginning; otherwise the peer's requests suffice.
+        Packets that a full queue has dropped are left to requests: sent again at once, they would find the queue full.
         """
         lost: dict[int, list[int]] = {}
-        for ssrc, sequence_number in self._transmissions.handle_feedback(results):
+        keys = self._transmissions.handle_feedback(results, now)
+        for ssrc, sequence_number in () if self._bandwidth.has_queue else keys:
             lost.setdefault(ssrc, []).append(sequence_number)
         requests = []
         for ssrc, numbers in lost.items():
