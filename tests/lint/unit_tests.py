@@ -35,7 +35,6 @@ SUBJECT_TESTS: Final[Mapping[str, str]] = {
     "protocols/sdp/errors.py": "protocols/sdp/test_sdp_parser.py",
     "_pipeline/send_pipeline.py": "pipeline/test_still_video.py",
     "protocols/rtp/payload/_nal_payloads.py": "protocols/rtp/payload/test_payload_length_fields.py",
-    "protocols/rtp/payload/continuity.py": "protocols/rtp/receive/video/test_numbers_without_media.py",
     "protocols/rtp/payload/h264_quantizer.py": "protocols/rtp/payload/test_payload_quantizer.py",
     "protocols/rtp/payload/nal_continuity.py": "protocols/rtp/receive/video/test_numbers_without_media.py",
     "protocols/rtp/send/stream.py": "protocols/rtp/send/test_padding.py",
