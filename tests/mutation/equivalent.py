@@ -70,11 +70,6 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "  ->  (sctp.flush_nowait(now))",
     ): "While messages are held back, a flush finds nothing to send: this saves time.",
     (
-        "trio_rtc/data_channels/data_channel.py",
-        'RTCDataChannel._buffered_amount_low: self._counters.messages_sent and self._is_heard("buffered_amount_low")'
-        "  ->  (self._counters.messages_sent)",
-    ): "An event without handlers has no effect: this saves a task.",
-    (
         "trio_rtc/data_channels/message_encoding.py",
         "RetainedMessages.__init__: False  ->  (True)",
     ): "At the exit of the process it would put the messages on a list that is not read any more.",

@@ -22,7 +22,7 @@ from trio_rtc.protocols.datachannel import (
 from trio_rtc.transports.sctp import SctpTransport
 from trio_rtc.transports.stack import TransportStack
 
-from .data_channel import ChannelDelegate, RTCDataChannel, failure_of_channel
+from .data_channel import CAUSE_USER_INITIATED_ABORT, ChannelDelegate, RTCDataChannel, failure_of_channel
 
 _CLOSED_AT_ONCE = 32
 """Channels closed in one turn of the scheduler, since a peer can end tens of thousands at once."""
@@ -200,7 +200,8 @@ class ChannelTable:
         channel = self._ended.pop(key)
         self.closed += channel._has_been_open
         failure = failure or self._failure
-        if reason is not None and failure is None:
+        if reason is not None and (failure is None or failure.sctp_cause_code == CAUSE_USER_INITIATED_ABORT):
+            # That the peer had closed the connection before is not why this channel could not be opened.
             failure = failure_of_channel(reason)
         channel._become_closed(failure)
         if not channel._events_ended:

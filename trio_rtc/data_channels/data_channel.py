@@ -33,7 +33,7 @@ class ChannelDelegate:
     max_message_size: Callable[[], float]
 
 
-_CAUSE_USER_INITIATED_ABORT = 12
+CAUSE_USER_INITIATED_ABORT = 12
 """The cause of the ABORT by which a peer closes its connection (RFC 9260 section 3.3.10.12)."""
 
 
@@ -380,7 +380,7 @@ class RTCDataChannel(EventTarget, trio.abc.Channel[str | bytes]):
     @property
     def _peer_has_closed(self) -> bool:
         """Whether the peer has closed the connection: W3C's ``error`` event is fired, but no message is missing."""
-        return self._failure is not None and self._failure.sctp_cause_code == _CAUSE_USER_INITIATED_ABORT
+        return self._failure is not None and self._failure.sctp_cause_code == CAUSE_USER_INITIATED_ABORT
 
     def _queue(self, sctp: SctpTransport, kind: int, payload: bytes, now: float) -> None:
         parameters = self._parameters
