@@ -385,23 +385,3 @@ async def test_a_call_in_the_task_is_a_checkpoint():
         await thread.call(codec.work)
     assert len(codec.threads) == 1
     await thread.aclose()
-
-
-async def test_received_audio_is_decoded_in_the_task():
-    encoder, decoder = create_audio_encoder("opus"), create_audio_decoder("opus")
-    source, decoded, threads = tone(440), [], set()
-    frames = [encoded for _ in range(5) for encoded in encoder.encode(source.next_frame())]
-    original = decoder.decode
-
-    def decode(frame):
-        threads.add(threading.get_ident())
-        return original(frame)
-
-    decoder.decode = decode
-    worker = DecodeWorker(decoder, audio=True)
-    for frame in frames:
-        worker.put(frame)
-    worker.end()
-    await worker.run(decoded.append)
-    assert threads == {threading.get_ident()}
-    assert len(decoded) == len(frames)

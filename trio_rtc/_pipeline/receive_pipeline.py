@@ -1,7 +1,7 @@
 """The receive pipeline: the media of one section, from the RTP session to the application.
 
 Packets go to the application's queues. Frames pass the application's transform, go to its queues for encoded frames,
-and are decoded for the track in worker threads, or audio in tasks, while the track has a consumer.
+and are decoded for the track in worker threads while the track has a consumer.
 """
 
 import logging
@@ -311,7 +311,7 @@ def _open_decoder(kind: str, codec: str, options: "VideoDecoderOptions | None") 
     try:
         if kind == "video":
             return DecodeWorker(create_video_decoder(codec, options))
-        return DecodeWorker(StretchingDecoder(create_audio_decoder(codec)), audio=True)
+        return DecodeWorker(StretchingDecoder(create_audio_decoder(codec)))
     except CodecError as error:
         logger.warning("a received stream cannot be decoded: %s", error)
         return None

@@ -8,8 +8,9 @@ All codecs share one ``trio.CapacityLimiter`` of as many threads as there are CP
 many videos do not delay file access or name resolution elsewhere in the program, nor vice versa.
 
 Beside a task that is busy, such as a bulk transfer, a thread waits several times for the interpreter in each call, and
-audio falls behind: on two CPUs by up to 0.9 s. So the first few audio encoders and decoders of a trio run are called in
-the task that needs the result.
+audio falls behind: on two CPUs by up to 0.9 s. So the first few audio encoders of a trio run are called in the task
+that needs the result. Decoders are not: on a busy machine they delayed the packets that were sent meanwhile so much
+that the bandwidth estimate collapsed.
 """
 
 import logging
@@ -40,7 +41,7 @@ logger = logging.getLogger("trio_rtc.codecs")
 
 T = TypeVar("T")
 _MAX_IN_TASKS: Final = 8
-"""Audio encoders, and decoders, of a trio run that run in tasks; each takes about 2 % of the event loop with Opus."""
+"""Audio encoders of a trio run that run in tasks; each takes about 2 % of the event loop with Opus."""
 _MAX_SECONDS_IN_TASK: Final = 0.005
 """CPU time of a call after which an audio codec of an application moves to a thread."""
 
@@ -219,7 +220,6 @@ class DecodeWorker(Generic[MediaFrameT]):
         decoder: The decoder, owned by this object.
         capacity: Maximum queued frames. When a video frame is dropped, so are all up to the next keyframe.
         limiter: Limits the threads; ``None`` for :func:`codec_limiter`.
-        audio: Whether the decoder is one of audio; see :class:`CodecThread`.
 
     Attributes:
         counters: Statistics. The object may be replaced to continue earlier counts.
@@ -231,13 +231,12 @@ class DecodeWorker(Generic[MediaFrameT]):
         *,
         capacity: int = 64,
         limiter: trio.CapacityLimiter | None = None,
-        audio: bool = False,
     ) -> None:
         self.counters = DecodeCounters()
         self._codec: str | None = None
         self._read_quantizer: QuantizerReader | None = None
         self._decoder = decoder
-        self._thread = CodecThread(decoder, limiter, audio="decoder" if audio else None)
+        self._thread = CodecThread(decoder, limiter)
         self._input: FrameQueue[EncodedFrame | _Lost] = FrameQueue(capacity, at_keyframe)
         self._keyframe_needed = trio.Event()
         self._failures = FailureLog(logger)
