@@ -240,7 +240,7 @@ class SharedEncoder:
         if self.config.kind == "audio":
             options = AudioEncoderOptions.from_format_parameters(dict(self.config.fmtp))
             self._encoder = create_audio_encoder(self.config.codec, options)
-            self._thread = CodecThread(self._encoder, audio="encoder")
+            self._thread = CodecThread(self._encoder, in_task=True)
         else:
             single_units = ("packetization-mode", "0") in self.config.fmtp
             video_options = VideoEncoderOptions(max_slice_size=_SLICE_SIZE if single_units else None)

@@ -1,4 +1,4 @@
-"""Codecs in threads, with trio's cancellation semantics, and a few audio codecs in tasks.
+"""Codecs in threads, with trio's cancellation semantics, and a few audio encoders in tasks.
 
 A codec's context must not be used by two threads, nor released while a thread uses it. So calls on one codec are
 serialized, and a cancelled call is still awaited: it takes some milliseconds, the time of one frame, and leaves neither
@@ -16,7 +16,6 @@ that the bandwidth estimate collapsed.
 import logging
 import os
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar, cast
 
@@ -43,9 +42,9 @@ T = TypeVar("T")
 _MAX_IN_TASKS: Final = 8
 """Audio encoders of a trio run that run in tasks; each takes about 2 % of the event loop with Opus."""
 _MAX_SECONDS_IN_TASK: Final = 0.005
-"""CPU time of a call after which an audio codec of an application moves to a thread."""
+"""CPU time of a call after which an audio encoder of an application moves to a thread."""
 
-_in_tasks: Final = trio.lowlevel.RunVar["Counter[str] | None"]("audio_codecs_in_tasks", default=None)
+_in_tasks: Final = trio.lowlevel.RunVar[int]("audio_encoders_in_tasks", default=0)
 
 MediaFrameT = TypeVar("MediaFrameT", av.AudioFrame, av.VideoFrame)
 
@@ -61,30 +60,21 @@ class Closeable(Protocol):
     def close(self) -> None: ...
 
 
-def _codecs_in_tasks() -> Counter[str]:
-    """Return how many audio encoders and decoders of this trio run are called in tasks."""
-    counter = _in_tasks.get()
-    if counter is None:
-        counter = Counter()
-        _in_tasks.set(counter)
-    return counter
-
-
 class CodecThread:
     """Serializes calls on one codec, each in a thread, or in the caller's task.
 
     Args:
         codec: The codec, owned by this object.
         limiter: Limits the threads; ``None`` for :func:`codec_limiter`.
-        audio: ``"encoder"`` or ``"decoder"`` for a codec of audio, of which the first eight of each kind in a trio run
-            are called in the caller's task as long as a call takes less than 5 ms of CPU time.
+        in_task: Whether it may be called in the caller's task, as an audio encoder: the first eight of a trio run are,
+            as long as a call takes less than 5 ms of CPU time.
     """
 
     def __init__(
-        self, codec: Closeable, limiter: trio.CapacityLimiter | None = None, *, audio: str | None = None
+        self, codec: Closeable, limiter: trio.CapacityLimiter | None = None, *, in_task: bool = False
     ) -> None:
         self._codec = codec
-        self._audio = audio
+        self._may_run_in_task = in_task
         self._runs_in_task = False
         self._limiter = limiter
         # Not known until the first call, since a codec may be created outside of trio.
@@ -132,15 +122,13 @@ class CodecThread:
         self._runs_threads = runs_threads()
         self._limiter = self._limiter or codec_limiter()
         # Without threads, a measured time must not determine what happens.
-        if self._runs_threads and self._audio is not None:
-            in_tasks = _codecs_in_tasks()
-            self._runs_in_task = in_tasks[self._audio] < _MAX_IN_TASKS
-            in_tasks[self._audio] += self._runs_in_task
+        if self._runs_threads and self._may_run_in_task and _in_tasks.get() < _MAX_IN_TASKS:
+            _in_tasks.set(_in_tasks.get() + 1)
+            self._runs_in_task = True
 
     def _leave_task(self) -> None:
         if self._runs_in_task:
-            assert self._audio is not None
-            _codecs_in_tasks()[self._audio] -= 1
+            _in_tasks.set(_in_tasks.get() - 1)
             self._runs_in_task = False
 
     def _call_in_task(self, function: Callable[[], T]) -> T:
