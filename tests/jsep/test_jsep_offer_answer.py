@@ -398,6 +398,17 @@ def test_candidates_known_at_creation_are_in_the_text() -> None:
     assert plan.remote_candidates_complete
 
 
+@pytest.mark.parametrize("trickles", [True, False])
+def test_only_a_peer_that_trickles_may_signal_further_candidates(trickles: bool) -> None:
+    offer = make_session().create_offer(local_media())
+    if not trickles:
+        offer = offer.replace("a=ice-options:trickle ice2", "a=ice-options:ice2")
+    applied = make_session(2).apply_remote("offer", offer)
+    assert applied.can_trickle is trickles
+    assert applied.transport is not None
+    assert applied.transport.remote_candidates_complete is not trickles
+
+
 def test_the_same_seed_gives_the_same_text() -> None:
     assert make_session(7).create_offer(local_media()) == make_session(7).create_offer(local_media())
     assert make_session(7).create_offer(local_media()) != make_session(8).create_offer(local_media())

@@ -11,6 +11,7 @@ from tests.strategies.peers import channel_pair, connect, description_of, negoti
 from tests.strategies.scenarios import messages_pass, state_reached
 from trio_rtc import (
     Address,
+    Event,
     InvalidStateError,
     OperationError,
     RTCConfiguration,
@@ -18,6 +19,7 @@ from trio_rtc import (
     RTCIceServer,
     RTCPeerConnection,
     RTCPeerConnectionIceErrorEvent,
+    RTCSessionDescription,
 )
 from trio_rtc.protocols.mdns import Responder, ResponderOptions
 from trio_rtc.testing import Link, SimulatedHost, SimulatedNetwork
@@ -263,6 +265,103 @@ async def test_ipv6_is_preferred_and_ipv4_is_the_fallback() -> None:
                 pair = alice.sctp.transport.ice_transport.get_selected_candidate_pair()
                 assert pair is not None
                 assert pair.local.address == ("10.0.0.1" if broken else "2001:db8::1")
+
+
+async def negotiate_with_a_dead_candidate(alice: RTCPeerConnection, bob: RTCPeerConnection) -> list[str]:
+    """Negotiate a channel, signal one address without a host to each side, and return the list of Alice's states.
+
+    The list grows: times and states of the connection and of ICE.
+    """
+    states: list[str] = []
+
+    def record(event: Event) -> None:
+        at = round(trio.current_time() - start, 1)
+        states.append(f"{at} {event.type} {alice.ice_connection_state} {alice.connection_state}")
+
+    alice.on_ice_connection_state_change = alice.on_connection_state_change = record
+    await negotiate(alice, bob)
+    start = trio.current_time()
+    for pc in (alice, bob):
+        await pc.add_ice_candidate(
+            RTCIceCandidate("candidate:1 1 udp 99 10.9.9.9 2000 typ host", sdp_m_line_index=0)
+        )
+    return states
+
+
+NOT_CONNECTED = [
+    "0.0 ice_connection_state_change checking connecting",
+    "0.0 connection_state_change checking connecting",
+    "15.0 ice_connection_state_change disconnected disconnected",
+    "15.0 connection_state_change disconnected disconnected",
+]
+
+
+async def test_a_connection_fails_30_seconds_after_disconnected_without_end_of_candidates() -> None:
+    async with two_peers() as peers:
+        peers.alice.create_data_channel("chat")
+        states = await negotiate_with_a_dead_candidate(peers.alice, peers.bob)
+        await trio.sleep(100)
+        assert states == [
+            *NOT_CONNECTED,
+            "45.0 ice_connection_state_change failed failed",
+            "45.0 connection_state_change failed failed",
+        ]
+
+
+async def test_late_candidates_connect_a_disconnected_connection() -> None:
+    async with two_peers() as peers:
+        alice, bob = peers.alice, peers.bob
+        channel = alice.create_data_channel("chat")
+        states = await negotiate_with_a_dead_candidate(alice, bob)
+        await trio.sleep(40)
+        for one, other in ((alice, bob), (bob, alice)):
+            for candidate in local_candidates(one):
+                await other.add_ice_candidate(candidate)
+        with trio.fail_after(1):
+            await channel.opened()
+        assert states == [
+            *NOT_CONNECTED,
+            "40.0 ice_connection_state_change checking connecting",
+            "40.0 connection_state_change checking connecting",
+            "40.0 ice_connection_state_change connected connecting",
+            "40.1 connection_state_change connected connected",
+        ]
+
+
+async def test_an_ice_restart_connects_a_disconnected_connection() -> None:
+    async with two_peers() as peers:
+        alice, bob = peers.alice, peers.bob
+        channel = alice.create_data_channel("chat")
+        states = await negotiate_with_a_dead_candidate(alice, bob)
+        await trio.sleep(40)
+        alice.restart_ice()
+        await connect(alice, bob)
+        with trio.fail_after(1):
+            await channel.opened()
+        assert [state.split(" ", 1)[1] for state in states[len(NOT_CONNECTED) :]] == [
+            "ice_connection_state_change checking connecting",
+            "connection_state_change checking connecting",
+            "ice_connection_state_change connected connecting",
+            "ice_connection_state_change completed connecting",
+            "connection_state_change completed connected",
+        ]
+
+
+async def test_a_description_without_trickle_contains_all_candidates() -> None:
+    """W3C webrtc section 5.6.4: ``canTrickleIceCandidates`` that is false indicates the end of candidates."""
+    async with two_peers() as peers:
+        alice, bob = peers.alice, peers.bob
+        alice.create_data_channel("chat")
+        await alice.set_local_description()
+        await bob.set_remote_description(description_of(alice))
+        await bob.set_local_description()
+        answer = description_of(bob)
+        await alice.set_remote_description(
+            RTCSessionDescription("answer", answer.sdp.replace("a=ice-options:trickle ice2\r\n", ""))
+        )
+        assert alice.can_trickle_ice_candidates is False
+        with trio.fail_after(6):
+            await state_reached(alice, "failed")
 
 
 async def test_disjoint_address_families_fail() -> None:

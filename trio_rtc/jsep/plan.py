@@ -41,7 +41,8 @@ class TransportPlan:
         ice_restart: Whether the peer's credentials differ from those of the exchange completed last. An answer to such
             an offer needs new local credentials too (RFC 8839 section 4.4.1.1.1).
         remote_candidates: ``candidate:…`` lines of the peer's description.
-        remote_candidates_complete: Whether the description has ``a=end-of-candidates``.
+        remote_candidates_complete: Whether no candidates follow: the section has ``a=end-of-candidates``, or the peer
+            does not trickle.
         remote_fingerprints: Pairs of hash function (lower case) and digest (upper case, colons).
         dtls_role: The local role in the DTLS handshake, ``None`` until answered.
         remote_sctp_port: The peer's SCTP port, ``None`` until its description is known or without data channels.
@@ -205,7 +206,8 @@ def _plan_with_remote(
         ice_restart=established is not None
         and credentials != (established.remote_ufrag, established.remote_pwd),
         remote_candidates=_remote_candidates(remote, index),
-        remote_candidates_complete=transport_attributes(remote, index).end_of_candidates,
+        remote_candidates_complete=transport_attributes(remote, index).end_of_candidates
+        or not can_trickle(exchange.remote),
         remote_fingerprints=fingerprint_pairs(transport.fingerprints),
         remote_sctp_port=None if application is None else application.sctp_port,
         remote_max_message_size=None if application is None else application.max_message_size,

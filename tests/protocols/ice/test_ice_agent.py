@@ -456,8 +456,12 @@ def test_without_end_of_candidates_failure_follows_a_timeout() -> None:
     run_agent(agent, 100.0, 114.9)
     assert agent.state == "checking"
     run_agent(agent, 114.9, 115.1)
+    assert agent.state == "disconnected"
+    run_agent(agent, 115.1, 144.9)
+    assert agent.state == "disconnected"
+    run_agent(agent, 144.9, 145.1)
     assert agent.state == "failed"
-    run_agent(agent, 115.1, 300.0)
+    run_agent(agent, 145.1, 300.0)
     assert agent.datagrams_to_send(300.0) == []
 
 
@@ -466,16 +470,16 @@ def test_a_late_candidate_and_a_late_check_leave_the_failed_state() -> None:
     peer = ScriptedPeer(agent, ALICE, BOB)
     agent.set_remote_parameters(peer.parameters, 0.0)
     agent.add_remote_candidate(peer.candidate(), 0.0)
-    run_agent(agent, 0.0, 20.0)
+    run_agent(agent, 0.0, 50.0)
     assert agent.state == "failed"
-    agent.add_remote_candidate(Candidate.parse("candidate:5 1 udp 5 10.0.0.3 3000 typ host"), 20.0)
+    agent.add_remote_candidate(Candidate.parse("candidate:5 1 udp 5 10.0.0.3 3000 typ host"), 50.0)
     assert agent.state == "checking"
-    run_agent(agent, 20.0, 40.0)
+    run_agent(agent, 50.0, 100.0)
     assert agent.state == "failed"
-    peer.check(40.0)
+    peer.check(100.0)
     assert agent.state == "checking"
     (request,) = [datagram for datagram in peer.sent if is_request(datagram)]
-    peer.answer(request, 40.01)
+    peer.answer(request, 100.01)
     assert agent.state == "connected"
 
 

@@ -1,5 +1,6 @@
 """Transport states (W3C webrtc section 5.6.4, RFC 8863)."""
 
+import math
 import random
 from collections.abc import Callable
 
@@ -89,8 +90,112 @@ def test_an_agent_waits_15_seconds_for_late_candidates(missing: str) -> None:
     advance(agent, 15.0)
     assert changes(agent) == ["checking"]
     agent.handle_timer(15.0)
-    assert changes(agent) == ["failed"]
+    # W3C webrtc section 5.6.4: "failed" requires that no candidates follow on either side.
+    assert changes(agent) == ["disconnected" if missing.endswith("end") else "failed"]
     assert [pair.state for pair in agent.pairs] == ["failed"]
+
+
+def disconnected_agent(**options: object) -> tuple[Agent, ScriptedPeer]:
+    """Return an agent at 15 s whose only pair has failed, and whose peer may signal more candidates."""
+    agent = Agent(IceOptions(**options), rng=random.Random(1), role=CONTROLLING)  # type: ignore[arg-type]
+    agent.add_socket(ALICE, local_preference=65535, now=0.0)
+    agent.finish_sources(0.0)
+    peer = ScriptedPeer(agent, ALICE, BOB)
+    agent.set_remote_parameters(peer.parameters, 0.0)
+    agent.add_remote_candidate(Candidate.parse("candidate:1 1 udp 5 10.0.0.3 3000 typ host"), 0.0)
+    advance(agent, 15.0)
+    agent.handle_timer(15.0)
+    assert changes(agent) == ["checking", "disconnected"]
+    agent.datagrams_to_send(15.0)
+    return agent, peer
+
+
+@pytest.mark.parametrize("timeout", [0.5, 30.0])
+def test_an_agent_that_is_not_connected_fails_after_a_time_without_end_of_candidates(timeout: float) -> None:
+    agent, _ = disconnected_agent(late_candidate_timeout=timeout)
+    assert agent.next_timer() == 15.0 + timeout
+    agent.handle_timer(15.0 + timeout - 0.01)
+    assert changes(agent) == []
+    agent.handle_timer(15.0 + timeout)
+    assert changes(agent) == ["failed"]
+    assert agent.next_timer() == math.inf
+    # The state stays until a pair is checked again.
+    agent.add_stun_server(IceServer.parse("stun:x"), Address("198.51.100.1", 3478), 60.0)
+    assert changes(agent) == []
+
+
+def test_without_the_bound_an_agent_waits_for_end_of_candidates() -> None:
+    agent, _ = disconnected_agent(late_candidate_timeout=None)
+    assert agent.next_timer() == math.inf
+    agent.handle_timer(10_000.0)
+    assert changes(agent) == []
+    agent.remote_candidates_complete(10_000.0)
+    assert changes(agent) == ["failed"]
+
+
+@pytest.mark.parametrize("timeout", [-0.1, math.nan])
+def test_the_bound_cannot_be_negative(timeout: float) -> None:
+    with pytest.raises(ValueError, match=r"^late_candidate_timeout must be at least 0, or None, not "):
+        IceOptions(late_candidate_timeout=timeout)
+
+
+def test_end_of_candidates_fails_an_agent_that_has_checked_all_pairs() -> None:
+    agent, _ = disconnected_agent()
+    agent.remote_candidates_complete(20.0)
+    assert changes(agent) == ["failed"]
+    assert agent.next_timer() == math.inf
+
+
+def test_a_late_candidate_connects_a_disconnected_agent() -> None:
+    agent, peer = disconnected_agent()
+    agent.add_remote_candidate(peer.candidate(), 40.0)
+    assert changes(agent) == ["checking"]
+    (check,) = peer.new_requests(40.0)
+    peer.answer(check, 40.1)
+    assert changes(agent) == [BOB, "connected"]
+
+
+def test_a_late_candidate_without_answers_gives_a_disconnected_agent_its_full_time_again() -> None:
+    agent, peer = disconnected_agent()
+    agent.add_remote_candidate(peer.candidate(), 40.0)
+    advance(agent, 55.0)
+    agent.handle_timer(55.0)
+    assert changes(agent) == ["checking", "disconnected"]
+    assert agent.next_timer() == 85.0
+    agent.handle_timer(85.0)
+    assert changes(agent) == ["failed"]
+
+
+def test_a_restart_of_a_disconnected_agent_begins_checking() -> None:
+    agent, peer = disconnected_agent()
+    agent.restart(50.0)
+    assert changes(agent) == ["checking"]
+    agent.set_remote_parameters(peer.restart(), 50.0)
+    agent.add_remote_candidate(peer.candidate(), 50.0)
+    (check,) = peer.new_requests(50.0)
+    peer.answer(check, 50.1)
+    assert changes(agent) == [BOB, "connected"]
+
+
+def test_expired_consent_without_end_of_candidates_fails_30_seconds_after_disconnected() -> None:
+    agent, peer = make_agent(CONTROLLED)
+    agent.set_remote_parameters(peer.parameters, 0.0)
+    agent.add_remote_candidate(peer.candidate(), 0.0)
+    (check,) = peer.new_requests(0.0)
+    peer.answer(check, 0.0)
+    peer.check(0.0, use_candidate=True)
+    advance(agent, 5.0)
+    assert changes(agent) == ["checking", BOB, "connected"]
+    agent.handle_timer(5.0)
+    assert changes(agent) == ["disconnected"]
+    advance(agent, 30.0)
+    agent.handle_timer(30.0)
+    # W3C webrtc section 5.6.4: consent checks have failed, but the peer may signal more candidates.
+    assert changes(agent) == [None]
+    advance(agent, 35.0)
+    assert changes(agent) == []
+    agent.handle_timer(35.0)
+    assert changes(agent) == ["failed"]
 
 
 def test_a_pair_that_fails_late_fails_the_agent_immediately() -> None:
@@ -109,6 +214,7 @@ def test_a_failed_agent_checks_nothing_and_a_new_candidate_gives_it_15_seconds()
     for index in range(3):
         line = f"candidate:1 1 udp {index + 5} 10.0.0.2 {3000 + index} typ host"
         agent.add_remote_candidate(Candidate.parse(line), 0.0)
+    agent.remote_candidates_complete(0.0)
     advance(agent, 15.0)
     agent.handle_timer(15.0)
     assert changes(agent) == ["checking", "failed"]

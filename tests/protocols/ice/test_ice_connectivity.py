@@ -379,12 +379,12 @@ def test_checking_stops_and_resumes_with_a_check_of_the_peer() -> None:
     bench.checks.add_remote_candidate(candidate(BOB), 0.0)
     bench.send_check(0.0)
     assert not bench.checks.exhausted
-    bench.checks.stop_checking()
-    assert bench.checks.failed
+    bench.checks.stop_checking(30.0)
+    assert bench.checks.ended_at == 30.0
     assert bench.pair().state is CheckState.FAILED
     assert not bench.checks.has_next_check
     bench.receive_check(40.0)
-    assert not bench.checks.failed
+    assert bench.checks.ended_at is None
     assert bench.checks.has_next_check
     assert bench.checks.generation.checking_since == 40.0
 

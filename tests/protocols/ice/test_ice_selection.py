@@ -177,6 +177,8 @@ def test_consent_checks_do_not_nominate_a_pair() -> None:
 
 def test_consent_expires_exactly_30_seconds_after_the_last_response() -> None:
     agent, peer = connect(CONTROLLED, remote=(BOB,))
+    agent.remote_candidates_complete(0.3)
+    assert changes(agent) == ["completed"]
     entry = agent.selected_entry
     assert entry is not None
     ends = entry.answered_at + 30

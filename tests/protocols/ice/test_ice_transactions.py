@@ -244,6 +244,7 @@ MALFORMED = [
 @pytest.mark.parametrize(("kind", "attributes"), MALFORMED)
 def test_only_a_success_renews_consent(kind: MessageClass, attributes: tuple[StunAttribute, ...]) -> None:
     agent, peer = make_agent(1)
+    agent.remote_candidates_complete(0.0)
     (check,) = agent.datagrams_to_send(0.0)
     peer.answer(check, 0.0)
     (nomination,) = agent.datagrams_to_send(0.0)
@@ -261,6 +262,7 @@ def test_only_a_success_renews_consent(kind: MessageClass, attributes: tuple[Stu
 
 def test_an_unanswered_nomination_does_not_renew_consent() -> None:
     agent, peer = agent_with_pairs(IceRole.CONTROLLING, remote=(BOB,), max_transmissions=1)
+    agent.remote_candidates_complete(0.0)
     (check,) = agent.datagrams_to_send(0.0)
     peer.answer(check, 0.0)
     run(agent, 0.0, 29.99)
@@ -335,6 +337,7 @@ def test_a_nomination_refused_by_a_lite_peer_is_sent_again() -> None:
 
 def test_cancelled_checks_do_not_count_towards_the_limit() -> None:
     agent, peer = make_agent(1, role=IceRole.CONTROLLED)
+    agent.remote_candidates_complete(0.0)
     for step in range(4):
         peer.check(step * 0.06)
         agent.handle_timer(step * 0.06 + 0.05)

@@ -190,6 +190,7 @@ def test_checks_of_a_replaced_generation_are_answered_and_change_nothing() -> No
 
 def test_a_check_recovers_a_failed_pair_and_restarts_the_failure_timer() -> None:
     agent, peer = agent_with_two_pairs(CONTROLLING)
+    agent.remote_candidates_complete(0.0)
     while agent.next_timer() <= 20:
         agent.handle_timer(agent.next_timer())
     assert agent.state == "failed"
@@ -206,6 +207,7 @@ def test_a_check_recovers_a_failed_pair_and_restarts_the_failure_timer() -> None
 
 def test_a_check_of_an_unchecked_pair_resumes_a_failed_agent() -> None:
     agent, peer = agent_with_pairs(CONTROLLED, pacing_interval=20.0)
+    agent.remote_candidates_complete(0.0)
     while agent.next_timer() <= 15:
         agent.handle_timer(agent.next_timer())
     assert agent.state == "failed"
@@ -222,6 +224,7 @@ def test_a_check_of_an_unchecked_pair_resumes_a_failed_agent() -> None:
 
 def test_expired_consent_does_not_affect_unchecked_pairs() -> None:
     agent, peer = agent_with_pairs(CONTROLLED, max_backup_pairs=0)
+    agent.remote_candidates_complete(0.0)
     (first,) = agent.datagrams_to_send(0.0)
     peer.answer(first, 0.0)
     peer.check(0.0, use_candidate=True)

@@ -19,14 +19,15 @@ libwebrtc does; not in RFC 8445), and the controlled agent sends on it without w
 :mod:`.backup`.
 
 **The selected pair** is kept alive by :mod:`.consent`. Missing responses make the transport *disconnected*, expired
-consent makes it *failed*. A few other valid pairs are checked too, and one of them replaces the selected pair with
-the consent that its own responses have given; the state stays *disconnected* until a response arrives. After a
-restart, the old pair carries data until the new generation has a nominated pair.
+consent ends checking, and makes it *failed*. A few other valid pairs are checked too, and one of them replaces the
+selected pair with the consent that its own responses have given; the state stays *disconnected* until a response
+arrives. After a restart, the old pair carries data until the new generation has a nominated pair.
 
 **States** (W3C): *new* until there is a pair to check, *checking* until a pair is valid, then *connected*, and always
-after it *completed*, when a pair is nominated and both sides' candidates are complete. *Failed* follows when every
-pair has failed and no candidate can follow, or after a time without a usable pair; a new candidate, a check of the
-peer or a restart leaves it.
+after it *completed*, when a pair is nominated and both sides' candidates are complete. Checking ends when every pair
+has failed and no candidate can follow, or after a time without a usable pair. Then the state is *failed* if both sides'
+candidates are complete; otherwise it is *disconnected*, and *failed* after a time in this state, for peers that never
+signal their end of candidates. A new candidate, a check of the peer or a restart leaves both.
 
 Left out: more than one component, the lite role, and TCP candidates (the peer's are stored, not paired).
 """
@@ -106,6 +107,7 @@ class Agent:
         self._events: list[IceEvent] = []
         self._dropped: Counter[str] = Counter()
         self._state = RTCIceTransportState.NEW
+        self._disconnected_since: float | None = None
         self._started = False
         self._next_transaction = -math.inf
         self._query_is_next = False
@@ -446,7 +448,8 @@ class Agent:
             self._next_transaction if self._has_transaction else math.inf,
             self._connectivity.nomination_due,
             self._path.next_timer,
-            self._failure_due,
+            self._checking_end_due,
+            math.inf if self._state is RTCIceTransportState.FAILED else self._failure_due,
         )
 
     def datagrams_to_send(self, now: float) -> list[Datagram]:
@@ -475,7 +478,7 @@ class Agent:
         self._transactions.close(now)
         self._outgoing.clear()
         self._path.current = None
-        self._set_state(RTCIceTransportState.CLOSED)
+        self._set_state(RTCIceTransportState.CLOSED, now)
         self._events.append(IceClosed(error))
 
     def _replace_generation(self, generation: Generation) -> None:
@@ -547,18 +550,18 @@ class Agent:
         self._sources.update_state()
         if self._path.update_consent(now):
             # Recently sent data is lost: the layers above must be notified even if another pair replaces this one now.
-            self._set_state(RTCIceTransportState.DISCONNECTED)
+            self._set_state(RTCIceTransportState.DISCONNECTED, now)
         self._path.update(now)
         self._connectivity.nominate_if_due(now)
         self._start_transaction(now)
-        if now >= self._failure_due:
-            self._connectivity.stop_checking()
+        if now >= self._checking_end_due:
+            self._connectivity.stop_checking(now)
         self._path.schedule_backups()
         self._outgoing += self._transactions.datagrams_to_send(now)
         self._events += self._sources.events()
         self._events += self._connectivity.events()
         self._events += self._path.events()
-        self._set_state(self._find_state())
+        self._set_state(self._find_state(now), now)
 
     @property
     def _has_transaction(self) -> bool:
@@ -614,15 +617,28 @@ class Agent:
     # -- transport state -------------------------------------------------------------------------------------
 
     @property
-    def _failure_due(self) -> float:
-        """Time at which the transport fails unless a pair becomes valid."""
+    def _checking_end_due(self) -> float:
+        """Time at which checking ends unless a pair becomes valid."""
         connectivity = self._connectivity
         since = connectivity.generation.checking_since
-        if self._path.current is not None or connectivity.failed or since is None:
+        if self._path.current is not None or connectivity.ended_at is not None or since is None:
             return math.inf
         return since + (self._options.patience if connectivity.exhausted else self._options.failure_timeout)
 
-    def _find_state(self) -> RTCIceTransportState:
+    @property
+    def _failure_due(self) -> float:
+        """Time at which the transport fails after the end of checking (W3C webrtc section 5.6.4)."""
+        ended_at, timeout = self._connectivity.ended_at, self._options.late_candidate_timeout
+        if ended_at is None or self._path.current is not None:
+            return math.inf
+        if self._connectivity.candidates_complete or self._state is RTCIceTransportState.FAILED:
+            return ended_at
+        if timeout is None:
+            return math.inf
+        since = ended_at if self._disconnected_since is None else self._disconnected_since
+        return max(ended_at, since + timeout)
+
+    def _find_state(self, now: float) -> RTCIceTransportState:
         selection = self._path.current
         connectivity = self._connectivity
         if selection is not None:
@@ -635,22 +651,23 @@ class Agent:
                 and connectivity.generation.remote_candidates.complete
             )
             return RTCIceTransportState.COMPLETED if complete else RTCIceTransportState.CONNECTED
-        if connectivity.failed:
+        if now >= self._failure_due:
             return RTCIceTransportState.FAILED
         self._started = self._started or connectivity.generation.checking_since is not None
-        if self._path.lost:
+        if self._path.lost or connectivity.ended_at is not None:
             return RTCIceTransportState.DISCONNECTED
         if not self._started:
             return RTCIceTransportState.NEW
         return RTCIceTransportState.CHECKING
 
-    def _set_state(self, state: RTCIceTransportState) -> None:
+    def _set_state(self, state: RTCIceTransportState, now: float) -> None:
         if state is self._state:
             return
         if state is RTCIceTransportState.COMPLETED and self._path_is_new:
             # The nomination may arrive together with the first success; the state "connected" must not be skipped.
             self._events.append(StateChanged(RTCIceTransportState.CONNECTED))
         self._state = state
+        self._disconnected_since = now if state is RTCIceTransportState.DISCONNECTED else None
         self._events.append(StateChanged(state))
 
     @property

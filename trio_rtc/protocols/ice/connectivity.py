@@ -3,7 +3,7 @@
 Candidates of both sides form pairs in the check list of the current generation. A pair is *frozen* or *waiting* until
 its check is sent (*in-progress*); a success response makes it *succeeded* (valid), a timeout or an error *failed*. An
 authentic check of the peer triggers a check of the same pair, also of a failed one. A role conflict switches the role
-of one side and repeats the check. Without a usable pair, checking *fails* after a time; a new pair resumes it.
+of one side and repeats the check. Without a usable pair, checking *ends* after a time; a new pair resumes it.
 
 A success in either direction also makes a path *accepted*: only data from accepted paths is passed to the layers above.
 Expired consent removes a path, and fails its pair until an ICE restart.
@@ -48,7 +48,7 @@ class Connectivity:
         generation: Current generation.
         previous: Generation before a restart; checks with its credentials are still answered.
         replaced_parameters: The peer's parameters before the last restart; the answer to a restart has others.
-        failed: Whether checking has ended without a usable pair; a new pair resumes it.
+        ended_at: When checking ended without a usable pair, ``None`` while it has not; a new pair resumes it.
         dropped: Numbers of dropped candidates by reason.
     """
 
@@ -74,7 +74,7 @@ class Connectivity:
         self.generation = generation
         self.previous: Generation | None = None
         self.replaced_parameters: IceParameters | None = None
-        self.failed = False
+        self.ended_at: float | None = None
         self.dropped: Counter[str] = Counter()
 
     def events(self) -> list[ConnectivityEvent]:
@@ -126,7 +126,7 @@ class Connectivity:
             self._replaced = self.generation
         self.replaced_parameters = self.generation.remote or self.replaced_parameters
         self.generation = generation
-        self.failed = False
+        self.ended_at = None
 
     def return_to_replaced_generation(self) -> bool:
         """Undo ``begin_generation``; return whether that was possible."""
@@ -258,10 +258,10 @@ class Connectivity:
         return pair
 
     def _resume_checking(self, now: float) -> None:
-        """Start the time until failure if it is not running, and leave the failed state."""
-        if self.failed or self.generation.checking_since is None:
+        """Start the time until checking ends if it is not running."""
+        if self.ended_at is not None or self.generation.checking_since is None:
             self.generation.checking_since = now
-        self.failed = False
+        self.ended_at = None
 
     # -- checks of the peer ----------------------------------------------------------------------------------
 
@@ -388,7 +388,7 @@ class Connectivity:
 
     @property
     def has_next_check(self) -> bool:
-        return not self.failed and self.generation.check_list.has_next_check
+        return self.ended_at is None and self.generation.check_list.has_next_check
 
     def send_next_check(self, now: float) -> None:
         pair = self.generation.check_list.pop_next_check()
@@ -505,18 +505,21 @@ class Connectivity:
     @property
     def exhausted(self) -> bool:
         """Whether no further pair can become valid and no candidate can follow."""
-        table = self.generation.remote_candidates
         return (
-            self._sources.complete
-            and table.complete
-            and not table.names
+            self.candidates_complete
+            and not self.generation.remote_candidates.names
             and not self.generation.check_list.unfinished
         )
 
-    def stop_checking(self) -> None:
-        """Fail: stop checking until a new pair or check arrives."""
+    @property
+    def candidates_complete(self) -> bool:
+        """Whether gathering has finished and the peer has signaled its end of candidates."""
+        return self._sources.complete and self.generation.remote_candidates.complete
+
+    def stop_checking(self, now: float) -> None:
+        """Stop checking until a new pair or check arrives."""
         _logger.debug("no usable pair among %d", len(self.generation.check_list))
-        self.failed = True
+        self.ended_at = now
         self._transactions.cancel_checks()
         for pair in self.generation.check_list.unfinished:
             if pair.state is CheckState.IN_PROGRESS:

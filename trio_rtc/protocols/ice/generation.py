@@ -18,7 +18,7 @@ class Generation:
     """State between two ICE restarts.
 
     Attributes:
-        checking_since: Start of the time until failure; ``None`` before there is a pair or end-of-candidates.
+        checking_since: Start of the time until checking ends; ``None`` before there is a pair or end-of-candidates.
         nominating: Pair whose nomination is in progress (controlling).
     """
 

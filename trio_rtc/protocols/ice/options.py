@@ -1,8 +1,15 @@
 """Options of ICE."""
 
+from typing import Any
+
 from trio_rtc import _attrs as attrs
 from trio_rtc._attrs import validators
 from trio_rtc._strict_names.checks import strict_class
+
+
+def _at_least_0(_: Any, __: Any, value: float | None) -> None:
+    if value is not None and not value >= 0:
+        raise ValueError(f"late_candidate_timeout must be at least 0, or None, not {value!r}")
 
 
 @strict_class
@@ -30,7 +37,11 @@ class IceOptions:
             nomination of RFC 5245 section 8.1.1.2.
         patience: PAC timer: minimum time from the first check to failure, since checks of unknown candidates of the
             peer may still arrive (RFC 8863).
-        failure_timeout: Time from the first check to failure without a usable pair.
+        failure_timeout: Time from the first check until checking ends without a usable pair: the transport is "failed",
+            or "disconnected" while gathering continues or the peer has not signaled its end of candidates (W3C webrtc
+            section 5.6.4).
+        late_candidate_timeout: Time in the state "disconnected" until it is "failed" in the latter case, for peers that
+            never signal their end of candidates; W3C sets none. ``None``: never.
         consent_interval: Interval between consent checks, multiplied by a random number from 0.8 to 1.2 (RFC 7675
             section 5.1: 5 s).
         consent_timeout: Lifetime of consent after a response (RFC 7675 section 5.1: 30 s).
@@ -63,6 +74,7 @@ class IceOptions:
     renomination_wait: float = attrs.field(default=1.0, validator=validators.ge(0))
     patience: float = attrs.field(default=5.0, validator=validators.ge(0))
     failure_timeout: float = attrs.field(default=15.0, validator=validators.gt(0))
+    late_candidate_timeout: float | None = attrs.field(default=30.0, validator=_at_least_0)
     consent_interval: float = attrs.field(default=5.0, validator=validators.gt(0))
     consent_timeout: float = attrs.field(default=30.0, validator=validators.gt(0))
     consent_retry_interval: float = attrs.field(default=0.5, validator=validators.gt(0))

@@ -188,7 +188,7 @@ class SelectedPath:
         self._connectivity.expire_consent(current.generation, current.pair, now)
         self._deselect(now)
         if self.current is None and current.generation is self._connectivity.generation:
-            self._connectivity.stop_checking()
+            self._connectivity.stop_checking(now)
 
     def remove_base(self, base: Address, now: float) -> None:
         if self.current is not None and self.current.pair.local.base == base:
