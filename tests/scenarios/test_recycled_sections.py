@@ -60,8 +60,13 @@ async def test_channels_after_their_section_was_closed(link: Link, turned: bool)
             assert alice.sctp is None
             assert bob.sctp is None
             assert [channel.ready_state for channel in ends] == ["closed", "closed"]
-            assert sctp_states == ["connected", "closed"]
+            # W3C webrtc sections 4.3.2 to 4.3.4: no section uses a transport.
+            assert states == ["new"]
+            for pc in (alice, bob):
+                found = pc.connection_state, pc.ice_connection_state, pc.ice_gathering_state
+                assert found == ("new", "new", "new")
             await trio.sleep(1)
+            assert sctp_states == ["connected", "closed"]
 
             with trio.fail_after(20):
                 ends = await channel_pair(offerer, answerer, "again")
@@ -75,7 +80,8 @@ async def test_channels_after_their_section_was_closed(link: Link, turned: bool)
             assert alice.sctp is not before
             assert alice.sctp.state == "connected"
             assert alice.sctp.transport is before.transport
-        assert states == []
+            assert states == ["new", "connected"]
+            states.clear()
         assert alice.connection_state == bob.connection_state == "connected"
         total = (await alice.get_stats())["peer-connection"]
         assert isinstance(total, RTCPeerConnectionStats)
@@ -136,10 +142,14 @@ async def test_a_rolled_back_offer_of_a_new_section() -> None:
         ice = peers.alice.sctp.transport.ice_transport
         await end_section(peers.alice, peers.bob)
         again = [pc.create_data_channel("again", negotiated=True, id=3) for pc in (peers.alice, peers.bob)]
+        assert peers.alice.connection_state == "new"
         await peers.alice.set_local_description()
-        await peers.alice.set_local_description({"type": "rollback", "sdp": ""})
         assert peers.alice.connection_state == "connected"
         assert peers.alice.ice_connection_state in ("connected", "completed")
+        await peers.alice.set_local_description({"type": "rollback", "sdp": ""})
+        # W3C webrtc sections 4.3.2 to 4.3.4: no section uses the transport again.
+        assert peers.alice.connection_state == "new"
+        assert peers.alice.ice_connection_state == "new"
         with trio.fail_after(2):
             await connect(peers.alice, peers.bob)
             for channel in again:

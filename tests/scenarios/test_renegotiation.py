@@ -202,3 +202,40 @@ async def test_a_second_offer_sends_no_packet_by_itself() -> None:
         assert peers.network.trace.sent == sent
         assert peers.network.trace.packets(TraceKind.DROPPED) == []
         await state_reached(peers.alice, "connected")
+
+
+async def test_a_peer_that_vanishes_while_there_is_no_media_section() -> None:
+    async with two_peers() as peers:
+        alice, bob = peers.alice, peers.bob
+        transceiver = alice.add_transceiver("audio")
+        await connect(alice, bob)
+        await trio.sleep(2)
+        transceiver.stop()
+        await negotiate(alice, bob)
+        await trio.sleep(1)
+        peers.network.partition("alice")
+        with trio.fail_after(35):
+            await alice.peer_closed()
+        assert alice.connection_state == "new"
+
+
+async def test_the_states_are_new_while_there_is_no_media_section() -> None:
+    """The transport remains, and is used by the next section (W3C webrtc sections 4.3.2 to 4.3.4)."""
+    async with two_peers() as peers:
+        alice, bob = peers.alice, peers.bob
+        transceiver = alice.add_transceiver("audio")
+        await connect(alice, bob)
+        await trio.sleep(2)
+        for pc in (alice, bob):
+            assert (pc.connection_state, pc.ice_gathering_state) == ("connected", "complete")
+        transceiver.stop()
+        await negotiate(alice, bob)
+        await trio.sleep(1)
+        for pc in (alice, bob):
+            states = pc.connection_state, pc.ice_connection_state, pc.ice_gathering_state
+            assert states == ("new", "new", "new")
+        alice.add_transceiver("video")
+        await negotiate(alice, bob)
+        await trio.sleep(1)
+        for pc in (alice, bob):
+            assert (pc.connection_state, pc.ice_gathering_state) == ("connected", "complete")

@@ -103,9 +103,8 @@ class BundleTransports:
     def remove(self, number: int) -> None:
         """End a transport without media sections."""
         transport = self._transports.pop(number)
-        transport.events.close()
         # The stack may still report its end, which is then ignored.
-        transport.events.remove_w3c_objects()
+        transport.events.end_w3c_objects()
         if self._nursery is not None:
             self._nursery.start_soon(transport.stack.end)
 

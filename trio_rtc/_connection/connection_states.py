@@ -4,7 +4,7 @@ This module has the states of the peer connection, which are computed from those
 RTCSctpTransport. Everything is synchronous: when an event is fired, all states are already consistent with it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 from trio_rtc import _attrs as attrs
@@ -60,6 +60,8 @@ class ConnectionStates:
     ice_gathering_state: RTCIceGatheringState = RTCIceGatheringState.NEW
     ice_connection_state: RTCIceConnectionState = RTCIceConnectionState.NEW
     _ended_association: RTCSctpTransport | None = None
+    _in_use: bool = True
+    _transports_state: RTCPeerConnectionState = RTCPeerConnectionState.NEW
 
     @property
     def connection_state(self) -> RTCPeerConnectionState:
@@ -98,11 +100,18 @@ class ConnectionStates:
         """Remove the SCTP transport, because a negotiation has ended the association."""
         self._ended_association, self.sctp_transport = self.sctp_transport, None
 
-    def description_applied(self) -> None:
-        """Fire the events of an applied description that follow that of the signaling state."""
+    def description_applied(self, *, has_sections: bool | None) -> None:
+        """Fire the events of an applied description that follow that of the signaling state.
+
+        Args:
+            has_sections: Whether a transport has a media section, ``None`` if that has not changed. Without one, the
+                states are those of no transport (W3C webrtc sections 4.3.2 to 4.3.4): ``new``.
+        """
+        if has_sections is not None:
+            self._in_use = has_sections
         ended, self._ended_association = self._ended_association, None
         if ended is not None:
-            ended._become_closed()
+            self.context.runner.queue_task(ended._become_closed)
         self.update_gathering_state()
         self.update_states()
 
@@ -171,8 +180,8 @@ class ConnectionStates:
             causes: The events of the transport whose state has changed, which are fired first, after all states have
                 been updated (W3C webrtc sections 5.5 and 5.6).
         """
-        ice = [transport.state for transport in self.ice_transports]
-        dtls = [transport.state for transport in self.dtls_transports]
+        ice = [transport.state for transport in self.ice_transports if self._in_use]
+        dtls = [transport.state for transport in self.dtls_transports if self._in_use]
         new_ice_connection_state = ice_connection_state(ice)
         new_connection_state = connection_state(ice, dtls)
         ice_changed = new_ice_connection_state is not self.ice_connection_state
@@ -181,22 +190,38 @@ class ConnectionStates:
             return
         self.ice_connection_state = new_ice_connection_state
         self.context.connection_state = new_connection_state
-        if connection_changed:
-            self._update_departure()
-        for cause in causes:
-            assert isinstance(cause.target, EventTarget)
-            cause.target._fire(cause)
+        self._update_departure()
+        self._fire_causes(causes)
         if ice_changed:
             self.context.fire_simple("ice_connection_state_change")
         if connection_changed:
             self.context.fire_simple("connection_state_change")
 
-    def update_gathering_state(self) -> None:
-        """Update the gathering state, and fire its event."""
-        new_state = gathering_state([transport.gathering_state for transport in self.ice_transports])
-        if new_state is self.ice_gathering_state or self.context.is_closed:
+    def _fire_causes(self, causes: Iterable[Event | RTCErrorEvent]) -> None:
+        for cause in causes:
+            assert isinstance(cause.target, EventTarget)
+            cause.target._fire(cause)
+
+    def close_transport(self, ice: RTCIceTransport, dtls: RTCDtlsTransport) -> None:
+        """Close the objects of a transport that is no longer used, with events unless the connection is closed."""
+        for transport in (dtls, ice):
+            transport._become_closed(with_event=not self.context.is_closed)
+
+    def update_gathering_state(self, *causes: Event) -> None:
+        """Update the gathering state, and fire its event.
+
+        Args:
+            causes: The events of the transport whose state has changed, which are fired first, after all states have
+                been updated (W3C webrtc section 5.6).
+        """
+        new_state = gathering_state([each.gathering_state for each in self.ice_transports if self._in_use])
+        changed = new_state is not self.ice_gathering_state
+        if self.context.is_closed:
             return
         self.ice_gathering_state = new_state
+        self._fire_causes(causes)
+        if not changed:
+            return
         self.context.fire_simple("ice_gathering_state_change")
         if new_state is RTCIceGatheringState.COMPLETE:
             self.context.fire(RTCPeerConnectionIceEvent("ice_candidate", self.context.target, None))
@@ -207,7 +232,13 @@ class ConnectionStates:
         return bool(transports) and all(each.state is RTCDtlsTransportState.CLOSED for each in transports)
 
     def _update_departure(self) -> None:
-        if self.connection_state is RTCPeerConnectionState.FAILED:
+        """Record that the peer has left with a failure of its transports, even while no media section uses them."""
+        ice = [transport.state for transport in self.ice_transports]
+        state = connection_state(ice, [transport.state for transport in self.dtls_transports])
+        if state is self._transports_state:
+            return
+        self._transports_state = state
+        if state is RTCPeerConnectionState.FAILED:
             self.departure.record(final=False)
         elif not self.departure.final:
             self.departure.clear()

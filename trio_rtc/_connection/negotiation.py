@@ -312,9 +312,12 @@ class Negotiation:
         if self._data_closed:
             self._data_closed = False
             self.states.channels.stack.end_channels()
-        self._replace_associations()
-        self._start_association(applied)
-        self.states.description_applied()
+        # What the transports do then are tasks of their own (W3C webrtc section 5.5).
+        with self.states.context.runner:
+            self._replace_associations()
+            self._start_association(applied)
+        offered = applied.signaling_state is RTCSignalingState.HAVE_REMOTE_OFFER
+        self.states.description_applied(has_sections=None if offered else bool(applied.transports))
         self.transceivers.fire_events()
 
     def candidate_gathered(self, mid: str, line: str | None, username_fragment: str | None) -> None:
@@ -394,7 +397,7 @@ class Negotiation:
                 self._remove_transport(transport)
             else:
                 transport.generation_abandoned = transport.stack.gathering_started
-                transport.events.remove_w3c_objects()
+                transport.events.end_w3c_objects()
                 self.states.sctp_transport = None
 
     def _apply_transports(self, applied: ApplyResult, *, gather: bool) -> None:
@@ -422,7 +425,8 @@ class Negotiation:
         if applied.signaling_state is not RTCSignalingState.HAVE_LOCAL_OFFER:
             transport.role_settled = True
             _set_remote_ice(transport, plan)
-            self._start_upper_layers(transport, plan)
+            with self.states.context.runner:
+                self._start_upper_layers(transport, plan)
 
     def _remove_unused(self, applied: ApplyResult) -> None:
         """Remove transports without media sections after a negotiation in which another transport has some."""

@@ -7,7 +7,7 @@ from functools import partial
 
 from trio_rtc import _attrs as attrs
 from trio_rtc.descriptions import RTCIceCandidate
-from trio_rtc.enums import RTCDtlsTransportState
+from trio_rtc.enums import RTCDtlsTransportState, RTCIceTransportState
 from trio_rtc.errors import RTCError
 from trio_rtc.events import Event, RTCErrorEvent, RTCPeerConnectionIceErrorEvent, RTCPeerConnectionIceEvent
 from trio_rtc.protocols.datachannel import DataChannelEvent
@@ -71,16 +71,14 @@ class TransportEvents:
             self.dtls_transport = RTCDtlsTransport(self.ice_transport, runner)
             self.connection.add_transport(self.number, self.ice_transport, self.dtls_transport)
 
-    def remove_w3c_objects(self) -> None:
-        """Remove the W3C objects when their offer is rolled back, or the transport ends."""
+    def end_w3c_objects(self) -> None:
+        """Remove the W3C objects when their offer is rolled back, or the transport ends; close them in a task."""
+        ice, dtls = self.ice_transport, self.dtls_transport
         self.connection.remove_transport(self.number)
         self.ice_transport = self.dtls_transport = None
-
-    def close(self) -> None:
-        """Close the W3C objects at once and without events."""
-        for transport in (self.dtls_transport, self.ice_transport):
-            if transport is not None:
-                transport._close()
+        if ice is not None and dtls is not None:
+            close = partial(self.connection.close_transport, ice, dtls)
+            self.connection.context.runner.queue_task(close, after_end=True)
 
     # -- events of the stack -----------------------------------------------------------------------------------
 
@@ -95,21 +93,26 @@ class TransportEvents:
             case GatheringCompleted():
                 self._end_local_candidates(ice)
             case GatheringStateChanged():
-                ice._set_gathering_state(event.state)
-                connection.update_gathering_state()
+                if event.state is not ice.gathering_state:
+                    ice._gathering_state = event.state
+                    connection.update_gathering_state(Event("gathering_state_change", ice))
             case CandidateErrorOccurred():
                 self._report_candidate_error(event)
             case StateChanged():
-                ice._state = event.state
-                connection.update_states(Event("state_change", ice))
+                self._set_ice_state(ice, event.state)
             case SelectedPairChanged():
                 self.traffic.select(event.pair)
                 ice._set_pair(event.pair, self.mid, self.m_line_index)
+                changed = Event("selected_candidate_pair_change", ice)
+                self._set_ice_state(ice, event.state or ice.state, changed)
             case RoleChanged() | NameResolutionRequested() | IceClosed():
                 pass
 
     def handshake_started(self) -> None:
         """Handle the start of the DTLS handshake."""
+        self.connection.context.runner.run_task(self._handshake_started)
+
+    def _handshake_started(self) -> None:
         if not self.connection.context.is_closed and self.dtls_transport is not None:
             self.dtls_transport._state = RTCDtlsTransportState.CONNECTING
             self.connection.update_states(Event("state_change", self.dtls_transport))
@@ -149,6 +152,14 @@ class TransportEvents:
         self.connection.handle_channel_event(event)
 
     # -- inside ------------------------------------------------------------------------------------------------
+
+    def _set_ice_state(self, ice: RTCIceTransport, state: RTCIceTransportState, *causes: Event) -> None:
+        """Set the state of the ICE transport, and fire its events after those that have caused it."""
+        if state is not ice.state:
+            ice._state = state
+            causes = (*causes, Event("state_change", ice))
+        if causes:
+            self.connection.update_states(*causes)
 
     def _add_local_candidate(self, ice: RTCIceTransport, gathered: LocalCandidateGathered) -> None:
         candidate, url = gathered.candidate, gathered.url

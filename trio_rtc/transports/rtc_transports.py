@@ -145,11 +145,6 @@ class RTCIceTransport(EventTarget):
     def _add_remote_candidate(self, candidate: RTCIceCandidate) -> bool:
         return self._remote_candidates.add(candidate)
 
-    def _set_gathering_state(self, state: RTCIceGathererState) -> None:
-        if state is not self._gathering_state:
-            self._gathering_state = state
-            self._fire(Event("gathering_state_change", self))
-
     def _set_pair(self, pair: CandidatePair | None, mid: str | None, m_line_index: int | None) -> None:
         if pair is None:
             self._pair = None
@@ -160,7 +155,13 @@ class RTCIceTransport(EventTarget):
                 local or _as_w3c(pair.local, mid, m_line_index),
                 remote or _as_w3c(pair.remote, mid, m_line_index),
             )
-        self._fire(Event("selected_candidate_pair_change", self))
+
+    def _become_closed(self, *, with_event: bool) -> None:
+        if self._state is not RTCIceTransportState.CLOSED:
+            self._state = RTCIceTransportState.CLOSED
+            if with_event:
+                self._fire(Event("state_change", self))
+        self._end_events()
 
     def _close(self) -> None:
         self._end_events()
@@ -216,6 +217,13 @@ class RTCDtlsTransport(EventTarget):
 
     def _set_remote_certificate(self, certificate: bytes) -> None:
         self._remote_certificates = [certificate]
+
+    def _become_closed(self, *, with_event: bool) -> None:
+        if self._state is not RTCDtlsTransportState.CLOSED:
+            self._state = RTCDtlsTransportState.CLOSED
+            if with_event:
+                self._fire(Event("state_change", self))
+        self._end_events()
 
     def _close(self) -> None:
         self._end_events()

@@ -261,6 +261,30 @@ def make_completed_agent() -> tuple[Agent, ScriptedPeer]:
     return agent, peer
 
 
+def test_an_event_of_the_selected_pair_has_the_state_that_it_brings() -> None:
+    agent, _ = make_completed_agent()
+    events = [each for each in agent.events() if isinstance(each, SelectedPairChanged | StateChanged)]
+    assert [each.state for each in events] == ["checking", "connected", "connected", "completed"]
+    assert isinstance(events[1], SelectedPairChanged)
+    agent.remove_socket(ALICE, 1.0)
+    lost, change = agent.events()
+    assert isinstance(lost, SelectedPairChanged)
+    assert isinstance(change, StateChanged)
+    assert lost.state == change.state == "disconnected"
+
+
+def test_a_nomination_with_the_first_success_selects_the_pair_in_the_state_connected() -> None:
+    agent, peer = make_agent(CONTROLLED)
+    agent.set_remote_parameters(peer.parameters, 0.0)
+    agent.add_remote_candidate(peer.candidate(), 0.0)
+    agent.remote_candidates_complete(0.0)
+    (check,) = peer.new_requests(0.0)
+    peer.check(0.01, use_candidate=True)
+    peer.answer(check, 0.02)
+    events = [each for each in agent.events() if isinstance(each, SelectedPairChanged | StateChanged)]
+    assert [each.state for each in events] == ["checking", "connected", "connected", "completed"]
+
+
 def test_late_gathering_leaves_the_completed_state() -> None:
     agent, _ = make_completed_agent()
     assert changes(agent) == ["checking", BOB, "connected", "completed"]

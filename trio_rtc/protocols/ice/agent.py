@@ -38,6 +38,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 
+from trio_rtc import _attrs as attrs
 from trio_rtc.enums import (
     RTCIceCandidateType,
     RTCIceGathererState,
@@ -52,7 +53,7 @@ from .candidate import Candidate
 from .candidate_sources import GATHERING_EVENTS, SERVER_NOT_REACHABLE, CandidateSources, LocalSocket, Query
 from .connectivity import Connectivity
 from .destinations import is_loopback, refuse_destination, refuse_source
-from .events import IceClosed, IceEvent, StateChanged
+from .events import IceClosed, IceEvent, SelectedPairChanged, StateChanged
 from .generation import Generation
 from .options import IceOptions
 from .responder import ErrorResponse, authenticate_request
@@ -560,8 +561,9 @@ class Agent:
         self._outgoing += self._transactions.datagrams_to_send(now)
         self._events += self._sources.events()
         self._events += self._connectivity.events()
-        self._events += self._path.events()
-        self._set_state(self._find_state(now), now)
+        state = self._find_state(now)
+        self._events += self._selections(state)
+        self._set_state(state, now)
 
     @property
     def _has_transaction(self) -> bool:
@@ -659,6 +661,15 @@ class Agent:
         if not self._started:
             return RTCIceTransportState.NEW
         return RTCIceTransportState.CHECKING
+
+    def _selections(self, state: RTCIceTransportState) -> list[SelectedPairChanged]:
+        """Return the events of the selected pair, the last one with the state that belongs to it."""
+        selections = self._path.events()
+        if selections:
+            skipped = state is RTCIceTransportState.COMPLETED and self._path_is_new
+            first = RTCIceTransportState.CONNECTED if skipped else state
+            selections[-1] = attrs.evolve(selections[-1], state=first)
+        return selections
 
     def _set_state(self, state: RTCIceTransportState, now: float) -> None:
         if state is self._state:

@@ -66,10 +66,13 @@ class SelectedPairChanged:
     Attributes:
         pair: The selected pair, ``None`` if there is no usable one.
         after_silence: Whether checks of the previous pair are unanswered, so that recently sent data may be lost.
+        state: State of the transport with this pair, which W3C sets in the same task (webrtc section 5.6). If it is
+            new, a ``StateChanged`` follows.
     """
 
     pair: CandidatePair | None
     after_silence: bool = False
+    state: RTCIceTransportState | None = attrs.field(default=None, eq=False)
 
 
 @attrs.frozen
