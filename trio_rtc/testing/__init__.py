@@ -36,6 +36,7 @@ from .packet import (
 )
 from .running import run
 from .stun_server import answer_binding_request
+from .turn_server import TurnServer, TurnServerOptions
 
 __all__ = [
     "Copies",
@@ -56,6 +57,8 @@ __all__ = [
     "Trace",
     "TraceEntry",
     "TraceKind",
+    "TurnServer",
+    "TurnServerOptions",
     "Verdict",
     "answer_binding_request",
     "run",

@@ -290,6 +290,10 @@ class SimulatedHost:
             raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
         self._services[port] = service
 
+    def remove_service(self, port: int) -> None:
+        """Remove the service of a port; datagrams to it are lost from now on."""
+        self._services.pop(port, None)
+
     def send(self, batch: Sequence[bytes], source: Address, destination: Address) -> None:
         """Send datagrams into the network; called by the host's sockets."""
         self._router.send(

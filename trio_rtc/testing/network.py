@@ -10,6 +10,7 @@ import trio
 
 from trio_rtc._environment import deterministic_environment, require_trio
 from trio_rtc._error_filters import ungrouped_errors
+from trio_rtc.protocols._contract import Address, Datagram
 
 from .conditions import NetworkConditions
 from .host import RECEIVE_BUFFER, SimulatedHost, SimulatedSocket
@@ -18,6 +19,7 @@ from .nat import Nat, NatKind, Segment
 from .packet import Drop, Packet, PacketFilter, Pass, Trace
 from .router import Router, canonical
 from .stun_server import DEFAULT_PORT, answer_binding_request
+from .turn_server import TurnServer, TurnServerOptions
 
 
 class SimulatedNetwork:
@@ -188,6 +190,46 @@ class SimulatedNetwork:
         host.add_service(port, answer_binding_request)
         self.add_name(name, *addresses)
         return host
+
+    def add_turn_server(
+        self,
+        name: str,
+        addresses: Sequence[str],
+        users: Mapping[str, str],
+        *,
+        port: int = DEFAULT_PORT,
+        options: TurnServerOptions | None = None,
+        behind: Nat | None = None,
+    ) -> TurnServer:
+        """Add a host with a TURN server, which is a STUN server too, and whose name resolves: ``turn:<name>:<port>``.
+
+        Args:
+            name: A unique name.
+            addresses: Numeric addresses, for clients and for relayed transport addresses.
+            users: Passwords by user name.
+            port: The server's port.
+            options: The server's behavior.
+            behind: The NAT in front of the host.
+
+        Returns:
+            The server, for its allocations.
+
+        Raises:
+            ValueError: The name or an address is in use, or an address is not numeric.
+        """
+        host = self.add_host(name, addresses, behind=behind)
+        server = TurnServer(users, addresses, rng=self._conditions.rng(name), options=options)
+
+        def serve(data: bytes, source: Address, destination: Address) -> list[tuple[bytes, Address]]:
+            for datagram in server.receive(Datagram(data, destination, source), trio.current_time()):
+                host.send([datagram.data], datagram.local, datagram.remote)
+            return []
+
+        server.opened = lambda address: host.add_service(address.port, serve)
+        server.closed = lambda address: host.remove_service(address.port)
+        host.add_service(port, serve)
+        self.add_name(name, *addresses)
+        return server
 
     def add_name(self, name: str, *addresses: str) -> None:
         """Add a name that resolves to addresses on every host.

@@ -11,6 +11,7 @@ from .attributes import (
     xor_address,
 )
 from .client import Client
+from .credentials import LongTermCredentials, PasswordAlgorithm, SignedAttributes
 from .events import FailureReason, ResponseReceived, StunEvent, TransactionFailed
 from .message import (
     IntegrityAlgorithm,
@@ -33,10 +34,13 @@ __all__ = [
     "ErrorCode",
     "FailureReason",
     "IntegrityAlgorithm",
+    "LongTermCredentials",
     "Message",
     "MessageClass",
     "Method",
+    "PasswordAlgorithm",
     "ResponseReceived",
+    "SignedAttributes",
     "StunEvent",
     "TransactionFailed",
     "TransactionOptions",

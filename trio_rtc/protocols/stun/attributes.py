@@ -38,6 +38,7 @@ class AttributeType(IntEnum):
     PRIORITY = 0x0024
     USE_CANDIDATE = 0x0025
     PASSWORD_ALGORITHMS = 0x8002
+    ALTERNATE_DOMAIN = 0x8003
     SOFTWARE = 0x8022
     ALTERNATE_SERVER = 0x8023
     FINGERPRINT = 0x8028
@@ -122,6 +123,29 @@ def decode_unknown_attributes(value: bytes) -> tuple[int, ...]:
     if len(value) % 2:
         raise ProtocolError(f"UNKNOWN-ATTRIBUTES of {len(value)} bytes")
     return struct.unpack(f"!{len(value) // 2}H", value)
+
+
+_PASSWORD_ALGORITHM = struct.Struct("!HH")
+
+
+def encode_password_algorithm(algorithm: int) -> bytes:
+    """Return the value of PASSWORD-ALGORITHM for an algorithm without parameters (RFC 8489 section 14.12)."""
+    return _PASSWORD_ALGORITHM.pack(algorithm, 0)
+
+
+def decode_password_algorithms(value: bytes) -> tuple[int, ...]:
+    """Return the algorithms of PASSWORD-ALGORITHMS in their order (RFC 8489 section 14.11)."""
+    algorithms: list[int] = []
+    position = 0
+    while position < len(value):
+        if position + 4 > len(value):
+            raise ProtocolError(f"PASSWORD-ALGORITHMS of {len(value)} bytes")
+        algorithm, length = _PASSWORD_ALGORITHM.unpack_from(value, position)
+        position += 4 + ((length + 3) & ~3)
+        if position > len(value):
+            raise ProtocolError(f"parameters of password algorithm {algorithm} exceed PASSWORD-ALGORITHMS")
+        algorithms.append(algorithm)
+    return tuple(algorithms)
 
 
 def decode_integer(value: bytes, length: int) -> int:

@@ -3,12 +3,13 @@
 Each request is a transaction: *open* from ``start`` on, it is retransmitted at doubling intervals until it is answered,
 times out, or is cancelled. A response, success or error, is accepted only if its transaction is open, its addresses and
 method match and, if the request had a key, its integrity is valid; otherwise it is dropped, because any host can send
-one. For TURN (RFC 8656), which has no client yet, there are two options that ICE does not use: further comprehended
-attributes, and long-term credentials, with which the error responses 401 and 438 are accepted without integrity too
-(RFC 8489 section 9.2.5), because the server sends them to requests that it could not authenticate.
+one. For TURN (RFC 8656) there are two options that ICE does not use: further comprehended attributes, and long-term
+credentials, with which the error responses 401 and 438 are accepted without integrity too (RFC 8489 section 9.2.5),
+because the server sends them to requests that it could not authenticate. The challenges themselves are answered by
+:class:`.credentials.LongTermCredentials` and the caller.
 
-Left out, although TURN needs it: making requests with REALM and NONCE, repeating a request after a 401 or 438;
-ALTERNATE-SERVER; TCP.
+Over a reliable transport protocol, a request is sent once and fails after ``final_wait`` (section 6.2.2): the caller
+passes ``max_transmissions=1``.
 """
 
 import logging
@@ -24,7 +25,7 @@ from trio_rtc.protocols.timer import Timer
 
 from .attributes import COMPREHENDED
 from .events import FailureReason, ResponseReceived, StunEvent, TransactionFailed
-from .message import Message, MessageClass
+from .message import IntegrityAlgorithm, Message, MessageClass
 from .options import TransactionOptions
 
 _logger = logging.getLogger("trio_rtc.stun")
@@ -106,6 +107,7 @@ class Client:
         *,
         now: float,
         key: bytes | None = None,
+        algorithm: IntegrityAlgorithm = IntegrityAlgorithm.SHA1,
         rto: float | None = None,
         max_transmissions: int | None = None,
         timeout: float = math.inf,
@@ -118,6 +120,7 @@ class Client:
             remote: Address of the server or, for ICE, of the peer.
             now: Monotonic seconds.
             key: Integrity key of request and response.
+            algorithm: Hash of the request's integrity.
             rto: Initial RTO in seconds, by default the option's.
             max_transmissions: Maximum number of transmissions, by default the option's.
             timeout: Seconds after which the transaction fails regardless of retransmissions.
@@ -129,7 +132,7 @@ class Client:
             return
         first_rto = self._options.rto if rto is None else rto
         transaction = _Transaction(
-            request=request.encode(key=key),
+            request=request.encode(key=key, algorithm=algorithm),
             local=local,
             remote=remote,
             key=key,
