@@ -2,11 +2,12 @@
 
 import functools
 import hashlib
+import math
 import os
 import random
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 from hypothesis import given
@@ -32,8 +33,9 @@ from tests.protocols.contract import (
 )
 from tests.strategies import rtp_pair
 from tests.strategies.sealed_packets import seal_dtls, seal_ice, seal_rtp, seal_sctp, seal_stun
-from trio_rtc.protocols import datachannel, dtls, ice, mdns, rtp, sctp, stun
+from trio_rtc.protocols import datachannel, dtls, ice, mdns, rtp, sctp, stun, turn
 from trio_rtc.protocols._contract import Address, Datagram
+from trio_rtc.testing import TurnServer
 
 ALICE, BOB = Address("192.0.2.1", 5000), Address("192.0.2.2", 6000)
 MDNS_NAME = "1f4712db-ea17-4bcf-a596-105139dfd8bf.local"
@@ -64,6 +66,65 @@ def start_stun(core: AnyCore, peer: AnyCore, now: float) -> None:
 def use_stun(core: AnyCore, now: float) -> None:
     assert isinstance(core, stun.Client)
     core.start(stun.binding_request(bytes(12)), ALICE, BOB, now=now, key=b"key")
+
+
+# TURN: the client of an allocation, and the simulated server, which has no timers and never ends.
+
+
+class TurnServerPeer:
+    """A simulated server with the interface of a core."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self._server = TurnServer({"alice": "secret"}, [BOB.host], rng=rng)
+        self._outgoing: list[bytes] = []
+        self.closed = False
+
+    def receive(self, batch: Sequence[bytes], now: float) -> None:
+        for data in batch:
+            if not self.closed:
+                answers = self._server.receive(Datagram(data, BOB, ALICE), now)
+                self._outgoing += [answer.data for answer in answers if answer.remote == ALICE]
+
+    def handle_timer(self, now: float) -> None:
+        pass
+
+    def next_timer(self) -> float:
+        return math.inf
+
+    def datagrams_to_send(self, now: float) -> list[bytes]:
+        outgoing, self._outgoing = self._outgoing, []
+        return outgoing
+
+    def events(self) -> list[turn.TurnEvent]:
+        return []
+
+    def close(self, now: float) -> None:
+        self.closed = True
+
+    lower_closed = close
+
+
+def make_turn(rng: random.Random, *, reliable: bool) -> tuple[AnyCore, AnyCore]:
+    credentials = stun.LongTermCredentials("alice", "secret")
+    core = turn.Allocation(turn.TurnOptions(), rng=rng, credentials=credentials, reliable=reliable)
+    return core, TurnServerPeer(rng)
+
+
+def start_turn(core: AnyCore, peer: AnyCore, now: float) -> None:
+    assert isinstance(core, turn.Allocation)
+    core.allocate(now)
+
+
+def use_turn(core: AnyCore, now: float) -> None:
+    assert isinstance(core, turn.Allocation)
+    for packet in (b"\x00check", b"\x16data", b"\x16data"):
+        core.send([packet], Address("203.0.113.5", 5000), now)
+    core.received_data()
+
+
+def turn_subject(name: str, *, reliable: bool) -> Subject:
+    make = functools.partial(make_turn, reliable=reliable)
+    return Subject(name=name, make=make, start=start_turn, use=use_turn, reports_closed=False)
 
 
 # ICE: two agents with an address each.
@@ -305,6 +366,8 @@ SUBJECTS = [
         seal=seal_stun,
         reports_closed=False,
     ),
+    turn_subject("turn over udp", reliable=False),
+    turn_subject("turn over tcp", reliable=True),
     ice_subject("ice controlling", ice.IceRole.CONTROLLING),
     ice_subject("ice controlled", ice.IceRole.CONTROLLED),
     dtls_subject("dtls client", dtls.DtlsRole.CLIENT, dtls.DtlsOptions()),

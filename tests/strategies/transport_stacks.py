@@ -15,7 +15,7 @@ from trio_rtc.protocols.rtp import RtpEvent
 from trio_rtc.protocols.sctp import SctpEvent
 from trio_rtc.testing import SimulatedHost
 from trio_rtc.transports.network import Network
-from trio_rtc.transports.port_allocator import TurnClient
+from trio_rtc.transports.port_allocator import RelayAllocator
 from trio_rtc.transports.settings import Settings
 from trio_rtc.transports.stack import TransportStack
 
@@ -94,7 +94,7 @@ def make_side(
     host: SimulatedHost,
     role: DtlsRole,
     network: Network | None = None,
-    turn_client: TurnClient | None = None,
+    relay_allocator: RelayAllocator | None = None,
 ) -> Side:
     delegate = RecordingDelegate()
     stack = TransportStack(
@@ -103,7 +103,7 @@ def make_side(
         wall_clock=lambda: side.wall_clock,
         certificate=certificate(role),
         delegate=delegate,
-        turn_client=turn_client,
+        relay_allocator=relay_allocator,
     )
     side = Side(stack, delegate, host, role)
     return side

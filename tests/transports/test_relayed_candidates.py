@@ -4,6 +4,7 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import Any
 
 import attrs
 import pytest
@@ -35,13 +36,14 @@ from trio_rtc.protocols.ice import (
     IceServer,
     LocalCandidateGathered,
 )
-from trio_rtc.testing import Link, SimulatedHost, SimulatedNetwork
+from trio_rtc.testing import Link, SimulatedHost, SimulatedNetwork, SimulatedSocket
 from trio_rtc.transports.base import Inbox
 from trio_rtc.transports.ice import IceTransport
-from trio_rtc.transports.network import InterfaceAddress
-from trio_rtc.transports.port_allocator import AllocationError, BindSocket, PortAllocator, TurnAllocation
+from trio_rtc.transports.network import BindSocket, InterfaceAddress
+from trio_rtc.transports.port_allocator import PortAllocator
 from trio_rtc.transports.settings import Settings
 from trio_rtc.transports.stack import TransportStack
+from trio_rtc.transports.turn import AllocationError
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 
@@ -51,6 +53,21 @@ RELAY = RTCIceTransportPolicy.RELAY
 ALL = RTCIceTransportPolicy.ALL
 RELAY_HOST = "198.51.100.9"
 MAPPED = Address("203.0.113.7", 4000)
+
+
+class FakeRelayedSocket:
+    """A socket of the relay's own host."""
+
+    mapped_address = MAPPED
+
+    def __init__(self, relay_socket: SimulatedSocket) -> None:
+        self.relay_socket = relay_socket
+
+    async def confirm(self) -> bool:
+        return True
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.relay_socket, name)
 
 
 @attrs.define
@@ -73,7 +90,9 @@ class FakeTurnClient:
     refusals: dict[IceServer, tuple[int, str]] = attrs.Factory(dict)
     answered: trio.Event | None = None
 
-    async def allocate(self, server: IceServer, address: Address, bind: BindSocket) -> TurnAllocation:
+    async def allocate(
+        self, server: IceServer, address: Address, interface: InterfaceAddress, bind: BindSocket
+    ) -> FakeRelayedSocket:
         bound = await bind()
         bound.close()
         self.servers.append((server, address, bound.local_address))
@@ -84,7 +103,7 @@ class FakeTurnClient:
             raise AllocationError(*self.refusals[server], bound.local_address)
         if self.answered is not None:
             await self.answered.wait()
-        return TurnAllocation(await self.relay.bind_udp(InterfaceAddress("eth0", RELAY_HOST)), MAPPED)
+        return FakeRelayedSocket(await self.relay.bind_udp(InterfaceAddress("eth0", RELAY_HOST)))
 
 
 class Side:
@@ -178,7 +197,7 @@ async def test_two_stacks_with_relay_policy_open_a_data_channel_transport() -> N
         sides = []
         for name, role in (("10.0.0.1", DtlsRole.CLIENT), ("10.0.0.2", DtlsRole.SERVER)):
             host = network.add_host(name, [name])
-            sides.append((make_side(host, role, turn_client=FakeTurnClient(relay)), host))
+            sides.append((make_side(host, role, relay_allocator=FakeTurnClient(relay)), host))
         (client, _), (server, _) = sides
         client.stack.agent.set_role(IceRole.CONTROLLING, trio.current_time())
         server.stack.agent.set_role(IceRole.CONTROLLED, trio.current_time())
@@ -313,7 +332,7 @@ async def test_relayed_candidates_and_errors_of_a_connection(monkeypatch: pytest
         client = FakeTurnClient(network.add_host("relay", [RELAY_HOST]), refusals={refused: (486, "Quota")})
         network.add_stun_server("turn.example", ["198.51.100.1"])
         host = network.add_host("alice", ["10.0.0.1"])
-        monkeypatch.setattr(assembly, "TransportStack", partial(TransportStack, turn_client=client))
+        monkeypatch.setattr(assembly, "TransportStack", partial(TransportStack, relay_allocator=client))
         async with RTCPeerConnection(configuration, settings=Settings(network=host)) as pc:
             errors: list[RTCPeerConnectionIceErrorEvent] = []
             candidates: list[RTCIceCandidate | None] = []

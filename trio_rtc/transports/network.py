@@ -7,7 +7,7 @@ address is the relayed transport address, and a TCP candidate (RFC 6544), which 
 local address identifies the socket in an ICE transport.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from trio_rtc import _attrs as attrs
@@ -82,6 +82,10 @@ class DatagramSocket(Protocol):
 
     def close(self) -> None:
         """Close the socket. A waiting ``receive_batch`` raises ``trio.ClosedResourceError``."""
+
+
+BindSocket = Callable[[], Awaitable[DatagramSocket]]
+"""Binds a UDP socket on one interface, with a port of ``Settings.port_range``; raises ``OSError``."""
 
 
 class Network(Protocol):

@@ -7,9 +7,9 @@ Named after libwebrtc's ``PortAllocator``. The agent decides which candidates ar
 import contextlib
 import ipaddress
 import logging
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 import trio
 
@@ -20,8 +20,9 @@ from trio_rtc.protocols.ice import IceServer
 from trio_rtc.protocols.ice.destinations import refuse_destination
 
 from .ice import IceTransport
-from .network import DatagramSocket, InterfaceAddress, Network
+from .network import BindSocket, DatagramSocket, InterfaceAddress, Network
 from .settings import Settings
+from .turn import AllocationError
 from .udp import UdpTransport
 
 logger = logging.getLogger("trio_rtc.ice")
@@ -29,43 +30,29 @@ logger = logging.getLogger("trio_rtc.ice")
 _HIGHEST_PREFERENCE = 65535
 
 
-@attrs.frozen
-class TurnAllocation:
-    """An allocation on a TURN server.
+class RelayedDatagramSocket(DatagramSocket, Protocol):
+    """The socket of an allocation on a TURN server. Its local address is the relayed transport address.
 
-    Attributes:
-        datagram_socket: Sends and receives through the allocation. Its local address is the relayed transport address.
-        mapped_address: Our address as the server sees it.
+    The package has one implementer, :class:`trio_rtc.transports.turn.RelayedSocket`; tests have another.
     """
 
-    datagram_socket: DatagramSocket
-    mapped_address: Address
+    @property
+    def mapped_address(self) -> Address:
+        """Our address as the server sees it."""
+
+    async def confirm(self) -> bool:
+        """Return whether the server still has the allocation. Another task must be receiving."""
 
 
-class AllocationError(Exception):
-    """A TURN server has refused an allocation, with an error response.
+class RelayAllocator(Protocol):
+    """Allocates on TURN servers.
 
-    Attributes:
-        code: STUN error code.
-        reason: Reason phrase of the server.
-        local_address: Local address of the request.
+    The package has one implementer, :class:`trio_rtc.transports.turn.TurnClient`; tests have another.
     """
 
-    def __init__(self, code: int, reason: str, local_address: Address) -> None:
-        super().__init__(f"{code} {reason}")
-        self.code = code
-        self.reason = reason
-        self.local_address = local_address
-
-
-BindSocket = Callable[[], Awaitable[DatagramSocket]]
-"""Binds a UDP socket on one interface, with a port of ``Settings.port_range``; raises ``OSError``."""
-
-
-class TurnClient(Protocol):
-    """Allocates on TURN servers. A Protocol until there is a client (RFC 8656): now only tests have one."""
-
-    async def allocate(self, server: IceServer, address: Address, bind: BindSocket) -> TurnAllocation:
+    async def allocate(
+        self, server: IceServer, address: Address, interface: InterfaceAddress, bind: BindSocket
+    ) -> RelayedDatagramSocket:
         """Create an allocation.
 
         The socket's ``receive_batch`` refreshes the allocation. When it has expired, the client closes the socket, and
@@ -74,6 +61,7 @@ class TurnClient(Protocol):
         Args:
             server: A TURN server with its credentials.
             address: One of its numeric addresses.
+            interface: The interface from which to reach the server.
             bind: Binds the socket from which to reach the server.
 
         Raises:
@@ -116,11 +104,14 @@ def _free_preferences(taken: Collection[int]) -> Iterator[int]:
     return (number for number in range(_HIGHEST_PREFERENCE, -1, -1) if number not in taken)
 
 
+SocketT = TypeVar("SocketT", bound=DatagramSocket, covariant=True)
+
+
 @attrs.frozen
-class _OpenSocket:
+class _OpenSocket(Generic[SocketT]):
     """An open socket and its local preference."""
 
-    datagram_socket: DatagramSocket
+    datagram_socket: SocketT
     preference: int
 
 
@@ -137,7 +128,7 @@ class PortAllocator:
         ice: The ICE transport.
         network: Network of this host.
         settings: Interfaces and ports to use.
-        turn_client: Allocates on TURN servers; ``None``: TURN servers are reported as unsupported.
+        relay_allocator: Allocates on TURN servers.
     """
 
     def __init__(
@@ -145,14 +136,14 @@ class PortAllocator:
         ice: IceTransport,
         network: Network,
         settings: Settings,
-        turn_client: TurnClient | None = None,
+        relay_allocator: RelayAllocator,
     ) -> None:
         self._ice = ice
         self._network = network
         self._settings = settings
-        self._turn_client = turn_client
-        self._host_sockets: dict[InterfaceAddress, _OpenSocket] = {}
-        self._relayed_sockets: dict[_Relay, _OpenSocket] = {}
+        self._relay_allocator = relay_allocator
+        self._host_sockets: dict[InterfaceAddress, _OpenSocket[DatagramSocket]] = {}
+        self._relayed_sockets: dict[_Relay, _OpenSocket[RelayedDatagramSocket]] = {}
         self._opening = trio.Lock()
         self._running = 0
         self._closed = False
@@ -225,7 +216,7 @@ class PortAllocator:
             self._remove(self._relayed_sockets.pop(relay))
             await self._ice.flush()
 
-    def _remove(self, opened: _OpenSocket) -> None:
+    def _remove(self, opened: _OpenSocket[DatagramSocket]) -> None:
         datagram_socket = opened.datagram_socket
         self._ice.agent.remove_socket(datagram_socket.local_address, trio.current_time())
         datagram_socket.close()
@@ -254,7 +245,7 @@ class PortAllocator:
         kind = RTCIceCandidateType.RELAY if server.is_turn else RTCIceCandidateType.SRFLX
         if not self._ice.agent.gathers(kind):
             return
-        if server.scheme != "stun" and not (server.is_turn and self._turn_client is not None):
+        if server.scheme == "stuns":
             await self._report_failure(server, f"{server.scheme}: servers are not supported in this version")
             return
         try:
@@ -295,12 +286,13 @@ class PortAllocator:
     ) -> None:
         """Allocate on the first of a server's addresses that can be reached."""
         interface, server = relay
-        if relay in self._relayed_sockets:
+        if await self._has_allocation(relay):
             return
-        assert self._turn_client is not None
         for address in addresses:
             try:
-                allocation = await self._turn_client.allocate(server, address, partial(self._bind, interface))
+                relayed = await self._relay_allocator.allocate(
+                    server, address, interface, partial(self._bind, interface)
+                )
             except OSError as error:
                 logger.debug("cannot reach %s from %s: %s", server.url, interface.host, error)
                 failures.append(error)
@@ -312,12 +304,25 @@ class PortAllocator:
                 await self._ice.flush()
                 return
             else:
-                self._add_relayed_socket(relay, allocation, nursery)
+                self._add_relayed_socket(relay, relayed, nursery)
                 await self._ice.flush()
                 return
 
-    def _add_relayed_socket(self, relay: _Relay, allocation: TurnAllocation, nursery: trio.Nursery) -> None:
-        datagram_socket = allocation.datagram_socket
+    async def _has_allocation(self, relay: _Relay) -> bool:
+        """Return whether there is an allocation; one that the server does not confirm is removed.
+
+        It may have been lost without a sign: a server that was restarted drops packets silently.
+        """
+        opened = self._relayed_sockets.get(relay)
+        if opened is None or await opened.datagram_socket.confirm():
+            return opened is not None
+        if self._relayed_sockets.get(relay) is opened:
+            self._remove(self._relayed_sockets.pop(relay))
+        return False
+
+    def _add_relayed_socket(
+        self, relay: _Relay, datagram_socket: RelayedDatagramSocket, nursery: trio.Nursery
+    ) -> None:
         preference = next(_free_preferences(self._taken_preferences()), None)
         if self._closed or preference is None or relay in self._relayed_sockets:
             datagram_socket.close()
@@ -327,7 +332,7 @@ class PortAllocator:
         self._ice.agent.add_relayed_socket(
             datagram_socket.local_address,
             server=relay[1],
-            mapped_address=allocation.mapped_address,
+            mapped_address=datagram_socket.mapped_address,
             local_preference=preference,
             now=trio.current_time(),
         )

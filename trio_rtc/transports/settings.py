@@ -13,6 +13,7 @@ from trio_rtc.protocols.dtls import DtlsOptions
 from trio_rtc.protocols.ice import IceOptions
 from trio_rtc.protocols.rtp import RtpOptions
 from trio_rtc.protocols.sctp import SctpOptions
+from trio_rtc.protocols.turn import TurnOptions
 
 from .network import InterfaceAddress, Network
 
@@ -54,6 +55,7 @@ class Settings:
             (``max-message-size``). It overrides the one in ``sctp``.
         session: Options of offers and answers, such as the DTLS role in answers.
         ice: Options of ICE.
+        turn: Options of allocations on TURN servers.
         dtls: Options of DTLS.
         sctp: Options of SCTP.
         data_channels: Options of the data channel core.
@@ -80,6 +82,7 @@ class Settings:
         factory=SessionOptions, validator=attrs.validators.instance_of(SessionOptions)
     )
     ice: IceOptions = attrs.field(factory=IceOptions)
+    turn: TurnOptions = attrs.field(factory=TurnOptions)
     dtls: DtlsOptions = attrs.field(factory=DtlsOptions)
     sctp: SctpOptions = attrs.field(factory=SctpOptions)
     data_channels: DataChannelOptions = attrs.field(factory=DataChannelOptions)

@@ -57,10 +57,11 @@ from .dtls import DtlsTransport
 from .ice import IceTransport, ReceivedRtp
 from .mdns import MdnsTransport
 from .network import Network
-from .port_allocator import PortAllocator, TurnClient, usable_addresses
+from .port_allocator import PortAllocator, RelayAllocator, usable_addresses
 from .rtp import RtpTransport
 from .sctp import SctpTransport
 from .settings import Settings
+from .turn import TurnClient
 from .udp import SystemNetwork
 
 logger = logging.getLogger("trio_rtc.transports")
@@ -93,7 +94,7 @@ class TransportStack:
         certificate: Local certificate.
         delegate: Handles the events.
         ice_parameters: ICE credentials of the first generation, ``None`` for new ones.
-        turn_client: Allocates on TURN servers; ``None``: they are reported as unsupported.
+        relay_allocator: Allocates on TURN servers; ``None``: by :class:`.turn.TurnClient`.
 
     Attributes:
         agent: ICE agent.
@@ -115,7 +116,7 @@ class TransportStack:
         certificate: Certificate,
         delegate: StackDelegate,
         ice_parameters: IceParameters | None = None,
-        turn_client: TurnClient | None = None,
+        relay_allocator: RelayAllocator | None = None,
     ) -> None:
         self._settings = settings
         self._rng = rng
@@ -139,7 +140,9 @@ class TransportStack:
             local_parameters=ice_parameters,
         )
         self.ice = IceTransport(self.agent, Inbox[list[Datagram]](), self._dtls_inbox, self._handle_ice_event)
-        self._allocator = PortAllocator(self.ice, self._network, settings, turn_client)
+        self._allocator = PortAllocator(
+            self.ice, self._network, settings, relay_allocator or TurnClient(settings.turn, rng=rng)
+        )
         self.control = ChannelControl(settings.data_channels)
         self.dtls: DtlsTransport | None = None
         self.sctp: SctpTransport | None = None

@@ -32,9 +32,9 @@ STALE_NONCE = 438
 
 _NONCE_COOKIE = b"obMatJos2"  # RFC 8489 section 9.2
 _FEATURES_END = len(_NONCE_COOKIE) + 4
-# RFC 8489 section 18.1: bit 0 is the leftmost of 24.
-_HAS_PASSWORD_ALGORITHMS = 1 << 23
-_HAS_USERNAME_ANONYMITY = 1 << 22
+# RFC 8489 section 18.1 numbers the 24 bits from the left, its example in appendix B.1 from the right. Servers do either.
+_HAS_PASSWORD_ALGORITHMS = 1 << 23 | 1 << 0
+_HAS_USERNAME_ANONYMITY = 1 << 22 | 1 << 1
 MAX_REALM_SIZE = 763
 """RFC 8489 sections 14.9 and 14.10: fewer than 128 characters, in UTF-8; the same for the nonce."""
 
@@ -127,7 +127,7 @@ class LongTermCredentials:
         ]
         hash_name = IntegrityAlgorithm.SHA1
         if challenge.offered is not None:
-            # RFC 8489 section 9.2.5: the server compares the list with its own, so that nobody can shorten it.
+            # RFC 8489 section 9.2.5: the server compares the list with its own, so that it cannot be shortened on the way.
             added.append(StunAttribute(AttributeType.PASSWORD_ALGORITHMS, challenge.offered))
             chosen = encode_password_algorithm(challenge.algorithm)
             added.append(StunAttribute(AttributeType.PASSWORD_ALGORITHM, chosen))

@@ -1,6 +1,6 @@
 """TURN (RFC 8656): the client of one allocation, and the framing of its packets."""
 
-from .allocation import Allocation
+from .allocation import ALLOCATION_MISMATCH, Allocation
 from .attributes import AddressFamily, TurnAttribute, TurnMethod
 from .channel_data import StreamFramer, encode_channel_data, parse_channel_data
 from .events import (
@@ -8,18 +8,21 @@ from .events import (
     AllocationEnded,
     AllocationFailed,
     AllocationRedirected,
+    AllocationRefreshed,
     PeerRefused,
     TurnEvent,
 )
 from .options import TurnOptions
 
 __all__ = [
+    "ALLOCATION_MISMATCH",
     "AddressFamily",
     "Allocation",
     "AllocationCreated",
     "AllocationEnded",
     "AllocationFailed",
     "AllocationRedirected",
+    "AllocationRefreshed",
     "PeerRefused",
     "StreamFramer",
     "TurnAttribute",

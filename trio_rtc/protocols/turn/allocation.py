@@ -61,6 +61,7 @@ from .events import (
     AllocationEnded,
     AllocationFailed,
     AllocationRedirected,
+    AllocationRefreshed,
     PeerRefused,
     TurnEvent,
 )
@@ -76,7 +77,7 @@ from .requests import AllocateRequest, ChannelRequest, PermissionRequest, Refres
 _logger = logging.getLogger("trio_rtc.turn")
 
 TRY_ALTERNATE = 300
-_ALLOCATION_MISMATCH = 437
+ALLOCATION_MISMATCH = 437
 _DEFAULT_LIFETIME = 600
 _LEAST_REFRESH_INTERVAL = 5.0
 _RETRY_INTERVAL = 1.0
@@ -156,6 +157,7 @@ class Allocation:
         self._received: list[tuple[Address, list[bytes]]] = []
         self._events: list[TurnEvent] = []
         self._dropped: Counter[str] = Counter()
+        self._stun_received = 0
 
     @property
     def closed(self) -> bool:
@@ -172,6 +174,16 @@ class Allocation:
         """Numbers of dropped packets, sent and received, by reason."""
         return MappingProxyType(self._dropped + Counter(self._client.dropped))
 
+    @property
+    def release_timeout(self) -> float:
+        """Maximum time in seconds that ``release`` takes."""
+        return self._options.release_timeout
+
+    @property
+    def only_channel_data(self) -> bool:
+        """Whether each packet of the last ``receive`` was ChannelData."""
+        return not self._stun_received
+
     # -- the allocation --------------------------------------------------------------------------------------
 
     def allocate(self, now: float) -> None:
@@ -180,6 +192,14 @@ class Allocation:
             raise RuntimeError("allocate() was called before")
         self._state = _Allocating()
         self._start(AllocateRequest(self._family), now)
+
+    def refresh(self, now: float) -> None:
+        """Refresh the allocation before its time, to learn whether the server still has it."""
+        state = self._state
+        if isinstance(state, _Active) and state.refresh_at != math.inf:
+            state.refresh_at = math.inf
+            self._start(RefreshRequest(self._family), now)
+            self._update_next_refresh()
 
     def release(self, now: float) -> None:
         """Release the allocation; it has ended when the server has confirmed it, or after ``release_timeout``."""
@@ -250,11 +270,13 @@ class Allocation:
 
     def receive(self, batch: Sequence[bytes], now: float) -> None:
         """Process packets of the server."""
+        self._stun_received = 0
         for packet in batch:
             try:
                 if is_channel_data(packet):
                     self._receive_channel_data(packet)
                 else:
+                    self._stun_received += 1
                     self._receive_stun(Message.parse(packet), now)
             except ProtocolError:
                 self._dropped["malformed"] += 1
@@ -430,6 +452,7 @@ class Allocation:
                 self._end(None)
             case RefreshRequest():
                 self._schedule_refresh(lifetime(response), now)
+                self._events.append(AllocationRefreshed())
             case PermissionRequest():
                 for host in request.hosts:
                     for peer, packet in self._permissions.install(host, now):
@@ -469,7 +492,7 @@ class Allocation:
                     self._events.append(PeerRefused(host, code, reason))
             case ChannelRequest():
                 self._channels.fail(request.number, now)
-        if code == _ALLOCATION_MISMATCH and self.active:
+        if code == ALLOCATION_MISMATCH and self.active:
             # The server does not know the allocation any more, for example because it was restarted.
             self._end(f"{code} {reason}")
         self._update_next_refresh()

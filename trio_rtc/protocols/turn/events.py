@@ -47,6 +47,11 @@ class AllocationRedirected:
 
 
 @attrs.frozen
+class AllocationRefreshed:
+    """The server has confirmed that the allocation exists, in response to a Refresh."""
+
+
+@attrs.frozen
 class AllocationEnded:
     """An allocation that existed has ended: it was released, has expired, or the server does not know it.
 
@@ -72,4 +77,11 @@ class PeerRefused:
     reason: str
 
 
-TurnEvent = AllocationCreated | AllocationFailed | AllocationRedirected | AllocationEnded | PeerRefused
+TurnEvent = (
+    AllocationCreated
+    | AllocationFailed
+    | AllocationRedirected
+    | AllocationRefreshed
+    | AllocationEnded
+    | PeerRefused
+)

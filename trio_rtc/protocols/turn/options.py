@@ -13,7 +13,7 @@ class TurnOptions:
     Attributes:
         rto: Initial RTO of requests over UDP and DTLS (RFC 8489 section 6.2.1: 500 ms).
         timeout: Time after which a request without a response has failed. A server that does not respond to the first
-            one is reported as unreachable. RFC 8489 has 39.5 s, for which nobody waits.
+            one is reported as unreachable. RFC 8489's 39.5 s are longer than applications wait.
         refresh_margin: Time before the end of an allocation or a channel at which it is refreshed, at most half of
             its lifetime (RFC 8656 section 7: one minute).
         permission_refresh: Interval at which the permission for an address is refreshed while packets are sent to it;
