@@ -152,6 +152,8 @@ def _sealed_seeds(subject: Subject) -> list[bytes]:
             bytes([2, 1, 1]) + mapped,
             bytes([3, 1, 0]) + error,
         ]
+    if name.startswith("turn"):
+        return captures.exchanged_packets(name)
     if name.startswith("dtls"):
         return [b"\x03data", b"\x01\x01\x00", b"\x01\x02\x28", b"\x02" + bytes(12), b"\x00\x01"]
     return [encode_open(ChannelParameters("label")), encode_ack()]
@@ -184,6 +186,8 @@ _PACKAGES: Final = {
     "data channels": "datachannel",
     "rtp both ways": "rtp",
     "stun client": "stun",
+    "turn over udp": "turn",
+    "turn over tcp": "turn",
     "mdns resolver": "mdns",
     "mdns responder": "mdns",
 }

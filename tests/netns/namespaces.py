@@ -14,7 +14,7 @@ import trio
 
 from tests.netns.private_network import CLONE_NEWNET, call_libc
 from trio_rtc.protocols._contract import Address
-from trio_rtc.transports.network import InterfaceAddress
+from trio_rtc.transports.network import InterfaceAddress, StreamSocket
 from trio_rtc.transports.udp import SystemDatagramSocket
 
 NatKind = Literal["port-restricted", "symmetric", "full-cone"]
@@ -118,6 +118,10 @@ class NamespaceNetwork:
         await trio.lowlevel.checkpoint()
         sock = self._namespace.udp_socket(interface.host, port)
         return SystemDatagramSocket(sock, Address(interface.host, sock.getsockname()[1]))
+
+    async def connect_tcp(self, interface: InterfaceAddress, remote: Address) -> StreamSocket:
+        """Raise OSError: these tests have no TCP."""
+        raise OSError("no TCP")
 
     async def open_multicast(self, interface: InterfaceAddress, group: Address) -> SystemDatagramSocket:
         """Raise OSError: these tests have no names."""

@@ -11,7 +11,7 @@ import trio
 
 from trio_rtc.protocols._contract import Address
 from trio_rtc.transports.base import Inbox
-from trio_rtc.transports.network import DatagramSocket, InterfaceAddress, Network
+from trio_rtc.transports.network import DatagramSocket, InterfaceAddress, Network, StreamSocket
 from trio_rtc.transports.udp import SystemNetwork
 
 LOOPBACK = [
@@ -219,6 +219,9 @@ class PassThroughNetwork:
     async def bind_udp(self, interface: InterfaceAddress, port: int = 0) -> DatagramSocket:
         return await self.inner.bind_udp(interface, port)
 
+    async def connect_tcp(self, interface: InterfaceAddress, remote: Address) -> StreamSocket:
+        return await self.inner.connect_tcp(interface, remote)
+
     async def open_multicast(self, interface: InterfaceAddress, group: Address) -> DatagramSocket:
         return await self.inner.open_multicast(interface, group)
 
@@ -374,6 +377,9 @@ class ScriptedNetwork:
             raise OSError("the port is taken")
         self.sockets.append(ScriptedSocket(address))
         return self.sockets[-1]
+
+    async def connect_tcp(self, interface: InterfaceAddress, remote: Address) -> StreamSocket:
+        raise OSError("no TCP")
 
     async def open_multicast(self, interface: InterfaceAddress, group: Address) -> ScriptedSocket:
         await trio.lowlevel.checkpoint()

@@ -84,7 +84,7 @@ class Gathering:
             self.ice,
             network,
             Settings(**settings),  # type: ignore[arg-type]
-            TurnClient(TurnOptions(), rng=random.Random(2)),
+            TurnClient(TurnOptions(), network=network, rng=random.Random(2)),
         )
 
     async def start(self, nursery: trio.Nursery, *urls: str) -> None:

@@ -24,7 +24,7 @@ def test_defaults_of_the_settings() -> None:
     }
     assert simple == {
         **dict.fromkeys(("network", "port_range", "interface_filter", "remote_candidate_filter"), None),
-        **dict.fromkeys(("decode", "video_decoder", "rng", "wall_clock"), None),
+        **dict.fromkeys(("decode", "video_decoder", "rng", "wall_clock", "turn_tls_context"), None),
         "close_timeout": 1.0,
         "send_high_water_mark": 1_048_576,
         "max_message_size": 262_144,

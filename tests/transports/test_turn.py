@@ -40,7 +40,7 @@ class Scene:
 
     async def allocate(self, server: IceServer = URL, options: TurnOptions | None = None) -> RelayedSocket:
         (interface,) = self.client.interface_addresses()
-        client = TurnClient(options or TurnOptions(), rng=random.Random(1))
+        client = TurnClient(options or TurnOptions(), network=self.client, rng=random.Random(1))
         return await client.allocate(server, SERVER, interface, partial(self.client.bind_udp, interface))
 
 
@@ -169,6 +169,18 @@ async def test_missing_credentials_are_an_error_of_the_server(username: str | No
             await there.allocate(IceServer.parse("turn:turn.example", username))
 
 
+async def test_credentials_with_control_characters_are_an_os_error() -> None:
+    async with scene() as there:
+        with pytest.raises(OSError, match="control characters"):
+            await there.allocate(IceServer.parse("turn:turn.example", "alice", "a\x00"))
+
+
+async def test_dtls_to_the_server_is_not_supported() -> None:
+    async with scene() as there:
+        with pytest.raises(OSError, match="DTLS"):
+            await there.allocate(IceServer.parse("turns:turn.example?transport=udp", "alice", "secret"))
+
+
 async def test_a_server_that_does_not_respond_is_an_os_error() -> None:
     async with scene() as there:
         there.network.partition("turn.example")
@@ -180,7 +192,7 @@ async def test_a_mismatch_is_tried_again_from_another_port() -> None:
     """The server still has an allocation of the port, of an earlier process on this host."""
     async with scene() as there:
         (interface,) = there.client.interface_addresses()
-        client = TurnClient(TurnOptions(), rng=random.Random(1))
+        client = TurnClient(TurnOptions(), network=there.client, rng=random.Random(1))
         ports = iter([40000, 40000, 40001])
 
         async def bind() -> SimulatedSocket:

@@ -6,6 +6,7 @@ import os
 import socket
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NoReturn
 
 import trio
 
@@ -203,6 +204,17 @@ class SimulatedHost:
             raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
         opened = self._sockets[address] = SimulatedSocket(self, address, self._receive_buffer)
         return opened
+
+    async def connect_tcp(self, interface: InterfaceAddress, remote: Address) -> NoReturn:
+        """Fail: only datagrams travel on the simulated network.
+
+        Raises:
+            OSError: Always, as on a network that blocks TCP.
+        """
+        check_fields(remote, Address)
+        await trio.lowlevel.checkpoint()
+        self._require_interface(interface)
+        raise OSError(errno.ENETUNREACH, os.strerror(errno.ENETUNREACH))
 
     async def open_multicast(self, interface: InterfaceAddress, group: Address) -> SimulatedSocket:
         """Open a socket that receives datagrams to a multicast group and to its own address and port.

@@ -84,6 +84,47 @@ class DatagramSocket(Protocol):
         """Close the socket. A waiting ``receive_batch`` raises ``trio.ClosedResourceError``."""
 
 
+class StreamSocket(Protocol):
+    """A TCP connection, or TLS on one."""
+
+    @property
+    def local_address(self) -> Address:
+        """Local address of the connection."""
+
+    @property
+    def room(self) -> int:
+        """Number of bytes that ``send_nowait`` accepts without dropping a message."""
+
+    @property
+    def unsendable(self) -> int:
+        """Number of messages that were dropped: the queue was full, or the connection has ended."""
+
+    async def receive_some(self) -> bytes:
+        """Wait for the next bytes; none at the end of the stream.
+
+        Raises:
+            trio.ClosedResourceError: The connection was closed here.
+            OSError: It was reset.
+        """
+
+    def send_nowait(self, batch: Sequence[bytes]) -> bool:
+        """Send messages without waiting. A message that the queue has no room for is dropped whole.
+
+        Returns:
+            Whether all are sent. If not, the rest is queued, and ``drain`` waits until it is sent.
+        """
+
+    async def drain(self) -> None:
+        """Wait until the queue is empty.
+
+        Raises:
+            trio.ClosedResourceError: The connection was closed.
+        """
+
+    def close(self) -> None:
+        """Close the connection. A waiting ``receive_some`` raises ``trio.ClosedResourceError``."""
+
+
 BindSocket = Callable[[], Awaitable[DatagramSocket]]
 """Binds a UDP socket on one interface, with a port of ``Settings.port_range``; raises ``OSError``."""
 
@@ -99,6 +140,13 @@ class Network(Protocol):
 
         Raises:
             OSError: The address or port is not available.
+        """
+
+    async def connect_tcp(self, interface: InterfaceAddress, remote: Address) -> StreamSocket:
+        """Open a TCP connection from one address.
+
+        Raises:
+            OSError: The address is not available, or the connection was refused. Time-outs are the caller's.
         """
 
     async def open_multicast(self, interface: InterfaceAddress, group: Address) -> DatagramSocket:

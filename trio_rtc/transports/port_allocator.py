@@ -104,14 +104,14 @@ def _free_preferences(taken: Collection[int]) -> Iterator[int]:
     return (number for number in range(_HIGHEST_PREFERENCE, -1, -1) if number not in taken)
 
 
-SocketT = TypeVar("SocketT", bound=DatagramSocket, covariant=True)
+SocketT_co = TypeVar("SocketT_co", bound=DatagramSocket, covariant=True)
 
 
 @attrs.frozen
-class _OpenSocket(Generic[SocketT]):
+class _OpenSocket(Generic[SocketT_co]):
     """An open socket and its local preference."""
 
-    datagram_socket: SocketT
+    datagram_socket: SocketT_co
     preference: int
 
 

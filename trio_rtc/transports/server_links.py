@@ -1,11 +1,21 @@
-"""Connections to a TURN server, over which packets travel whole (RFC 8656 section 3.1): UDP, and what follows it."""
+"""Connections to a TURN server (RFC 8656 section 3.1): UDP, TCP and TLS.
 
+Over TCP and TLS, messages are framed by their own length fields (section 12.5, RFC 8489 section 6.2.2).
+"""
+
+import logging
 from collections.abc import Sequence
 from typing import Protocol
 
-from trio_rtc.protocols._contract import Address
+import trio
 
-from .network import DatagramSocket
+from trio_rtc.errors import ProtocolError
+from trio_rtc.protocols._contract import Address
+from trio_rtc.protocols.turn import StreamFramer
+
+from .network import DatagramSocket, StreamSocket
+
+logger = logging.getLogger("trio_rtc.turn")
 
 
 class ServerLink(Protocol):
@@ -104,3 +114,52 @@ class UdpLink:
 
     def close(self) -> None:
         self._socket.close()
+
+
+class StreamLink:
+    """TCP or TLS to a server.
+
+    Args:
+        stream: A connection of its own.
+    """
+
+    reliable = True
+    arrival_times: Sequence[float] = ()
+
+    def __init__(self, stream: StreamSocket) -> None:
+        self._stream = stream
+        self._framer = StreamFramer()
+
+    @property
+    def local_address(self) -> Address:
+        return self._stream.local_address
+
+    @property
+    def unsendable(self) -> int:
+        return self._stream.unsendable
+
+    def enable_arrival_times(self) -> None:
+        """Do nothing: when a part of a stream has arrived is not known."""
+
+    async def receive(self) -> list[bytes]:
+        while True:
+            try:
+                data = await self._stream.receive_some()
+                messages = self._framer.receive(data)
+            except (OSError, ProtocolError) as error:
+                logger.debug("the connection from %s to the server has failed: %s", self.local_address, error)
+                data, messages = b"", []
+            if not data:
+                self._stream.close()
+                raise trio.ClosedResourceError("the server has closed the connection")
+            if messages:
+                return messages
+
+    def send_nowait(self, batch: Sequence[bytes]) -> bool:
+        return self._stream.send_nowait(batch)
+
+    async def drain(self) -> None:
+        await self._stream.drain()
+
+    def close(self) -> None:
+        self._stream.close()

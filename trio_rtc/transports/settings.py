@@ -1,6 +1,7 @@
 """Settings of a peer connection that are not in W3C's RTCConfiguration."""
 
 import random
+import ssl
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +57,8 @@ class Settings:
         session: Options of offers and answers, such as the DTLS role in answers.
         ice: Options of ICE.
         turn: Options of allocations on TURN servers.
+        turn_tls_context: Certificate authorities and other options of TLS to TURN servers (``turns:``); ``None``:
+            those of the system, and the certificate must have the host name of the URL.
         dtls: Options of DTLS.
         sctp: Options of SCTP.
         data_channels: Options of the data channel core.
@@ -83,6 +86,7 @@ class Settings:
     )
     ice: IceOptions = attrs.field(factory=IceOptions)
     turn: TurnOptions = attrs.field(factory=TurnOptions)
+    turn_tls_context: ssl.SSLContext | None = None
     dtls: DtlsOptions = attrs.field(factory=DtlsOptions)
     sctp: SctpOptions = attrs.field(factory=SctpOptions)
     data_channels: DataChannelOptions = attrs.field(factory=DataChannelOptions)

@@ -141,7 +141,13 @@ class TransportStack:
         )
         self.ice = IceTransport(self.agent, Inbox[list[Datagram]](), self._dtls_inbox, self._handle_ice_event)
         self._allocator = PortAllocator(
-            self.ice, self._network, settings, relay_allocator or TurnClient(settings.turn, rng=rng)
+            self.ice,
+            self._network,
+            settings,
+            relay_allocator
+            or TurnClient(
+                settings.turn, network=self._network, rng=rng, tls_context=settings.turn_tls_context
+            ),
         )
         self.control = ChannelControl(settings.data_channels)
         self.dtls: DtlsTransport | None = None

@@ -5,10 +5,12 @@ A :class:`RelayedSocket` has the shape of a UDP socket, so that an ICE transport
 releases the allocation when it ends, also when it is cancelled.
 """
 
+import contextlib
 import logging
 import math
 import random
-from collections.abc import Sequence
+import ssl
+from collections.abc import Iterator, Sequence
 
 import trio
 
@@ -29,8 +31,9 @@ from trio_rtc.protocols.turn import (
     TurnOptions,
 )
 
-from .network import BindSocket, InterfaceAddress
-from .server_links import ServerLink, UdpLink
+from .network import BindSocket, InterfaceAddress, Network
+from .server_links import ServerLink, StreamLink, UdpLink
+from .tls import TlsStream
 
 logger = logging.getLogger("trio_rtc.turn")
 
@@ -237,12 +240,23 @@ class TurnClient:
 
     Args:
         options: Times and limits of allocations.
+        network: Network of this host.
         rng: Source of transaction IDs.
+        tls_context: Trusted certificates for ``turns:``; ``None``: those of the system.
     """
 
-    def __init__(self, options: TurnOptions, *, rng: random.Random) -> None:
+    def __init__(
+        self,
+        options: TurnOptions,
+        *,
+        network: Network,
+        rng: random.Random,
+        tls_context: ssl.SSLContext | None = None,
+    ) -> None:
         self._options = options
+        self._network = network
         self._rng = rng
+        self._tls_context = tls_context
 
     async def allocate(
         self, server: IceServer, address: Address, interface: InterfaceAddress, bind: BindSocket
@@ -279,10 +293,13 @@ class TurnClient:
     async def _attempt(
         self, server: IceServer, address: Address, interface: InterfaceAddress, bind: BindSocket
     ) -> tuple[RelayedSocket, AllocationCreated | AllocationFailed | AllocationRedirected]:
-        link = UdpLink(await bind(), address)
         credentials = None
         if server.username is not None and server.credential is not None:
-            credentials = LongTermCredentials(server.username, server.credential)
+            try:
+                credentials = LongTermCredentials(server.username, server.credential)
+            except ValueError as error:
+                raise OSError(str(error)) from error
+        link = await self._connect(server, address, interface, bind)
         allocation = Allocation(
             self._options,
             rng=self._rng,
@@ -293,6 +310,34 @@ class TurnClient:
         )
         relayed = RelayedSocket(link, allocation)
         return relayed, await relayed.allocate()
+
+    async def _connect(
+        self, server: IceServer, address: Address, interface: InterfaceAddress, bind: BindSocket
+    ) -> ServerLink:
+        if server.transport == "udp":
+            if server.scheme == "turns":
+                raise OSError("DTLS to a TURN server is not supported in this version")
+            return UdpLink(await bind(), address)
+        with _timeout(self._options.timeout, "no TCP connection"):
+            connection = await self._network.connect_tcp(interface, address)
+        if server.scheme == "turn":
+            return StreamLink(connection)
+        tls = TlsStream(connection, self._tls_context or ssl.create_default_context(), server.host)
+        try:
+            with _timeout(self._options.timeout, "no response in the TLS handshake"):
+                await tls.handshake()
+        except BaseException:
+            tls.close()
+            raise
+        return StreamLink(tls)
+
+
+@contextlib.contextmanager
+def _timeout(seconds: float, message: str) -> Iterator[None]:
+    with trio.move_on_after(seconds) as scope:
+        yield
+    if scope.cancelled_caught:
+        raise TimeoutError(f"{message} within {seconds:g} s")
 
 
 def refuse_server_address(address: Address, *, like: Address) -> str | None:

@@ -32,6 +32,7 @@ from trio_rtc.protocols._contract import Address
 
 from .arrival_times import SO_TIMESTAMPNS, ArrivalTimes, enable_arrival_times, parse_timestamp
 from .network import DatagramSocket, InterfaceAddress
+from .tcp import SystemStreamSocket, connect_tcp
 
 logger = logging.getLogger("trio_rtc.udp")
 
@@ -321,6 +322,11 @@ class SystemNetwork:
         return SystemDatagramSocket(
             sock, Address(interface.host, sock.getsockname()[1]), scope_id=interface.scope_id
         )
+
+    async def connect_tcp(self, interface: InterfaceAddress, remote: Address) -> SystemStreamSocket:
+        """Open a TCP connection from one address."""
+        check_fields(remote, Address)
+        return await connect_tcp(interface, remote)
 
     async def open_multicast(self, interface: InterfaceAddress, group: Address) -> SystemDatagramSocket:
         """Open a socket that is member of a multicast group."""

@@ -32,7 +32,7 @@ STALE_NONCE = 438
 
 _NONCE_COOKIE = b"obMatJos2"  # RFC 8489 section 9.2
 _FEATURES_END = len(_NONCE_COOKIE) + 4
-# RFC 8489 section 18.1 numbers the 24 bits from the left, its example in appendix B.1 from the right. Servers do either.
+# RFC 8489 section 18.1 numbers the 24 bits from the left, its example in appendix B.1 from the right: both occur.
 _HAS_PASSWORD_ALGORITHMS = 1 << 23 | 1 << 0
 _HAS_USERNAME_ANONYMITY = 1 << 22 | 1 << 1
 MAX_REALM_SIZE = 763
@@ -127,7 +127,7 @@ class LongTermCredentials:
         ]
         hash_name = IntegrityAlgorithm.SHA1
         if challenge.offered is not None:
-            # RFC 8489 section 9.2.5: the server compares the list with its own, so that it cannot be shortened on the way.
+            # RFC 8489 section 9.2.5: the server compares the list with its own, so that shortening it has no effect.
             added.append(StunAttribute(AttributeType.PASSWORD_ALGORITHMS, challenge.offered))
             chosen = encode_password_algorithm(challenge.algorithm)
             added.append(StunAttribute(AttributeType.PASSWORD_ALGORITHM, chosen))
