@@ -10,8 +10,17 @@ from trio_rtc.protocols._contract import Address, Datagram
 from trio_rtc.protocols.ice import Agent, Candidate, IceOptions, IceRole
 from trio_rtc.protocols.ice.candidate import MAX_CANDIDATE_LENGTH
 from trio_rtc.protocols.mdns import Resolver, ResolverOptions, Responder, ResponderOptions
-from trio_rtc.protocols.stun import Client, StunAttribute, TransactionOptions, binding_request
+from trio_rtc.protocols.stun import (
+    Client,
+    Message,
+    MessageClass,
+    StunAttribute,
+    TransactionOptions,
+    binding_request,
+)
 from trio_rtc.protocols.stun.message import MAX_ATTRIBUTES, MAX_MESSAGE_SIZE
+from trio_rtc.protocols.turn import Allocation, TurnAttribute, TurnMethod, TurnOptions
+from trio_rtc.protocols.turn.attributes import peer_address_attribute
 
 from .sizes import doubling
 
@@ -186,6 +195,27 @@ def _candidate_of_extensions(size: int) -> Callable[[], object]:
     return lambda: Candidate.parse(line)
 
 
+def _forged_indication(size: int) -> Callable[[], object]:
+    """A Data indication with the address of the server as its source, for an allocation that waits for it."""
+    allocation = Allocation(TurnOptions(), rng=random.Random(1))
+    allocation.allocate(0.0)
+    attributes = (
+        peer_address_attribute(_PEER, bytes(12)),
+        StunAttribute(TurnAttribute.DATA, bytes(size - 36)),
+    )
+    indication = Message(TurnMethod.DATA, MessageClass.INDICATION, bytes(12), attributes)
+    packet = indication.encode(fingerprint=False)
+
+    def receive() -> None:
+        allocation.receive([packet], 0.0)
+        allocation.received_data()
+        allocation.datagrams_to_send(0.0)
+        allocation.events()
+        allocation.next_timer()
+
+    return receive
+
+
 def _stranger(
     name: str, sizes: tuple[int, ...], prepare: Callable[[int], Callable[[], object]], unit: str
 ) -> Case:
@@ -198,6 +228,7 @@ CASES = (
     _stranger("STUN check, wrong password", doubling(MAX_ATTRIBUTES - 2), _unauthenticated, "attributes"),
     _stranger("STUN check, wrong password, long", doubling(MAX_MESSAGE_SIZE), _long_unauthenticated, "bytes"),
     _stranger("STUN response to nothing", doubling(MAX_MESSAGE_SIZE), _unexpected_response, "bytes"),
+    _stranger("TURN Data indication, forged", doubling(MAX_MESSAGE_SIZE), _forged_indication, "bytes"),
     _stranger("ICE check that is replayed", doubling(256), _replayed, "addresses"),
     Case(
         "ICE check with unknown attributes",
