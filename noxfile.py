@@ -27,7 +27,7 @@ TYPED_TESTS = [
     *(f"tests/{name}" for name in ("cli", "docs", "examples", "benchmarks", "scenarios", "interop", "netns")),
     *(f"tests/{name}" for name in ("fuzzing", "identity", "lint", "mutation", "strategies", "typing")),
     *(f"tests/protocols/{core}" for core in ("bandwidth_estimation", "datachannel", "dtls", "ice", "mdns")),
-    *(f"tests/protocols/{core}" for core in ("rtcp", "sctp", "sdp", "stun")),
+    *(f"tests/protocols/{core}" for core in ("rtcp", "sctp", "sdp", "stun", "turn")),
 ]
 
 # The measures of tests/lint/structure.py that lint checks, by a word of their names.
