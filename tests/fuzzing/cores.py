@@ -153,7 +153,7 @@ def _sealed_seeds(subject: Subject) -> list[bytes]:
             bytes([3, 1, 0]) + error,
         ]
     if name.startswith("turn"):
-        return captures.exchanged_packets(name)
+        return list(captures.exchanged_packets(name))
     if name.startswith("dtls"):
         return [b"\x03data", b"\x01\x01\x00", b"\x01\x02\x28", b"\x02" + bytes(12), b"\x00\x01"]
     return [encode_open(ChannelParameters("label")), encode_ack()]

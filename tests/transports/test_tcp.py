@@ -44,7 +44,7 @@ async def test_messages_are_sent_and_bytes_received(host: str) -> None:
 async def test_a_full_queue_drops_whole_messages() -> None:
     async with connected() as (ours, theirs):
         message = bytes(range(256)) * 200
-        sent = 0
+        sent, accepted = 0, True
         while ours.unsendable == 0:
             accepted = ours.send_nowait([message])
             sent += 1

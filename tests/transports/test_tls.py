@@ -2,6 +2,7 @@
 
 import datetime
 import ssl
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,9 @@ class MemoryStream:
     unsendable = 0
 
     def __init__(
-        self, stream: trio.StapledStream[trio.abc.SendStream, trio.abc.ReceiveStream], room: int
+        self,
+        stream: trio.StapledStream[trio.testing.MemorySendStream, trio.testing.MemoryReceiveStream],
+        room: int,
     ) -> None:
         self._stream = stream
         self.limit = room
@@ -38,7 +41,7 @@ class MemoryStream:
     async def receive_some(self) -> bytes:
         return bytes(await self._stream.receive_some(1 << 16))
 
-    def send_nowait(self, batch: list[bytes]) -> bool:
+    def send_nowait(self, batch: Sequence[bytes]) -> bool:
         self._queue += b"".join(batch)
         return False
 
@@ -77,7 +80,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def connect(
     certificate: Path, *, name: str = NAME, trusted: bool = True
-) -> tuple[TlsStream, MemoryStream, trio.SSLStream]:
+) -> tuple[TlsStream, MemoryStream, trio.SSLStream[trio.abc.Stream]]:
     ours, theirs = trio.testing.memory_stream_pair()
     server_context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     server_context.load_cert_chain(certificate)

@@ -64,7 +64,7 @@ async def end(relayed: RelayedSocket) -> None:
 async def test_packets_pass_both_ways_and_the_allocation_is_released() -> None:
     async with scene() as there:
         relayed = await there.allocate()
-        assert there.server.allocations == (relayed.local_address,)
+        assert list(there.server.allocations) == [relayed.local_address]
         assert relayed.mapped_address == relayed.link_address
         async with trio.open_nursery() as nursery:
             results: list[object] = []
