@@ -53,6 +53,7 @@ def test_numbers_of_the_specifications() -> None:
         "PRIORITY": 0x0024,
         "USE_CANDIDATE": 0x0025,
         "PASSWORD_ALGORITHMS": 0x8002,
+        "ALTERNATE_DOMAIN": 0x8003,
         "SOFTWARE": 0x8022,
         "ALTERNATE_SERVER": 0x8023,
         "FINGERPRINT": 0x8028,
