@@ -452,7 +452,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
 
     @property
     def sctp(self) -> RTCSctpTransport | None:
-        """The SCTP transport of the data channels; ``None`` until one is negotiated."""
+        """The SCTP transport of the data channels; ``None`` until either side offers one."""
         return self._parts.states.sctp_transport
 
     # -- configuration -----------------------------------------------------------------------------------------------

@@ -22,7 +22,9 @@ SMALL_MESSAGES = 500
 def own_limit(connection: Connection) -> float:
     """Return the maximum size of our messages, in bytes."""
     assert connection.own.pc.sctp is not None
-    return connection.own.pc.sctp.max_message_size
+    limit = connection.own.pc.sctp.max_message_size
+    assert limit is not None
+    return limit
 
 
 def messages_up_to(limit: float) -> list[str | bytes]:

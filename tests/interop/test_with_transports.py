@@ -184,6 +184,7 @@ async def test_each_side_obeys_the_announced_max_message_size(peers: Peers, name
         assert pc.remote_description is not None
         assert pc.sctp is not None
         limit = pc.sctp.max_message_size
+        assert limit is not None
         assert re.findall(r"a=max-message-size:(\d+)", pc.remote_description.sdp) == [str(limit)]
         if limit < 1 << 20:
             largest = bytes(int(limit))

@@ -12,21 +12,27 @@ from trio_rtc import InvalidAccessError, RTCSessionDescription
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 
 
-async def test_sctp_appears_with_the_answer() -> None:
+async def test_sctp_appears_with_the_offer() -> None:
     async with two_peers() as peers:
         alice, bob = peers.alice, peers.bob
         alice.create_data_channel("chat")
         await alice.set_local_description()
-        assert alice.sctp is None
-        assert alice.local_description is not None
-        await bob.set_remote_description(alice.local_description)
-        assert bob.sctp is None
-        await bob.set_local_description()
-        assert bob.sctp is not None
-        assert bob.local_description is not None
-        await alice.set_remote_description(bob.local_description)
         sctp = alice.sctp
         assert sctp is not None
+        assert (sctp.state, sctp.max_channels, sctp.max_message_size) == ("connecting", None, None)
+        assert sctp.transport.ice_transport.role == "controlling"
+        assert alice.local_description is not None
+        await bob.set_remote_description(alice.local_description)
+        theirs = bob.sctp
+        assert theirs is not None
+        assert (theirs.state, theirs.max_channels, theirs.max_message_size) == ("connecting", None, None)
+        assert (theirs.transport.state, theirs.transport.ice_transport.role) == ("new", "controlled")
+        assert (bob.connection_state, bob.ice_gathering_state) == ("new", "new")
+        await bob.set_local_description()
+        assert bob.sctp is theirs
+        assert bob.local_description is not None
+        await alice.set_remote_description(bob.local_description)
+        assert alice.sctp is sctp
         assert (sctp.state, sctp.max_channels, sctp.max_message_size) == ("connecting", None, 262144)
         assert sctp.transport.state == "new"
         assert sctp.transport.ice_transport.state in ("new", "checking")

@@ -44,7 +44,7 @@ class ConnectionStates:
         candidate_gathered: Called with the MID, line and username fragment of each local candidate; the line is
             ``None`` at the end of candidates.
         transceivers: The transceivers.
-        sctp_transport: W3C's ``[[SctpTransport]]``; ``None`` until negotiated.
+        sctp_transport: W3C's ``[[SctpTransport]]``; ``None`` until offered.
         departure: Whether the peer has left.
         ice_gathering_state: W3C's ``[[IceGatheringState]]``.
         ice_connection_state: W3C's ``[[IceConnectionState]]``.
@@ -86,15 +86,37 @@ class ConnectionStates:
         """Exclude a transport from the states of the connection."""
         self._transports.pop(number, None)
 
-    def update_sctp_transport(self, dtls: RTCDtlsTransport, max_message_size: int) -> None:
-        """Create or update the SCTP transport after its negotiation (W3C webrtc section 4.4.1.5)."""
+    def offer_sctp_transport(self, dtls: RTCDtlsTransport) -> None:
+        """Create the SCTP transport with an offer of data channels (W3C webrtc section 4.4.1.5)."""
+        self.withdraw_sctp_transport(dtls)
         if self.sctp_transport is None:
             self.sctp_transport = RTCSctpTransport(dtls, self.context.runner)
+
+    def withdraw_sctp_transport(self, kept: RTCDtlsTransport | None = None) -> None:
+        """Restore W3C's ``[[LastStableStateSctpTransport]]`` when the offer that created another is undone.
+
+        Args:
+            kept: The transport of the offer that replaces it; an SCTP transport on it remains.
+        """
+        sctp = self.sctp_transport
+        if sctp is not None and not sctp._is_negotiated and sctp.transport is not kept:
+            self.sctp_transport = None
+
+    @property
+    def has_negotiated_sctp(self) -> bool:
+        """Whether an answer has negotiated the SCTP transport."""
+        return self.sctp_transport is not None and self.sctp_transport._is_negotiated
+
+    def update_sctp_transport(self, dtls: RTCDtlsTransport, max_message_size: int) -> None:
+        """Update the SCTP transport with an answer (W3C webrtc section 4.4.1.5)."""
+        if self.sctp_transport is None:
+            self.sctp_transport = RTCSctpTransport(dtls, self.context.runner)
+        if not self.sctp_transport._is_negotiated:
             self.channels.clear_failure()
             if self.connection_state is not RTCPeerConnectionState.FAILED and not self._dtls_has_closed:
                 # The peer ended the previous association, but has negotiated another one.
                 self.departure.clear()
-        self.sctp_transport._set_remote_max_message_size(max_message_size)
+        self.sctp_transport._negotiate(dtls, max_message_size)
 
     def remove_sctp_transport(self) -> None:
         """Remove the SCTP transport, because a negotiation has ended the association."""
@@ -117,14 +139,17 @@ class ConnectionStates:
 
     def max_message_size(self) -> float:
         """Return the maximum message size that the peer accepts, in bytes."""
-        sctp = self.sctp_transport
-        return DEFAULT_MAX_MESSAGE_SIZE if sctp is None else sctp.max_message_size
+        size = None if self.sctp_transport is None else self.sctp_transport.max_message_size
+        return DEFAULT_MAX_MESSAGE_SIZE if size is None else size
 
     def close(self) -> None:
         """Close all transports and channels at once and without events (W3C webrtc section 4.4.1.10)."""
         self.departure.close()
         if self.sctp_transport is not None:
             self.sctp_transport._close()
+            # The transport of a remote offer is not one of the connection's before the answer.
+            self.sctp_transport.transport._close()
+            self.sctp_transport.transport.ice_transport._close()
         for ice, dtls in self._transports.values():
             dtls._close()
             ice._close()
@@ -141,7 +166,8 @@ class ConnectionStates:
         self.context.runner.run_task(partial(self._handle_sctp_event, event, sctp))
 
     def _handle_sctp_event(self, event: SctpEvent, sctp: RTCSctpTransport | None) -> None:
-        if self.context.is_closed or sctp is None:
+        # An association that was ended earlier is not that of a new offer.
+        if self.context.is_closed or sctp is None or not sctp._is_negotiated:
             return
         if isinstance(event, AssociationEstablished):
             sctp._become_connected(min(event.inbound_streams, event.outbound_streams))

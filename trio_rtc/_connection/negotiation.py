@@ -387,6 +387,7 @@ class Negotiation:
                 transport.stack.restart_ice(self._ice_servers(), self.configuration.ice_transport_policy)
 
     def _roll_back(self, applied: ApplyResult) -> None:
+        self.states.withdraw_sctp_transport()
         needed = {plan.number for plan in applied.transports}
         for transport in self.transports:
             transport.stack.agent.roll_back_restart(trio.current_time())
@@ -398,17 +399,17 @@ class Negotiation:
             else:
                 transport.generation_abandoned = transport.stack.gathering_started
                 transport.events.end_w3c_objects()
-                self.states.sctp_transport = None
 
     def _apply_transports(self, applied: ApplyResult, *, gather: bool) -> None:
         if applied.negotiated:
             self._complete_negotiation(applied)
-        if applied.signaling_state is RTCSignalingState.HAVE_REMOTE_OFFER:
-            return
-        for plan in applied.transports:
-            transport = self.transports.get_or_open(plan.number)
-            if transport is not None:
-                self._apply_transport(transport, plan, applied, gather=gather)
+        if applied.signaling_state is not RTCSignalingState.HAVE_REMOTE_OFFER:
+            for plan in applied.transports:
+                transport = self.transports.get_or_open(plan.number)
+                if transport is not None:
+                    self._apply_transport(transport, plan, applied, gather=gather)
+        if applied.signaling_state in _ONLY_OFFERED:
+            self._offer_sctp(applied)
         if applied.negotiated and applied.transports:
             self._remove_unused(applied)
 
@@ -418,8 +419,7 @@ class Negotiation:
         stack = transport.stack
         transport.events.add_w3c_objects(stack.agent, plan.mid, plan.m_line_index)
         if not transport.role_settled:
-            role = IceRole.CONTROLLING if plan.controlling else IceRole.CONTROLLED
-            stack.agent.set_role(role, trio.current_time())
+            stack.agent.set_role(_ice_role(plan), trio.current_time())
         if gather:
             self._gather(stack)
         if applied.signaling_state is not RTCSignalingState.HAVE_LOCAL_OFFER:
@@ -427,6 +427,18 @@ class Negotiation:
             _set_remote_ice(transport, plan)
             with self.states.context.runner:
                 self._start_upper_layers(transport, plan)
+
+    def _offer_sctp(self, applied: ApplyResult) -> None:
+        """Create W3C's SCTP transport, and the transports below it, for an offer of data channels."""
+        plan = next((plan for plan in applied.transports if applied.data_mid in plan.mids), None)
+        transport = None if plan is None else self.transports.get_or_open(plan.number)
+        if plan is None or transport is None:
+            self.states.withdraw_sctp_transport()
+            return
+        agent = transport.stack.agent
+        if not transport.role_settled:
+            agent.set_role(_ice_role(plan), trio.current_time())
+        self.states.offer_sctp_transport(transport.events.create_w3c_objects(agent))
 
     def _remove_unused(self, applied: ApplyResult) -> None:
         """Remove transports without media sections after a negotiation in which another transport has some."""
@@ -490,7 +502,7 @@ class Negotiation:
         if plan.dtls_role is not None and plan.remote_fingerprints:
             if stack.needs_new_dtls(_fingerprints(plan)):
                 self._handed_over.append((transport, plan))
-                if self.states.channels.stack is stack:
+                if self.states.channels.stack is stack and self.states.has_negotiated_sctp:
                     self.states.remove_sctp_transport()
             else:
                 stack.start_dtls(_dtls_role(plan), _fingerprints(plan))
@@ -577,6 +589,10 @@ def _log_ignored_lines(description: Description | None) -> None:
     if ignored:
         details = "; ".join(f"line {line.number}: {line.reason}" for line in ignored[:_MAX_LOGGED_LINES])
         logger.debug("lines ignored in the peer's description: %d (%s)", len(ignored), details)
+
+
+def _ice_role(plan: TransportPlan) -> IceRole:
+    return IceRole.CONTROLLING if plan.controlling else IceRole.CONTROLLED
 
 
 def _dtls_role(plan: TransportPlan) -> DtlsRole:

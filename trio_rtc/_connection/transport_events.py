@@ -45,10 +45,10 @@ class TransportEvents:
     Attributes:
         number: The number of the transport (``TransportPlan.number``).
         connection: The states of the connection.
-        mid: The MID of the transport's media section; ``None`` until negotiated.
-        m_line_index: The index of that media section; ``None`` until negotiated.
-        ice_transport: W3C's ICE transport; ``None`` until negotiated.
-        dtls_transport: W3C's DTLS transport; ``None`` until negotiated.
+        mid: The MID of the transport's media section; ``None`` without a local description.
+        m_line_index: The index of that media section; ``None`` without a local description.
+        ice_transport: W3C's ICE transport; ``None`` until offered.
+        dtls_transport: W3C's DTLS transport; ``None`` until offered.
         handshake: The result of the DTLS handshake; ``None`` until completed.
         traffic: Counts the traffic of each candidate pair.
     """
@@ -62,20 +62,25 @@ class TransportEvents:
     handshake: HandshakeCompleted | None = None
     traffic: CandidatePairTraffic = attrs.field(factory=CandidatePairTraffic)
 
-    def add_w3c_objects(self, agent: Agent, mid: str, m_line_index: int) -> None:
-        """Create the W3C objects when a local description first has a media section for the transport."""
-        self.mid, self.m_line_index = mid, m_line_index
-        if self.ice_transport is None:
+    def create_w3c_objects(self, agent: Agent) -> RTCDtlsTransport:
+        """Create the W3C objects, unless they exist. A remote offer's belong to the connection with the answer."""
+        if self.dtls_transport is None:
             runner = self.connection.context.runner
             self.ice_transport = RTCIceTransport(agent, runner)
             self.dtls_transport = RTCDtlsTransport(self.ice_transport, runner)
-            self.connection.add_transport(self.number, self.ice_transport, self.dtls_transport)
+        return self.dtls_transport
+
+    def add_w3c_objects(self, agent: Agent, mid: str, m_line_index: int) -> None:
+        """Include the W3C objects when a local description has a media section for the transport."""
+        self.mid, self.m_line_index = mid, m_line_index
+        dtls = self.create_w3c_objects(agent)
+        self.connection.add_transport(self.number, dtls.ice_transport, dtls)
 
     def end_w3c_objects(self) -> None:
         """Remove the W3C objects when their offer is rolled back, or the transport ends; close them in a task."""
         ice, dtls = self.ice_transport, self.dtls_transport
         self.connection.remove_transport(self.number)
-        self.ice_transport = self.dtls_transport = None
+        self.ice_transport = self.dtls_transport = self.mid = self.m_line_index = None
         if ice is not None and dtls is not None:
             close = partial(self.connection.close_transport, ice, dtls)
             self.connection.context.runner.queue_task(close, after_end=True)
@@ -85,7 +90,8 @@ class TransportEvents:
     def handle_ice_event(self, event: IceEvent) -> None:
         """Handle an ICE event."""
         ice, connection = self.ice_transport, self.connection
-        if connection.context.is_closed or ice is None:
+        # Without a local description, events are those of an offer that was rolled back.
+        if connection.context.is_closed or ice is None or self.mid is None:
             return
         match event:
             case LocalCandidateGathered():

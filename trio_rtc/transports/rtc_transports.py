@@ -242,7 +242,7 @@ class RTCSctpTransport(EventTarget):
         super().__init__(runner)
         self._transport = transport
         self._state = RTCSctpTransportState.CONNECTING
-        self._max_message_size: float = DEFAULT_MAX_MESSAGE_SIZE
+        self._max_message_size: float | None = None
         self._max_channels: int | None = None
 
     @property
@@ -256,8 +256,11 @@ class RTCSctpTransport(EventTarget):
         return self._state
 
     @property
-    def max_message_size(self) -> float:
-        """Maximum size in bytes of a sent message; ``math.inf`` if the peer sets no limit."""
+    def max_message_size(self) -> float | None:
+        """Maximum size in bytes of a sent message.
+
+        ``math.inf`` if the peer sets no limit; ``None`` until an answer has negotiated the transport.
+        """
         return self._max_message_size
 
     @property
@@ -267,7 +270,14 @@ class RTCSctpTransport(EventTarget):
 
     # -- updates by the peer connection ------------------------------------------------------------------------
 
-    def _set_remote_max_message_size(self, size: int) -> None:
+    @property
+    def _is_negotiated(self) -> bool:
+        """Whether an answer has followed the offer."""
+        return self._max_message_size is not None
+
+    def _negotiate(self, transport: RTCDtlsTransport, size: int) -> None:
+        # The answer can bundle the section with others, on another transport than the offer's.
+        self._transport = transport
         # RFC 8841 section 6.1: 0 means any size.
         self._max_message_size = math.inf if size == 0 else size
 

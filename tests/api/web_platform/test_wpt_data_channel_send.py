@@ -60,6 +60,7 @@ async def test_every_size_up_to_the_maximum(negotiated: bool) -> None:
     async with channel_between(negotiated=negotiated) as (mine, theirs, peers):
         assert peers.alice.sctp is not None
         limit = peers.alice.sctp.max_message_size
+        assert limit is not None
         message = "12345678"
         while len(message) <= limit:
             await mine.send(message)

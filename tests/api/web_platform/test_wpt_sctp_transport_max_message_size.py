@@ -32,7 +32,7 @@ async def test_both_sides_have_the_same_by_default() -> None:
         await peers.alice.set_remote_description(description_of(peers.bob))
         assert peers.alice.sctp is not None
         assert peers.bob.sctp is not None
-        assert peers.alice.sctp.max_message_size == peers.bob.sctp.max_message_size > 0
+        assert peers.alice.sctp.max_message_size == peers.bob.sctp.max_message_size == 262144
 
 
 @pytest.mark.parametrize(
