@@ -39,7 +39,7 @@ BROWSERS = {
     "firefox-esr": ("firefox-esr", "firefox"),
 }
 # Other peers that are not on PyPI, and the libraries of those that are built here.
-PEERS = {"golang-go": ("go",), "janus": ("janus",)}
+PEERS = {"golang-go": ("go",), "janus": ("janus",), "coturn": ("turnserver",)}
 LIBRARIES = {"golang-github-pion-webrtc.v3-dev": "/usr/share/gocode/src/github.com/pion/webrtc"}
 # For root, who tests in networks apart from the machine's.
 NETWORK_TOOLS = {"iproute2": ("ip",), "nftables": ("nft",)}
@@ -105,7 +105,7 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def interop(session: nox.Session) -> None:
-    """Connect to foreign peers (OpenSSL, aiortc, libwebrtc, browsers, pion, Janus) and through NATs.
+    """Connect to foreign peers (OpenSSL, aiortc, libwebrtc, browsers, pion, Janus, coturn) and through NATs.
 
     ``TRIO_RTC_INTEROP_CELLS=all nox -s interop -- tests/interop/test_with_media_loss.py -n 0 -rA`` receives video from
     Chromium at every loss, round trip and codec: 64 calls in some ten minutes.

@@ -6,11 +6,12 @@ answer it. SCTP's INIT and COOKIE ECHO are encrypted: tests/protocols/sctp/test_
 
 import pytest
 
-from tests.strategies.peers import channel_pair, two_peers
+from tests.strategies.peers import channel_pair, settings_for, two_peers
+from trio_rtc import RTCConfiguration, RTCIceServer, RTCPeerConnection
 from trio_rtc.protocols.dtls.extensions import ExtensionType
 from trio_rtc.protocols.dtls.messages import ClientHello
 from trio_rtc.protocols.stun import AttributeType, Message, MessageClass
-from trio_rtc.testing import Packet, Pass
+from trio_rtc.testing import Packet, Pass, SimulatedNetwork, TraceKind
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 
@@ -55,6 +56,23 @@ async def test_connectivity_checks_have_only_required_attributes() -> None:
     first, *_ = requests
     # Regular nomination: the first check has no USE-CANDIDATE.
     assert AttributeType.USE_CANDIDATE not in {attribute.type for attribute in first.attributes}
+
+
+@pytest.mark.parametrize(("address", "family"), [("192.0.2.11", []), ("2001:db8::11", [0x0017])])
+async def test_an_allocate_request_has_only_required_attributes(address: str, family: list[int]) -> None:
+    network = SimulatedNetwork()
+    network.add_turn_server("turn.example", ["198.51.100.1", "2001:db8::1"], {"alice": "secret"})
+    host = network.add_host("alice", [address])
+    server = RTCIceServer("turn:turn.example", "alice", "secret")
+    configuration = RTCConfiguration([server], ice_transport_policy="relay")
+    async with network, RTCPeerConnection(configuration, settings=settings_for(host, 0)) as pc:
+        pc.create_data_channel("")
+        await pc.set_local_description()
+        await pc.gathering_complete()
+    sent = [Message.parse(packet.data) for packet in network.trace.packets(TraceKind.SENT, sender="alice")]
+    first, second, *_ = [[attribute.type for attribute in message.attributes] for message in sent]
+    assert first == [0x0019, *family]
+    assert second == [0x0019, *family, AttributeType.USERNAME, AttributeType.REALM, AttributeType.NONCE]
 
 
 async def test_the_client_hello_fits_a_datagram_with_extensions_of_all_browsers() -> None:

@@ -1,6 +1,5 @@
 """TLS on connections in memory."""
 
-import datetime
 import ssl
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,10 +7,8 @@ from pathlib import Path
 import pytest
 import trio
 import trio.testing
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
+from tests.strategies.tls_certificates import write_certificate
 from trio_rtc.protocols._contract import Address
 from trio_rtc.transports.tls import TlsStream
 
@@ -56,26 +53,7 @@ class MemoryStream:
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a file with a key and a self-signed certificate for ``NAME``."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, NAME)])
-    begin = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
-    signed = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(begin)
-        .not_valid_after(begin.replace(year=2100))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(NAME)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path_factory.mktemp("tls") / "server.pem"
-    pem = serialization.Encoding.PEM
-    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    path.write_bytes(private + signed.public_bytes(pem))
-    return path
+    return write_certificate(tmp_path_factory.mktemp("tls"), NAME)
 
 
 def connect(
