@@ -146,6 +146,25 @@ def test_setup_is_answered_by_the_complementary_role(offered: str, answered: str
     assert plan.dtls_role == role
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "setup", "role"),
+    [("actpass", "active", "passive", "server"), ("active", "actpass", "active", "client")],
+)
+def test_an_answer_that_is_never_applied_decides_no_role(
+    first: str, second: str, setup: str, role: str
+) -> None:
+    offer = make_session(1).create_offer(local_media())
+    session = make_session(2)
+    session.apply_remote("offer", offer.replace("setup:actpass", f"setup:{first}"))
+    assert f"a=setup:{setup}\r\n" not in session.create_answer(local_media())
+    session.apply_remote("rollback")
+    session.apply_remote("offer", offer.replace("setup:actpass", f"setup:{second}"))
+    assert f"a=setup:{setup}\r\n" in session.create_answer(local_media())
+    plan = session.apply_local("answer").transport
+    assert plan is not None
+    assert plan.dtls_role == role
+
+
 def test_setup_may_be_missing_and_may_be_preferred() -> None:
     offer = without(make_session(1).create_offer(local_media()), "a=setup")
     assert "a=setup:active\r\n" in answer_to(offer)

@@ -6,6 +6,7 @@ import trio
 from tests.strategies.peers import Peers, connect, description_of, negotiate, open_channel, trickle, two_peers
 from tests.strategies.scenarios import messages_pass, state_reached
 from trio_rtc import RTCDataChannel, RTCPeerConnection
+from trio_rtc.stats import RTCTransportStats
 from trio_rtc.testing import Link, TraceKind
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
@@ -136,6 +137,29 @@ async def test_a_rolled_back_restart_leaves_the_gathering_state(delay: float) ->
         await messages_pass(mine, theirs)
         await negotiate(alice, peers.bob)
         await messages_pass(mine, theirs)
+
+
+async def test_the_dtls_role_of_an_answer_that_is_never_applied_is_forgotten() -> None:
+    """The answerer would have been the DTLS client, but becomes the offerer and so the server."""
+    async with two_peers() as peers:
+        alice, bob = peers.alice, peers.bob
+        channels = [pc.create_data_channel("chat", negotiated=True, id=1) for pc in (alice, bob)]
+        await alice.set_local_description()
+        await bob.set_remote_description(description_of(alice))
+        assert "a=setup:active" in (await bob.create_answer()).sdp
+        for pc, rolled_back in ((alice, alice.set_local_description), (bob, bob.set_remote_description)):
+            await rolled_back({"type": "rollback"})
+            assert pc.signaling_state == "stable"
+        await connect(bob, alice)
+        with trio.fail_after(2):
+            for channel in channels:
+                await channel.opened()
+        await messages_pass(channels[0], channels[1])
+        for pc, role in ((alice, "client"), (bob, "server")):
+            (transport,) = [
+                each for each in (await pc.get_stats()).values() if isinstance(each, RTCTransportStats)
+            ]
+            assert transport.dtls_role == role
 
 
 async def test_an_ice_role_conflict() -> None:
