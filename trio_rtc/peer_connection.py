@@ -329,7 +329,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
     ) -> None:
         """Apply a remote description (W3C webrtc section 4.4.2).
 
-        An offer that collides with a local offer rolls the local offer back, unless the remote offer is rejected.
+        An offer that collides with a local offer rolls the local offer back first, even if the remote offer is invalid.
 
         Args:
             description: The peer's description, or a dictionary as returned by a browser's ``toJSON``.

@@ -291,13 +291,17 @@ async def test_an_offer_in_glare_passes_through_stable() -> None:
 @pytest.mark.parametrize(
     "wrong", ["no SDP at all", "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\nm=x\r\n"]
 )
-async def test_an_invalid_offer_in_glare_keeps_ours(wrong: str) -> None:
+async def test_an_invalid_offer_in_glare_leaves_none(wrong: str) -> None:
+    """W3C webrtc section 4.4.2: the rollback comes first. Another offer is needed then."""
     async with two_peers() as peers:
+        alice = peers.alice
         await to_local_offer(peers)
+        log = log_events(alice, "signaling_state_change", "negotiation_needed")
         with pytest.raises(DOMException):
-            await peers.alice.set_remote_description({"type": "offer", "sdp": wrong})
-        assert peers.alice.signaling_state == "have-local-offer"
-        assert peers.alice.local_description is not None
+            await alice.set_remote_description({"type": "offer", "sdp": wrong})
+        assert (alice.signaling_state, alice.local_description, alice.sctp) == ("stable", None, None)
+        await trio.sleep(1)
+        assert log == ["signaling_state_change stable", "negotiation_needed"]
 
 
 async def test_glare_of_first_offers_with_trickling_connects() -> None:

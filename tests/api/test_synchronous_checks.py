@@ -94,7 +94,19 @@ def created(kind: str) -> RTCSessionDescription:
     return RTCSessionDescription(kind, "v=0\r\n")
 
 
+async def answer_provisionally(peers: Peers, transceiver: RTCRtpTransceiver) -> None:
+    await receive_offer(peers, transceiver)
+    answer = await peers.alice.create_answer()
+    await peers.alice.set_local_description(RTCSessionDescription("pranswer", answer.sdp))
+
+
 REFUSED = [
+    Refused(
+        "an offer, which cannot roll a provisional answer back",
+        lambda p, _: p.alice.set_remote_description(created("offer")),
+        InvalidStateError,
+        answer_provisionally,
+    ),
     Refused("create_answer without an offer", lambda p, _: p.alice.create_answer(), InvalidStateError),
     Refused(
         "create_offer with an offer to answer",

@@ -573,14 +573,15 @@ async def test_provider_that_fails_while_it_is_cancelled() -> None:
         assert (provider.running, peers.bob.signaling_state) == (0, "stable")
 
 
-async def test_collision_with_a_bad_offer_leaves_the_local_offer() -> None:
+async def test_collision_with_a_bad_offer_rolls_the_local_offer_back() -> None:
     async with call(ScriptedProvider(), target=BOB) as peers:
         peers.alice.set_identity_provider(DOMAIN, username_hint="alice@example.net")
         await offer_of(peers.bob)
         await peers.bob.set_local_description()
         with pytest.raises(OperationError, match="of another domain"):
             await peers.bob.set_remote_description(await offer_of(peers.alice))
-        assert peers.bob.signaling_state == "have-local-offer"
+        # W3C webrtc section 4.4.2: the rollback comes first.
+        assert peers.bob.signaling_state == "stable"
 
 
 # -- renegotiation ----

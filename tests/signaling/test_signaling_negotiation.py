@@ -169,6 +169,22 @@ BAD_MESSAGES: list[dict[str, Any]] = [
 ]
 
 
+async def test_a_bad_offer_in_glare_is_followed_by_another_offer(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with signaling_peers() as (alice, bob), trio.open_nursery() as nursery:
+        await start(nursery, bob)
+        pair = [side.pc.create_data_channel("chat", negotiated=True, id=0) for side in (alice, bob)]
+        await trio.sleep(1)
+        assert bob.pc.signaling_state == "have-local-offer"
+        await alice.signaling.send({"description": {"type": "offer", "sdp": "nonsense"}})
+        await trio.sleep(1)
+        assert bob.types_sent() == ["offer", "offer"]
+        await start(nursery, alice)
+        await talk(*pair)
+        nursery.cancel_scope.cancel()
+
+
 @pytest.mark.parametrize("message", BAD_MESSAGES)
 async def test_messages_that_cannot_be_applied_are_ignored(
     message: dict[str, Any], autojump_clock: trio.testing.MockClock, caplog: pytest.LogCaptureFixture

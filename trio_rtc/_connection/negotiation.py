@@ -239,6 +239,8 @@ class Negotiation:
         """Check the argument of ``set_remote_description``, as far as W3C does before going in parallel."""
         if description.type is RTCSdpType.ROLLBACK:
             self.session.check_remote_rollback()
+        elif description.type is RTCSdpType.OFFER:
+            self.session.check_remote_offer()
 
     def check_candidate(self, candidate: "CandidateInit") -> None:
         """Check the argument of ``add_ice_candidate``, as far as W3C does before going in parallel."""
@@ -260,17 +262,9 @@ class Negotiation:
         return applied
 
     def collides(self, description: RTCSessionDescription) -> bool:
-        """Return whether a remote description is an offer that collides with a local offer.
-
-        Raises:
-            RTCError: The colliding offer would be rejected, so the local offer is not rolled back.
-            InvalidAccessError: See ``RTCError``.
-        """
+        """Return whether a remote description is an offer that collides with a local offer."""
         in_glare = self.session.signaling_state is RTCSignalingState.HAVE_LOCAL_OFFER
-        if description.type is not RTCSdpType.OFFER or not in_glare:
-            return False
-        self.preview_remote(description)
-        return True
+        return in_glare and description.type is RTCSdpType.OFFER
 
     def remote_description(self) -> SessionDescription | None:
         """Return the present remote description, parsed."""
@@ -278,16 +272,13 @@ class Negotiation:
         return None if remote is None else remote.parsed
 
     def preview_remote(self, description: RTCSessionDescription) -> SessionDescription:
-        """Return a remote description as it would be applied, a colliding local offer rolled back; change nothing.
+        """Return a remote description as it would be applied; change nothing.
 
         Raises:
             RTCError: The description would be rejected; also the errors of ``JsepSession.apply_remote``.
         """
         # A session has only immutable values, so a copy can be used for validation.
         session = copy.copy(self.session)
-        in_glare = session.signaling_state is RTCSignalingState.HAVE_LOCAL_OFFER
-        if description.type is RTCSdpType.OFFER and in_glare:
-            session.apply_local(RTCSdpType.ROLLBACK)
         transceivers = self.transceivers.to_jsep()
         session.apply_remote(description.type, description.sdp, transceivers)
         assert session.remote_description is not None

@@ -82,11 +82,13 @@ class NegotiationMethods:
         """Apply a remote description as a chained operation; a colliding local offer is rolled back."""
         async with self._chain.operation(lambda: self._negotiation.check_remote(description)):
             await self._load_media(description.sdp)
-            await self._validate_identity(description)
             if self._negotiation.collides(description):
+                # W3C 4.4.2, setRemoteDescription: the rollback precedes all checks of the remote offer's content, so
+                # an invalid one leaves no offer. No checkpoint follows, so the caller cannot be cancelled in between.
                 rollback = RTCSessionDescription(RTCSdpType.ROLLBACK)
                 self._applied(self._negotiation.apply_local(rollback))
                 self._chain.check_open()
+            await self._validate_identity(description)
             self._applied(self._negotiation.apply_remote(description))
             remote = self._negotiation.remote_description()
             if remote is not None and description.type is not RTCSdpType.ROLLBACK:

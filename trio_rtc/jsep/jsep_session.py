@@ -44,7 +44,7 @@ from .offer_answer_exchange import OfferAnswerExchange, Slots, section_mids
 from .options import SessionOptions
 from .plan import ApplyResult, Disassociated, TransportPlan, can_trickle, plan_transports
 from .sections import UNSPECIFIED_HOST
-from .signaling import Side, next_state
+from .signaling import TRANSITIONS, Side, next_state
 from .transceivers import LocalTransceiver
 from .validation import (
     check_answer,
@@ -219,6 +219,12 @@ class JsepSession:
     def check_remote_rollback(self) -> None:
         """Raise ``InvalidStateError`` unless there is a remote offer to roll back."""
         next_state(self._state, Side.REMOTE, RTCSdpType.ROLLBACK)
+
+    def check_remote_offer(self) -> None:
+        """Raise ``InvalidStateError`` if a remote offer is not allowed, and there is no local offer to roll back."""
+        if (self._state, Side.REMOTE, RTCSdpType.OFFER) not in TRANSITIONS:
+            # W3C webrtc section 4.4.2, setRemoteDescription: the local offer is rolled back first.
+            next_state(self._state, Side.LOCAL, RTCSdpType.ROLLBACK)
 
     def check_remote_candidate(
         self, mid: str | None, m_line_index: int | None, username_fragment: str | None, line: str | None
