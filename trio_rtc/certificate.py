@@ -35,7 +35,8 @@ class RTCDtlsFingerprint:
 class RTCCertificate:
     """A certificate with its private key (W3C webrtc section 4.9.2).
 
-    Created by ``RTCPeerConnection.generate_certificate``. The private key cannot be exported.
+    Created by ``RTCPeerConnection.generate_certificate`` or, beyond W3C, by :meth:`from_pem`: a program that keeps its
+    certificate has the same fingerprint after a restart.
 
     Attributes:
         expires: Time of expiry in milliseconds since 1970.
@@ -49,6 +50,26 @@ class RTCCertificate:
     def _find_fingerprint(self) -> RTCDtlsFingerprint:
         fingerprint = self._certificate.fingerprint("sha-256")
         return RTCDtlsFingerprint(fingerprint.algorithm, fingerprint.value.lower())
+
+    @classmethod
+    def from_pem(cls, text: str) -> "RTCCertificate":
+        """Return the certificate in a PEM text, which also has its private key.
+
+        The key must not be encrypted. It may be ECDSA on P-256, P-384 or P-521, or RSA of 2,048 to 8,192 bits. Dates and names of a certificate are
+        not checked, except that ``RTCPeerConnection`` refuses one that has expired.
+
+        Args:
+            text: The two, in any order: the result of :meth:`to_pem`, or made by OpenSSL.
+
+        Raises:
+            ValueError: One of the two is missing, malformed or of another kind, or they do not belong together.
+        """
+        certificate = Certificate.from_pem(text)
+        return cls(certificate.expires * 1000, certificate)
+
+    def to_pem(self) -> str:
+        """Return private key and certificate as PEM text. Whoever has the text can impersonate this peer."""
+        return self._certificate.to_pem()
 
     def get_fingerprints(self) -> list[RTCDtlsFingerprint]:
         """Return the certificate's fingerprints: the SHA-256 one."""

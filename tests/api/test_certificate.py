@@ -10,6 +10,7 @@ import trio
 from trio_rtc import (
     InvalidAccessError,
     NotSupportedError,
+    RTCCertificate,
     RTCConfiguration,
     RTCPeerConnection,
 )
@@ -137,3 +138,25 @@ def test_without_a_configured_certificate_a_new_one_is_generated() -> None:
 )
 def test_only_an_rsa_key_needs_a_thread(algorithm: str | Mapping[str, Any], expected: bool) -> None:
     assert needs_thread(algorithm) is expected
+
+
+def test_a_certificate_is_kept_as_pem() -> None:
+    certificate = generate_certificate(rng=random.Random(1), wall_now=0.0)
+    again = RTCCertificate.from_pem(certificate.to_pem())
+    assert again.get_fingerprints() == certificate.get_fingerprints()
+    assert again.expires == certificate.expires == DEFAULT_LIFETIME * 1000
+
+
+def test_a_text_without_a_certificate_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"PEM|certificate"):
+        RTCCertificate.from_pem("nothing")
+
+
+async def test_a_connection_uses_a_certificate_from_pem() -> None:
+    text = (await RTCPeerConnection.generate_certificate("ECDSA")).to_pem()
+    certificate = RTCCertificate.from_pem(text)
+    async with RTCPeerConnection(RTCConfiguration(certificates=[certificate])) as pc:
+        pc.create_data_channel("")
+        offer = await pc.create_offer()
+    (fingerprint,) = certificate.get_fingerprints()
+    assert f"a=fingerprint:sha-256 {fingerprint.value.upper()}" in offer.sdp

@@ -123,3 +123,26 @@ async def test_a_rebooted_router(kinds: tuple[NatKind, NatKind | None]) -> None:
             assert await theirs.receive() == "said meanwhile"
             await messages_pass(mine, theirs)
         assert peers.alice.connection_state == peers.bob.connection_state == "connected"
+
+
+async def test_a_server_behind_a_one_to_one_nat_announces_its_public_address() -> None:
+    """Without a STUN server, a peer behind a symmetric NAT reaches the public address that the server announces."""
+    network = SimulatedNetwork()
+    cloud = network.add_nat("cloud", kind="symmetric", public="203.0.113.1", one_to_one="10.0.0.2")
+    home = network.add_nat("home", kind="symmetric", public="203.0.113.2")
+    server_host = network.add_host("server", ["10.0.0.2"], behind=cloud)
+    client_host = network.add_host("client", ["192.168.1.2"], behind=home)
+    settings = attrs.evolve(settings_for(server_host, 0), announced_addresses=lambda address: ["203.0.113.1"])
+    async with (
+        network,
+        RTCPeerConnection(settings=settings) as server,
+        RTCPeerConnection(settings=settings_for(client_host, 1)) as client,
+    ):
+        ours, theirs = await channel_pair(server, client)
+        await messages_pass(ours, theirs)
+        assert server.local_description is not None
+        assert "10.0.0.2" not in server.local_description.sdp
+        assert server.sctp is not None
+        pair = server.sctp.transport.ice_transport.get_selected_candidate_pair()
+        assert pair is not None
+        assert (pair.local.type, pair.local.address) == ("host", "203.0.113.1")

@@ -162,6 +162,18 @@ async def test_the_interface_filter_overrides_the_defaults() -> None:
     assert {host for host, _ in gathering.hosts} == {"127.0.0.1", "fe80::1"}
 
 
+async def test_announced_addresses_of_another_family_are_ignored_with_a_warning(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    gathering = Gathering(
+        ScriptedNetwork("10.0.0.1", "fd00::1"),
+        announced_addresses=lambda address: ["203.0.113.7", "a name"],
+    )
+    await gathering.run()
+    assert {host for host, _ in gathering.hosts} == {"fd00::1", "203.0.113.7"}
+    assert "announced_addresses returned ['203.0.113.7', 'a name'] for fd00::1" in caplog.text
+
+
 async def test_the_first_free_ports_of_the_range_are_bound() -> None:
     network = ScriptedNetwork("10.0.0.1", "10.0.0.2")
     network.taken_ports = {4000, 4001}

@@ -23,7 +23,10 @@ def test_defaults_of_the_settings() -> None:
         if value is None or isinstance(value, int | float)
     }
     assert simple == {
-        **dict.fromkeys(("network", "port_range", "interface_filter", "remote_candidate_filter"), None),
+        **dict.fromkeys(
+            ("network", "port_range", "interface_filter", "announced_addresses", "remote_candidate_filter"),
+            None,
+        ),
         **dict.fromkeys(("decode", "video_decoder", "rng", "wall_clock", "turn_tls_context"), None),
         "close_timeout": 1.0,
         "send_high_water_mark": 1_048_576,

@@ -110,6 +110,8 @@ class Nat:
         hairpin: Whether hosts behind the NAT reach each other by the public address (RFC 4787 section 6).
         mapping_lifetime: Seconds until a mapping expires after the last packet from inside.
         max_mappings: Maximum mappings; packets that would need another are dropped.
+        one_to_one: Address of the inside host whose ports are the public ones with the same numbers, without filtering,
+            as with a 1:1 NAT or published ports; ``None``: none.
     """
 
     name: str
@@ -121,6 +123,7 @@ class Nat:
     hairpin: bool = False
     mapping_lifetime: float = 120.0
     max_mappings: int = 4096
+    one_to_one: str | None = None
     _by_port: dict[int, _Mapping] = attrs.field(factory=dict, init=False)
     _by_key: dict[tuple[Address, Address | None], int] = attrs.field(factory=dict, init=False)
 
@@ -130,6 +133,8 @@ class Nat:
         Returns:
             The packet with the public source address, or the reason if it is dropped.
         """
+        if packet.source.host == self.one_to_one:
+            return packet.with_source(Address(self.public, packet.source.port))
         key = (packet.source, packet.destination if self.kind is NatKind.SYMMETRIC else None)
         port = self._by_key.get(key)
         if port is None or self._by_port[port].expires_at <= now:
@@ -151,9 +156,11 @@ class Nat:
             The packet with the inside destination address, or the reason if it is dropped.
         """
         mapping = self._by_port.get(packet.destination.port)
+        if mapping is None and self.one_to_one is not None and self._may_pass(packet):
+            return packet.with_destination(Address(self.one_to_one, packet.destination.port))
         if mapping is None or mapping.expires_at <= now or not self._allows(mapping, packet.source, now):
             return DropReason.NAT_FILTERED
-        if packet.source.host == self.public and not self.hairpin:
+        if not self._may_pass(packet):
             return DropReason.NAT_FILTERED
         return packet.with_destination(mapping.inside)
 
@@ -161,12 +168,17 @@ class Nat:
         """Return the inside address of a public address, ``None`` without a mapping."""
         check_fields(public, Address)
         mapping = self._by_port.get(public.port) if public.host == self.public else None
+        if mapping is None and public.host == self.public and self.one_to_one is not None:
+            return Address(self.one_to_one, public.port)
         return mapping.inside if mapping else None
 
     def forget_mappings(self) -> None:
         """Remove all mappings, as a restarted router does."""
         self._by_port.clear()
         self._by_key.clear()
+
+    def _may_pass(self, packet: Packet) -> bool:
+        return self.hairpin or packet.source.host != self.public
 
     def _allows(self, mapping: _Mapping, source: Address, now: float) -> bool:
         contacted = mapping.contacted

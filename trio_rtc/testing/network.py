@@ -141,6 +141,7 @@ class SimulatedNetwork:
         behind: Nat | None = None,
         hairpin: bool = False,
         mapping_lifetime: float = 120.0,
+        one_to_one: str | None = None,
     ) -> Nat:
         """Add a NAT, for the argument ``behind`` of ``add_host``.
 
@@ -151,6 +152,8 @@ class SimulatedNetwork:
             behind: The NAT in front of this one, as with a carrier-grade NAT.
             hairpin: Whether hosts behind the NAT reach each other by the public address.
             mapping_lifetime: Seconds until a mapping expires after the last packet from inside.
+            one_to_one: Address of the inside host whose ports are the public ones with the same numbers, without
+                filtering, as with a 1:1 NAT or published ports; ``None``: none.
 
         Raises:
             ValueError: The name or the address is in use, or the kind is unknown.
@@ -165,6 +168,7 @@ class SimulatedNetwork:
             rng=self._conditions.rng(name),
             hairpin=hairpin,
             mapping_lifetime=mapping_lifetime,
+            one_to_one=None if one_to_one is None else canonical(one_to_one),
         )
         outside.require_free([nat.public])
         self._claim_name(name)

@@ -87,6 +87,13 @@ def usable_addresses(addresses: Iterable[InterfaceAddress]) -> list[InterfaceAdd
     return usable or loopback
 
 
+def _is_of_family(host: str, *, ipv6: bool) -> bool:
+    try:
+        return ipaddress.ip_address(host).version == (6 if ipv6 else 4)
+    except ValueError:
+        return False
+
+
 def with_preferences(
     addresses: Sequence[InterfaceAddress], taken: Collection[int] = ()
 ) -> list[tuple[InterfaceAddress, int]]:
@@ -199,8 +206,23 @@ class PortAllocator:
             self._host_sockets[interface] = _OpenSocket(datagram_socket, preference)
             self._start(datagram_socket, nursery)
             self._ice.agent.add_socket(
-                datagram_socket.local_address, local_preference=preference, now=trio.current_time()
+                datagram_socket.local_address,
+                local_preference=preference,
+                now=trio.current_time(),
+                announced_hosts=self._announced_hosts(interface),
             )
+
+    def _announced_hosts(self, interface: InterfaceAddress) -> Sequence[str]:
+        announced_addresses = self._settings.announced_addresses
+        hosts = () if announced_addresses is None else announced_addresses(interface)
+        usable = [host for host in hosts if _is_of_family(host, ipv6=interface.is_ipv6)]
+        if len(usable) < len(hosts):
+            logger.warning(
+                "announced_addresses returned %s for %s: only numeric addresses of its family are used",
+                list(hosts),
+                interface.host,
+            )
+        return usable
 
     def _start(self, datagram_socket: DatagramSocket, nursery: trio.Nursery) -> None:
         self._ice.add_socket(datagram_socket)

@@ -2,7 +2,7 @@
 
 import random
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from trio_rtc import _attrs as attrs
@@ -46,6 +46,9 @@ class Settings:
         port_range: First and last UDP port to bind; ``None``: any.
         interface_filter: Returns for each address of this host whether it may be used. By default, loopback
             addresses are used only if there are no others, and link-local ones are not used.
+        announced_addresses: Returns for each address of this host the numeric addresses that peers are told in its
+            place, with the same port: those of a 1:1 NAT, as of a cloud's machines, or of a container's host that
+            publishes the same ports. If it returns no address, or is ``None``, peers are told the address itself.
         remote_candidate_filter: Called with a numeric address and a port of the peer before a packet is sent there,
             returns whether that is permitted; ``None``: all addresses are permitted except those that are always
             refused (unspecified, multicast, broadcast, loopback unless there is a local loopback address, and ports
@@ -76,6 +79,9 @@ class Settings:
     close_timeout: float = attrs.field(default=1.0, validator=attrs.validators.ge(0))
     port_range: tuple[int, int] | None = attrs.field(default=None, validator=_port_range)
     interface_filter: Callable[[InterfaceAddress], bool] | None = None
+    announced_addresses: Callable[[InterfaceAddress], Sequence[str]] | None = attrs.field(
+        default=None, validator=attrs.validators.optional(attrs.validators.is_callable())
+    )
     remote_candidate_filter: Callable[[str, int], bool] | None = attrs.field(
         default=None, validator=attrs.validators.optional(attrs.validators.is_callable())
     )

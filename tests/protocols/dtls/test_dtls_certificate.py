@@ -116,6 +116,19 @@ def test_invalid_pem() -> None:
             Certificate.from_pem(text)
 
 
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        (ec.generate_private_key(ec.SECP256K1()), "curve of a certificate's key: secp256k1"),
+        (rsa.generate_private_key(65537, 1024), "1024 bits, must be from 2048"),
+    ],
+    ids=["curve", "size"],
+)
+def test_keys_that_peers_refuse_are_not_imported(key: PrivateKey, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Certificate.from_pem(issue(key).to_pem())
+
+
 def test_fingerprints() -> None:
     own = certificate(DtlsRole.CLIENT)
     digest = hashlib.sha384(own.der).hexdigest().upper()

@@ -87,6 +87,31 @@ def test_host_candidates_are_reported_immediately() -> None:
     assert agent.events() == [GatheringCompleted(), GatheringStateChanged(RTCIceGathererState.COMPLETE)]
 
 
+def test_announced_addresses_replace_the_local_one_and_make_no_pairs() -> None:
+    """A server behind a 1:1 NAT tells peers its public address; the socket remains the base."""
+    agent = make_agent()
+    agent.add_socket(ALICE, local_preference=65535, now=0.0, announced_hosts=["203.0.113.7", "203.0.113.8"])
+    reported = [each.candidate for each in agent.events() if isinstance(each, LocalCandidateGathered)]
+    assert [(each.address, each.port, each.type, each.related_address) for each in reported] == [
+        ("203.0.113.7", ALICE.port, "host", None),
+        ("203.0.113.8", ALICE.port, "host", None),
+    ]
+    assert [each.address for each in agent.local_candidates] == [ALICE.host, "203.0.113.7", "203.0.113.8"]
+
+
+def test_the_local_address_can_be_announced_beside_others() -> None:
+    agent = make_agent()
+    agent.add_socket(ALICE, local_preference=65535, now=0.0, announced_hosts=[ALICE.host, "203.0.113.7"])
+    reported = [each.candidate.address for each in agent.events() if isinstance(each, LocalCandidateGathered)]
+    assert reported == [ALICE.host, "203.0.113.7"]
+
+
+@pytest.mark.parametrize("host", ["2001:db8::1", "name.example"])
+def test_an_announced_address_of_another_family_or_a_name_is_refused(host: str) -> None:
+    with pytest.raises(ValueError, match=r"family|does not appear"):
+        make_agent().add_socket(ALICE, local_preference=65535, now=0.0, announced_hosts=[host])
+
+
 def test_relay_policy_gathers_from_relayed_addresses_only() -> None:
     agent = make_agent()
     agent.set_transport_policy(RTCIceTransportPolicy.RELAY)

@@ -219,6 +219,7 @@ class Agent:
         now: float,
         network_id: int | None = None,
         network_cost: int | None = None,
+        announced_hosts: Sequence[str] = (),
     ) -> None:
         """Gather from a bound UDP socket: a host candidate, and queries to every STUN server of its address family.
 
@@ -232,13 +233,17 @@ class Agent:
             now: Monotonic seconds.
             network_id: Sent to the peer as ``network-id``, as browsers do.
             network_cost: Sent to the peer as ``network-cost``, from 0 to 999.
+            announced_hosts: Numeric addresses of the same family, signaled in place of the socket's own; for a host
+                behind a NAT that maps each port to the same port of these addresses.
 
         Raises:
-            ValueError: ``local_preference`` is out of range.
+            ValueError: ``local_preference`` is out of range, or an announced address is not numeric or of the other
+                family.
         """
         extensions = (("network-id", network_id), ("network-cost", network_cost))
         given = tuple((name, str(value)) for name, value in extensions if value is not None)
-        self._gather_from(LocalSocket(address, local_preference, given), now)
+        local_socket = LocalSocket(address, local_preference, given, announced_hosts=announced_hosts)
+        self._gather_from(local_socket, now)
 
     def add_relayed_socket(
         self,

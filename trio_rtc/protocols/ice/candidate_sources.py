@@ -28,6 +28,7 @@ Left out: TCP candidates (RFC 6544). Their sources are sockets too; what is miss
 in the keys of :class:`.remote_candidates.RemoteCandidates`.
 """
 
+import ipaddress
 from collections import deque
 from collections.abc import Sequence
 
@@ -54,6 +55,10 @@ GATHERING_EVENTS = (LocalCandidateGathered, GatheringCompleted)
 """The events that belong to one generation."""
 
 
+def _canonical_hosts(hosts: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(str(ipaddress.ip_address(host)) for host in hosts))
+
+
 @attrs.frozen
 class LocalSocket:
     """A socket that candidates are made from.
@@ -63,6 +68,8 @@ class LocalSocket:
         local_preference: From 0 to 65535, unique among all sockets (RFC 8445 section 5.1.2.1).
         server: TURN server of a relayed socket, ``None`` for a host socket.
         mapped_address: The client's address as the TURN server sees it, ``None`` for a host socket.
+        announced_hosts: Addresses that are signaled in place of the local one: those of a NAT that maps each port of
+            this host to the same port. Empty: the local one.
     """
 
     address: Address
@@ -70,6 +77,12 @@ class LocalSocket:
     extensions: tuple[tuple[str, str], ...] = ()
     server: IceServer | None = None
     mapped_address: Address | None = None
+    announced_hosts: Sequence[str] = attrs.field(default=(), converter=_canonical_hosts)
+
+    def __attrs_post_init__(self) -> None:
+        if any(is_ipv6(host) is not is_ipv6(self.address.host) for host in self.announced_hosts):
+            announced = ", ".join(self.announced_hosts)
+            raise ValueError(f"announced addresses {announced} must be of the family of {self.address.host}")
 
     @property
     def candidate_type(self) -> RTCIceCandidateType:
@@ -342,12 +355,22 @@ class CandidateSources:
         self._candidates.append(local)
         server = local_socket.server
         if server is None:
-            self._events.append(LocalCandidateGathered(local.candidate))
+            self._announce(local, local_socket.announced_hosts)
         else:
             self._events.append(LocalCandidateGathered(local.candidate, server.url, server.relay_protocol))
         for stun_server in self._servers:
             self._add_query(stun_server, local)
         return local
+
+    def _announce(self, base: LocalCandidate, hosts: Sequence[str]) -> None:
+        """Report a host candidate, or those with the announced addresses in its place, which make no pairs."""
+        own = base.candidate.address
+        for host in hosts or (own,):
+            local = base
+            if host != own:
+                local = attrs.evolve(base, candidate=attrs.evolve(base.candidate, address=host))
+                self._candidates.append(local)
+            self._events.append(LocalCandidateGathered(local.candidate))
 
     def _add_query(self, stun_server: StunServer, base: LocalCandidate) -> None:
         host, target = base.base.host, stun_server.address.host

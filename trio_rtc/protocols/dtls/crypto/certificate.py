@@ -26,6 +26,8 @@ from .signature import MAX_RSA_BITS, MIN_RSA_BITS, PrivateKey, PublicKey
 ECDSA_P256 = "ECDSA P-256"
 RSA_2048 = "RSASSA-PKCS1-v1_5 2048"
 
+_IMPORTED_CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
+
 DAY = 86400.0
 DEFAULT_LIFETIME = 30 * DAY  # W3C webrtc section 4.10.2
 MAX_LIFETIME = 365 * DAY
@@ -188,6 +190,12 @@ class Certificate:
             raise ValueError(f"PEM text of a certificate and its private key: {error}") from error
         if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
             raise ValueError(f"private key of a certificate: {type(key).__name__}, must be ECDSA or RSA")
+        if isinstance(key, ec.EllipticCurvePrivateKey) and not isinstance(key.curve, _IMPORTED_CURVES):
+            raise ValueError(f"curve of a certificate's key: {key.curve.name}, must be P-256, P-384 or P-521")
+        if isinstance(key, rsa.RSAPrivateKey) and not MIN_RSA_BITS <= key.key_size <= MAX_RSA_BITS:
+            raise ValueError(
+                f"RSA key of a certificate: {key.key_size} bits, must be from {MIN_RSA_BITS} to {MAX_RSA_BITS}"
+            )
         if key.public_key() != own:
             raise ValueError("PEM text: the private key does not belong to the certificate")
         expires = certificate.not_valid_after_utc.timestamp()
