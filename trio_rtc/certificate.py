@@ -55,8 +55,8 @@ class RTCCertificate:
     def from_pem(cls, text: str) -> "RTCCertificate":
         """Return the certificate in a PEM text, which also has its private key.
 
-        The key must not be encrypted. It may be ECDSA on P-256, P-384 or P-521, or RSA of 2,048 to 8,192 bits. Dates and names of a certificate are
-        not checked, except that ``RTCPeerConnection`` refuses one that has expired.
+        The key must not be encrypted. It may be ECDSA on P-256, P-384 or P-521, or RSA of 2,048 to 8,192 bits. Dates
+        and names of a certificate are not checked, except that ``RTCPeerConnection`` refuses one that has expired.
 
         Args:
             text: The two, in any order: the result of :meth:`to_pem`, or made by OpenSSL.
