@@ -62,10 +62,10 @@ class Call:
             self.ours.add_video()
             await self.theirs.add_video(start=THEIR_START)
 
-    async def negotiate(self, *, we_offer: bool) -> tuple[JsonObject, JsonObject]:
-        """Exchange an offer and an answer, and return both."""
+    async def negotiate(self, *, we_offer: bool, trickle: bool = True) -> tuple[JsonObject, JsonObject]:
+        """Exchange an offer and an answer, with all candidates in them unless ``trickle``, and return both."""
         offerer, answerer = (self.own, self.remote) if we_offer else (self.remote, self.own)
-        return await connect(offerer, answerer, trickle=True, nursery=self.nursery)
+        return await connect(offerer, answerer, trickle=trickle, nursery=self.nursery)
 
     async def assert_video_received(
         self, *, least: int = 0, their_least: int = THEIR_START, count: int = 8
@@ -82,6 +82,28 @@ class Call:
         counters = await self.theirs.read_counters(mid, count=count, least=least)
         assert_counting(counters)
         assert max(counters) < least + 100_000
+
+    async def assert_media_received(self) -> None:
+        """Wait until both receive audio and video, which a browser decodes but need not render."""
+        (video,), (audio,) = self.ours.of_kind("video"), self.ours.of_kind("audio")
+        before = await self._received_by_browser()
+        await read_counters(video.receiver.track, least=THEIR_START)
+        await wait_for_tone(audio.receiver.track, THEIR_TONE)
+
+        async def reached() -> bool:
+            now = await self._received_by_browser()
+            return all(now[kind] >= before[kind] + 8 for kind in ("audio", "video"))
+
+        await wait_until(reached)
+
+    async def _received_by_browser(self) -> dict[str, int]:
+        """Return the number of decoded video frames and of received audio packets."""
+        counts = {"audio": 0, "video": 0}
+        for each in await self.remote.get_stats():
+            if each["type"] == "inbound-rtp":
+                member = "framesDecoded" if each["kind"] == "video" else "packetsReceived"
+                counts[each["kind"]] += each.get(member, 0)
+        return counts
 
     async def assert_tones_received(
         self, frequency: float = OUR_TONE, their_frequency: float = THEIR_TONE

@@ -18,9 +18,12 @@ from tests.interop.drivers.rpc import JsonObject, PeerGoneError, Rpc
 from tests.interop.link import Link, PeerError
 from tests.interop.peers.program import decode_message, encode_message
 from tests.interop.remote_media import RemoteMedia
+from tests.interop.remote_negotiation import RemoteNegotiation
 
 ROOT = Path(__file__).parents[2]
-PEER_SCRIPTS = [Path(__file__).with_name("peers") / name for name in ("peer.js", "media.js")]
+PEER_SCRIPTS = [
+    Path(__file__).with_name("peers") / name for name in ("peer.js", "media.js", "negotiating.js")
+]
 
 
 @attrs.define
@@ -160,6 +163,7 @@ class RemotePeer:
         self._early: deque[JsonObject] = deque()
         self._announced_sender, self._announced = trio.open_memory_channel[RemoteChannel](1000)
         self._candidate_sender, self._candidates = trio.open_memory_channel[JsonObject | None](1000)
+        self._signal_sender, self._signals = trio.open_memory_channel[JsonObject](1000)
         self._state_changed = trio.Condition()
         self.connection_states: list[str] = []
 
@@ -176,6 +180,8 @@ class RemotePeer:
         match event["event"]:
             case "icecandidate":
                 self._candidate_sender.send_nowait(event["candidate"])
+            case "signal":
+                self._signal_sender.send_nowait(event["message"])
             case "connectionstate":
                 async with self._state_changed:
                     self.connection_states.append(event["state"])
@@ -233,6 +239,15 @@ class RemotePeer:
     def media(self) -> RemoteMedia:
         """The peer's audio and video."""
         return RemoteMedia(self._link)
+
+    @property
+    def negotiation(self) -> RemoteNegotiation:
+        """The negotiation of a page."""
+        return RemoteNegotiation(self._link)
+
+    async def next_signal(self) -> JsonObject:
+        """Wait for a message of the page's perfect negotiation."""
+        return await self._signals.receive()
 
     async def restart_ice(self) -> None:
         """Restart ICE with the peer's next offer."""

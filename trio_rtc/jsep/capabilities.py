@@ -138,6 +138,8 @@ VIDEO_CODECS: tuple[Codec, ...] = (
 )
 """The video codecs of WebRTC, their retransmission and forward error correction."""
 
+# The ids of libwebrtc, which applies no offer that would use one of them for another extension: not even if the offer
+# collides with its own, which is rolled back. 9 is unused there.
 _COMMON_EXTENSIONS = (
     HeaderExtension(ABS_SEND_TIME_URI, 2),
     HeaderExtension(TRANSPORT_SEQUENCE_NUMBER_URI, 3),
@@ -146,7 +148,7 @@ _COMMON_EXTENSIONS = (
 )
 AUDIO_EXTENSIONS: tuple[HeaderExtension, ...] = (
     HeaderExtension(AUDIO_LEVEL_URI, 1),
-    HeaderExtension(MIXER_AUDIO_LEVEL_URI, 7),
+    HeaderExtension(MIXER_AUDIO_LEVEL_URI, 9),
     *_COMMON_EXTENSIONS,
 )
 """Header extensions for audio."""

@@ -170,6 +170,7 @@
       onmessage = () => transformer.sendKeyFrameRequest().then(() => postMessage(null));
     };`;
 
+  peer.openTrack = open;
   Object.assign(peer.commands, {
     async addSource({ encodings, ...options }) {
       const track = await open(options);

@@ -83,5 +83,7 @@ globalThis.peer = (() => {
     close: () => pc.close(),
   };
 
-  return { commands, connection: () => pc, nextEvents, execute: async (method, params) => commands[method](params) };
+  return {
+    commands, connection: () => pc, emit, nextEvents, execute: async (method, params) => commands[method](params),
+  };
 })();
