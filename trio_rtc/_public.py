@@ -34,6 +34,8 @@ from .enums import (
     RTCSctpTransportState,
     RTCSdpType,
     RTCSignalingState,
+    RTCStatsIceCandidatePairState,
+    RTCStatsType,
 )
 from .errors import (
     DOMException,
@@ -244,7 +246,9 @@ __all__ = [
     "RTCSessionDescription",
     "RTCSignalingState",
     "RTCStats",
+    "RTCStatsIceCandidatePairState",
     "RTCStatsReport",
+    "RTCStatsType",
     "RTCTrackEvent",
     "RTCTransportStats",
     "RTCVideoSourceStats",

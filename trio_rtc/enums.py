@@ -121,6 +121,35 @@ class RTCQualityLimitationReason(StrEnum):
     OTHER = "other"
 
 
+class RTCStatsType(StrEnum):
+    """The type of a statistics object (W3C webrtc-stats section 8.1)."""
+
+    CODEC = "codec"
+    INBOUND_RTP = "inbound-rtp"
+    OUTBOUND_RTP = "outbound-rtp"
+    REMOTE_INBOUND_RTP = "remote-inbound-rtp"
+    REMOTE_OUTBOUND_RTP = "remote-outbound-rtp"
+    MEDIA_SOURCE = "media-source"
+    MEDIA_PLAYOUT = "media-playout"
+    PEER_CONNECTION = "peer-connection"
+    DATA_CHANNEL = "data-channel"
+    TRANSPORT = "transport"
+    CANDIDATE_PAIR = "candidate-pair"
+    LOCAL_CANDIDATE = "local-candidate"
+    REMOTE_CANDIDATE = "remote-candidate"
+    CERTIFICATE = "certificate"
+
+
+class RTCStatsIceCandidatePairState(StrEnum):
+    """The state of a candidate pair (W3C webrtc-stats section 8.22; RFC 8445 section 6.1.2.6)."""
+
+    FROZEN = "frozen"
+    WAITING = "waiting"
+    IN_PROGRESS = "in-progress"
+    FAILED = "failed"
+    SUCCEEDED = "succeeded"
+
+
 class RTCIceProtocol(StrEnum):
     """The transport protocol of a candidate (W3C webrtc section 4.8.1.2)."""
 

@@ -8,9 +8,11 @@ from sphinx.util.docutils import SphinxDirective
 from sphinx.util.typing import ExtensionMetadata
 
 from tests.api.w3c_coverage import (
+    ADDED,
     DIFFERING_ARGUMENTS,
     DIFFERING_DEFAULTS,
     KEYWORDS_OF,
+    LEFT_OUT,
     MAPPINGS,
     definitions,
     members,
@@ -53,8 +55,16 @@ def _differences_table() -> Iterator[str]:
     yield ""
 
 
+def _exceptions_table(title: str, reason: str, exceptions: dict[str, str]) -> Iterator[str]:
+    yield f"## {title}"
+    yield f"| W3C | {reason} |\n|---|---|"
+    for path, text in sorted(exceptions.items()):
+        yield f"| `{path}` | {text} |"
+    yield ""
+
+
 class NamesDirective(SphinxDirective):
-    """Prints one table for the events and one for every interface and dictionary."""
+    """Prints tables of the events, of every interface and dictionary, and of the exceptions."""
 
     def run(self) -> list[nodes.Node]:
         lines = [*_event_table(), *_differences_table()]
@@ -63,6 +73,8 @@ class NamesDirective(SphinxDirective):
         for definition in definitions().values():
             if definition.members:
                 lines.extend(_definition_table(definition))
+        lines.extend(_exceptions_table("Left out", "reason", LEFT_OUT))
+        lines.extend(_exceptions_table("In none of W3C's WebIDL files", "from", ADDED))
         return self.parse_text_to_nodes("\n".join(lines), allow_section_headings=True)
 
 

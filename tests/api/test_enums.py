@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.api.w3c_conformance import values_of
+from tests.api.w3c_coverage import enumerations
 from trio_rtc import enums
 from trio_rtc.enums import RTCRtpTransceiverDirection, RTCSignalingState, member_of
 
@@ -22,6 +24,11 @@ def test_members_equal_their_w3c_spelling(enumeration: type[StrEnum]) -> None:
         assert member == member.value == str(member)
         assert member_of(enumeration, member.value) is member
         assert member_of(enumeration, member) is member
+
+
+def test_there_are_all_enumerations_of_the_webidl_with_all_values() -> None:
+    expected = {name: set(values) for name, values in enumerations().items()}
+    assert {each.__name__: set(values_of(each.__name__)) for each in ENUMERATIONS} == expected
 
 
 @given(st.text(max_size=20).filter(lambda text: text not in set(RTCSignalingState)))

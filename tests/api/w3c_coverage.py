@@ -1,6 +1,7 @@
 """W3C's members in this version, and the reasons for missing ones, for the test and the documentation.
 
-All members of the WebIDL file that are not listed here must exist.
+All members of the WebIDL files that are not listed here must exist. The repository's files have W3C's definitions as
+far as they apply; ``nox -s webidl`` compares them with W3C's own.
 """
 
 from collections.abc import Iterator
@@ -129,6 +130,140 @@ DIFFERING_DEFAULTS = {
 }
 """Members of dictionaries with another default, with the reason."""
 
+_DEVICES = "capture devices are the application's, which sends their frames into a track"
+_PAGE = "an element of a page"
+_SFRAME = "SFrame (RFC 9605): ciphers and keys are the application's, in a transform"
+_WORKER = "there are no workers: a transform is an asynchronous function"
+_FRAMES = "`EncodedFrame`, whose attributes are the metadata"
+_STANDALONE_ICE = "ICE without a connection is `trio_rtc.protocols.ice`"
+_SCOPE = "providers are registered by domain and protocol in `IdentityOptions`"
+
+LEFT_OUT = {
+    "CameraDevicePermissionDescriptor": _DEVICES,
+    "ConstrainBooleanOrDOMStringParameters": "a constraint is a mapping",
+    "ConstrainBooleanParameters": "a constraint is a mapping",
+    "ConstrainDOMStringParameters": "a constraint is a mapping",
+    "ConstrainDoubleRange": "a constraint is a mapping",
+    "ConstrainULongRange": "a constraint is a mapping",
+    "DeviceChangeEvent": _DEVICES,
+    "DeviceChangeEventInit": _DEVICES,
+    "DoubleRange": "no capability of a track is a range: its source is not a device",
+    "EchoCancellationModeEnum": _DEVICES,
+    "GetUserMediaSemantics": _DEVICES,
+    "InputDeviceInfo": _DEVICES,
+    "MediaDeviceInfo": _DEVICES,
+    "MediaDeviceKind": _DEVICES,
+    "MediaDevices": _DEVICES,
+    "MediaStreamConstraints": _DEVICES,
+    "MediaTrackSupportedConstraints": _DEVICES,
+    "Navigator": _DEVICES,
+    "OverconstrainedError": "raised only by `getUserMedia` and by devices, which alone restrict settings",
+    "ULongRange": "no capability of a track is a range: its source is not a device",
+    "VideoFacingModeEnum": _DEVICES,
+    "VideoResizeModeEnum": _DEVICES,
+    "BackgroundBlur": _DEVICES,
+    "HTMLCameraElement": _PAGE,
+    "HTMLMediaStreamConstraints": _PAGE,
+    "HTMLMicrophoneElement": _PAGE,
+    "HTMLUserMediaElement": _PAGE,
+    "HumanFaceDetectionModeEnum": _DEVICES,
+    "MediaEffectInfo": _DEVICES,
+    "MediaStreamTrack.onconfigurationchange": _DEVICES,
+    "MediaStreamTrack.stats": "of a device; `dropped_frames` counts what a consumer has missed",
+    "MediaStreamTrackAudioStats": _DEVICES,
+    "MediaStreamTrackVideoStats": _DEVICES,
+    "Segment": _DEVICES,
+    "SegmentType": _DEVICES,
+    "VideoFrameMetadata": _DEVICES,
+    "DedicatedWorkerGlobalScope": _WORKER,
+    "KeyFrameRequestEvent": _WORKER,
+    "RTCEncodedAudioFrame": _FRAMES,
+    "RTCEncodedAudioFrameMetadata": _FRAMES,
+    "RTCEncodedAudioFrameOptions": _FRAMES,
+    "RTCEncodedFrameMetadata": _FRAMES,
+    "RTCEncodedVideoFrame": _FRAMES,
+    "RTCEncodedVideoFrameMetadata": _FRAMES,
+    "RTCEncodedVideoFrameOptions": _FRAMES,
+    "RTCRtpSFrameDecryptor": _SFRAME,
+    "RTCRtpSFrameEncryptor": _SFRAME,
+    "RTCRtpSFrameEncryptorOptions": _SFRAME,
+    "RTCRtpScriptTransform": _WORKER,
+    "RTCRtpScriptTransformType": _SFRAME,
+    "RTCRtpScriptTransformer": _WORKER,
+    "RTCTransformEvent": _WORKER,
+    "SFrameCipherSuite": _SFRAME,
+    "SFrameDecryptorManager": _SFRAME,
+    "SFrameDecryptorStream": _SFRAME,
+    "SFrameEncryptorManager": _SFRAME,
+    "SFrameEncryptorStream": _SFRAME,
+    "SFrameTransformErrorEvent": _SFRAME,
+    "SFrameTransformErrorEventInit": _SFRAME,
+    "SFrameTransformErrorEventType": _SFRAME,
+    "SFrameTransformOptions": _SFRAME,
+    "SFrameType": _SFRAME,
+    "WorkerAndParameters": _WORKER,
+    "RTCIceGatherOptions": _STANDALONE_ICE,
+    "RTCIceParameters.iceLite": _STANDALONE_ICE,
+    "RTCIceTransport.addRemoteCandidate": _STANDALONE_ICE,
+    "RTCIceTransport.constructor": _STANDALONE_ICE,
+    "RTCIceTransport.gather": _STANDALONE_ICE,
+    "RTCIceTransport.onerror": _STANDALONE_ICE,
+    "RTCIceTransport.onicecandidate": _STANDALONE_ICE,
+    "RTCIceTransport.start": _STANDALONE_ICE,
+    "RTCIceTransport.stop": _STANDALONE_ICE,
+    "RTCIdentityProviderGlobalScope": _SCOPE,
+    "RTCIdentityProviderRegistrar": _SCOPE,
+    "RTCAudioPlayoutStats": "audio is played elsewhere",
+    "RTCOutboundRtpStreamStats.totalEncodedBytesTarget": "not measured",
+    "RTCRtpEncodingParameters.scalabilityMode": "no encoder has several layers in one stream",
+    **{
+        f"{dictionary}.{member}": _DEVICES
+        for member in (
+            "backgroundSegmentationMask",
+            "eyeGazeCorrection",
+            "faceFraming",
+            "gestureReactions",
+            "humanFaceDetectionMode",
+            "powerEfficient",
+            "powerEfficientPixelFormat",
+            "voiceIsolation",
+        )
+        for dictionary in ("MediaTrackCapabilities", "MediaTrackConstraintSet", "MediaTrackSettings")
+        if not (member.startswith("power") and dictionary == "MediaTrackConstraintSet")
+    },
+}
+"""Definitions and members of W3C's specifications that do not exist here, with the reason."""
+
+_OBSOLETE = "dropped by W3C, kept by browsers"
+_EXTENSIONS = "WebRTC Extensions, which the WebIDL package lacks"
+_DOM = "DOM, HTML and WebSockets"
+
+ADDED = {
+    "BinaryType": _DOM,
+    "EventTarget": _DOM,
+    "MessageEvent": _DOM,
+    "MediaStreamEvent": _OBSOLETE,
+    "MediaStreamEventInit": _OBSOLETE,
+    "RTCDataChannel.reliable": _OBSOLETE,
+    "RTCDataChannel.stream": _OBSOLETE,
+    "RTCPeerConnection.addStream": _OBSOLETE,
+    "RTCPeerConnection.getLocalStreams": _OBSOLETE,
+    "RTCPeerConnection.getRemoteStreams": _OBSOLETE,
+    "RTCPeerConnection.getStreamById": _OBSOLETE,
+    "RTCPeerConnection.onaddstream": _OBSOLETE,
+    "RTCPeerConnection.onremovestream": _OBSOLETE,
+    "RTCPeerConnection.removeStream": _OBSOLETE,
+    "RTCRtpTransceiver.stopped": _OBSOLETE,
+    "RTCEncodingOptions": _EXTENSIONS,
+    "RTCRtpEncodingParameters.adaptivePtime": _EXTENSIONS,
+    "RTCRtpHeaderExtensionCapability.direction": _EXTENSIONS,
+    "RTCRtpTransceiver.getHeaderExtensionsToNegotiate": _EXTENSIONS,
+    "RTCRtpTransceiver.getNegotiatedHeaderExtensions": _EXTENSIONS,
+    "RTCRtpTransceiver.setHeaderExtensionsToNegotiate": _EXTENSIONS,
+    "RTCSetParameterOptions.encodingOptions": _EXTENSIONS,
+}
+"""Definitions and members of the repository's WebIDL files that are in none of W3C's, with their source."""
+
 BASES = {
     "RTCRtpParameters",
     "RTCRtpCodingParameters",
@@ -141,9 +276,17 @@ BASES = {
 """Dictionaries that are only bases: their members are in the derived classes."""
 
 
-def definitions() -> dict[str, Definition]:
-    """Return the definitions of all WebIDL files, with inherited members."""
-    parsed = parse("\n".join(path.read_text(encoding="utf-8") for path in WEBIDL_FILES))
+def is_left_out(definition: str, member: str) -> bool:
+    """Return whether a definition or a member of it does not exist here."""
+    return definition in LEFT_OUT or f"{definition}.{member}" in LEFT_OUT
+
+
+OWN_TEXT = "\n".join(path.read_text(encoding="utf-8") for path in WEBIDL_FILES)
+
+
+def definitions(text: str = OWN_TEXT) -> dict[str, Definition]:
+    """Return the interfaces and dictionaries of WebIDL, by default the repository's, with inherited members."""
+    parsed = parse(text)
 
     def all_members(definition: Definition) -> tuple[str, ...]:
         inherited = all_members(parsed[definition.parent]) if definition.parent in BASES else ()
@@ -152,8 +295,13 @@ def definitions() -> dict[str, Definition]:
     return {
         name: attrs.evolve(definition, members=all_members(definition))
         for name, definition in parsed.items()
-        if name not in BASES
+        if definition.kind != "enum" and name not in BASES
     }
+
+
+def enumerations(text: str = OWN_TEXT) -> dict[str, tuple[str, ...]]:
+    """Return the values of the enumerations of WebIDL, by default the repository's."""
+    return {name: definition.members for name, definition in parse(text).items() if definition.kind == "enum"}
 
 
 def members(definition: Definition) -> Iterator[Member]:

@@ -1,4 +1,4 @@
-"""A parser for the WebIDL of W3C's WebRTC interfaces: names of interfaces, dictionaries and members."""
+"""A parser for the WebIDL of W3C's WebRTC interfaces: interfaces, dictionaries and enumerations with their members."""
 
 import re
 from collections.abc import Iterator
@@ -10,13 +10,16 @@ WEBIDL_FILES = sorted((Path(__file__).parents[1] / "data" / "webidl").glob("*.we
 
 _COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
 _BLOCK = re.compile(
-    r"(?:partial\s+)?(?P<kind>interface|dictionary)\s+(?P<name>\w+)(?:\s*:\s*(?P<parent>\w+))?\s*\{(?P<body>[^}]*)\}\s*;"
-    r"|callback\s+[^;]*;"
+    r"(?:partial\s+)?(?P<kind>interface|dictionary|enum)\s+(?:mixin\s+)?(?P<name>\w+)(?:\s*:\s*(?P<parent>\w+))?"
+    r"\s*\{(?P<body>[^}]*)\}\s*;"
+    r"|(?:callback|typedef)\s+[^;]*;|\w+\s+includes\s+\w+\s*;"
 )
 _ATTRIBUTE = re.compile(r"(?:readonly\s+)?attribute\s+.*?(?P<name>\w+)", re.DOTALL)
 _OPERATION = re.compile(r"(?:static\s+)?[^()]*?[\s>?](?P<name>\w+)\s*\(.*\)", re.DOTALL)
 _FIELD = re.compile(r"(?:\[\w+\]\s*)?(?:required\s+)?.*?(?P<name>\w+)\s*(?:=[^=]*)?", re.DOTALL)
-_EXTENDED_ATTRIBUTE = re.compile(r"^\s*\[\w+\]\s*")
+_EXTENDED_ATTRIBUTES = re.compile(r"\[[^\[\]]+\]\s*")
+_ENUM_VALUE = re.compile(r'"(?P<name>[^"]*)"')
+_SPACE = re.compile(r"\s+|(?<=[()<>,])|(?=[()<>,])")
 _ARGUMENTS = re.compile(
     r"(?:static\s+)?[\w<>?,\s]*?(?P<name>\w+)\s*\((?P<arguments>(?:[^()]|\([^()]*\))*)\)", re.DOTALL
 )
@@ -31,13 +34,13 @@ _DEFAULT_DICTIONARY = re.compile(r"=\s*\{\}")
 
 @attrs.frozen
 class Definition:
-    """An interface or dictionary with its partial definitions merged.
+    """An interface, dictionary or enumeration with its partial definitions merged.
 
     Attributes:
-        kind: ``interface`` or ``dictionary``.
+        kind: ``interface``, ``dictionary`` or ``enum``.
         name: Name of the definition.
         parent: Name of its base, or ``None``.
-        members: Distinct names of its own members in order (operations may be overloaded).
+        members: Distinct names of its own members in order (operations may be overloaded); values of an enumeration.
     """
 
     kind: str
@@ -95,11 +98,35 @@ def defaults(text: str) -> Iterator[tuple[str, str, str]]:
             yield definition, match["name"], match["default"].strip()
 
 
+def declarations(text: str) -> set[tuple[str, str, str]]:
+    """Return definition, name and text of all members, constructors and enumeration values.
+
+    The text has neither extended attributes nor default dictionaries, and one space between tokens. A definition
+    itself has an empty name and its base as the text.
+    """
+    found = set()
+    for definition in parse(text).values():
+        found.add((definition.name, "", f"{definition.kind} : {definition.parent}"))
+        if definition.kind == "enum":
+            found |= {(definition.name, value, "") for value in definition.members}
+    for kind in ("interface", "dictionary"):
+        for definition_name, statement in _statements(text, kind):
+            if statement:
+                name = next(_statement_names(kind, statement), "constructor")
+                found.add((definition_name, name, " ".join(_SPACE.sub(" ", statement).split())))
+    return found
+
+
+def _without_noise(text: str) -> str:
+    """Return the text without comments, default dictionaries and extended attributes."""
+    return _EXTENDED_ATTRIBUTES.sub("", _DEFAULT_DICTIONARY.sub("", _COMMENT.sub("", text)))
+
+
 def _statements(text: str, kind: str) -> Iterator[tuple[str, str]]:
-    for block in _BLOCK.finditer(_DEFAULT_DICTIONARY.sub("", _COMMENT.sub("", text))):
+    for block in _BLOCK.finditer(_without_noise(text)):
         if block["kind"] == kind:
             for raw in block["body"].split(";"):
-                yield block["name"], _EXTENDED_ATTRIBUTE.sub("", raw).strip()
+                yield block["name"], raw.strip()
 
 
 def parse(text: str) -> dict[str, Definition]:
@@ -108,7 +135,7 @@ def parse(text: str) -> dict[str, Definition]:
     Raises:
         ValueError: It has unknown syntax.
     """
-    text = _DEFAULT_DICTIONARY.sub("", _COMMENT.sub("", text))
+    text = _without_noise(text)
     rest = _BLOCK.sub("", text).strip()
     if rest:
         raise ValueError(f"not understood: {rest[:80]!r}")
@@ -125,12 +152,19 @@ def parse(text: str) -> dict[str, Definition]:
 
 
 def _member_names(kind: str, body: str) -> Iterator[str]:
+    if kind == "enum":
+        yield from _ENUM_VALUE.findall(body)
+        return
     for raw in body.split(";"):
-        statement = _EXTENDED_ATTRIBUTE.sub("", raw).strip()
-        if not statement or statement.startswith("constructor"):
-            continue
-        forms = (_FIELD,) if kind == "dictionary" else (_ATTRIBUTE, _OPERATION)
-        match = next((match for form in forms if (match := form.fullmatch(statement))), None)
-        if match is None:
-            raise ValueError(f"not understood: {statement!r}")
-        yield match["name"]
+        yield from _statement_names(kind, raw.strip())
+
+
+def _statement_names(kind: str, statement: str) -> Iterator[str]:
+    """Return the name of the member that a statement declares; nothing for a constructor or a map-like interface."""
+    if not statement or statement.startswith(("constructor", "readonly maplike")):
+        return
+    forms = (_FIELD,) if kind == "dictionary" else (_ATTRIBUTE, _OPERATION)
+    match = next((match for form in forms if (match := form.fullmatch(statement))), None)
+    if match is None:
+        raise ValueError(f"not understood: {statement!r}")
+    yield match["name"]

@@ -10,6 +10,8 @@ from trio_rtc.enums import (
     RTCIceRole,
     RTCIceServerTransportProtocol,
     RTCIceTransportState,
+    RTCStatsIceCandidatePairState,
+    RTCStatsType,
 )
 
 
@@ -20,7 +22,7 @@ class RTCPeerConnectionStats:
 
     id: str
     timestamp: float
-    type: str = "peer-connection"
+    type: RTCStatsType = RTCStatsType.PEER_CONNECTION
     data_channels_opened: int
     data_channels_closed: int
 
@@ -35,7 +37,7 @@ class RTCTransportStats:
 
     id: str
     timestamp: float
-    type: str = "transport"
+    type: RTCStatsType = RTCStatsType.TRANSPORT
     bytes_sent: int
     bytes_received: int
     packets_sent: int
@@ -63,7 +65,7 @@ class RTCIceCandidateStats:
 
     id: str
     timestamp: float
-    type: str
+    type: RTCStatsType
     transport_id: str
     address: str | None
     port: int | None
@@ -91,11 +93,11 @@ class RTCIceCandidatePairStats:
 
     id: str
     timestamp: float
-    type: str = "candidate-pair"
+    type: RTCStatsType = RTCStatsType.CANDIDATE_PAIR
     transport_id: str
     local_candidate_id: str
     remote_candidate_id: str
-    state: str
+    state: RTCStatsIceCandidatePairState
     nominated: bool
     bytes_sent: int
     bytes_received: int
@@ -120,7 +122,7 @@ class RTCCertificateStats:
 
     id: str
     timestamp: float
-    type: str = "certificate"
+    type: RTCStatsType = RTCStatsType.CERTIFICATE
     fingerprint: str
     fingerprint_algorithm: str
     base64_certificate: str = attrs.field(repr=False)
@@ -133,7 +135,7 @@ class RTCDataChannelStats:
 
     id: str
     timestamp: float
-    type: str = "data-channel"
+    type: RTCStatsType = RTCStatsType.DATA_CHANNEL
     label: str
     protocol: str
     data_channel_identifier: int | None

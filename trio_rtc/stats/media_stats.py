@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from trio_rtc import _attrs as attrs
 from trio_rtc._strict_names.checks import strict_class
-from trio_rtc.enums import RTCQualityLimitationReason
+from trio_rtc.enums import RTCQualityLimitationReason, RTCStatsType
 
 
 @strict_class
@@ -18,7 +18,7 @@ class RTCCodecStats:
 
     id: str
     timestamp: float
-    type: str = "codec"
+    type: RTCStatsType = RTCStatsType.CODEC
     payload_type: int
     transport_id: str
     mime_type: str
@@ -37,7 +37,7 @@ class RTCAudioSourceStats:
 
     id: str
     timestamp: float
-    type: str = "media-source"
+    type: RTCStatsType = RTCStatsType.MEDIA_SOURCE
     track_identifier: str
     kind: str
     audio_level: float | None
@@ -52,7 +52,7 @@ class RTCVideoSourceStats:
 
     id: str
     timestamp: float
-    type: str = "media-source"
+    type: RTCStatsType = RTCStatsType.MEDIA_SOURCE
     track_identifier: str
     kind: str
     width: int | None
@@ -81,7 +81,7 @@ class RTCOutboundRtpStreamStats:
 
     id: str
     timestamp: float
-    type: str = "outbound-rtp"
+    type: RTCStatsType = RTCStatsType.OUTBOUND_RTP
     ssrc: int
     kind: str
     transport_id: str
@@ -127,7 +127,7 @@ class RTCRemoteInboundRtpStreamStats:
 
     id: str
     timestamp: float
-    type: str = "remote-inbound-rtp"
+    type: RTCStatsType = RTCStatsType.REMOTE_INBOUND_RTP
     ssrc: int
     kind: str
     transport_id: str
@@ -158,7 +158,7 @@ class RTCInboundRtpStreamStats:
 
     id: str
     timestamp: float
-    type: str = "inbound-rtp"
+    type: RTCStatsType = RTCStatsType.INBOUND_RTP
     ssrc: int
     kind: str
     transport_id: str
@@ -228,7 +228,7 @@ class RTCRemoteOutboundRtpStreamStats:
 
     id: str
     timestamp: float
-    type: str = "remote-outbound-rtp"
+    type: RTCStatsType = RTCStatsType.REMOTE_OUTBOUND_RTP
     ssrc: int
     kind: str
     transport_id: str

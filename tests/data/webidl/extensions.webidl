@@ -3,11 +3,11 @@
 
 partial interface RTCRtpReceiver {
   attribute DOMHighResTimeStamp? jitterBufferTarget;
-  attribute RTCRtpTransform? transform;
+  attribute RTCRtpReceiverTransform? transform;
 };
 
 partial interface RTCRtpSender {
-  attribute RTCRtpTransform? transform;
+  attribute RTCRtpSenderTransform? transform;
 };
 
 partial dictionary RTCRtpEncodingParameters {

@@ -56,7 +56,7 @@ dictionary MediaTrackCapabilities {
   sequence<DOMString> resizeMode;
   ULongRange sampleRate;
   ULongRange sampleSize;
-  sequence<boolean> echoCancellation;
+  sequence<(boolean or DOMString)> echoCancellation;
   sequence<boolean> autoGainControl;
   sequence<boolean> noiseSuppression;
   DoubleRange latency;
@@ -75,7 +75,7 @@ dictionary MediaTrackSettings {
   DOMString resizeMode;
   unsigned long sampleRate;
   unsigned long sampleSize;
-  boolean echoCancellation;
+  (boolean or DOMString) echoCancellation;
   boolean autoGainControl;
   boolean noiseSuppression;
   double latency;
@@ -94,7 +94,7 @@ dictionary MediaTrackConstraintSet {
   ConstrainDOMString resizeMode;
   ConstrainULong sampleRate;
   ConstrainULong sampleSize;
-  ConstrainBoolean echoCancellation;
+  ConstrainBooleanOrDOMString echoCancellation;
   ConstrainBoolean autoGainControl;
   ConstrainBoolean noiseSuppression;
   ConstrainDouble latency;
@@ -115,6 +115,15 @@ interface MediaStreamTrackEvent : Event {
 
 dictionary MediaStreamTrackEventInit : EventInit {
   required MediaStreamTrack track;
+};
+
+enum MediaStreamTrackState { "live", "ended" };
+
+enum RTCDegradationPreference {
+  "maintain-framerate",
+  "maintain-resolution",
+  "balanced",
+  "maintain-framerate-and-resolution"
 };
 
 // Obsolete

@@ -61,3 +61,14 @@ partial dictionary RTCErrorInit {
 partial interface RTCError {
   readonly attribute long? httpRequestStatusCode;
 };
+
+enum RTCErrorDetailTypeIdp {
+  "idp-bad-script-failure",
+  "idp-execution-failure",
+  "idp-load-failure",
+  "idp-need-login",
+  "idp-timeout",
+  "idp-tls-failure",
+  "idp-token-expired",
+  "idp-token-invalid"
+};

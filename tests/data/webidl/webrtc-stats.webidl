@@ -1,15 +1,34 @@
 // The dictionaries of "Identifiers for WebRTC's Statistics API" (W3C), members sorted by their types.
-// "required" says nothing about names and is left out, and so is RTCAudioPlayoutStats: sound is played elsewhere.
+
+enum RTCStatsType {
+  "codec",
+  "inbound-rtp",
+  "outbound-rtp",
+  "remote-inbound-rtp",
+  "remote-outbound-rtp",
+  "media-source",
+  "media-playout",
+  "peer-connection",
+  "data-channel",
+  "transport",
+  "candidate-pair",
+  "local-candidate",
+  "remote-candidate",
+  "certificate"
+};
+enum RTCQualityLimitationReason { "none", "cpu", "bandwidth", "other" };
+enum RTCDtlsRole { "client", "server", "unknown" };
+enum RTCStatsIceCandidatePairState { "frozen", "waiting", "in-progress", "failed", "succeeded" };
 
 dictionary RTCStats {
-  DOMHighResTimeStamp timestamp;
-  DOMString type;
-  DOMString id;
+  required DOMHighResTimeStamp timestamp;
+  required RTCStatsType type;
+  required DOMString id;
 };
 
 dictionary RTCRtpStreamStats : RTCStats {
-  unsigned long ssrc;
-  DOMString kind;
+  required unsigned long ssrc;
+  required DOMString kind;
   DOMString transportId;
   DOMString codecId;
 };
@@ -30,7 +49,7 @@ dictionary RTCSentRtpStreamStats : RTCRtpStreamStats {
 };
 
 dictionary RTCInboundRtpStreamStats : RTCReceivedRtpStreamStats {
-  DOMString trackIdentifier;
+  required DOMString trackIdentifier;
   DOMString mid;
   DOMString remoteId;
   DOMString decoderImplementation;
@@ -143,8 +162,8 @@ dictionary RTCRemoteOutboundRtpStreamStats : RTCSentRtpStreamStats {
 };
 
 dictionary RTCMediaSourceStats : RTCStats {
-  DOMString trackIdentifier;
-  DOMString kind;
+  required DOMString trackIdentifier;
+  required DOMString kind;
 };
 
 dictionary RTCAudioSourceStats : RTCMediaSourceStats {
@@ -163,11 +182,11 @@ dictionary RTCVideoSourceStats : RTCMediaSourceStats {
 };
 
 dictionary RTCCodecStats : RTCStats {
-  unsigned long payloadType;
+  required unsigned long payloadType;
   unsigned long clockRate;
   unsigned long channels;
-  DOMString transportId;
-  DOMString mimeType;
+  required DOMString transportId;
+  required DOMString mimeType;
   DOMString sdpFmtpLine;
 };
 
@@ -180,7 +199,7 @@ dictionary RTCDataChannelStats : RTCStats {
   DOMString label;
   DOMString protocol;
   unsigned short dataChannelIdentifier;
-  RTCDataChannelState state;
+  required RTCDataChannelState state;
   unsigned long messagesSent;
   unsigned long messagesReceived;
   unsigned long long bytesSent;
@@ -194,7 +213,7 @@ dictionary RTCTransportStats : RTCStats {
   unsigned long long bytesReceived;
   RTCIceRole iceRole;
   RTCIceTransportState iceState;
-  RTCDtlsTransportState dtlsState;
+  required RTCDtlsTransportState dtlsState;
   RTCDtlsRole dtlsRole;
   DOMString iceLocalUsernameFragment;
   DOMString selectedCandidatePairId;
@@ -209,8 +228,8 @@ dictionary RTCTransportStats : RTCStats {
 };
 
 dictionary RTCIceCandidateStats : RTCStats {
-  DOMString transportId;
-  DOMString address;
+  required DOMString transportId;
+  DOMString? address;
   DOMString protocol;
   DOMString url;
   DOMString foundation;
@@ -219,16 +238,16 @@ dictionary RTCIceCandidateStats : RTCStats {
   long port;
   long priority;
   long relatedPort;
-  RTCIceCandidateType candidateType;
+  required RTCIceCandidateType candidateType;
   RTCIceServerTransportProtocol relayProtocol;
   RTCIceTcpCandidateType tcpType;
 };
 
 dictionary RTCIceCandidatePairStats : RTCStats {
-  DOMString transportId;
-  DOMString localCandidateId;
-  DOMString remoteCandidateId;
-  RTCStatsIceCandidatePairState state;
+  required DOMString transportId;
+  required DOMString localCandidateId;
+  required DOMString remoteCandidateId;
+  required RTCStatsIceCandidatePairState state;
   boolean nominated;
   unsigned long long packetsSent;
   unsigned long long packetsReceived;
@@ -250,8 +269,12 @@ dictionary RTCIceCandidatePairStats : RTCStats {
 };
 
 dictionary RTCCertificateStats : RTCStats {
-  DOMString fingerprint;
-  DOMString fingerprintAlgorithm;
-  DOMString base64Certificate;
+  required DOMString fingerprint;
+  required DOMString fingerprintAlgorithm;
+  required DOMString base64Certificate;
   DOMString issuerCertificateId;
+};
+
+interface RTCStatsReport {
+  readonly maplike<DOMString, object>;
 };

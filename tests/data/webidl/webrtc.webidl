@@ -15,7 +15,7 @@ dictionary RTCConfiguration {
 };
 
 dictionary RTCIceServer {
-  required (DOMString or sequence<DOMString>) urls;
+  required (USVString or sequence<USVString>) urls;
   DOMString username;
   DOMString credential;
 };
@@ -42,7 +42,7 @@ interface RTCPeerConnection : EventTarget {
   readonly attribute RTCSessionDescription? remoteDescription;
   readonly attribute RTCSessionDescription? currentRemoteDescription;
   readonly attribute RTCSessionDescription? pendingRemoteDescription;
-  Promise<undefined> addIceCandidate(optional RTCIceCandidateInit? candidate = {});
+  Promise<undefined> addIceCandidate(optional RTCIceCandidateInit candidate = {});
   readonly attribute RTCSignalingState signalingState;
   readonly attribute RTCIceGatheringState iceGatheringState;
   readonly attribute RTCIceConnectionState iceConnectionState;
@@ -133,7 +133,7 @@ interface RTCIceCandidate {
   readonly attribute unsigned short? relatedPort;
   readonly attribute DOMString? usernameFragment;
   readonly attribute RTCIceServerTransportProtocol? relayProtocol;
-  readonly attribute DOMString? url;
+  readonly attribute USVString? url;
   RTCIceCandidateInit toJSON();
 };
 
@@ -146,25 +146,25 @@ dictionary RTCIceCandidateInit {
 
 dictionary RTCLocalIceCandidateInit : RTCIceCandidateInit {
   RTCIceServerTransportProtocol? relayProtocol = null;
-  DOMString? url = null;
+  USVString? url = null;
 };
 
 interface RTCPeerConnectionIceEvent : Event {
   constructor(DOMString type, optional RTCPeerConnectionIceEventInit eventInitDict = {});
   readonly attribute RTCIceCandidate? candidate;
-  readonly attribute DOMString? url;
+  readonly attribute USVString? url;
 };
 
 dictionary RTCPeerConnectionIceEventInit : EventInit {
   RTCIceCandidate? candidate;
-  DOMString? url;
+  USVString? url;
 };
 
 interface RTCPeerConnectionIceErrorEvent : Event {
   constructor(DOMString type, RTCPeerConnectionIceErrorEventInit eventInitDict);
   readonly attribute DOMString? address;
   readonly attribute unsigned short? port;
-  readonly attribute DOMString url;
+  readonly attribute USVString url;
   readonly attribute unsigned short errorCode;
   readonly attribute USVString errorText;
 };
@@ -172,7 +172,7 @@ interface RTCPeerConnectionIceErrorEvent : Event {
 dictionary RTCPeerConnectionIceErrorEventInit : EventInit {
   DOMString? address;
   unsigned short? port;
-  DOMString url;
+  USVString url;
   required unsigned short errorCode;
   USVString errorText;
 };
@@ -405,7 +405,7 @@ interface RTCIceCandidatePair {
 interface RTCSctpTransport : EventTarget {
   readonly attribute RTCDtlsTransport transport;
   readonly attribute RTCSctpTransportState state;
-  readonly attribute unrestricted double maxMessageSize;
+  readonly attribute unrestricted double? maxMessageSize;
   readonly attribute unsigned short? maxChannels;
   attribute EventHandler onstatechange;
 };
@@ -524,3 +524,48 @@ interface MessageEvent : Event {
   constructor(DOMString type, optional MessageEventInit eventInitDict = {});
   readonly attribute any data;
 };
+
+// --- Enumerations
+
+enum RTCIceTransportPolicy { "relay", "all" };
+enum RTCBundlePolicy { "balanced", "max-compat", "max-bundle" };
+enum RTCRtcpMuxPolicy { "require" };
+enum RTCSignalingState {
+  "stable",
+  "have-local-offer",
+  "have-remote-offer",
+  "have-local-pranswer",
+  "have-remote-pranswer",
+  "closed"
+};
+enum RTCIceGatheringState { "new", "gathering", "complete" };
+enum RTCPeerConnectionState { "closed", "failed", "disconnected", "new", "connecting", "connected" };
+enum RTCIceConnectionState { "closed", "failed", "disconnected", "new", "checking", "completed", "connected" };
+enum RTCSdpType { "offer", "pranswer", "answer", "rollback" };
+enum RTCIceProtocol { "udp", "tcp" };
+enum RTCIceTcpCandidateType { "active", "passive", "so" };
+enum RTCIceCandidateType { "host", "srflx", "prflx", "relay" };
+enum RTCIceServerTransportProtocol { "udp", "tcp", "tls" };
+enum RTCRtpTransceiverDirection { "sendrecv", "sendonly", "recvonly", "inactive", "stopped" };
+enum RTCDtlsTransportState { "new", "connecting", "connected", "closed", "failed" };
+enum RTCIceGathererState { "new", "gathering", "complete" };
+enum RTCIceTransportState { "closed", "failed", "disconnected", "new", "checking", "completed", "connected" };
+enum RTCIceRole { "unknown", "controlling", "controlled" };
+enum RTCIceComponent { "rtp", "rtcp" };
+enum RTCSctpTransportState { "connecting", "connected", "closed" };
+enum RTCDataChannelState { "connecting", "open", "closing", "closed" };
+enum RTCErrorDetailType {
+  "data-channel-failure",
+  "dtls-failure",
+  "fingerprint-failure",
+  "sctp-failure",
+  "sdp-syntax-error",
+  "hardware-encoder-not-available",
+  "hardware-encoder-error"
+};
+
+// WebRTC Priority Control API
+enum RTCPriorityType { "very-low", "low", "medium", "high" };
+
+// WebSockets
+enum BinaryType { "blob", "arraybuffer" };

@@ -9,7 +9,7 @@ from trio_rtc._connection.transport_events import TransportEvents
 from trio_rtc.certificate import RTCCertificate, core_certificate
 from trio_rtc.data_channels.channel_table import ChannelTable
 from trio_rtc.descriptions import RTCIceCandidate
-from trio_rtc.enums import RTCDtlsRole
+from trio_rtc.enums import RTCDtlsRole, RTCStatsIceCandidatePairState, RTCStatsType
 from trio_rtc.protocols.ice import Agent, Candidate, CheckedPair
 from trio_rtc.stats.candidate_pair_traffic import CandidatePairTraffic
 from trio_rtc.stats.connection_stats import (
@@ -163,7 +163,7 @@ def _one_candidate(
     return RTCIceCandidateStats(
         id=_candidate_id(kind, candidate.address, candidate.port, candidate.protocol),
         timestamp=timestamp,
-        type=kind,
+        type=RTCStatsType(kind),
         transport_id=transport_id,
         address=candidate.address,
         port=candidate.port,
@@ -223,7 +223,7 @@ def _pair_stats(
         last_packet_received_timestamp=(
             None if last.received_at is None else moment.time_of_day(last.received_at)
         ),
-        state=pair.state.value,
+        state=RTCStatsIceCandidatePairState(pair.state.value),
         nominated=pair.nominated,
         requests_sent=counters.requests_sent,
         requests_received=counters.requests_received,
