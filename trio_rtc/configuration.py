@@ -93,7 +93,9 @@ class RTCConfiguration:
             valid assertion of it are refused. The providers are in ``Settings.identity``.
         certificates: Certificates, of which the first is used; descriptions have the fingerprints of all. By default a
             new one is generated for this connection.
-        ice_candidate_pool_size: 0 to 255. Accepted; candidates are gathered when descriptions are set.
+        ice_candidate_pool_size: 0 to 255: the number of transports whose candidates are gathered before the first
+            description, at most 16. Those that the first negotiation does not need are closed. Most connections need
+            one.
 
     Raises:
         TypeError: A member has the wrong type, is no member of its enumeration, or is out of range.

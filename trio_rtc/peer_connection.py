@@ -125,9 +125,7 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         if self._parts.context.is_closed:
             raise mark_connection_ended(InvalidStateError("the peer connection is closed"))
         self._entered = True
-        self._block = self._scope.run(
-            self._parts.transports.start, self.close, self._parts.transports.shutdown
-        )
+        self._block = self._scope.run(self._parts.start, self.close, self._parts.transports.shutdown)
         await self._block.__aenter__()
         assert self._scope.body is not None
         assert self._scope.transports is not None
@@ -462,7 +460,10 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         return self._parts.negotiation.configuration
 
     def set_configuration(self, configuration: RTCConfiguration | None = None) -> None:
-        """Change the configuration (W3C webrtc section 4.4.2). ICE servers are used from the next gathering on.
+        """Change the configuration (W3C webrtc section 4.4.2).
+
+        The ICE servers and the ICE transport policy are used from the next gathering on: that of
+        ``set_local_description`` or of an ICE restart. Candidates of the pool are gathered again at once.
 
         Raises:
             InvalidStateError: The connection is closed.
@@ -471,15 +472,19 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         """
         self._require_open()
         new, old = configuration or RTCConfiguration(), self._parts.negotiation.configuration
-        if new.certificates and new.certificates != old.certificates:
+        # A missing member has its default, so the configuration's certificates must be passed again.
+        if new.certificates != old.certificates:
             raise InvalidModificationError(
-                "certificates must be those of the present configuration, or empty"
+                "certificates must be those of the present configuration, as get_configuration() returns them"
             )
         if new.bundle_policy is not old.bundle_policy:
             raise InvalidModificationError(
                 f"bundle_policy must be {old.bundle_policy.value!r} as before, not {new.bundle_policy.value!r}"
             )
-        if new.ice_candidate_pool_size != old.ice_candidate_pool_size and self.local_description is not None:
+        if (
+            new.ice_candidate_pool_size != old.ice_candidate_pool_size
+            and self._parts.methods.local_description_requested
+        ):
             raise InvalidModificationError(
                 "ice_candidate_pool_size cannot be changed after set_local_description(); it must be "
                 f"{old.ice_candidate_pool_size}, not {new.ice_candidate_pool_size}"
@@ -489,11 +494,10 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
             raise InvalidModificationError(
                 f"peer_identity must be the target peer identity {target!r}, not {new.peer_identity!r}"
             )
-        # W3C's target peer identity cannot be changed once it is set, and the certificates are the constructor's.
+        # W3C's target peer identity cannot be changed once it is set.
         wanted = new.peer_identity or old.peer_identity
-        self._parts.negotiation.configuration = attrs.evolve(
-            new, peer_identity=wanted, certificates=old.certificates
-        )
+        self._parts.negotiation.configuration = attrs.evolve(new, peer_identity=wanted)
+        self._parts.negotiation.fill_pool()
         if wanted is not None:
             self._parts.transceivers.isolate(wanted)
 

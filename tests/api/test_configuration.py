@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Literal
 
+import attrs
 import pytest
 
 from tests.strategies.peers import open_channel
@@ -10,6 +11,7 @@ from tests.strategies.scenarios import messages_pass
 from trio_rtc import (
     InvalidAccessError,
     InvalidModificationError,
+    InvalidStateError,
     RTCConfiguration,
     RTCError,
     RTCIceServer,
@@ -136,19 +138,56 @@ async def test_certificates_cannot_change() -> None:
     one, other = [await RTCPeerConnection.generate_certificate() for _ in range(2)]
     pc = RTCPeerConnection(RTCConfiguration(certificates=[one]))
     pc.set_configuration(RTCConfiguration(certificates=[one], ice_transport_policy="relay"))
-    for certificates in ([other], [one, other], [other, one]):
+    # W3C webrtc section 4.4.1.6: the number of certificates must be the same, too; it is 0 by default.
+    for certificates in ([other], [one, other], [other, one], []):
         with pytest.raises(InvalidModificationError, match="certificate"):
             pc.set_configuration(RTCConfiguration(certificates=certificates))
     with pytest.raises(InvalidModificationError, match="certificate"):
         RTCPeerConnection().set_configuration(RTCConfiguration(certificates=[one]))
 
 
-async def test_the_candidate_pool_cannot_change_once_used() -> None:
+async def test_the_size_of_the_candidate_pool_cannot_change_after_set_local_description() -> None:
+    """W3C webrtc section 4.4.1.6: it matters whether the method has been called, not whether it succeeded."""
     async with RTCPeerConnection(settings=Settings(interface_filter=lambda _: False)) as pc:
+        await pc.create_offer()
         pc.set_configuration(RTCConfiguration(ice_candidate_pool_size=1))
         await pc.set_local_description()
         with pytest.raises(InvalidModificationError, match="pool"):
             pc.set_configuration(RTCConfiguration(ice_candidate_pool_size=2))
+        await pc.set_local_description({"type": "rollback", "sdp": ""})
+        with pytest.raises(InvalidModificationError, match="pool"):
+            pc.set_configuration(RTCConfiguration())
+        pc.set_configuration(RTCConfiguration(ice_candidate_pool_size=1, ice_transport_policy="relay"))
+
+
+async def test_no_configuration_of_a_closed_connection() -> None:
+    pc = RTCPeerConnection()
+    before = pc.get_configuration()
+    pc.close()
+    with pytest.raises(InvalidStateError):
+        pc.set_configuration(RTCConfiguration(ice_transport_policy="relay"))
+    assert pc.get_configuration() == before
+
+
+async def test_a_refused_configuration_changes_nothing() -> None:
+    one, other = [await RTCPeerConnection.generate_certificate() for _ in range(2)]
+    configuration = RTCConfiguration(
+        certificates=[one], bundle_policy="max-compat", peer_identity="bob@example.org"
+    )
+    pc = RTCPeerConnection(configuration)
+    valid: dict[str, Any] = {
+        "ice_servers": [RTCIceServer("stun:stun.example.org")],
+        "ice_transport_policy": "relay",
+    }
+    refused: list[dict[str, Any]] = [
+        {"certificates": [other]},
+        {"bundle_policy": "balanced"},
+        {"peer_identity": "eve@example.org"},
+    ]
+    for changed in refused:
+        with pytest.raises(InvalidModificationError):
+            pc.set_configuration(attrs.evolve(configuration, **valid, **changed))
+        assert pc.get_configuration() == configuration
 
 
 # -- settings ----

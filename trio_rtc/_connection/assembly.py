@@ -5,6 +5,8 @@ Each part has references to the parts below it. ``ConnectionContext`` has the st
 
 from collections.abc import Callable
 
+import trio
+
 from trio_rtc import _attrs as attrs
 from trio_rtc._environment import default_wall_clock, new_rng
 from trio_rtc.certificate import choose_certificate, core_certificate
@@ -126,6 +128,11 @@ class ConnectionAssembly:
         context.collect_stats = self.statistics.collect_section
         for transport in self.transports:
             self.channels.set_stack(transport.stack)
+
+    async def start(self, nursery: trio.Nursery) -> None:
+        """Start the transports in the nursery of their tasks, and gather candidates for the pool."""
+        await self.transports.start(nursery)
+        self.negotiation.fill_pool()
 
     def close(self) -> None:
         """Close all parts at once and without events; the transports run until the peer has been notified."""

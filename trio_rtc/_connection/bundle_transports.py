@@ -4,12 +4,13 @@ All have the same ICE credentials, as in browsers. Peers rely on that: pion reje
 different credentials, and Firefox handles a section that moves to another transport as an ICE restart.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import trio
 
 from trio_rtc import _attrs as attrs
-from trio_rtc.protocols.ice import IceParameters
+from trio_rtc.enums import RTCIceTransportPolicy
+from trio_rtc.protocols.ice import IceParameters, IceServer
 from trio_rtc.transports.stack import StackDelegate, TransportStack
 
 from .connection_states import ConnectionStates
@@ -51,6 +52,9 @@ class BundleTransports:
     offers. Others are created when they are needed. A transport is removed when a negotiation has left it without a
     media section.
 
+    The candidate pool (RFC 9429 section 3.5.5) has the candidates of transports that no description needs yet. It ends
+    with the first negotiation.
+
     Args:
         open_stack: Creates a stack for a delegate, with the given ICE credentials or new ones.
         states: The states of the connection.
@@ -65,6 +69,7 @@ class BundleTransports:
         self.states = states
         self._nursery: trio.Nursery | None = None
         self._transports: dict[int, BundleTransport] = {}
+        self._pool: list[BundleTransport] = []
         self._open(0)
 
     def __iter__(self) -> Iterator[BundleTransport]:
@@ -79,7 +84,7 @@ class BundleTransports:
 
     async def shutdown(self) -> None:
         """Shut down all layers of all transports, which notify the peer (SCTP ABORT, DTLS close_notify)."""
-        for transport in self:
+        for transport in (*self, *self._pool):
             await transport.stack.shutdown()
 
     def wake(self) -> None:
@@ -95,10 +100,35 @@ class BundleTransports:
         """Return the transport with a number, or a new one; ``None`` if there are too many."""
         found = self._transports.get(number)
         if found is None and (number == 0 or len(self._transports) < MAX_TRANSPORTS):
+            pooled = bool(self._pool)
             found = self._open(number)
-            if self._nursery is not None:
+            if self._nursery is not None and not pooled:
                 found.stack.start_soon(self._nursery)
         return found
+
+    def fill_pool(self, size: int, servers: Sequence[IceServer], policy: RTCIceTransportPolicy) -> None:
+        """Gather the candidates of ``size`` transports early, including the first one, at most ``MAX_TRANSPORTS``.
+
+        Surplus transports are ended. No effect outside the block of the connection.
+        """
+        if self._nursery is None:
+            return
+        size = min(size, MAX_TRANSPORTS)
+        while len(self._pool) > max(0, size - len(self._transports)):
+            self._nursery.start_soon(self._pool.pop().stack.end)
+        while len(self._pool) + len(self._transports) < size:
+            self._pool.append(self._create(0))
+            self._pool[-1].stack.start_soon(self._nursery)
+        if size:
+            for transport in (*self, *self._pool):
+                transport.stack.fill_pool(servers, policy)
+
+    def empty_pool(self) -> None:
+        """End the transports of the pool."""
+        for transport in self._pool:
+            assert self._nursery is not None
+            self._nursery.start_soon(transport.stack.end)
+        self._pool.clear()
 
     def remove(self, number: int) -> None:
         """End a transport without media sections."""
@@ -109,9 +139,18 @@ class BundleTransports:
             self._nursery.start_soon(transport.stack.end)
 
     def _open(self, number: int) -> BundleTransport:
+        """Open a transport, one of the pool if possible."""
+        if self._pool:
+            transport = self._pool.pop(0)
+            transport.events.number = number
+        else:
+            transport = self._create(number)
+        self._transports[number] = transport
+        return transport
+
+    def _create(self, number: int) -> BundleTransport:
         events = TransportEvents(number, self.states)
         others = [transport.stack.agent.local_parameters for transport in self]
         stack = self._open_stack(events, others[0] if others else None)
         events.traffic.counter = stack.ice
-        self._transports[number] = BundleTransport(stack, events)
-        return self._transports[number]
+        return BundleTransport(stack, events)

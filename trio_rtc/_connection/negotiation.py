@@ -208,6 +208,14 @@ class Negotiation:
             for fingerprint in certificate.get_fingerprints()
         )
 
+    def fill_pool(self) -> None:
+        """Gather candidates early as configured (RFC 9429 section 3.5.5), until the first negotiation is complete."""
+        if self.session.current_local is None:
+            configuration = self.configuration
+            self.transports.fill_pool(
+                configuration.ice_candidate_pool_size, self._ice_servers(), configuration.ice_transport_policy
+            )
+
     def request_ice_restart(self) -> None:
         """Replace the local ICE credentials in the next negotiation (W3C webrtc section 4.4.2, ``restartIce``)."""
         descriptions = (self.session.current_local, self.session.pending_local)
@@ -403,6 +411,9 @@ class Negotiation:
             self._offer_sctp(applied)
         if applied.negotiated and applied.transports:
             self._remove_unused(applied)
+        if self.session.current_local is not None:
+            # RFC 9429 section 3.5.5: the pool is for the first exchange only.
+            self.transports.empty_pool()
 
     def _apply_transport(
         self, transport: BundleTransport, plan: TransportPlan, applied: ApplyResult, *, gather: bool

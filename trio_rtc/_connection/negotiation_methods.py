@@ -20,6 +20,7 @@ class NegotiationMethods:
 
     Attributes:
         signaling_state: W3C's ``[[SignalingState]]``.
+        local_description_requested: Whether ``set_local_description`` has been called.
     """
 
     def __init__(
@@ -30,6 +31,7 @@ class NegotiationMethods:
         self._context = context
         self._chain = context.chain
         self.signaling_state = RTCSignalingState.STABLE
+        self.local_description_requested = False
         context.negotiation_needed.on_check = self._is_negotiation_needed
         context.negotiation_needed.on_set = lambda: context.fire_simple("negotiation_needed")
 
@@ -70,6 +72,7 @@ class NegotiationMethods:
 
     async def set_local_description(self, kind: RTCSdpType | None, sdp: str) -> None:
         """Apply a local description as a chained operation; missing parts are created then."""
+        self.local_description_requested = True
         async with self._chain.operation(lambda: self._negotiation.check_local(kind, sdp)):
             await self._load_media("")
             if kind is not RTCSdpType.ROLLBACK and not sdp:

@@ -130,6 +130,7 @@ class TransportStack:
         self.mdns: MdnsTransport | None = None
         self._fingerprints: frozenset[Fingerprint] = frozenset()
         self.gathering_started = False
+        self._pooled_with: tuple[tuple[IceServer, ...], RTCIceTransportPolicy] | None = None
         self._path_lost = False
         self._ice_connected = False
         self.agent = Agent(
@@ -198,11 +199,38 @@ class TransportStack:
         servers: Sequence[IceServer],
         policy: RTCIceTransportPolicy = RTCIceTransportPolicy.ALL,
     ) -> None:
-        """Start gathering candidates. Later calls have no effect."""
-        if not self.gathering_started:
-            self.gathering_started = True
-            self.agent.set_transport_policy(policy)
+        """Start gathering candidates, or report those of the pool. Later calls have no effect."""
+        if self.gathering_started:
+            return
+        if self._pooled_with is None:
+            self._configure_gathering(servers, policy)
             self._start_gathering(servers)
+        else:
+            self.fill_pool(servers, policy)
+            self.agent.release_candidates(trio.current_time())
+        self.gathering_started = True
+
+    def fill_pool(
+        self,
+        servers: Sequence[IceServer],
+        policy: RTCIceTransportPolicy = RTCIceTransportPolicy.ALL,
+    ) -> None:
+        """Gather candidates for the pool (RFC 9429 section 3.5.5); ``gather`` reports them.
+
+        Other servers or another policy than before discard the candidates and gather again. No effect after ``gather``.
+        """
+        wanted = (tuple(servers), policy)
+        if self.gathering_started or self._pooled_with == wanted:
+            return
+        again = self._pooled_with is not None
+        self._pooled_with = wanted
+        self._configure_gathering(servers, policy)
+        self.agent.hold_candidates()
+        if again:
+            self.agent.expect_sources()
+            self._allocator.close_lost_addresses()
+            self.agent.gather_again(trio.current_time())
+        self._start_gathering(servers)
 
     def restart_ice(
         self,
@@ -210,12 +238,16 @@ class TransportStack:
         policy: RTCIceTransportPolicy = RTCIceTransportPolicy.ALL,
     ) -> None:
         """Begin a new ICE generation with the current addresses of this host."""
-        self.agent.set_transport_policy(policy)
+        self._configure_gathering(servers, policy)
         if self.gathering_started:
             self.agent.expect_sources()
             self._allocator.close_lost_addresses()
             self._start_gathering(servers)
         self.agent.restart(trio.current_time())
+
+    def _configure_gathering(self, servers: Sequence[IceServer], policy: RTCIceTransportPolicy) -> None:
+        self.agent.set_transport_policy(policy)
+        self.agent.set_servers(servers)
 
     def _start_gathering(self, servers: Sequence[IceServer]) -> None:
         assert self._nursery is not None

@@ -38,15 +38,17 @@ async def test_a_configuration_with_other_certificates_is_refused() -> None:
         both.set_configuration(RTCConfiguration(certificates=[other, one]))
 
 
-async def test_a_configuration_without_certificates_keeps_those_of_the_constructor() -> None:
+async def test_a_configuration_without_the_certificates_is_refused() -> None:
+    """A missing member has its default, an empty list, which has another length (section 4.4.1.6)."""
     configuration = RTCConfiguration(certificates=[await generate(), await generate()])
     pc = RTCPeerConnection(configuration)
     pc.create_data_channel("chat")
     before = (await pc.create_offer()).sdp.count("a=fingerprint:")
-    pc.set_configuration(RTCConfiguration())
+    with pytest.raises(InvalidModificationError):
+        pc.set_configuration(RTCConfiguration())
     assert pc.get_configuration() == configuration
     assert (await pc.create_offer()).sdp.count("a=fingerprint:") == before == 2
-    pc.set_configuration(configuration)
+    pc.set_configuration(pc.get_configuration())
 
 
 async def test_fingerprints_are_lower_case_hexadecimal() -> None:

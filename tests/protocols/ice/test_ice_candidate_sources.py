@@ -502,3 +502,101 @@ def test_a_response_to_the_last_query_completes_gathering(code: int) -> None:
         assert (error.address, error.error_code) == (None, 701)
     assert agent.gathering_state == "complete"
     assert agent.next_timer() == math.inf
+
+
+def servers_queried(sent: list[Datagram]) -> set[Address]:
+    return {datagram.remote for datagram in sent}
+
+
+OTHER_SERVER = Address("198.51.100.99", 3478)
+
+
+def test_a_restart_uses_the_configured_servers_only() -> None:
+    """W3C webrtc section 4.4.1.6: a new list of servers replaces the former one with the next gathering."""
+    agent = make_agent()
+    agent.set_servers([ICE_SERVER])
+    agent.add_socket(ALICE, local_preference=65535, now=0.0)
+    agent.add_stun_server(ICE_SERVER, SERVER, 0.0)
+    agent.set_servers([OTHER_ICE_SERVER])
+    agent.add_stun_server(OTHER_ICE_SERVER, OTHER_SERVER, 0.0)
+    assert servers_queried(run(agent, 0.0, 1.0)) == {SERVER}
+    agent.restart(1.0)
+    agent.add_stun_server(ICE_SERVER, SERVER, 1.0)
+    agent.fail_server(ICE_SERVER, "does not resolve", 1.0)
+    agent.add_stun_server(OTHER_ICE_SERVER, OTHER_SERVER, 1.0)
+    assert servers_queried(run(agent, 1.0, 2.0)) == {OTHER_SERVER}
+    assert errors(agent.events()) == []
+
+
+def test_a_restart_makes_no_candidate_of_an_allocation_on_a_former_server() -> None:
+    agent = make_agent()
+    turn = IceServer.parse("turn:turn.example.org", "user", "password")
+    agent.set_servers([turn])
+    agent.add_relayed_socket(OUTSIDE, server=turn, mapped_address=ALICE, local_preference=1, now=0.0)
+    assert [candidate.type for candidate in candidates(agent.events())] == ["relay"]
+    agent.set_servers([])
+    agent.restart(1.0)
+    assert candidates(agent.events()) == []
+
+
+def test_a_rolled_back_restart_restores_the_servers() -> None:
+    agent = make_agent()
+    agent.set_servers([ICE_SERVER])
+    agent.add_socket(ALICE, local_preference=65535, now=0.0)
+    agent.add_stun_server(ICE_SERVER, SERVER, 0.0)
+    agent.finish_sources(0.0)
+    (query,) = run(agent, 0.0, 0.05)
+    respond(agent, query, OUTSIDE, 0.1)
+    before = agent.local_candidates
+    assert agent.gathering_state == "complete"
+    agent.set_servers([])
+    agent.restart(1.0)
+    assert [candidate.type for candidate in agent.local_candidates] == ["host"]
+    agent.roll_back_restart(1.0)
+    assert agent.local_candidates == before
+    assert agent.gathering_state == "complete"
+
+
+def test_candidates_of_the_pool_are_reported_when_they_are_released() -> None:
+    agent = make_agent()
+    agent.hold_candidates()
+    agent.add_socket(ALICE, local_preference=65535, now=0.0)
+    agent.finish_sources(0.0)
+    assert agent.events() == []
+    assert agent.gathering_state == "complete"
+    agent.release_candidates(1.0)
+    kinds = [type(event).__name__ for event in agent.events()]
+    assert kinds == [
+        "GatheringStateChanged",
+        "LocalCandidateGathered",
+        "GatheringCompleted",
+        "GatheringStateChanged",
+    ]
+
+
+def test_candidates_of_the_pool_are_gathered_again_with_other_servers_and_policy() -> None:
+    agent = make_agent()
+    agent.set_servers([ICE_SERVER])
+    agent.hold_candidates()
+    agent.add_socket(ALICE, local_preference=65535, now=0.0)
+    agent.add_stun_server(ICE_SERVER, SERVER, 0.0)
+    assert servers_queried(agent.datagrams_to_send(0.0)) == {SERVER}
+    agent.set_servers([OTHER_ICE_SERVER])
+    agent.set_transport_policy(RTCIceTransportPolicy.RELAY)
+    before = agent.local_parameters
+    agent.gather_again(0.0)
+    agent.finish_sources(0.0)
+    assert run(agent, 0.0, 1.0) == []
+    agent.release_candidates(1.0)
+    assert agent.local_parameters == before
+    assert candidates(agent.events()) == []
+
+
+def test_a_closed_agent_releases_nothing() -> None:
+    agent = make_agent()
+    agent.hold_candidates()
+    agent.add_socket(ALICE, local_preference=65535, now=0.0)
+    agent.close(1.0)
+    agent.gather_again(1.0)
+    agent.release_candidates(1.0)
+    assert candidates(agent.events()) == []

@@ -205,6 +205,31 @@ class Agent:
         """
         self._sources.set_policy(policy)
 
+    def set_servers(self, servers: Collection[IceServer]) -> None:
+        """Set the STUN and TURN servers of the next generation (W3C webrtc section 4.4.1.6).
+
+        Before gathering has begun, they apply to the current one. Former servers that are not among them are no longer
+        used. Each must be added nevertheless.
+        """
+        self._sources.set_servers(servers)
+
+    def hold_candidates(self) -> None:
+        """Hold the events of gathering until ``release_candidates``: the candidates are in the pool (RFC 9429)."""
+        self._sources.hold()
+
+    def release_candidates(self, now: float) -> None:
+        """Report the held events of gathering."""
+        if not self.closed:
+            self._sources.release()
+            self._advance(now)
+
+    def gather_again(self, now: float) -> None:
+        """Discard the candidates of the pool, and gather with the policy and the servers set last."""
+        if not self.closed:
+            self._transactions.cancel_queries()
+            self._sources.restart(self.local_parameters.username_fragment)
+            self._advance(now)
+
     def set_role(self, role: IceRole, now: float) -> None:
         """Set the role that offer and answer have decided. With a lite peer it stays controlling."""
         if not self.closed:

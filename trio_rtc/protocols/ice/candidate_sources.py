@@ -18,7 +18,10 @@ is reported when its last query has ended.
 
 The ICE transport policy decides which sources are used. With ``relay``, only relayed sockets give candidates: host
 sockets are kept for a later generation, STUN servers are not queried, and related addresses are hidden. A changed
-policy applies from the next generation on.
+policy applies from the next generation on, and so do changed servers.
+
+Candidates of the pool (RFC 9429 section 3.5.5) are gathered before a description needs them. Their events are held
+until then.
 
 Gathering goes from *new* to *gathering* with the first source, and to *complete* when no source follows
 (``finish_sources``) and every query has ended.
@@ -30,7 +33,7 @@ in the keys of :class:`.remote_candidates.RemoteCandidates`.
 
 import ipaddress
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from trio_rtc import _attrs as attrs
 from trio_rtc.enums import RTCIceCandidateType, RTCIceGathererState, RTCIceProtocol, RTCIceTransportPolicy
@@ -132,6 +135,7 @@ class _Gathered:
     progress: dict[str, _UrlProgress]
     sockets: frozenset[Address]
     servers: tuple[StunServer, ...]
+    configured: frozenset[IceServer] | None
 
 
 class CandidateSources:
@@ -145,6 +149,9 @@ class CandidateSources:
         self._candidates: list[LocalCandidate] = []
         self._bases: dict[Address, LocalCandidate] = {}
         self._servers: list[StunServer] = []
+        self._configured: frozenset[IceServer] | None = None
+        self._next_configured: frozenset[IceServer] | None = None
+        self._held = False
         self._queries: deque[Query] = deque()
         self._progress: dict[str, _UrlProgress] = {}
         self._in_flight: dict[Query, None] = {}  # an ordered set
@@ -175,7 +182,17 @@ class CandidateSources:
         """Number of queries that are waiting or in flight, for the RTO of RFC 8445 section 14.3."""
         return len(self._queries) + len(self._in_flight)
 
+    def hold(self) -> None:
+        """Hold all events until ``release``."""
+        self._held = True
+
+    def release(self) -> None:
+        """Report the held events, and further ones at once."""
+        self._held = False
+
     def events(self) -> list[GatheringEvent]:
+        if self._held:
+            return []
         events, self._events = self._events, []
         return events
 
@@ -184,6 +201,16 @@ class CandidateSources:
         self._next_policy = policy
         if self.state is RTCIceGathererState.NEW:
             self._policy = policy
+
+    def set_servers(self, servers: Collection[IceServer]) -> None:
+        """Set the servers of the next generation, or of this one before gathering begins; others are not used."""
+        self._next_configured = frozenset(servers)
+        if self.state is RTCIceGathererState.NEW:
+            self._configured = self._next_configured
+
+    def is_configured(self, server: IceServer) -> bool:
+        """Return whether a server may be used; all may until ``set_servers`` is called."""
+        return self._configured is None or server in self._configured
 
     def permits(self, candidate_type: RTCIceCandidateType) -> bool:
         """Return whether the policy of this generation permits local candidates of a type."""
@@ -222,6 +249,8 @@ class CandidateSources:
     def add_server(self, server: IceServer, address: Address) -> None:
         """Query a STUN server from every host socket of its address family, including those added later."""
         stun_server = StunServer(server, address)
+        if not self.is_configured(server):
+            return
         if stun_server in self._servers or len(self._servers) >= self._options.max_stun_servers:
             return
         self._servers.append(stun_server)
@@ -234,6 +263,8 @@ class CandidateSources:
 
     def fail_server(self, server: IceServer, error_text: str) -> None:
         """Report a server that cannot be contacted, unless its URL is resolved."""
+        if not self.is_configured(server):
+            return
         progress = self._progress.setdefault(server.url, _UrlProgress())
         if not progress.resolved:
             progress.failure = error_text
@@ -268,9 +299,15 @@ class CandidateSources:
                 self._progress,
                 frozenset(self._sockets),
                 tuple(self._servers),
+                self._configured,
             )
         self._username_fragment = username_fragment
         self._policy = self._next_policy
+        self._configured = self._next_configured
+        self._servers = [each for each in self._servers if self.is_configured(each.server)]
+        if self._held:
+            self._events.clear()
+            self.state = RTCIceGathererState.NEW
         self._candidates, self._bases = [], {}
         self._queries.clear()
         self._in_flight.clear()
@@ -291,12 +328,13 @@ class CandidateSources:
             replaced is None
             or replaced.username_fragment != username_fragment
             or replaced.sockets != frozenset(self._sockets)
-            or replaced.servers != tuple(self._servers)
+            or not set(replaced.servers).issuperset(self._servers)
         ):
             self.restart(username_fragment)
             return
         self._username_fragment = username_fragment
-        self._policy = replaced.policy
+        self._policy, self._configured = replaced.policy, replaced.configured
+        self._servers = list(replaced.servers)
         self._candidates, self._bases, self._progress = replaced.candidates, replaced.bases, replaced.progress
         self._queries.clear()
         self._in_flight.clear()
@@ -348,12 +386,14 @@ class CandidateSources:
         self._progress[query.server.url].pending -= 1
 
     def _gather_from(self, local_socket: LocalSocket) -> LocalCandidate | None:
+        server = local_socket.server
         if not self.permits(local_socket.candidate_type):
+            return None
+        if server is not None and not self.is_configured(server):
             return None
         local = self._make_base(local_socket)
         self._bases[local.base] = local
         self._candidates.append(local)
-        server = local_socket.server
         if server is None:
             self._announce(local, local_socket.announced_hosts)
         else:
