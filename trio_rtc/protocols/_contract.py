@@ -63,3 +63,19 @@ class Core(Protocol[PacketT, EventT_co]):
 
     def lower_closed(self, now: float) -> None:
         """End without sending anything, because the layer below is closed."""
+
+
+class QueuedCore(Core[PacketT, EventT_co]):
+    """A core that queues packets and events as it produces them."""
+
+    def __init__(self) -> None:
+        self._outgoing: list[PacketT] = []
+        self._events: list[EventT_co] = []
+
+    def datagrams_to_send(self, now: float) -> list[PacketT]:
+        outgoing, self._outgoing = self._outgoing, []
+        return outgoing
+
+    def events(self) -> list[EventT_co]:
+        events, self._events = self._events, []
+        return events

@@ -28,6 +28,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from trio_rtc.errors import OperationError, ProtocolError
+from trio_rtc.protocols._contract import QueuedCore
 
 from .events import (
     AllChannelsClosed,
@@ -56,7 +57,7 @@ _RESETS_AT_ONCE = 32
 _CHANNEL_SIZE = 4096  # approximate memory of a channel in all layers, without label and protocol
 
 
-class ChannelControl:
+class ChannelControl(QueuedCore[ControlMessage, DataChannelEvent]):
     """The data channels of one association. The caller identifies a channel by its ``key``, the peer by its stream.
 
     Args:
@@ -68,6 +69,7 @@ class ChannelControl:
     """
 
     def __init__(self, options: DataChannelOptions | None = None, *, last_key: int = 0) -> None:
+        super().__init__()
         self._options = options or DataChannelOptions()
         self._channels: dict[int, Channel] = {}
         self._by_stream: dict[int, Channel] = {}
@@ -81,8 +83,6 @@ class ChannelControl:
         self._parity: int | None = None
         self._connected = False
         self._max_streams = _STREAM_ID_LIMIT
-        self._outgoing: list[ControlMessage] = []
-        self._events: list[DataChannelEvent] = []
         self._closed = False
         self.dropped: Counter[str] = Counter()
 
@@ -249,7 +249,6 @@ class ChannelControl:
 
     @property
     def closed(self) -> bool:
-        """Whether the association has ended."""
         return self._closed
 
     def receive(self, batch: Sequence[ControlMessage], now: float) -> None:
@@ -270,17 +269,6 @@ class ChannelControl:
     def next_timer(self) -> float:
         """Return ``math.inf``."""
         return math.inf
-
-    def datagrams_to_send(self, now: float) -> list[ControlMessage]:
-        """Return and remove the DCEP messages to send, ordered and reliable."""
-        del now
-        outgoing, self._outgoing = self._outgoing, []
-        return outgoing
-
-    def events(self) -> list[DataChannelEvent]:
-        """Return and remove the events since the last call."""
-        events, self._events = self._events, []
-        return events
 
     def close(self, now: float) -> None:
         """End all channels; nothing is sent, because the end of the association ends them at the peer."""

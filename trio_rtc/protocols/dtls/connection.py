@@ -47,6 +47,7 @@ from typing import assert_never
 
 from trio_rtc.enums import RTCDtlsTransportState, RTCErrorDetailType
 from trio_rtc.errors import InvalidStateError, ProtocolError
+from trio_rtc.protocols._contract import QueuedCore
 from trio_rtc.protocols.timer import Timer
 
 from .alert import Alert, AlertDescription, AlertLevel, HandshakeFailure
@@ -78,8 +79,8 @@ VERSIONS: tuple[Version, ...] = (Dtls12(),)
 _ACTIVE = (Connecting, Connected)
 
 
-class Connection:
-    """One side of a DTLS connection, a ``Core[bytes, DtlsEvent]``.
+class Connection(QueuedCore[bytes, DtlsEvent]):
+    """One side of a DTLS connection.
 
     Args:
         options: The options.
@@ -100,6 +101,7 @@ class Connection:
         wall_clock: float,
         versions: Sequence[Version] = VERSIONS,
     ) -> None:
+        super().__init__()
         self._options = options
         self._role = role
         self._certificate = certificate
@@ -113,8 +115,6 @@ class Connection:
         )
         self._write_epoch = 0
         self._state: State = New()
-        self._outgoing: list[bytes] = []
-        self._events: list[DtlsEvent] = []
         self._plaintexts: list[bytes] = []
         self._fragments_left = MAX_FRAGMENTS
 
@@ -122,7 +122,6 @@ class Connection:
 
     @property
     def closed(self) -> bool:
-        """Whether the connection has ended."""
         return isinstance(self._state, Ended)
 
     @property
@@ -241,7 +240,6 @@ class Connection:
     # Methods of a core
 
     def receive(self, batch: Sequence[bytes], now: float) -> None:
-        """Process datagrams. Never raises because of the peer."""
         index, size = 0, len(batch)
         while index < size:
             state = self._state
@@ -270,21 +268,10 @@ class Connection:
             self._retransmit(state.flight, now)
 
     def next_timer(self) -> float:
-        """Return the next deadline, ``math.inf`` if there is none."""
         state = self._state
         if isinstance(state, Connected) and state.deadline == math.inf:
             return math.inf  # of almost every connection, without a call
         return state.next_timer() if isinstance(state, _ACTIVE) else math.inf
-
-    def datagrams_to_send(self, now: float) -> list[bytes]:
-        """Remove and return the outgoing datagrams."""
-        datagrams, self._outgoing = self._outgoing, []
-        return datagrams
-
-    def events(self) -> list[DtlsEvent]:
-        """Remove and return the events."""
-        events, self._events = self._events, []
-        return events
 
     def close(self, now: float) -> None:
         """Send close_notify if the handshake has started, and end. Idempotent."""
@@ -293,7 +280,6 @@ class Connection:
         self._end(None)
 
     def lower_closed(self, now: float) -> None:
-        """End without sending anything."""
         self._outgoing.clear()
         self._end(None)
 

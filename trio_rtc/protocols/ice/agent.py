@@ -46,7 +46,7 @@ from trio_rtc.enums import (
     RTCIceTransportState,
 )
 from trio_rtc.errors import ProtocolError
-from trio_rtc.protocols._contract import Address, Datagram
+from trio_rtc.protocols._contract import Address, Datagram, QueuedCore
 from trio_rtc.protocols.stun import Message, MessageClass, Method, ResponseReceived, TransactionFailed
 
 from .candidate import Candidate
@@ -66,8 +66,8 @@ from .transactions import ConnectivityCheck, ConsentCheck, TransactionManager
 _logger = logging.getLogger("trio_rtc.ice")
 
 
-class Agent:
-    """ICE agent of one transport: a ``Core[Datagram, IceEvent]``.
+class Agent(QueuedCore[Datagram, IceEvent]):
+    """ICE agent of one transport.
 
     Args:
         options: Times and limits.
@@ -87,6 +87,7 @@ class Agent:
         remote_candidate_filter: Callable[[str, int], bool] | None = None,
         local_parameters: IceParameters | None = None,
     ) -> None:
+        super().__init__()
         self._options = options
         self._rng = rng
         self._roles = RoleConflictResolver(role, rng)
@@ -104,8 +105,6 @@ class Agent:
         self._path = SelectedPath(
             options, rng=rng, connectivity=self._connectivity, transactions=self._transactions
         )
-        self._outgoing: list[Datagram] = []
-        self._events: list[IceEvent] = []
         self._dropped: Counter[str] = Counter()
         self._state = RTCIceTransportState.NEW
         self._disconnected_since: float | None = None
@@ -118,7 +117,6 @@ class Agent:
 
     @property
     def closed(self) -> bool:
-        """Whether the agent has ended."""
         return self._state is RTCIceTransportState.CLOSED
 
     @property
@@ -465,13 +463,11 @@ class Agent:
         self._advance(now)
 
     def handle_timer(self, now: float) -> None:
-        """Handle expired timers."""
         if not self.closed:
             self._transactions.client.handle_timer(now)
             self._advance(now)
 
     def next_timer(self) -> float:
-        """Return the time of the next timer."""
         if self.closed:
             return math.inf
         return min(
@@ -482,16 +478,6 @@ class Agent:
             self._checking_end_due,
             math.inf if self._state is RTCIceTransportState.FAILED else self._failure_due,
         )
-
-    def datagrams_to_send(self, now: float) -> list[Datagram]:
-        """Return and clear the queued datagrams."""
-        outgoing, self._outgoing = self._outgoing, []
-        return outgoing
-
-    def events(self) -> list[IceEvent]:
-        """Return and clear the queued events."""
-        events, self._events = self._events, []
-        return events
 
     def close(self, now: float) -> None:
         """Close the agent. ICE has no close message: the peer's consent checks remain unanswered."""

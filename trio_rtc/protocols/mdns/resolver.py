@@ -24,6 +24,7 @@ from types import MappingProxyType
 
 from trio_rtc import _attrs as attrs
 from trio_rtc.errors import ProtocolError
+from trio_rtc.protocols._contract import QueuedCore
 from trio_rtc.protocols.timer import Timer
 
 from .events import MdnsClosed, MdnsEvent, NameResolved, ResolutionFailed
@@ -46,8 +47,8 @@ class _Lookup:
     queries: int = 0
 
 
-class Resolver:
-    """Resolves names; a ``Core[bytes, MdnsEvent]``. Packets are sent to and received from the multicast group.
+class Resolver(QueuedCore[bytes, MdnsEvent]):
+    """Resolves names. Packets are sent to and received from the multicast group.
 
     Args:
         options: Intervals and limits.
@@ -55,17 +56,15 @@ class Resolver:
     """
 
     def __init__(self, options: ResolverOptions, *, rng: random.Random) -> None:
+        super().__init__()
         self._options = options
         self._rng = rng
         self._lookups: dict[Name, _Lookup] = {}
-        self._outgoing: list[bytes] = []
-        self._events: list[MdnsEvent] = []
         self._dropped: Counter[str] = Counter()
         self._closed = False
 
     @property
     def closed(self) -> bool:
-        """Whether ``close`` or ``lower_closed`` was called."""
         return self._closed
 
     @property
@@ -123,16 +122,6 @@ class Resolver:
         """Return the time of the next query or failure."""
         return min((lookup.timer.deadline for lookup in self._lookups.values()), default=math.inf)
 
-    def datagrams_to_send(self, now: float) -> list[bytes]:
-        """Return and clear the packets for the multicast group."""
-        outgoing, self._outgoing = self._outgoing, []
-        return outgoing
-
-    def events(self) -> list[MdnsEvent]:
-        """Return and clear the queued events."""
-        events, self._events = self._events, []
-        return events
-
     def close(self, now: float) -> None:
         """Stop all resolutions."""
         if self._closed:
@@ -143,7 +132,6 @@ class Resolver:
         self._events.append(MdnsClosed())
 
     def lower_closed(self, now: float) -> None:
-        """Close without sending, because the layer below is closed."""
         self.close(now)
 
     def _parse_permitted(self, name: str) -> Name:

@@ -16,6 +16,7 @@ from types import MappingProxyType
 
 from trio_rtc import _attrs as attrs
 from trio_rtc.errors import ProtocolError
+from trio_rtc.protocols._contract import QueuedCore
 
 from .events import MdnsClosed
 from .message import AddressRecord, DnsMessage, Name, Question, RecordType, name_from_text
@@ -32,20 +33,18 @@ class _Publication:
     due: float = math.inf
 
 
-class Responder:
-    """Responds to queries for published names; a ``Core[bytes, MdnsClosed]`` on the multicast group."""
+class Responder(QueuedCore[bytes, MdnsClosed]):
+    """Responds to queries for published names on the multicast group."""
 
     def __init__(self, options: ResponderOptions) -> None:
+        super().__init__()
         self._options = options
         self._publications: dict[Name, _Publication] = {}
-        self._outgoing: list[bytes] = []
-        self._events: list[MdnsClosed] = []
         self._dropped: Counter[str] = Counter()
         self._closed = False
 
     @property
     def closed(self) -> bool:
-        """Whether ``close`` or ``lower_closed`` was called."""
         return self._closed
 
     @property
@@ -111,16 +110,6 @@ class Responder:
         """Return the time of the next response."""
         return min((publication.due for publication in self._publications.values()), default=math.inf)
 
-    def datagrams_to_send(self, now: float) -> list[bytes]:
-        """Return and clear the packets for the multicast group."""
-        outgoing, self._outgoing = self._outgoing, []
-        return outgoing
-
-    def events(self) -> list[MdnsClosed]:
-        """Return and clear the queued events."""
-        events, self._events = self._events, []
-        return events
-
     def close(self, now: float) -> None:
         """Withdraw all names, then end."""
         if self._closed:
@@ -131,7 +120,6 @@ class Responder:
         self._publications.clear()
 
     def lower_closed(self, now: float) -> None:
-        """Close without sending, because the layer below is closed."""
         if self._closed:
             return
         self._end()

@@ -21,6 +21,7 @@ from collections.abc import Sequence
 
 from trio_rtc.enums import RTCSctpTransportState
 from trio_rtc.errors import InvalidStateError, OperationError, ProtocolError
+from trio_rtc.protocols._contract import Core
 
 from .counters import Counters
 from .events import AssociationError, BufferedAmountLow, MessagesAvailable, SctpEvent
@@ -42,8 +43,8 @@ from .tx.send_queue import SendQueue, make_reliability
 _UNBUNDLED = frozenset((chunks.Init.kind, chunks.InitAck.kind, chunks.ShutdownComplete.kind))
 
 
-class Association:
-    """One SCTP association, in the contract of :class:`trio_rtc.protocols._contract.Core`.
+class Association(Core[bytes, SctpEvent]):
+    """One SCTP association.
 
     Args:
         options: See :class:`.SctpOptions`.
@@ -87,7 +88,6 @@ class Association:
 
     @property
     def closed(self) -> bool:
-        """Whether the association has ended."""
         return self._lifecycle.closed
 
     @property
@@ -307,7 +307,6 @@ class Association:
             self._finish_batch(block, now)
 
     def handle_timer(self, now: float) -> None:
-        """Handle the timers that have expired."""
         self._builder.handle_timer(now)
         self._lifecycle.handle_timer(now)
         block = self._lifecycle.block
@@ -324,7 +323,6 @@ class Association:
             self._lifecycle.fail()
 
     def next_timer(self) -> float:
-        """Return the time of the next deadline, ``math.inf`` for none."""
         lifecycle = self._lifecycle
         deadline = min(self._builder.flush_at, lifecycle.establishment_deadline)
         if lifecycle.timer is not None:
@@ -363,7 +361,6 @@ class Association:
         return packets
 
     def events(self) -> Sequence[SctpEvent]:
-        """Return and remove the events since the last call."""
         if not self._events and not self._queue.low_streams:
             return ()
         happened = self._events.copy()

@@ -20,7 +20,7 @@ from types import MappingProxyType
 
 from trio_rtc import _attrs as attrs
 from trio_rtc.errors import ProtocolError
-from trio_rtc.protocols._contract import Address, Datagram
+from trio_rtc.protocols._contract import Address, Datagram, QueuedCore
 from trio_rtc.protocols.timer import Timer
 
 from .attributes import COMPREHENDED
@@ -63,8 +63,8 @@ class _Transaction:
         return min(self.timer.deadline, self.expires)
 
 
-class Client:
-    """Client transactions; a ``Core[Datagram, StunEvent]``.
+class Client(QueuedCore[Datagram, StunEvent]):
+    """Client transactions.
 
     Args:
         options: Retransmission.
@@ -80,18 +80,16 @@ class Client:
         comprehended: frozenset[int] = COMPREHENDED,
         long_term_credentials: bool = False,
     ) -> None:
+        super().__init__()
         self._options = options
         self._comprehended = comprehended
         self._long_term_credentials = long_term_credentials
         self._transactions: dict[bytes, _Transaction] = {}
-        self._outgoing: list[Datagram] = []
-        self._events: list[StunEvent] = []
         self._dropped: Counter[str] = Counter()
         self._closed = False
 
     @property
     def closed(self) -> bool:
-        """Whether ``close`` or ``lower_closed`` was called."""
         return self._closed
 
     @property
@@ -226,16 +224,6 @@ class Client:
         """Return the time of the next retransmission or timeout."""
         return min((transaction.deadline for transaction in self._transactions.values()), default=math.inf)
 
-    def datagrams_to_send(self, now: float) -> list[Datagram]:
-        """Return and clear the queued datagrams."""
-        outgoing, self._outgoing = self._outgoing, []
-        return outgoing
-
-    def events(self) -> list[StunEvent]:
-        """Return and clear the queued events."""
-        events, self._events = self._events, []
-        return events
-
     def close(self, now: float) -> None:
         """Cancel all transactions; STUN has no close message."""
         self._closed = True
@@ -243,7 +231,6 @@ class Client:
         self._outgoing.clear()
 
     def lower_closed(self, now: float) -> None:
-        """Close without sending, because the layer below is closed."""
         self.close(now)
 
     def _send(self, transaction: _Transaction, now: float) -> None:

@@ -27,7 +27,7 @@ from types import MappingProxyType
 
 from trio_rtc import _attrs as attrs
 from trio_rtc.errors import ProtocolError
-from trio_rtc.protocols._contract import Address
+from trio_rtc.protocols._contract import Address, QueuedCore
 from trio_rtc.protocols.stun import (
     AttributeType,
     Client,
@@ -118,8 +118,8 @@ class _Ended:
 _State = _Idle | _Allocating | _Active | _Releasing | _Ended
 
 
-class Allocation:
-    """Client of one allocation; a ``Core[bytes, TurnEvent]``. Its packets are those to and from the server.
+class Allocation(QueuedCore[bytes, TurnEvent]):
+    """Client of one allocation. Its packets are those to and from the server.
 
     Args:
         options: Times and limits.
@@ -139,6 +139,7 @@ class Allocation:
         family: AddressFamily | None = None,
         reliable: bool = False,
     ) -> None:
+        super().__init__()
         self._options = options
         self._rng = rng
         self._credentials = credentials
@@ -153,15 +154,12 @@ class Allocation:
         self._channels = ChannelTable(options)
         self._state: _State = _Idle()
         self._next_refresh = math.inf
-        self._outgoing: list[bytes] = []
         self._received: list[tuple[Address, list[bytes]]] = []
-        self._events: list[TurnEvent] = []
         self._dropped: Counter[str] = Counter()
         self._stun_received = 0
 
     @property
     def closed(self) -> bool:
-        """Whether the allocation has ended, or was never created."""
         return isinstance(self._state, _Ended)
 
     @property
@@ -305,15 +303,9 @@ class Allocation:
         return min(self._client.next_timer(), own)
 
     def datagrams_to_send(self, now: float) -> list[bytes]:
-        """Remove and return the packets to the server."""
         self._collect()
         outgoing, self._outgoing = self._outgoing, []
         return outgoing
-
-    def events(self) -> list[TurnEvent]:
-        """Remove and return the events."""
-        events, self._events = self._events, []
-        return events
 
     # -- sending ---------------------------------------------------------------------------------------------
 
