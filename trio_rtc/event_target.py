@@ -118,6 +118,10 @@ class HandlerRunner:
             self._tasks.append((task, after_end))
             self._schedule()
 
+    def run_queued_tasks(self) -> None:
+        """Run the tasks queued so far, before a task that begins now."""
+        self._run_queued_tasks()
+
     def run_task(self, task: Callable[[], None]) -> None:
         """Run a task of a transport after all queued ones; in a public method, queue it."""
         if self._calls:

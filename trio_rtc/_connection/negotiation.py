@@ -315,9 +315,10 @@ class Negotiation:
         with self.states.context.runner:
             self._replace_associations()
             self._start_association(applied)
+        # W3C webrtc section 4.4.1.5: nothing comes between the events of the signaling state, tracks and streams.
+        self.transceivers.fire_events()
         offered = applied.signaling_state is RTCSignalingState.HAVE_REMOTE_OFFER
         self.states.description_applied(has_sections=None if offered else bool(applied.transports))
-        self.transceivers.fire_events()
 
     def candidate_gathered(self, mid: str, line: str | None, username_fragment: str | None) -> None:
         """Add a local candidate to the descriptions; ``None`` as ``line`` is the end of candidates."""

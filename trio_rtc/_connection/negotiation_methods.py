@@ -77,6 +77,7 @@ class NegotiationMethods:
             await self._load_media("")
             if kind is not RTCSdpType.ROLLBACK and not sdp:
                 await self._request_assertion()
+            self._run_earlier_tasks()
             # No checkpoint from here to the caller, which gets the description before any candidate event.
             self._applied(self._negotiation.apply_local(self._negotiation.complete(kind, sdp)))
             self._negotiation.transports.wake()
@@ -85,13 +86,16 @@ class NegotiationMethods:
         """Apply a remote description as a chained operation; a colliding local offer is rolled back."""
         async with self._chain.operation(lambda: self._negotiation.check_remote(description)):
             await self._load_media(description.sdp)
+            self._run_earlier_tasks()
             if self._negotiation.collides(description):
                 # W3C 4.4.2, setRemoteDescription: the rollback precedes all checks of the remote offer's content, so
                 # an invalid one leaves no offer. No checkpoint follows, so the caller cannot be cancelled in between.
                 rollback = RTCSessionDescription(RTCSdpType.ROLLBACK)
                 self._applied(self._negotiation.apply_local(rollback))
                 self._chain.check_open()
-            await self._validate_identity(description)
+            if self._identity.target is not None:
+                await self._validate_identity(description)
+                self._run_earlier_tasks()
             self._applied(self._negotiation.apply_remote(description))
             remote = self._negotiation.remote_description()
             if remote is not None and description.type is not RTCSdpType.ROLLBACK:
@@ -103,6 +107,11 @@ class NegotiationMethods:
         async with self._chain.operation(lambda: self._negotiation.check_candidate(candidate)):
             self._negotiation.add_candidate(candidate)
             self._negotiation.transports.wake()
+
+    def _run_earlier_tasks(self) -> None:
+        """Run the tasks that were queued before that of a description, so that none runs within it."""
+        self._context.runner.run_queued_tasks()
+        self._chain.check_open()
 
     async def _load_media(self, sdp: str) -> None:
         """Import RTP before the first description with audio or video."""
@@ -117,7 +126,7 @@ class NegotiationMethods:
 
     async def _validate_identity(self, description: RTCSessionDescription) -> None:
         """Validate the identity in a remote description, if there is a target peer identity."""
-        if self._identity.target is not None and description.type is not RTCSdpType.ROLLBACK:
+        if description.type is not RTCSdpType.ROLLBACK:
             await self._identity.validate(self._negotiation.preview_remote(description))
             self._chain.check_open()
 

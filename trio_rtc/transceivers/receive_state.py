@@ -117,8 +117,8 @@ class ReceiveState:
         self.runner.queue_task(self.end, after_end=True)
 
     def mute(self, muted: bool) -> None:
-        """Mute or unmute the track after the queued tasks."""
-        self.runner.run_task(partial(self.source.mute, muted))
+        """Mute or unmute the track, in a task of the connection."""
+        self.source.mute(muted)
 
     def mute_later(self, muted: bool) -> None:
         """Mute or unmute the track on a later turn of the scheduler (W3C webrtc section 5.3)."""
