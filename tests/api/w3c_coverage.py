@@ -215,7 +215,6 @@ LEFT_OUT = {
     "RTCIdentityProviderRegistrar": _SCOPE,
     "RTCAudioPlayoutStats": "audio is played elsewhere",
     "RTCOutboundRtpStreamStats.totalEncodedBytesTarget": "not measured",
-    "RTCRtpEncodingParameters.scalabilityMode": "no encoder has several layers in one stream",
     **{
         f"{dictionary}.{member}": _DEVICES
         for member in (

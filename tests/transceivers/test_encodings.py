@@ -53,6 +53,43 @@ async def test_encodings_have_defaults(pc: RTCPeerConnection) -> None:
     assert one == RTCRtpEncodingParameters()
 
 
+@pytest.mark.parametrize(
+    ("kind", "mode"), [("video", "L1T3"), ("video", "S2T1"), ("video", "l1t1"), ("audio", "L1T1")]
+)
+async def test_scalability_modes_that_no_codec_supports_are_refused(
+    pc: RTCPeerConnection, kind: str, mode: str
+) -> None:
+    # W3C webrtc-svc sections 4.2.1 and 4.2.2
+    with pytest.raises(OperationError, match=f"scalability_mode of {kind} must be .*None, not '{mode}'"):
+        pc.add_transceiver(kind, send_encodings=[RTCRtpEncodingParameters(scalability_mode=mode)])
+    sender = pc.add_transceiver(kind).sender
+    parameters = sender.get_parameters()
+    parameters.encodings[0].scalability_mode = mode
+    with pytest.raises(
+        InvalidModificationError, match=f"scalability_mode of {kind} must be .*None, not '{mode}'"
+    ):
+        await sender.set_parameters(parameters)
+    assert sender.get_parameters().encodings[0].scalability_mode is None
+
+
+async def test_a_scalability_mode_is_returned_before_and_after_negotiation(autojump_clock: Clock) -> None:
+    # W3C webrtc-svc section 4.2.3: an encoding without a mode has none after the negotiation either.
+    async with media_peers() as peers:
+        layers = [RTCRtpEncodingParameters("a", scalability_mode="L1T1"), RTCRtpEncodingParameters("b")]
+        sender = peers.alice.add_transceiver("video", send_encodings=layers).sender
+        assert [each.scalability_mode for each in sender.get_parameters().encodings] == ["L1T1", None]
+        await negotiate(peers.alice, peers.bob)
+        parameters = sender.get_parameters()
+        assert parameters.encodings[0].scalability_mode == "L1T1"
+        parameters.encodings[0].scalability_mode = None
+        await sender.set_parameters(parameters)
+        parameters = sender.get_parameters()
+        assert parameters.encodings[0].scalability_mode is None
+        parameters.encodings[0].scalability_mode = "L1T1"
+        await sender.set_parameters(parameters)
+        assert sender.get_parameters().encodings[0].scalability_mode == "L1T1"
+
+
 def simulcast_offer(sdp: str, rids: str) -> str:
     """Return an offer of one video section that requests layers."""
     lines = "".join(f"a=rid:{rid} recv\r\n" for rid in rids.split(";"))

@@ -11,6 +11,9 @@ from .rtp_parameters import RTCRtpCodec, RTCRtpEncodingParameters, RTCRtpSendPar
 MAX_ENCODINGS = 3
 """Maximum number of simulcast layers of a sender."""
 
+_SCALABILITY_MODES = {"audio": frozenset[str](), "video": frozenset({"L1T1"})}
+"""The modes that the encoders of a kind support (W3C webrtc-svc section 6)."""
+
 # RFC 8851 section 10 allows more characters and sets no limit. Browsers accept 16 letters and digits.
 _RID = re.compile(r"[A-Za-z0-9]{1,16}")
 
@@ -23,7 +26,7 @@ def initial_encodings(
     Raises:
         TypeError: A RID is invalid, or one of several encodings has no RID or that of another one.
         ValueError: A number is out of range.
-        OperationError: A codec cannot be sent.
+        OperationError: A codec cannot be sent, or no codec of the kind supports a scalability mode.
     """
     encodings = [attrs.evolve(encoding) for encoding in send_encodings] or [RTCRtpEncodingParameters()]
     _check_rids(encodings)
@@ -34,6 +37,9 @@ def initial_encodings(
             raise OperationError(
                 f"send_encodings: {encoding.codec.mime_type} cannot be sent; see RTCRtpSender.get_capabilities()"
             )
+        # W3C webrtc-svc section 4.2.1
+        if (problem := _scalability_problem(kind, encoding)) is not None:
+            raise OperationError(f"send_encodings: {problem}")
     del encodings[MAX_ENCODINGS if kind == "video" else 1 :]
     if kind == "video":
         _set_default_scales(encodings)
@@ -64,8 +70,8 @@ def check_parameters(
         codecs: The codecs from which an encoding may choose.
 
     Raises:
-        InvalidModificationError: A fixed member was changed, or the parameters are not from the last
-            ``get_parameters``.
+        InvalidModificationError: A fixed member was changed, a codec or scalability mode is not supported, or the
+            parameters are not from the last ``get_parameters``.
         ValueError: A number is out of range.
     """
     if given.transaction_id != last.transaction_id:
@@ -87,10 +93,21 @@ def check_parameters(
             raise InvalidModificationError(
                 f"codec must be one of {[known.mime_type for known in codecs]}, not {encoding.codec.mime_type!r}"
             )
+        # W3C webrtc-svc section 4.2.2
+        if (problem := _scalability_problem(kind, encoding)) is not None:
+            raise InvalidModificationError(problem)
         _check_numbers(encoding)
         if kind == "video" and encoding.scale_resolution_down_by is None:
             encoding.scale_resolution_down_by = 1.0
     return encodings
+
+
+def _scalability_problem(kind: str, encoding: RTCRtpEncodingParameters) -> str | None:
+    """Return why the scalability mode of an encoding is not supported; ``None`` if it is."""
+    mode, supported = encoding.scalability_mode, _SCALABILITY_MODES[kind]
+    if mode is None or mode in supported:
+        return None
+    return f"scalability_mode of {kind} must be {' or '.join([*map(repr, sorted(supported)), 'None'])}, not {mode!r}"
 
 
 def _remove_video_members(kind: str, encodings: Iterable[RTCRtpEncodingParameters]) -> None:

@@ -118,6 +118,8 @@ class RTCRtpEncodingParameters:
         priority: Priority of the encoding in bandwidth allocation.
         network_priority: Priority of its packets in the network (DSCP).
         adaptive_ptime: Whether the duration of audio packets may vary.
+        scalability_mode: The layers in the stream (W3C webrtc-svc); ``"L1T1"``, which is one layer, or ``None`` for the
+            default, which is the same. The encoders have no other mode.
     """
 
     rid: str | None = None
@@ -129,6 +131,7 @@ class RTCRtpEncodingParameters:
     priority: RTCPriorityType = RTCPriorityType.LOW
     network_priority: RTCPriorityType = RTCPriorityType.LOW
     adaptive_ptime: bool = False
+    scalability_mode: str | None = None
 
 
 @strict_class

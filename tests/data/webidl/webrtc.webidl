@@ -344,6 +344,11 @@ dictionary RTCTrackEventInit : EventInit {
   required RTCRtpTransceiver transceiver;
 };
 
+// Scalable Video Coding (SVC) Extension for WebRTC
+partial dictionary RTCRtpEncodingParameters {
+  DOMString scalabilityMode;
+};
+
 // --- Telephone tones
 
 partial interface RTCRtpSender {
