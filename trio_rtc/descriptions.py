@@ -82,7 +82,8 @@ class RTCIceCandidate:
     """An ICE candidate for signaling (W3C webrtc section 4.8.1).
 
     Attributes:
-        candidate: The candidate's line, ``candidate:…``; ``""`` is the end of candidates.
+        candidate: The candidate's line, ``candidate:…``; ``""`` is the end of candidates, or a peer-reflexive candidate
+            of the peer, which has a ``type``.
         sdp_mid: The ``mid`` of the candidate's media section.
         sdp_m_line_index: The index of the candidate's media section.
         username_fragment: The candidate's ICE generation.
@@ -137,8 +138,11 @@ class RTCIceCandidate:
 
     @property
     def address(self) -> str | None:
-        """The address: IPv4, IPv6 or a name that ends with ``.local``."""
-        return self._parsed.address if self._parsed else None
+        """The address: IPv4, IPv6 or a name that ends with ``.local``.
+
+        ``None`` for a peer-reflexive candidate of the peer, unless ``Settings.expose_peer_reflexive`` is set.
+        """
+        return self._parsed.address or None if self._parsed else None
 
     @property
     def port(self) -> int | None:
@@ -169,6 +173,16 @@ class RTCIceCandidate:
     def related_port(self) -> int | None:
         """The port of the related address."""
         return self._parsed.related_port if self._parsed else None
+
+    @classmethod
+    def _peer_reflexive(
+        cls, candidate: Candidate, sdp_mid: str | None, sdp_m_line_index: int | None
+    ) -> "RTCIceCandidate":
+        """Return a candidate that the peer has not signaled: it has no line and no address (W3C section 4.8.1)."""
+        hidden = cls("", sdp_mid, sdp_m_line_index, candidate.username_fragment)
+        parsed = attrs.evolve(candidate, address="", related_address=None, related_port=None)
+        object.__setattr__(hidden, "_parsed", parsed)
+        return hidden
 
     def to_json(self) -> dict[str, Any]:
         """Return the dictionary that a browser's ``toJSON`` gives."""

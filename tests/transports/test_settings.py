@@ -29,6 +29,7 @@ def test_defaults_of_the_settings() -> None:
         ),
         **dict.fromkeys(("decode", "video_decoder", "rng", "wall_clock", "turn_tls_context"), None),
         "close_timeout": 1.0,
+        "expose_peer_reflexive": False,
         "send_high_water_mark": 1_048_576,
         "max_message_size": 262_144,
     }

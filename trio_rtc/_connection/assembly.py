@@ -79,6 +79,7 @@ class ConnectionAssembly:
             opus=settings.opus,
             video_decoder=settings.video_decoder,
             peer_identity=configuration.peer_identity,
+            expose_peer_reflexive=settings.expose_peer_reflexive,
         )
         self.channels = ChannelTable(runner, self._max_message_size, self._fire_data_channel)
         self.transceivers = TransceiverTable(context)

@@ -65,8 +65,11 @@ class TransportEvents:
     def create_w3c_objects(self, agent: Agent) -> RTCDtlsTransport:
         """Create the W3C objects, unless they exist. A remote offer's belong to the connection with the answer."""
         if self.dtls_transport is None:
-            runner = self.connection.context.runner
-            self.ice_transport = RTCIceTransport(agent, runner)
+            context = self.connection.context
+            runner = context.runner
+            self.ice_transport = RTCIceTransport(
+                agent, runner, expose_peer_reflexive=context.expose_peer_reflexive
+            )
             self.dtls_transport = RTCDtlsTransport(self.ice_transport, runner)
         return self.dtls_transport
 

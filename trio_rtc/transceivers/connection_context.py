@@ -40,6 +40,7 @@ class ConnectionContext:
         connection_state: W3C's ``[[ConnectionState]]``.
         peer_identity: The ``peer_identity`` of the configuration, which isolates received tracks.
         validated_identity: The validated identity of the peer.
+        expose_peer_reflexive: See ``Settings``.
         nursery: Runs encoders, decoders and transforms; ``None`` outside the block.
         negotiation_needed: W3C's negotiation-needed flag.
         chain: W3C's operations chain.
@@ -59,6 +60,7 @@ class ConnectionContext:
     connection_state: RTCPeerConnectionState = RTCPeerConnectionState.NEW
     peer_identity: str | None = None
     validated_identity: Identity | None = None
+    expose_peer_reflexive: bool = False
     nursery: trio.Nursery | None = None
     chain: OperationsChain = attrs.field(init=False)
     negotiation_needed: NegotiationNeeded = attrs.field(init=False)

@@ -12,6 +12,7 @@ from trio_rtc.descriptions import RTCIceCandidate
 from trio_rtc.enums import (
     RTCDtlsTransportState,
     RTCErrorDetailType,
+    RTCIceCandidateType,
     RTCIceComponent,
     RTCIceGathererState,
     RTCIceRole,
@@ -83,13 +84,16 @@ class RTCIceTransport(EventTarget):
     on_gathering_state_change = EventHandler[Event]("gathering_state_change")
     on_selected_candidate_pair_change = EventHandler[Event]("selected_candidate_pair_change")
 
-    def __init__(self, agent: Agent, runner: HandlerRunner) -> None:
+    def __init__(self, agent: Agent, runner: HandlerRunner, *, expose_peer_reflexive: bool = False) -> None:
         super().__init__(runner)
         self._agent = agent
+        self._exposes_peer_reflexive = expose_peer_reflexive
         self._state = RTCIceTransportState.NEW
         self._gathering_state = RTCIceGathererState.NEW
         self._local_candidates = _CandidatesOfOneSide()
         self._remote_candidates = _CandidatesOfOneSide()
+        self._selected: CandidatePair | None = None
+        self._section: tuple[str | None, int | None] = (None, None)
         self._pair: RTCIceCandidatePair | None = None
 
     @property
@@ -122,7 +126,14 @@ class RTCIceTransport(EventTarget):
         return [] if parameters is None else self._remote_candidates.of(parameters.username_fragment)
 
     def get_selected_candidate_pair(self) -> RTCIceCandidatePair | None:
-        """Return the selected pair, or ``None``."""
+        """Return the selected pair, or ``None``.
+
+        A peer-reflexive remote candidate has no address until the peer has signaled it.
+        """
+        before, now = self._selected, self._agent.selected_pair
+        if before is not None and now is not None and before.remote != now.remote and before.path == now.path:
+            # The peer has signaled the candidate of this path.
+            self._set_pair(now, *self._section)
         return self._pair
 
     def get_local_parameters(self) -> RTCIceParameters | None:
@@ -146,15 +157,22 @@ class RTCIceTransport(EventTarget):
         return self._remote_candidates.add(candidate)
 
     def _set_pair(self, pair: CandidatePair | None, mid: str | None, m_line_index: int | None) -> None:
+        self._selected, self._section = pair, (mid, m_line_index)
         if pair is None:
             self._pair = None
         else:
             local = _find(self.get_local_candidates(), pair.local)
             remote = _find(self.get_remote_candidates(), pair.remote)
+            if remote is None and self._hides(pair.remote):
+                remote = RTCIceCandidate._peer_reflexive(pair.remote, mid, m_line_index)
             self._pair = RTCIceCandidatePair(
                 local or _as_w3c(pair.local, mid, m_line_index),
                 remote or _as_w3c(pair.remote, mid, m_line_index),
             )
+
+    def _hides(self, remote: Candidate) -> bool:
+        """Return whether the address of a remote candidate is hidden, as the peer has not signaled it."""
+        return remote.type is RTCIceCandidateType.PRFLX and not self._exposes_peer_reflexive
 
     def _become_closed(self, *, with_event: bool) -> None:
         if self._state is not RTCIceTransportState.CLOSED:

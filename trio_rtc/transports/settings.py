@@ -53,6 +53,9 @@ class Settings:
             returns whether that is permitted; ``None``: all addresses are permitted except those that are always
             refused (unspecified, multicast, broadcast, loopback unless there is a local loopback address, and ports
             below 1024 except 80 and 443 of public addresses). Refused candidates are counted and not used.
+        expose_peer_reflexive: Whether the addresses of peer-reflexive remote candidates are in the selected pair and in
+            statistics before the peer has signaled them. W3C hides them (webrtc section 4.8.1); a server needs them to
+            know from where a peer connects.
         send_high_water_mark: Number of bytes queued in the association above which ``send`` waits; at most
             ``sctp.send_buffer_size``.
         max_message_size: Maximum size in bytes of a received data channel message, announced to the peer
@@ -85,6 +88,7 @@ class Settings:
     remote_candidate_filter: Callable[[str, int], bool] | None = attrs.field(
         default=None, validator=attrs.validators.optional(attrs.validators.is_callable())
     )
+    expose_peer_reflexive: bool = False
     send_high_water_mark: int = attrs.field(default=1 << 20, validator=attrs.validators.gt(0))
     max_message_size: int = attrs.field(default=262144, validator=attrs.validators.gt(0))
     session: SessionOptions = attrs.field(

@@ -79,6 +79,7 @@ TESTED: Mapping[str, tuple[str, ...]] = {
     "RTCIceConnectionState-candidate-pair.https.html": (
         "api/web_platform/test_wpt_ice_connection_state_candidate_pair.py",
     ),
+    "RTCIceTransport-peer-reflexive-remote.html": ("api/web_platform/test_wpt_ice_transport.py",),
     "RTCIceTransport.html": (
         "api/web_platform/test_wpt_ice_transport.py",
         "transports/test_rtc_transports.py",
@@ -442,9 +443,6 @@ TESTED: Mapping[str, tuple[str, ...]] = {
 """The modules below ``tests`` that check a file's behaviour, the module of its own first."""
 
 _NO_BLOB = "Python has no Blob: binary messages are bytes"
-_NO_HIDING = (
-    "browsers only: an application, unlike a web page, may see addresses that the peer has not signaled"
-)
 _NO_CLONE = "browsers only: structured clones for postMessage and IndexedDB"
 _NO_WORKER = "browsers only: workers"
 
@@ -453,7 +451,6 @@ LEFT_OUT: Mapping[str, str] = {
     "RTCDataChannel-send-close-blob-negotiated.window.js": _NO_BLOB,
     "RTCDataChannel-send-close-blob.window.js": _NO_BLOB,
     "RTCDataChannel-worker-GC.html": _NO_WORKER,
-    "RTCIceTransport-peer-reflexive-remote.html": _NO_HIDING,
     "RTCPeerConnection-GC.https.html": "browsers only: a media element or a canvas",
     "RTCPeerConnection-capture-video.https.html": "browsers only: a media element or a canvas",
     "RTCPeerConnection-helper-test.html": "a test of the helpers of other tests",

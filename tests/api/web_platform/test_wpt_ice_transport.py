@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import attrs
 import pytest
 import trio
 
@@ -17,6 +18,7 @@ from trio_rtc import (
     RTCIceTransport,
     RTCPeerConnection,
 )
+from trio_rtc.stats import RTCIceCandidatePairStats, RTCIceCandidateStats, RTCTransportStats
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 
@@ -201,6 +203,57 @@ async def test_peer_reflexive_candidates_are_not_among_the_remote_ones() -> None
     async with media_peers() as peers:
         await connect_in_one_direction(peers)
         assert ice_of(peers.alice).get_remote_candidates() == []
+
+
+async def remote_stats(pc: RTCPeerConnection) -> tuple[RTCIceCandidateStats, RTCIceCandidatePairStats]:
+    """Return the statistics of the selected pair and its remote candidate."""
+    report = await pc.get_stats()
+    (transport,) = [each for each in report.values() if isinstance(each, RTCTransportStats)]
+    assert transport.selected_candidate_pair_id is not None
+    pair = report[transport.selected_candidate_pair_id]
+    assert isinstance(pair, RTCIceCandidatePairStats)
+    remote = report[pair.remote_candidate_id]
+    assert isinstance(remote, RTCIceCandidateStats)
+    return remote, pair
+
+
+async def test_the_address_of_a_peer_reflexive_remote_candidate_is_hidden_until_it_is_signaled() -> None:
+    """W3C webrtc section 4.8.1, ``address`` and ``candidate``; webrtc-stats, ``address``."""
+    async with media_peers() as peers:
+        await connect_in_one_direction(peers)
+        ice = ice_of(peers.alice)
+        pair = ice.get_selected_candidate_pair()
+        assert pair is not None
+        assert ice.get_selected_candidate_pair() is pair
+        assert (pair.remote.type, pair.remote.protocol, pair.remote.component) == ("prflx", "udp", "rtp")
+        assert (pair.remote.candidate, pair.remote.address) == ("", None)
+        assert (pair.remote.related_address, pair.remote.related_port) == (None, None)
+        assert pair.remote.priority is not None
+        assert "10.0.0.2" not in repr(pair)
+        assert pair.local.address == "10.0.0.1"
+        remote, of_pair = await remote_stats(peers.alice)
+        assert (remote.candidate_type, remote.address, remote.related_address) == ("prflx", None, None)
+        assert "10.0.0.2" not in str((await peers.alice.get_stats()).to_json())
+
+        (signaled,) = ice_of(peers.bob).get_local_candidates()
+        await peers.alice.add_ice_candidate(signaled)
+        pair = ice.get_selected_candidate_pair()
+        assert pair is not None
+        assert (pair.remote.type, pair.remote.address) == ("host", "10.0.0.2")
+        assert ice.get_remote_candidates() == [pair.remote]
+        remote, again = await remote_stats(peers.alice)
+        assert (remote.candidate_type, remote.address) == ("host", "10.0.0.2")
+        assert (again.id, again.remote_candidate_id) == (of_pair.id, of_pair.remote_candidate_id)
+
+
+async def test_an_application_may_see_the_address_of_a_peer_reflexive_remote_candidate() -> None:
+    async with two_peers(settings=attrs.evolve(ENCODED, expose_peer_reflexive=True)) as peers:
+        await connect_in_one_direction(peers)
+        pair = ice_of(peers.alice).get_selected_candidate_pair()
+        assert pair is not None
+        assert (pair.remote.type, pair.remote.address) == ("prflx", "10.0.0.2")
+        remote, _ = await remote_stats(peers.alice)
+        assert (remote.candidate_type, remote.address) == ("prflx", "10.0.0.2")
 
 
 async def test_the_role_in_a_second_negotiation() -> None:

@@ -94,8 +94,7 @@ def _transport_stats(
     yield from _candidate_stats(stack.agent, events.ice_transport, transport_id, timestamp)
     selected = stack.agent.selected_entry
     for pair in stack.agent.pairs:
-        available = _available_bitrate(stack) if pair is selected else None
-        yield _pair_stats(pair, transport_id, moment, events.traffic, available)
+        yield _pair_stats(stack, pair, transport_id, moment, events.traffic)
     handshake, rtp = events.handshake, stack.rtp
     yield RTCTransportStats(
         id=transport_id,
@@ -116,7 +115,7 @@ def _transport_stats(
         srtp_cipher=None if handshake is None else handshake.srtp_profile,
         local_certificate_id=local.id,
         remote_certificate_id=remote[0].id if remote else None,
-        selected_candidate_pair_id=None if selected is None else _pair_id(selected),
+        selected_candidate_pair_id=None if selected is None else _pair_id(stack.agent, selected),
         selected_candidate_pair_changes=events.traffic.changes,
         ccfb_messages_sent=None if rtp is None else rtp.session.receiver.ccfb_sent,
         ccfb_messages_received=None if rtp is None else rtp.session.ccfb_received,
@@ -135,8 +134,12 @@ def _certificate_stats(der: bytes, timestamp: float) -> RTCCertificateStats:
     )
 
 
-def _candidate_id(kind: str, address: str | None, port: int | None, protocol: str | None) -> str:
-    return f"{kind}-{protocol}-{address}-{port}"
+def _candidate_id(agent: Agent, kind: str, candidate: RTCIceCandidate | Candidate) -> str:
+    """Return the id of a candidate, the same one for a peer-reflexive candidate that the peer signals later."""
+    address = f"{candidate.protocol}-{candidate.address}-{candidate.port}"
+    if kind == "remote-candidate":
+        address = sha256(agent.identifier_key + address.encode()).hexdigest()[:16]
+    return f"{kind}-{address}"
 
 
 def _candidate_stats(
@@ -151,45 +154,52 @@ def _candidate_stats(
         paired.append(("local-candidate", pair.local.candidate))
         paired.append(("remote-candidate", pair.remote.candidate))
     for kind, candidate in (*signaled, *paired):
-        stats = _one_candidate(candidate, kind, transport_id, timestamp)
-        if stats.id not in known:
-            known.add(stats.id)
-            yield stats
+        candidate_id = _candidate_id(agent, kind, candidate)
+        if candidate_id in known:
+            continue
+        known.add(candidate_id)
+        hidden = kind == "remote-candidate" and isinstance(candidate, Candidate) and ice._hides(candidate)
+        yield _one_candidate(candidate, kind, candidate_id, transport_id, timestamp, hidden=hidden)
 
 
 def _one_candidate(
-    candidate: RTCIceCandidate | Candidate, kind: str, transport_id: str, timestamp: float
+    candidate: RTCIceCandidate | Candidate,
+    kind: str,
+    candidate_id: str,
+    transport_id: str,
+    timestamp: float,
+    *,
+    hidden: bool,
 ) -> RTCIceCandidateStats:
     return RTCIceCandidateStats(
-        id=_candidate_id(kind, candidate.address, candidate.port, candidate.protocol),
+        id=candidate_id,
         timestamp=timestamp,
         type=RTCStatsType(kind),
         transport_id=transport_id,
-        address=candidate.address,
+        address=None if hidden else candidate.address,
         port=candidate.port,
         protocol=candidate.protocol,
         candidate_type=candidate.type,
         priority=candidate.priority,
         foundation=candidate.foundation,
         username_fragment=candidate.username_fragment,
-        related_address=candidate.related_address,
-        related_port=candidate.related_port,
+        related_address=None if hidden else candidate.related_address,
+        related_port=None if hidden else candidate.related_port,
         tcp_type=candidate.tcp_type,
         url=candidate.url if isinstance(candidate, RTCIceCandidate) else None,
         relay_protocol=candidate.relay_protocol if isinstance(candidate, RTCIceCandidate) else None,
     )
 
 
-def _ids_of_pair(pair: CheckedPair) -> tuple[str, str]:
-    local, remote = pair.local.candidate, pair.remote.candidate
+def _ids_of_pair(agent: Agent, pair: CheckedPair) -> tuple[str, str]:
     return (
-        _candidate_id("local-candidate", local.address, local.port, local.protocol),
-        _candidate_id("remote-candidate", remote.address, remote.port, remote.protocol),
+        _candidate_id(agent, "local-candidate", pair.local.candidate),
+        _candidate_id(agent, "remote-candidate", pair.remote.candidate),
     )
 
 
-def _pair_id(pair: CheckedPair) -> str:
-    local_id, remote_id = _ids_of_pair(pair)
+def _pair_id(agent: Agent, pair: CheckedPair) -> str:
+    local_id, remote_id = _ids_of_pair(agent, pair)
     return f"pair-{local_id}-{remote_id}"
 
 
@@ -200,17 +210,18 @@ def _available_bitrate(stack: TransportStack) -> float | None:
 
 
 def _pair_stats(
+    stack: TransportStack,
     pair: CheckedPair,
     transport_id: str,
     moment: Moment,
     of_pairs: CandidatePairTraffic,
-    available: float | None,
 ) -> RTCIceCandidatePairStats:
-    local_id, remote_id = _ids_of_pair(pair)
+    agent = stack.agent
+    local_id, remote_id = _ids_of_pair(agent, pair)
     counters = pair.statistics
     traffic, last = of_pairs.of(pair.key), of_pairs.last_packets_of(pair.key)
     return RTCIceCandidatePairStats(
-        id=_pair_id(pair),
+        id=_pair_id(agent, pair),
         timestamp=moment.timestamp,
         transport_id=transport_id,
         local_candidate_id=local_id,
@@ -232,5 +243,5 @@ def _pair_stats(
         consent_requests_sent=counters.consent_requests_sent,
         current_round_trip_time=counters.current_round_trip_time,
         total_round_trip_time=counters.total_round_trip_time,
-        available_outgoing_bitrate=available,
+        available_outgoing_bitrate=_available_bitrate(stack) if pair is agent.selected_entry else None,
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import trio
 from rich.console import Console
 
-from trio_rtc import ProtocolError, RTCDataChannel, RTCPeerConnection, RTCTransportStats
+from trio_rtc import ProtocolError, RTCDataChannel, RTCPeerConnection, RTCTransportStats, Settings
 from trio_rtc import _attrs as attrs
 from trio_rtc._error_filters import ungrouped_errors
 from trio_rtc.signaling import Peer, ServerOptions, SignalingServer, connect, negotiate, serve
@@ -132,7 +132,10 @@ async def second_process(url: str) -> AsyncGenerator[None, None]:
 
 
 async def measure(display: Display, peer: Peer, seconds: float) -> None:
-    async with RTCPeerConnection() as pc, trio.open_nursery() as nursery:
+    async with (
+        RTCPeerConnection(settings=Settings(expose_peer_reflexive=True)) as pc,
+        trio.open_nursery() as nursery,
+    ):
         timer = StageTimer(pc, display.stage)
         pings = pc.create_data_channel("ping", ordered=False, max_retransmits=0)
         bulk = pc.create_data_channel("throughput")
@@ -253,7 +256,10 @@ async def serve_browser(display: Display, chat: Chat, media: "SyntheticMedia | N
     name = f"page {peer.id}"
     try:
         with ungrouped_errors():
-            async with RTCPeerConnection() as pc, trio.open_nursery() as nursery:
+            async with (
+                RTCPeerConnection(settings=Settings(expose_peer_reflexive=True)) as pc,
+                trio.open_nursery() as nursery,
+            ):
                 services = {
                     "ping": echo,
                     "throughput": throughput,

@@ -76,6 +76,9 @@ class Agent(QueuedCore[Datagram, IceEvent]):
         remote_candidate_filter: Returns whether packets may be sent to a numeric address and port of the peer.
         local_parameters: Credentials of the first generation, ``None`` for new ones. The agents of one connection
             share them.
+
+    Attributes:
+        identifier_key: Secret of this agent, for identifiers from which addresses cannot be computed.
     """
 
     def __init__(
@@ -91,6 +94,7 @@ class Agent(QueuedCore[Datagram, IceEvent]):
         self._options = options
         self._rng = rng
         self._roles = RoleConflictResolver(role, rng)
+        self.identifier_key = self._roles.attribute.value
         generation = Generation(options, rng, local_parameters)
         self._sources = CandidateSources(options, generation.local.username_fragment)
         self._transactions = TransactionManager(options, self._roles, rng)

@@ -80,6 +80,11 @@ class CandidatePair:
     local_base: Address
     remote_address: Address
 
+    @property
+    def path(self) -> tuple[Address, Address]:
+        """The addresses at both ends."""
+        return self.local_base, self.remote_address
+
 
 class CheckState(StrEnum):
     """State of a pair in the check list (RFC 8445 section 6.1.2.6), spelled as W3C statistics do."""
