@@ -128,6 +128,7 @@ from .transports.rtc_transports import (
 )
 from .transports.settings import Settings
 from .transports.udp import SystemNetwork
+from .transports.udp_mux import UdpMux, UdpMuxOptions, UnknownCheck
 
 __all__ = [
     "Address",
@@ -261,5 +262,8 @@ __all__ = [
     "Settings",
     "SyntaxError",
     "SystemNetwork",
+    "UdpMux",
+    "UdpMuxOptions",
+    "UnknownCheck",
     "open_media_track",
 ]

@@ -68,7 +68,7 @@ class RTCCertificate:
         return cls(certificate.expires * 1000, certificate)
 
     def to_pem(self) -> str:
-        """Return private key and certificate as PEM text. Whoever has the text can impersonate this peer."""
+        """Return private key and certificate as PEM text. It must be kept secret."""
         return self._certificate.to_pem()
 
     def get_fingerprints(self) -> list[RTCDtlsFingerprint]:

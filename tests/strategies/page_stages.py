@@ -32,6 +32,8 @@ from tests.strategies.running_examples import free_port
 from tests.strategies.tls_server import self_signed
 from trio_rtc import media, signaling
 from trio_rtc.identity import SignedIdentityProvider
+from trio_rtc.protocols._contract import Address
+from trio_rtc.protocols.stun import AttributeType, StunAttribute, binding_request
 from trio_rtc.testing import SimulatedHost, SimulatedNetwork
 
 Namespace = dict[str, Any]
@@ -301,6 +303,29 @@ async def ice_servers() -> AsyncIterator[Namespace]:
 
 
 @asynccontextmanager
+async def one_port() -> AsyncIterator[Namespace]:
+    """Send checks of an unknown peer to the port."""
+    async with SimulatedNetwork() as network, trio.open_nursery() as nursery:
+        host, client = network.add_host("server", ["192.0.2.1"]), network.add_host("client", ["192.0.2.2"])
+        check = binding_request(
+            bytes(12), [StunAttribute(AttributeType.USERNAME, b"expected:theirs")]
+        ).encode()
+        socket = await client.bind_udp(client.interface_addresses()[0])
+
+        async def send_checks() -> None:
+            while True:
+                socket.send_nowait([check], Address("192.0.2.1", 3478))
+                await trio.sleep(0.5)
+
+        nursery.start_soon(send_checks)
+        namespace: Namespace = {"trio_rtc": trio_rtc, "host": host}
+        yield namespace
+        assert namespace["check"].username_fragment == "expected"
+        socket.close()
+        nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
 async def rooms() -> AsyncIterator[Namespace]:
     async with trio.open_nursery() as nursery:
         await nursery.start(signaling.serve, "127.0.0.1", ROOMS_PORT)
@@ -483,6 +508,7 @@ STAGES = {
     "docs/howto/http_signaling": Stage(http_signaling, seconds=30, real_time=True),
     "docs/howto/ice_servers": Stage(ice_servers, seconds=60, replaced={'cafile="authority.pem"': ""}),
     "docs/howto/identity": Stage(identity),
+    "docs/howto/one_port": Stage(one_port, replaced={"port=3478": "port=3478, network=host"}),
     "docs/howto/negotiate": Stage(
         rooms,
         seconds=30,
@@ -512,6 +538,8 @@ PYTEST_FILES = {
     "docs/howto/test": """
 import trio
 import trio_rtc
+from trio_rtc.protocols._contract import Address
+from trio_rtc.protocols.stun import AttributeType, StunAttribute, binding_request
 from trio_rtc.testing import run
 
 async def my_call():

@@ -24,7 +24,7 @@ from trio_rtc.protocols.turn import TurnOptions
 from trio_rtc.transports.base import Inbox
 from trio_rtc.transports.ice import IceTransport
 from trio_rtc.transports.network import InterfaceAddress
-from trio_rtc.transports.port_allocator import PortAllocator, usable_addresses, with_preferences
+from trio_rtc.transports.port_allocator import PortAllocator, with_preferences
 from trio_rtc.transports.settings import Settings
 from trio_rtc.transports.turn import TurnClient
 
@@ -36,25 +36,6 @@ def on_eth0(*hosts: str) -> list[InterfaceAddress]:
 
 
 # -- which addresses ---------------------------------------------------------------------------------------------
-
-
-def test_unreachable_addresses_are_excluded() -> None:
-    given = on_eth0("10.0.0.1", "fd00::1", "0.0.0.0", "::", "224.0.0.1", "ff02::1", "169.254.1.1", "fe80::1")
-    assert usable_addresses([*given, InterfaceAddress("lo", "127.0.0.1")]) == on_eth0("10.0.0.1", "fd00::1")
-
-
-def test_only_link_local_addresses_have_a_scope() -> None:
-    assert InterfaceAddress("eth0", "10.0.0.1") == InterfaceAddress("eth0", "10.0.0.1", 0)
-
-
-def test_loopback_is_used_if_there_are_no_other_addresses() -> None:
-    loopback = [InterfaceAddress("lo", "127.0.0.1"), InterfaceAddress("lo", "::1")]
-    assert usable_addresses([*loopback, *on_eth0("fe80::1")]) == loopback
-    assert usable_addresses([]) == []
-
-
-def test_a_duplicate_address_is_used_once() -> None:
-    assert usable_addresses(on_eth0("10.0.0.1", "10.0.0.1")) == on_eth0("10.0.0.1")
 
 
 def test_preferences_are_unique_and_ipv6_comes_first() -> None:

@@ -8,7 +8,7 @@ import pytest
 import trio
 import trio.testing
 
-from tests.strategies.tls_certificates import write_certificate
+from tests.strategies.tls_server import write_certificate
 from trio_rtc.protocols._contract import Address
 from trio_rtc.transports.tls import TlsStream
 

@@ -25,7 +25,13 @@ from tests.strategies.wires import LOOPBACK, NarrowIpv6Socket, NarrowSocket, Ref
 from trio_rtc.protocols._contract import Address
 from trio_rtc.transports import udp
 from trio_rtc.transports.network import InterfaceAddress
-from trio_rtc.transports.udp import SystemDatagramSocket, SystemNetwork, UdpTransport, _equal_sized_runs
+from trio_rtc.transports.udp import (
+    SystemDatagramSocket,
+    SystemNetwork,
+    UdpTransport,
+    _equal_sized_runs,
+    usable_addresses,
+)
 
 REMOTE = Address("10.0.0.2", 7)
 
@@ -1096,3 +1102,29 @@ def test_runs_of_equal_sizes(sizes: list[int], runs: list[int]) -> None:
     found = list(_equal_sized_runs(batch))
     assert [len(run) for run in found] == runs
     assert [datagram for run in found for datagram in run] == batch
+
+
+# -- addresses of this host --------------------------------------------------------------------------------------
+
+
+def on_eth0(*hosts: str) -> list[InterfaceAddress]:
+    return [InterfaceAddress("eth0", host) for host in hosts]
+
+
+def test_unreachable_addresses_are_excluded() -> None:
+    given = on_eth0("10.0.0.1", "fd00::1", "0.0.0.0", "::", "224.0.0.1", "ff02::1", "169.254.1.1", "fe80::1")
+    assert usable_addresses([*given, InterfaceAddress("lo", "127.0.0.1")]) == on_eth0("10.0.0.1", "fd00::1")
+
+
+def test_only_link_local_addresses_have_a_scope() -> None:
+    assert InterfaceAddress("eth0", "10.0.0.1") == InterfaceAddress("eth0", "10.0.0.1", 0)
+
+
+def test_loopback_is_used_if_there_are_no_other_addresses() -> None:
+    loopback = [InterfaceAddress("lo", "127.0.0.1"), InterfaceAddress("lo", "::1")]
+    assert usable_addresses([*loopback, *on_eth0("fe80::1")]) == loopback
+    assert usable_addresses([]) == []
+
+
+def test_a_duplicate_address_is_used_once() -> None:
+    assert usable_addresses(on_eth0("10.0.0.1", "10.0.0.1")) == on_eth0("10.0.0.1")

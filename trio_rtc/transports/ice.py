@@ -13,10 +13,11 @@ from itertools import groupby
 import trio
 
 from trio_rtc.protocols._contract import Address, Datagram
-from trio_rtc.protocols.ice import Agent, IceClosed, IceEvent, SelectedPairChanged
+from trio_rtc.protocols.ice import Agent, IceClosed, IceEvent, LocalCandidateGathered, SelectedPairChanged
 
 from .base import Inbox, Transport
 from .network import DatagramSocket
+from .udp_mux import MuxSocket
 
 logger = logging.getLogger("trio_rtc.ice")
 
@@ -64,6 +65,7 @@ class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
         self._report = report
         self._accepted_paths = agent.accepted_paths
         self._sockets: dict[Address, DatagramSocket] = {}
+        self._mux_sockets: dict[Address, MuxSocket] = {}
         self._unsendable_by_removed = 0
         self._route: tuple[DatagramSocket, Address] | None = None
 
@@ -84,11 +86,15 @@ class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
 
     def add_socket(self, datagram_socket: DatagramSocket) -> None:
         self._sockets[datagram_socket.local_address] = datagram_socket
+        if isinstance(datagram_socket, MuxSocket):
+            self._mux_sockets[datagram_socket.local_address] = datagram_socket
+            datagram_socket.set_username_fragment(self.agent.local_parameters.username_fragment)
         if self._rtp_inbox is not None:
             datagram_socket.enable_arrival_times()
 
     def remove_socket(self, datagram_socket: DatagramSocket) -> None:
         """Remove a closed socket; its counters are kept."""
+        self._mux_sockets.pop(datagram_socket.local_address, None)
         if self._sockets.pop(datagram_socket.local_address, None) is not None:
             self._unsendable_by_removed += datagram_socket.unsendable
         if self._route is not None and self._route[0] is datagram_socket:
@@ -171,10 +177,19 @@ class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
 
     def _receive(self, item: list[Datagram], now: float) -> None:
         self.agent.receive(item, now)
+        if self._mux_sockets:
+            for datagram in item:
+                shared = self._mux_sockets.get(datagram.local)
+                if shared is not None and (datagram.local, datagram.remote) in self._accepted_paths:
+                    shared.accept_source(datagram.remote, now)
 
     def _handle(self, event: IceEvent, now: float) -> None:
         if isinstance(event, SelectedPairChanged):
             self._select(event)
+        elif isinstance(event, LocalCandidateGathered) and self._mux_sockets:
+            # The first event of a new ICE generation, whichever side has restarted ICE.
+            for shared in self._mux_sockets.values():
+                shared.set_username_fragment(self.agent.local_parameters.username_fragment)
         elif isinstance(event, IceClosed):
             self._route = None
         self._report(event)

@@ -7,7 +7,7 @@ Named after libwebrtc's ``PortAllocator``. The agent decides which candidates ar
 import contextlib
 import ipaddress
 import logging
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from typing import Generic, Protocol, TypeVar
 
@@ -23,7 +23,7 @@ from .ice import IceTransport
 from .network import BindSocket, DatagramSocket, InterfaceAddress, Network
 from .settings import Settings
 from .turn import AllocationError
-from .udp import UdpTransport
+from .udp import UdpTransport, usable_addresses
 
 logger = logging.getLogger("trio_rtc.ice")
 
@@ -68,23 +68,6 @@ class RelayAllocator(Protocol):
             OSError: The server cannot be reached at this address.
             AllocationError: The server refuses the allocation.
         """
-
-
-def usable_addresses(addresses: Iterable[InterfaceAddress]) -> list[InterfaceAddress]:
-    """Return the addresses from which candidates are gathered.
-
-    Unspecified, multicast and link-local addresses are excluded, as in browsers. Loopback addresses are used
-    only if there are no others, so that two programs on a host without a network can connect.
-    """
-    usable: list[InterfaceAddress] = []
-    loopback: list[InterfaceAddress] = []
-    for address in dict.fromkeys(addresses):
-        ip = ipaddress.ip_address(address.host)
-        if ip.is_loopback:
-            loopback.append(address)
-        elif not (ip.is_unspecified or ip.is_multicast or ip.is_link_local):
-            usable.append(address)
-    return usable or loopback
 
 
 def _is_of_family(host: str, *, ipv6: bool) -> bool:

@@ -57,12 +57,12 @@ from .dtls import DtlsTransport
 from .ice import IceTransport, ReceivedRtp
 from .mdns import MdnsTransport
 from .network import Network
-from .port_allocator import PortAllocator, RelayAllocator, usable_addresses
+from .port_allocator import PortAllocator, RelayAllocator
 from .rtp import RtpTransport
 from .sctp import SctpTransport
 from .settings import Settings
 from .turn import TurnClient
-from .udp import SystemNetwork
+from .udp import SystemNetwork, usable_addresses
 
 logger = logging.getLogger("trio_rtc.transports")
 

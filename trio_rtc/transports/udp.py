@@ -14,6 +14,7 @@ fill the holes, and the heap grows although no memory leaks.
 import contextlib
 import errno
 import functools
+import ipaddress
 import logging
 import socket
 import struct
@@ -21,7 +22,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import ifaddr
 import trio
@@ -284,6 +285,23 @@ def _equal_sized_runs(batch: Sequence[bytes]) -> Iterator[list[bytes]]:
             last += 1
         yield list(batch[index:last])
         index = last
+
+
+def usable_addresses(addresses: Iterable[InterfaceAddress]) -> list[InterfaceAddress]:
+    """Return the addresses from which candidates are gathered.
+
+    Unspecified, multicast and link-local addresses are excluded, as in browsers. Loopback addresses are used
+    only if there are no others, so that two programs on a host without a network can connect.
+    """
+    usable: list[InterfaceAddress] = []
+    loopback: list[InterfaceAddress] = []
+    for address in dict.fromkeys(addresses):
+        ip = ipaddress.ip_address(address.host)
+        if ip.is_loopback:
+            loopback.append(address)
+        elif not (ip.is_unspecified or ip.is_multicast or ip.is_link_local):
+            usable.append(address)
+    return usable or loopback
 
 
 @functools.lru_cache(maxsize=1)

@@ -13,7 +13,7 @@ import attrs
 import trio
 
 from tests.interop.drivers.rpc import PeerGoneError
-from tests.strategies.tls_certificates import write_certificate
+from tests.strategies.tls_server import write_certificate
 
 START_SECONDS = 20
 USERNAME, PASSWORD, REALM = "alice", "secret", "example.org"
