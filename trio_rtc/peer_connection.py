@@ -339,10 +339,8 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
             RTCError: The SDP does not parse; ``sdp_line_number`` is the number of the line.
             InvalidStateError: The description is invalid in the signaling state, or the connection is closed.
             InvalidAccessError: The description lacks required information, such as a fingerprint or ICE credentials.
-            OperationError: The description needs a new DTLS association, which is not supported, or the peer's identity
-                is not the target peer identity; an ``RTCError`` if the identity provider has failed.
-            InvalidModificationError: The peer's identity is not the one validated before; the connection is closed.
-            trio.ClosedResourceError: The connection was closed during the operation.
+            OperationError: Two media sections have the same track, or the peer's identity is not the target peer
+                identity; an ``RTCError`` if the identity provider has failed.
         """
         require_trio("RTCPeerConnection.set_remote_description")
         _warn_of_callbacks("set_remote_description", success_callback, failure_callback)

@@ -1,5 +1,6 @@
 """Remote descriptions that are rejected: the right error, and no change of state."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from tests.strategies.descriptions import REAL_OFFERS, damaged_offers
 from tests.strategies.jsep_sessions import local_media, make_session, negotiate, visible, without
 from trio_rtc.enums import RTCErrorDetailType
-from trio_rtc.errors import InvalidAccessError, RTCError
+from trio_rtc.errors import InvalidAccessError, OperationError, RTCError
 from trio_rtc.jsep import JsepSession, SessionOptions
 from trio_rtc.protocols.sdp import SdpOptions
 
@@ -38,6 +39,8 @@ def assert_rejected(session: JsepSession, description_type: str, text: str) -> I
     with pytest.raises(InvalidAccessError) as caught:
         session.apply_remote(description_type, text)
     assert visible(session) == before
+    # The message says where: a section, or the attribute of the session.
+    assert re.search(r"media section|a=mid|BUNDLE", str(caught.value))
     return caught.value
 
 
@@ -192,6 +195,30 @@ def test_an_answer_must_not_bundle_unbundled_sections_of_the_offer() -> None:
 def test_other_groups_are_ignored() -> None:
     offer = make_session(2).create_offer(local_media()).replace("a=group:", "a=group:LS 0 9\r\na=group:")
     make_session().apply_remote("offer", offer)
+
+
+def test_two_sections_cannot_have_the_same_track() -> None:
+    """RFC 8830 section 2. Newer peers omit the id of the track, and a stream may have several."""
+    offer = REAL_OFFERS["aiortc-offer-av"]
+    first, *others = re.findall(r"a=msid:.*\r\n", offer)
+    session = make_session()
+    before = visible(session)
+    with pytest.raises(
+        OperationError, match="a=msid of media section 1 must be that of another track"
+    ) as caught:
+        session.apply_remote("offer", offer.replace(others[0], first))
+    assert not isinstance(caught.value, RTCError)
+    assert visible(session) == before
+    stream = first.split()[0] + "\r\n"
+    session.apply_remote("offer", offer.replace(first, stream).replace(others[0], stream))
+
+
+def test_a_rejected_section_can_have_the_track_of_another() -> None:
+    offer = REAL_OFFERS["aiortc-offer-av"]
+    first, *others = re.findall(r"a=msid:.*\r\n", offer)
+    rejected = re.sub(r"m=video \d+ ", "m=video 0 ", offer.replace(others[0], first))
+    rejected = re.sub(r"(a=group:BUNDLE \S+).*\r\n", r"\1\r\n", rejected)
+    make_session().apply_remote("offer", rejected)
 
 
 def test_malformed_text_names_the_line() -> None:

@@ -60,7 +60,7 @@ class Recorder:
         pc.add_event_listener("track", self._track)
 
     def taken(self) -> list[str]:
-        """Return the entries, and begin anew."""
+        """Return the entries, and clear the list."""
         log = self.log.copy()
         self.log.clear()
         return log

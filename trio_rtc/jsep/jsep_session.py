@@ -51,6 +51,7 @@ from .validation import (
     check_codecs,
     check_extension_ids,
     check_mids,
+    check_msids,
     check_roles_kept,
     check_sections_kept,
     check_transports,
@@ -355,6 +356,7 @@ class JsepSession:
             InvalidStateError: The type is not allowed in this state.
             RTCError: ``sdp-syntax-error``: the text is malformed; carries the line's number.
             InvalidAccessError: The content of the description is invalid.
+            OperationError: Two sections have the same track.
         """
         description_type = RTCSdpType(description_type)
         target = next_state(self._state, Side.REMOTE, description_type)
@@ -402,9 +404,11 @@ class JsepSession:
     def _check_remote(self, exchange: OfferAnswerExchange) -> None:
         if exchange.answer is None:
             check_mids(exchange.offer.parsed)
+            check_msids(exchange.offer.parsed)
             check_sections_kept(exchange.offer.parsed, self._slots.current)
         else:
             check_mids(exchange.answer.parsed)
+            check_msids(exchange.answer.parsed)
             check_answer(exchange.answer.parsed, exchange.offer.parsed)
             check_roles_kept(exchange, self._slots.pending)
         check_transports(exchange, self._standing)

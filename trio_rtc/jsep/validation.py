@@ -1,14 +1,16 @@
 """Validation of remote descriptions beyond their grammar (RFC 9429 sections 5.8.3, 5.9 to 5.11).
 
-Each failure is W3C's "content of description is invalid", an ``InvalidAccessError``. Sections that will be rejected are
-not checked: an offer of unsupported media is never an error.
+Each failure is W3C's "content of description is invalid" (webrtc section 4.4.1.5), an ``InvalidAccessError``, except
+for a track in two sections. ``RTCError`` is for text that is not valid SDP. Sections that will be rejected are not
+checked: an offer of unsupported media is never an error.
 """
 
 from collections.abc import Sequence
 
-from trio_rtc.errors import InvalidAccessError
+from trio_rtc.errors import InvalidAccessError, OperationError
 from trio_rtc.protocols.rtp.codec import Codec, format_parameters
 from trio_rtc.protocols.sdp import (
+    Msid,
     SessionDescription,
     TransportAttributes,
     groups,
@@ -20,7 +22,7 @@ from trio_rtc.protocols.sdp import (
 
 from .extensions import negotiated_extensions
 from .formats import have_common_media, section_formats
-from .offer_answer_exchange import OfferAnswerExchange, has_rtcp_mux, section_mids
+from .offer_answer_exchange import OfferAnswerExchange, has_rtcp_mux, is_rejected, section_mids
 from .plan import (
     TransportPlan,
     bundled_transport,
@@ -52,6 +54,28 @@ def check_mids(description: SessionDescription) -> None:
             f"a BUNDLE group must have only mids of media sections ({', '.join(mids):.200}), "
             f"not {', '.join(bundled):.200}"
         )
+
+
+def check_msids(description: SessionDescription) -> None:
+    """Check that no track is in two sections (RFC 8830 section 2); one without an id is in no other section.
+
+    Raises:
+        OperationError: Two sections have the same track. That is neither syntax nor one of JSEP's checks of the content
+            (RFC 9429 section 5.8.3), so W3C webrtc section 4.4.1.5 has it among "all other errors".
+    """
+    known: dict[Msid, int] = {}
+    for index, media in enumerate(description.media):
+        if not is_rtp_section(media) or is_rejected(media):
+            continue
+        msids = rtp_attributes(description, index).msids
+        msid = next((each for each in msids if each.track_id is not None), None)
+        if msid is None:
+            continue
+        if known.setdefault(msid, index) != index:
+            raise OperationError(
+                f"a=msid of media section {index} must be that of another track than in media section {known[msid]}, "
+                f"not {msid.stream_id} {msid.track_id}"
+            )
 
 
 def check_sections_kept(offer: SessionDescription, previous: OfferAnswerExchange | None) -> None:
@@ -142,15 +166,18 @@ def _check_transport(
             _check_multiplexing(remote, each)
     if established is not None and established.remote_fingerprints:
         credentials = (established.remote_ufrag, established.remote_pwd)
-        _check_handover(transport, credentials, established.remote_fingerprints)
+        _check_handover(index, transport, credentials, established.remote_fingerprints)
     if exchange.answer is None:
         fingerprints = fingerprint_pairs(transport.fingerprints)
-        _check_offered_setup(transport.setup, fingerprints, established)
+        _check_offered_setup(index, transport.setup, fingerprints, established)
     elif transport.setup not in ("active", "passive", None):
-        raise InvalidAccessError(f"a=setup of an answer must be active or passive, not {transport.setup}")
+        raise InvalidAccessError(
+            f"a=setup of media section {index} of the answer must be active or passive, not {transport.setup}"
+        )
 
 
 def _check_handover(
+    index: int,
     transport: TransportAttributes,
     credentials: tuple[str | None, str | None],
     fingerprints: tuple[tuple[str, str], ...],
@@ -162,8 +189,8 @@ def _check_handover(
     changed = set(fingerprint_pairs(transport.fingerprints)) != set(fingerprints)
     if changed and (transport.ice_ufrag, transport.ice_pwd) == credentials:
         raise InvalidAccessError(
-            "a=fingerprint must be the one negotiated before, unless a=ice-ufrag and a=ice-pwd are new as well "
-            "(ICE restart)"
+            f"a=fingerprint of media section {index} must be the one negotiated before, unless a=ice-ufrag and "
+            "a=ice-pwd are new as well (ICE restart)"
         )
 
 
@@ -241,12 +268,15 @@ def _check_role_kept(before: SessionDescription, was: int, after: SessionDescrip
     provisional, transport = bundled_transport(before, was), bundled_transport(after, index)
     if set(provisional.fingerprints) != set(transport.fingerprints):
         credentials = (provisional.ice_ufrag, provisional.ice_pwd)
-        _check_handover(transport, credentials, fingerprint_pairs(provisional.fingerprints))
+        _check_handover(index, transport, credentials, fingerprint_pairs(provisional.fingerprints))
         return
     if is_client(before, was) != is_client(after, index):
+        expected, setup = (
+            bundled_transport(each, at).setup or "active" for each, at in ((before, was), (after, index))
+        )
         raise InvalidAccessError(
-            f"a=setup of the answer must be {bundled_transport(before, was).setup or 'active'} as in the provisional "
-            f"answer, not {bundled_transport(after, index).setup or 'active'}: the DTLS handshake has begun"
+            f"a=setup of media section {index} of the answer must be {expected} as in the provisional answer, "
+            f"not {setup}: the DTLS handshake has begun"
         )
 
 
@@ -279,13 +309,18 @@ def _described(entry: Codec) -> str:
 
 
 def _check_offered_setup(
-    setup: str | None, fingerprints: tuple[tuple[str, str], ...], established: TransportPlan | None
+    index: int,
+    setup: str | None,
+    fingerprints: tuple[tuple[str, str], ...],
+    established: TransportPlan | None,
 ) -> None:
     if setup == "holdconn":
-        raise InvalidAccessError("a=setup of an offer must be actpass, active or passive, not holdconn")
+        raise InvalidAccessError(
+            f"a=setup of media section {index} of the offer must be actpass, active or passive, not holdconn"
+        )
     standing = standing_dtls_role(fingerprints, established)
     if (standing, setup) in (("client", "active"), ("server", "passive")):
         raise InvalidAccessError(
-            f"a=setup of the offer must not change the established DTLS roles, as {setup} does; only "
-            "another fingerprint begins a new association"
+            f"a=setup of media section {index} of the offer must not change the established DTLS roles, as {setup} "
+            "does; only another fingerprint begins a new association"
         )

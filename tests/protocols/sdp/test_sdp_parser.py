@@ -227,20 +227,6 @@ def test_ice_credentials_that_are_accepted(value: str) -> None:
     assert (transport.ice_ufrag, transport.ice_pwd) == (value, f"{value:0<22}")
 
 
-def test_two_sections_cannot_have_the_same_track() -> None:
-    """RFC 8830 section 2. Newer peers omit the id of the track, and a stream may have several."""
-    audio, video = "m=audio 9 UDP/TLS/RTP/SAVPF 0\r\n", "m=video 9 UDP/TLS/RTP/SAVPF 96\r\n"
-    error = error_of(f"{HEAD}{audio}a=msid:s t\r\n{video}a=msid:s t\r\n")
-    assert (error.line_number, error.line) == (8, "a=msid:s t")
-    for text in (
-        f"{audio}a=msid:s t\r\n{video}a=msid:s u\r\n",
-        f"{audio}a=msid:s t\r\na=msid:s t\r\n{video}a=msid:s\r\n",
-        f"{audio}a=msid:s\r\n{video}a=msid:s\r\n",
-        f"{audio}a=msid:s t\r\n{video.replace(' 9 ', ' 0 ')}a=msid:s t\r\n",
-    ):
-        assert not parse(HEAD + text).ignored
-
-
 def test_malformed_fingerprint_beside_a_valid_one_is_ignored() -> None:
     valid, malformed = "a=fingerprint:sha-256 " + ":".join(["AB"] * 32), "a=fingerprint:sha-1 AA:BB"
     for text in (

@@ -32,7 +32,7 @@ from .errors import SdpSyntaxError
 from .fields import check_time, parse_media_line, parse_origin
 from .grammar import BLANKS
 from .options import SdpOptions
-from .values import VALUE_PARSERS, Msid
+from .values import VALUE_PARSERS
 from .views import is_data_section, is_rejected_offer, is_rtp_section
 
 _FORBIDDEN = re.compile("[\0\ud800-\udfff]|\r(?!\n)")
@@ -177,13 +177,11 @@ class _Parser:
             SdpSyntaxError: A needed attribute is malformed.
         """
         yield from _check_section(self._session, _NEEDED_TRANSPORT)
-        tracks: set[Msid] = set()
         for media, section in zip(description.media, self._media, strict=True):
             is_data = is_data_section(media)
             if (is_data or is_rtp_section(media)) and not is_rejected_offer(media):
                 yield from _check_section(section, _NEEDED_DATA if is_data else _NEEDED_MEDIA)
                 _require_fingerprint(section, self._session)
-                _check_msid(section, tracks)
 
 
 _PREAMBLE = ("v", "o", "s")
@@ -210,18 +208,6 @@ def _require_fingerprint(media: _OpenSection, session: _OpenSection) -> None:
     ]
     if lines and all(each.parsed is None for _, each in lines):
         raise _syntax_error(*lines[0])
-
-
-def _check_msid(section: _OpenSection, known: set[Msid]) -> None:
-    """Reject a track that an earlier section has (RFC 8830 section 2); one without an id is in no other section."""
-    for number, attribute in zip(section.line_numbers, section.attributes, strict=True):
-        msid = attribute.parsed if attribute.name == "msid" else None
-        if isinstance(msid, Msid) and msid.track_id is not None:
-            if msid in known:
-                line = f"a=msid:{attribute.value}"
-                raise SdpSyntaxError(number, line, "another media section has the same msid")
-            known.add(msid)
-            return
 
 
 def _syntax_error(number: int, attribute: Attribute) -> SdpSyntaxError:
