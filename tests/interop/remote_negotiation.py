@@ -31,7 +31,7 @@ class RemoteNegotiation:
         await self._link.execute("setRemoteDescription", {"description": description})
 
     async def states(self) -> JsonObject:
-        """Return ``signalingState``, ``connectionState`` and ``iceConnectionState``."""
+        """Return ``signalingState``, ``connectionState``, ``iceConnectionState`` and ``iceGatheringState``."""
         states: JsonObject = await self._link.execute("states", {})
         return states
 

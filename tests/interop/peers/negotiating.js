@@ -76,8 +76,8 @@
     },
     setRemoteDescription: ({ description }) => pc().setRemoteDescription(description),
     states: () => {
-      const { signalingState, connectionState, iceConnectionState } = pc();
-      return { signalingState, connectionState, iceConnectionState };
+      const { signalingState, connectionState, iceConnectionState, iceGatheringState } = pc();
+      return { signalingState, connectionState, iceConnectionState, iceGatheringState };
     },
     descriptions: () => ({ local: json(pc().localDescription), remote: json(pc().remoteDescription) }),
     negotiate(options) {
