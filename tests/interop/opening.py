@@ -1,7 +1,8 @@
 """Foreign peers, opened by name."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, suppress
+from typing import Any
 
 import trio
 
@@ -33,11 +34,14 @@ class Peers:
         self._stack.close()
 
     @asynccontextmanager
-    async def open(self, name: str) -> AsyncIterator[RemotePeer]:
+    async def open(
+        self, name: str, configuration: Mapping[str, Any] | None = None
+    ) -> AsyncIterator[RemotePeer]:
         """Open a peer until the end of the block.
 
         Args:
             name: Name in ``PEERS`` or ``FIELD_TRIALS``, ``"chromium-mdns"``, or ``"pion-passive"`` (DTLS server).
+            configuration: An ``RTCConfiguration`` in W3C's spelling, for browsers.
         """
         match name:
             case "aiortc" | "wrtc":
@@ -51,11 +55,11 @@ class Peers:
             case "chromium" | "chromium-mdns" | "chromium-flexfec" | "chromium-ccfb":
                 async with (
                     attach_chromium(self._chromium(name)) as chromium,
-                    page_peer(name, await chromium.open()) as peer,
+                    page_peer(name, await chromium.open(), configuration) as peer,
                 ):
                     yield peer
             case "firefox":
-                async with self._open_in_firefox() as peer:
+                async with self._open_in_firefox(configuration) as peer:
                     yield peer
             case _:
                 raise ValueError(name)
@@ -70,13 +74,13 @@ class Peers:
         return self._chromiums[name]
 
     @asynccontextmanager
-    async def _open_in_firefox(self) -> AsyncIterator[RemotePeer]:
+    async def _open_in_firefox(self, configuration: Mapping[str, Any] | None) -> AsyncIterator[RemotePeer]:
         if self._firefox is None:
             self._firefox = await trio.to_thread.run_sync(self._stack.enter_context, launch_firefox())
         async with attach_firefox(self._firefox) as firefox:
             page = await firefox.open()
             try:
-                async with page_peer("firefox", page) as peer:
+                async with page_peer("firefox", page, configuration) as peer:
                     yield peer
             finally:
                 # The test may have closed the page.

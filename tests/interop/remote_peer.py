@@ -249,6 +249,10 @@ class RemotePeer:
         """Wait for a message of the page's perfect negotiation."""
         return await self._signals.receive()
 
+    async def replace(self) -> None:
+        """Create another peer connection in the page: commands are for that one from now on."""
+        await self._link.execute("create", {})
+
     async def restart_ice(self) -> None:
         """Restart ICE with the peer's next offer."""
         await self._link.execute("restartIce", {})
