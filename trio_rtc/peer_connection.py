@@ -298,15 +298,17 @@ class RTCPeerConnection(EventTarget, trio.abc.AsyncResource):
         """Apply a local description, and start gathering (W3C webrtc section 4.4.2).
 
         Args:
-            description: The description; ``None`` to create the offer or answer for the signaling state. In a
-                dictionary, ``type`` and ``sdp`` may be missing, and are then created in the same way.
+            description: The description created last, possibly changed as far as Chromium permits it; ``None`` to
+                create the offer or answer for the signaling state. In a dictionary, ``type`` and ``sdp`` may be
+                missing, and are then created in the same way.
             success_callback: Legacy: called when the operation is complete.
             failure_callback: Legacy: called with the error, which is then not raised.
 
         Raises:
             RuntimeError: Outside of the ``async with`` block.
             InvalidStateError: The description is invalid in the signaling state, or the connection is closed.
-            InvalidModificationError: The description is not the result of ``create_offer`` or ``create_answer``.
+            InvalidModificationError: The description differs from the result of ``create_offer`` or ``create_answer``
+                in a line that must not be changed, which the message names.
             trio.ClosedResourceError: The connection was closed during the operation.
         """
         require_trio("RTCPeerConnection.set_local_description")

@@ -7,6 +7,7 @@ simulated network, unless the stage is in real time.
 import json
 import logging
 import os
+import re
 import runpy
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -293,6 +294,17 @@ def request_keyframes(pc: trio_rtc.RTCPeerConnection) -> None:
 
 
 @asynccontextmanager
+async def change_descriptions() -> AsyncIterator[Namespace]:
+    async with scene(negotiating=False) as peers:
+        peers.alice.add_transceiver("audio")
+        namespace = {**peers.names, "re": re}
+        yield namespace
+        assert peers.alice.local_description is not None
+        assert "stereo=1" in peers.alice.local_description.sdp
+        assert f"a=ice-pwd:{namespace['text']}" in namespace["client"].local_description.sdp
+
+
+@asynccontextmanager
 async def ice_servers() -> AsyncIterator[Namespace]:
     async with scene() as peers:
         namespace = peers.names
@@ -500,6 +512,7 @@ ROOMS_PORT = free_port()
 
 STAGES = {
     "docs/tutorial": Stage(tutorial),
+    "docs/howto/change_descriptions": Stage(change_descriptions),
     "docs/howto/containers": Stage(containers, seconds=60, replaced={'"0.0.0.0", 8080': '"127.0.0.1", 0'}),
     "docs/howto/debug": Stage(debug),
     "docs/howto/encrypt_end_to_end": Stage(encrypt_end_to_end),

@@ -27,7 +27,9 @@ def test_defaults_of_the_settings() -> None:
             ("network", "port_range", "interface_filter", "announced_addresses", "remote_candidate_filter"),
             None,
         ),
-        **dict.fromkeys(("decode", "video_decoder", "rng", "wall_clock", "turn_tls_context"), None),
+        **dict.fromkeys(
+            ("decode", "ice_credentials", "video_decoder", "rng", "wall_clock", "turn_tls_context"), None
+        ),
         "close_timeout": 1.0,
         "expose_peer_reflexive": False,
         "send_high_water_mark": 1_048_576,

@@ -24,6 +24,7 @@ from trio_rtc.transports.stack import StackDelegate, TransportStack
 
 from .bundle_transports import BundleTransports
 from .connection_states import ConnectionStates
+from .ice_credentials import IceCredentials
 from .identity import ConnectionIdentity
 from .media_engine import MediaEngine, can_decode
 from .negotiation import Negotiation
@@ -96,7 +97,7 @@ class ConnectionAssembly:
                 ice_parameters=ice_parameters,
             )
 
-        self.transports = BundleTransports(open_stack, self.states)
+        self.transports = BundleTransports(open_stack, self.states, IceCredentials(settings.ice_credentials))
         capabilities = attrs.evolve(OFFERED, any_profile=not context.decode)
         self.negotiation = Negotiation(
             JsepSession(rng=rng, options=settings.session, capabilities=capabilities),

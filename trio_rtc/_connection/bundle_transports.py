@@ -14,6 +14,7 @@ from trio_rtc.protocols.ice import IceParameters, IceServer
 from trio_rtc.transports.stack import StackDelegate, TransportStack
 
 from .connection_states import ConnectionStates
+from .ice_credentials import IceCredentials
 from .transport_events import TransportEvents
 
 MAX_TRANSPORTS = 16
@@ -58,14 +59,17 @@ class BundleTransports:
     Args:
         open_stack: Creates a stack for a delegate, with the given ICE credentials or new ones.
         states: The states of the connection.
+        credentials: The ICE credentials that the application supplies.
     """
 
     def __init__(
         self,
         open_stack: Callable[[StackDelegate, IceParameters | None], TransportStack],
         states: ConnectionStates,
+        credentials: IceCredentials,
     ) -> None:
         self._open_stack = open_stack
+        self.credentials = credentials
         self.states = states
         self._nursery: trio.Nursery | None = None
         self._transports: dict[int, BundleTransport] = {}
@@ -151,6 +155,6 @@ class BundleTransports:
     def _create(self, number: int) -> BundleTransport:
         events = TransportEvents(number, self.states)
         others = [transport.stack.agent.local_parameters for transport in self]
-        stack = self._open_stack(events, others[0] if others else None)
+        stack = self._open_stack(events, others[0] if others else self.credentials.next_generation())
         events.traffic.counter = stack.ice
         return BundleTransport(stack, events)

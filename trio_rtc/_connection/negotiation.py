@@ -168,11 +168,13 @@ class Negotiation:
 
     def _prepare_generation(self, restarting: Collection[int]) -> list[BundleTransport]:
         """Prepare new ICE credentials, shared by all transports that need them; return these transports."""
-        parameters: IceParameters | None = None
         renewed = [each for each in self.transports if each.number in restarting or each.generation_abandoned]
         # Transports whose credentials have not been signaled get the same ones.
         unsignaled = [each for each in self.transports if renewed and not each.stack.gathering_started]
         renewed = list(dict.fromkeys((*renewed, *unsignaled)))
+        parameters = next((each.prepared for each in renewed if each.prepared is not None), None)
+        if renewed and parameters is None:
+            parameters = self.transports.credentials.next_generation()
         for transport in renewed:
             parameters = transport.prepared = transport.stack.agent.prepare_restart(parameters)
         return renewed
@@ -264,6 +266,7 @@ class Negotiation:
         if description.type is RTCSdpType.ROLLBACK:
             self._roll_back(applied)
         else:
+            self._prepare_replaced_credentials()
             self._begin_prepared_generation()
             self._apply_transports(applied, gather=True)
         self._apply_media(applied, remote=False)
@@ -375,6 +378,16 @@ class Negotiation:
         return self._w3c_descriptions[description]
 
     # -- inside ------------------------------------------------------------------------------------------------
+
+    def _prepare_replaced_credentials(self) -> None:
+        """Prepare ICE credentials that the application has written into the applied description."""
+        described = self.session.local_description
+        replaced = {} if described is None else described.replaced_credentials
+        for transport in self.transports:
+            created = transport.prepared or transport.stack.agent.local_parameters
+            if created.username_fragment in replaced:
+                parameters = IceParameters(*replaced[created.username_fragment])
+                transport.prepared = transport.stack.agent.prepare_restart(parameters)
 
     def _begin_prepared_generation(self) -> None:
         """Restart ICE if the applied description has the prepared credentials."""

@@ -27,6 +27,8 @@ class Description:
         refused: The sections of a remote offer that cannot be accepted.
         created: The mids of a remote offer that had no local transceiver when it was applied.
         transports: For each section of a local offer, the number of its transport.
+        replaced_credentials: ICE username fragment and password that the application has written into the description,
+            by the created username fragment.
     """
 
     type: RTCSdpType
@@ -36,6 +38,7 @@ class Description:
     refused: frozenset[int] = frozenset()
     created: frozenset[str] = frozenset()
     transports: tuple[int, ...] = ()
+    replaced_credentials: Mapping[str, tuple[str, str]] = attrs.field(factory=dict, repr=False)
 
     def with_candidates(self, index: int, section: MediaDescription) -> "Description":
         """Return the description with candidates added to the section at ``index``; itself if it is unchanged."""

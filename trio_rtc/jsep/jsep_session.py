@@ -20,9 +20,10 @@ the next one when that is rejected. Transports are identified by numbers (``Tran
 Covered: W3C's createOffer, createAnswer, setLocalDescription and setRemoteDescription with rollback and provisional
 answers, trickled candidates in both directions (RFC 8838), ICE restart, application sections of today (RFC 8841) and
 in the form before it, sections of media with their codecs, header extensions (RFC 8285), repair (RFC 4588, RFC 5109),
-streams (RFC 8830) and simulcast (RFC 8853), and the recycling of sections. Not supported: changing a description
-between creating and applying it (RFC 9429 section 5.4 forbids it), RTCP on a separate port, replacing the DTLS
-association through ``a=tls-id``, encrypted header extensions (RFC 6904), and asking the peer for simulcast in an offer.
+streams (RFC 8830) and simulcast (RFC 8853), and the recycling of sections. A description may be changed between
+creating and applying it as far as Chromium permits it (``munging``). Not supported: RTCP on a separate port, replacing
+the DTLS association through ``a=tls-id``, encrypted header extensions (RFC 6904), and asking the peer for simulcast in
+an offer.
 """
 
 import random
@@ -38,6 +39,7 @@ from .association import associate
 from .capabilities import MediaCapabilities
 from .description import Description, LocalMedia
 from .media_plan import plan_media
+from .munging import changed_description
 from .negotiation_needed import needs_negotiation
 from .offer_answer import Built, build_answer, build_offer, offers_apart
 from .offer_answer_exchange import OfferAnswerExchange, Slots, section_mids
@@ -210,12 +212,19 @@ class JsepSession:
 
         Raises:
             InvalidStateError: The type is not allowed in this state.
-            InvalidModificationError: The text is not the one created last.
+            InvalidModificationError: The text differs from the one created last in a line that must not be changed.
         """
         next_state(self._state, Side.LOCAL, description_type)
-        created = self._created(description_type)
-        if description_type is not RTCSdpType.ROLLBACK and sdp and (created is None or sdp != created.sdp):
-            raise InvalidModificationError("description must be the one created last, unchanged")
+        if description_type is not RTCSdpType.ROLLBACK and sdp:
+            self._changed(self._created(description_type), sdp)
+
+    def _changed(self, created: Description | None, sdp: str) -> Description:
+        """Return the description created last, with the changes of the application."""
+        if created is None:
+            raise InvalidModificationError("a description must be created before it is applied with a text")
+        if sdp == created.sdp:
+            return created
+        return changed_description(created, sdp, self._slots, self._options)
 
     def check_remote_rollback(self) -> None:
         """Raise ``InvalidStateError`` unless there is a remote offer to roll back."""
@@ -317,26 +326,29 @@ class JsepSession:
 
         Args:
             description_type: Offer, answer, provisional answer or rollback of the local offer.
-            sdp: The text as created, or ``""`` for the one created last. Ignored for a rollback.
+            sdp: The text as created or changed, ``""`` for the one created last. Ignored for a rollback.
 
         Raises:
             InvalidStateError: The type is not allowed in this state, or nothing was created.
-            InvalidModificationError: The text is not the one created last.
+            InvalidModificationError: The text differs from the one created last in a line that must not be changed.
         """
         description_type = RTCSdpType(description_type)
         target = next_state(self._state, Side.LOCAL, description_type)
         if description_type is RTCSdpType.ROLLBACK:
             return self._roll_back(target)
-        is_offer = description_type is RTCSdpType.OFFER
-        self.check_local(description_type, sdp)
         created = self._created(description_type)
         if created is None:
-            raise InvalidStateError(
-                f"{'an offer' if is_offer else 'an answer'} must be created before it is applied"
-            )
-        description = attrs.evolve(created, type=description_type)
-        description = trickle.carry_candidates(description, self._slots.local)
-        return self._commit(target, self._exchange_with(Side.LOCAL, description))
+            name = "an offer" if description_type is RTCSdpType.OFFER else "an answer"
+            error = InvalidModificationError if sdp else InvalidStateError
+            raise error(f"{name} must be created before it is applied")
+        changed = self._changed(created, sdp or created.sdp)
+        description = attrs.evolve(changed, type=description_type)
+        description = trickle.carry_candidates(description, created.parsed, self._slots.local)
+        applied = self._commit(target, self._exchange_with(Side.LOCAL, description))
+        if changed is not created:
+            # The next description differs from this one, and needs another version (RFC 3264 section 8).
+            self._last_written = changed.parsed
+        return applied
 
     def apply_remote(
         self,

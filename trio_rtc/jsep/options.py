@@ -22,6 +22,9 @@ class SessionOptions:
             the offer.
         maximum_candidates: Candidates kept in one section of a description, per side. Further local ones are used, but
             absent from the text; further remote ones are ignored.
+        allow_changed_ice_credentials: Whether a local description may be applied with other ICE credentials than it was
+            created with, which then are those of the connection. Without it such a description is refused;
+            ``Settings.ice_credentials`` supplies credentials without a change.
     """
 
     sdp: SdpOptions = attrs.field(factory=SdpOptions, validator=validators.instance_of(SdpOptions))
@@ -30,3 +33,4 @@ class SessionOptions:
     )
     announce_flexfec: bool = False
     maximum_candidates: int = attrs.field(default=256, validator=validators.ge(0))
+    allow_changed_ice_credentials: bool = attrs.field(default=False, validator=validators.instance_of(bool))

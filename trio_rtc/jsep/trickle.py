@@ -54,20 +54,25 @@ class CandidateRoute:
     line: str | None
 
 
-def carry_candidates(description: Description, previous: Description | None) -> Description:
+def carry_candidates(
+    description: Description, created: SessionDescription, previous: Description | None
+) -> Description:
     """Return a local description with the candidates of ``previous`` that are of the same generation.
 
-    They were gathered between creating and applying the description.
+    They were gathered between creating and applying the description. Those that it was created with are not added: the
+    application has removed them if they are missing.
     """
     if previous is None:
         return description
     for index, (new, old) in enumerate(zip(description.parsed.media, previous.parsed.media, strict=False)):
         if new.port == 0 or _username_fragment(description, index) != _username_fragment(previous, index):
             continue
-        updated = new
+        updated, known = new, set(attribute_values(created.media[index], "candidate"))
         for value in attribute_values(old, "candidate"):
-            updated = add_candidate(updated, value)
-        if transport_attributes(previous.parsed, index).end_of_candidates:
+            if value not in known:
+                updated = add_candidate(updated, value)
+        was_complete = transport_attributes(created, index).end_of_candidates
+        if not was_complete and transport_attributes(previous.parsed, index).end_of_candidates:
             updated = end_candidates(updated)
         description = description.with_candidates(index, updated)
     return description

@@ -36,7 +36,8 @@ from .plan import (
 TRUSTED_HASHES = frozenset({"sha-224", "sha-256", "sha-384", "sha-512"})
 """Hash functions whose fingerprints authenticate a certificate; SHA-1 and MD5 are too weak."""
 
-_RTCP_PAYLOAD_TYPES = range(64, 96)
+RTCP_PAYLOAD_TYPES = range(64, 96)
+"""Payload types that look like RTCP on the same port (RFC 5761 section 4)."""
 
 
 def check_mids(description: SessionDescription) -> None:
@@ -203,7 +204,7 @@ def _check_multiplexing(remote: SessionDescription, index: int) -> None:
             "RTCP on a separate port is not supported"
         )
     for codec in section_formats(remote, index):
-        if codec.payload_type in _RTCP_PAYLOAD_TYPES:
+        if codec.payload_type in RTCP_PAYLOAD_TYPES:
             raise InvalidAccessError(
                 f"payload type of {codec.name} in media section {index} must not be one of 64 to 95, which RTCP "
                 f"uses on the same port, but is {codec.payload_type}"

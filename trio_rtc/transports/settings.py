@@ -11,12 +11,13 @@ from trio_rtc.identity import IdentityOptions
 from trio_rtc.jsep import OpusParameters, SessionOptions
 from trio_rtc.protocols.datachannel import DataChannelOptions
 from trio_rtc.protocols.dtls import DtlsOptions
-from trio_rtc.protocols.ice import IceOptions
+from trio_rtc.protocols.ice import IceOptions, check_credentials
 from trio_rtc.protocols.rtp import RtpOptions
 from trio_rtc.protocols.sctp import SctpOptions
 from trio_rtc.protocols.turn import TurnOptions
 
 from .network import InterfaceAddress, Network
+from .rtc_transports import RTCIceParameters
 
 if TYPE_CHECKING:
     import trio_rtc.codecs
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
 def _port_range(_: Any, __: Any, value: tuple[int, int] | None) -> None:
     if value is not None and not 0 < value[0] <= value[1] < 65536:
         raise ValueError(f"port_range must be (first, last) with 1 <= first <= last <= 65535, not {value!r}")
+
+
+def _ice_credentials(_: Any, __: Any, value: object) -> None:
+    if isinstance(value, RTCIceParameters):
+        check_credentials(value.username_fragment, value.password)
 
 
 def _video_decoder(_: Any, __: Any, options: object) -> None:
@@ -56,6 +62,11 @@ class Settings:
         expose_peer_reflexive: Whether the addresses of peer-reflexive remote candidates are in the selected pair and in
             statistics before the peer has signaled them. W3C hides them (webrtc section 4.8.1); a server needs them to
             know from where a peer connects.
+        ice_credentials: ICE username fragment and password of this side, for protocols that agree on them outside of
+            descriptions, such as libp2p's WebRTC Direct; ``None``: random ones. A pair is used for the first ICE
+            generation, and later ones are random. A function is called for each generation, so with every ICE restart,
+            and must return another pair each time. 4 to 256 and 22 to 256 letters, digits, ``+`` and ``/``. The
+            application is responsible for their randomness, 24 and 128 bits at least (RFC 8445 section 5.3).
         send_high_water_mark: Number of bytes queued in the association above which ``send`` waits; at most
             ``sctp.send_buffer_size``.
         max_message_size: Maximum size in bytes of a received data channel message, announced to the peer
@@ -89,6 +100,9 @@ class Settings:
         default=None, validator=attrs.validators.optional(attrs.validators.is_callable())
     )
     expose_peer_reflexive: bool = False
+    ice_credentials: RTCIceParameters | Callable[[], RTCIceParameters] | None = attrs.field(
+        default=None, validator=_ice_credentials
+    )
     send_high_water_mark: int = attrs.field(default=1 << 20, validator=attrs.validators.gt(0))
     max_message_size: int = attrs.field(default=262144, validator=attrs.validators.gt(0))
     session: SessionOptions = attrs.field(

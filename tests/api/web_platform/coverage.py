@@ -341,7 +341,7 @@ TESTED: Mapping[str, tuple[str, ...]] = {
     "legacy/RTCRtpTransceiver-with-OfferToReceive-options.https.html": (
         "api/web_platform/test_wpt_legacy_peer_connection_create_offer_offer_to_receive.py",
     ),
-    "legacy/munge-dont.html": ("api/test_peer_connection.py",),
+    "legacy/munge-dont.html": ("jsep/test_jsep_munging.py", "scenarios/test_changed_descriptions.py"),
     "legacy/onaddstream.https.html": (
         "api/web_platform/test_wpt_legacy_onaddstream.py",
         "transceivers/test_transceiver_table.py",

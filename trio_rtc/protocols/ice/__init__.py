@@ -15,6 +15,7 @@ from .events import (
     SelectedPairChanged,
     StateChanged,
 )
+from .generation import check_credentials
 from .options import IceOptions
 from .server import IceServer
 from .state import CandidatePair, CheckedPair, CheckState, IceParameters, IceRole, PairStatistics
@@ -42,6 +43,7 @@ __all__ = [
     "SelectedPairChanged",
     "StateChanged",
     "UnusableCandidate",
+    "check_credentials",
     "compute_foundation",
     "compute_priority",
 ]

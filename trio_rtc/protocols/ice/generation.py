@@ -1,6 +1,7 @@
 """An ICE generation: credentials, remote candidates and check list, which a restart replaces (RFC 8445 section 9)."""
 
 import random
+import re
 
 from trio_rtc.protocols._contract import Address
 
@@ -12,6 +13,22 @@ from .state import CheckedPair, IceParameters
 ICE_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _USERNAME_FRAGMENT_LENGTH = 8  # 48 bits; RFC 8445 section 5.3: at least 24
 _PASSWORD_LENGTH = 24  # 144 bits; RFC 8445 section 5.3: at least 128
+
+_ICE_TEXT = re.compile(f"[{re.escape(ICE_CHARACTERS)}]*")
+
+
+def check_credentials(username_fragment: str, password: str) -> None:
+    """Check credentials that the application supplies (RFC 8839 section 5.4). The message omits the password.
+
+    Raises:
+        ValueError: They are too short, too long, or have other characters than letters, digits, ``+`` and ``/``.
+    """
+    for name, text, minimum in (("username fragment", username_fragment, 4), ("password", password, 22)):
+        if not minimum <= len(text) <= 256 or _ICE_TEXT.fullmatch(text) is None:
+            raise ValueError(
+                f"ICE {name} must have {minimum} to 256 letters, digits, '+' and '/', "
+                f"not {len(text)} characters{'' if name == 'password' else f', {text!r:.100}'}"
+            )
 
 
 class Generation:
