@@ -1,5 +1,6 @@
 """The whole order of the events of states: gathering, ICE, DTLS, the connection (W3C webrtc sections 4.3, 5.5, 5.6)."""
 
+import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -12,6 +13,7 @@ from trio_rtc import (
     RTCBundlePolicy,
     RTCConfiguration,
     RTCDtlsTransport,
+    RTCErrorEvent,
     RTCIceTransport,
     RTCPeerConnection,
     RTCPeerConnectionIceEvent,
@@ -44,7 +46,7 @@ class Recorder:
                 number = sum(isinstance(each, RTCDtlsTransport) for each in self._known)
                 ice = dtls.ice_transport
                 self._known |= {dtls: f"dtls{number}", ice: f"ice{number}"}
-                dtls.on_state_change = ice.on_state_change = self._state
+                dtls.on_state_change = ice.on_state_change = dtls.on_error = self._state
                 ice.on_gathering_state_change = self._gathering
                 ice.on_selected_candidate_pair_change = self._state
 
@@ -63,7 +65,7 @@ class Recorder:
         own = f"{event.target.gathering_state}, " if isinstance(event.target, RTCIceTransport) else ""
         self.lines.append(f"{name} gathering: {own}{self.pc.ice_gathering_state}")
 
-    def _state(self, event: Event) -> None:
+    def _state(self, event: Event | RTCErrorEvent) -> None:
         target = event.target
         own = f"{target.state}, " if isinstance(target, RTCIceTransport | RTCDtlsTransport) else ""
         kind = event.type.removesuffix("_change").removesuffix("_state").removeprefix("selected_candidate_")
@@ -155,6 +157,29 @@ async def test_failure() -> None:
             "pc ice_connection: failed, failed",
             "pc connection: failed, failed",
         ]
+
+
+async def test_failure_of_dtls() -> None:
+    async with two_peers() as peers:
+        alice, bob = Recorder(peers.alice), Recorder(peers.bob)
+        peers.alice.add_transceiver("audio")
+        trickle(peers.alice, peers.bob)
+        await peers.alice.set_local_description()
+        await peers.bob.set_remote_description(description_of(peers.alice))
+        await peers.bob.set_local_description()
+        answer = description_of(peers.bob).sdp
+        wrong = re.sub("a=fingerprint:sha-256 .*", "a=fingerprint:sha-256 " + ":".join(["00"] * 32), answer)
+        await peers.alice.set_remote_description({"type": "answer", "sdp": wrong})
+        await trio.sleep(2)
+        for recorder in (alice, bob):
+            assert list(of_states(recorder.lines)) == [
+                *CHECKING,
+                *CONNECTED[:-2],
+                # The error comes before the states (W3C webrtc section 5.5).
+                "dtls0 error: failed, completed, failed",
+                "dtls0 state: failed, completed, failed",
+                "pc connection: completed, failed",
+            ]
 
 
 async def test_ice_restart() -> None:
