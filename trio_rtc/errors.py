@@ -37,6 +37,14 @@ class NotSupportedError(DOMException):
     """The operation is not supported (an algorithm, a value of the configuration)."""
 
 
+class NotAllowedError(DOMException):
+    """The request is not allowed (a string that cannot be a RID)."""
+
+
+class NotFoundError(DOMException):
+    """The object was not found (an encoding that is sent)."""
+
+
 class SyntaxError(DOMException):
     """A string did not match the expected pattern (the URL of an ICE server)."""
 

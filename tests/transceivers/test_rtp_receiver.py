@@ -5,7 +5,13 @@ import trio
 
 from tests.strategies.media import connect_track, media_peers, only, opus_frame, send_frames, vp8_frame
 from tests.strategies.peers import description_of, negotiate
-from trio_rtc import RTCPeerConnection, RTCRtpTransceiverDirection, open_media_track
+from trio_rtc import (
+    InvalidStateError,
+    MediaStreamTrackSource,
+    RTCPeerConnection,
+    RTCRtpTransceiverDirection,
+    open_media_track,
+)
 
 Clock = trio.testing.MockClock
 
@@ -183,3 +189,36 @@ async def test_the_end_of_a_connection_ends_its_tracks(autojump_clock: Clock) ->
         await trio.sleep(0.5)
         assert sorted(ended) == ["frames", "packets"]
         nursery.cancel_scope.cancel()
+
+
+async def send_one_keyframe(source: MediaStreamTrackSource) -> None:
+    """Send 50 frames a second, all of which need the first."""
+    for index in range(10_000):
+        await source.send(vp8_frame(index, keyframe=index == 0))
+        await trio.sleep(0.02)
+
+
+async def test_a_keyframe_request_reaches_the_sender(autojump_clock: Clock) -> None:
+    # W3C webrtc-encoded-transform, "send request key frame algorithm"
+    async with media_peers() as peers, trio.open_nursery() as nursery:
+        source, track = open_media_track("video")
+        sender = peers.alice.add_track(track)
+        receiver = (await connect_track(peers.alice, peers.bob)).receiver
+        async with sender.keyframe_requests() as requests, receiver.encoded_frames() as frames:
+            nursery.start_soon(send_one_keyframe, source)
+            for _ in range(50):
+                await frames.receive()
+            with trio.move_on_after(0):
+                while True:
+                    await requests.receive()
+            await receiver.send_key_frame_request()
+            with trio.fail_after(1):
+                await requests.receive()
+        with pytest.raises(InvalidStateError, match="this receiver receives audio"):
+            await peers.bob.add_transceiver("audio").receiver.send_key_frame_request()
+        with pytest.raises(InvalidStateError, match="needs a negotiated direction that receives"):
+            await peers.bob.add_transceiver("video").receiver.send_key_frame_request()
+        nursery.cancel_scope.cancel()
+        peers.bob.close()
+        with pytest.raises(InvalidStateError):
+            await receiver.send_key_frame_request()

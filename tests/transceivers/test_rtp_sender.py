@@ -1,5 +1,7 @@
 """RTCRtpSender (W3C webrtc section 5.2)."""
 
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from itertools import pairwise
 
 import attrs
@@ -12,13 +14,20 @@ from tests.strategies.media import (
     only,
     opus_frame,
     send_frames,
+    vp8_frame,
 )
-from tests.strategies.peers import negotiate
+from tests.strategies.peers import negotiate, two_peers
+from tests.strategies.video_frames import timed_pattern
 from trio_rtc import (
     EncodedFrame,
     InvalidStateError,
     MediaStreamTrack,
+    MediaStreamTrackSource,
+    NotAllowedError,
+    NotFoundError,
     RTCPeerConnection,
+    RTCRtpEncodingParameters,
+    RTCRtpSender,
     RTCTrackEvent,
     open_media_track,
 )
@@ -178,3 +187,158 @@ async def test_streams_of_a_sender_without_a_track(autojump_clock: Clock) -> Non
         assert [event.streams for event in events] == [()]
         await sender.replace_track(local_track("audio"))
         assert len(peers.bob.get_transceivers()) == 1
+
+
+# -- keyframes (W3C webrtc-encoded-transform, "generate key frame algorithm") ------------------------------------------
+
+
+async def encode_on_request(sender: RTCRtpSender, source: MediaStreamTrackSource) -> None:
+    """Send 50 frames a second, the first one of them a keyframe, and one after each request."""
+    async with sender.keyframe_requests() as requests:
+        for index in range(10_000):
+            keyframe = index == 0
+            with trio.move_on_after(0.02):
+                await requests.receive()
+                keyframe = True
+            await source.send(vp8_frame(index, keyframe=keyframe))
+
+
+@asynccontextmanager
+async def encoding_sender() -> AsyncIterator[tuple[RTCRtpSender, MediaStreamTrack, RTCPeerConnection]]:
+    """Send video that the application encodes, until the exit."""
+    async with media_peers() as peers, trio.open_nursery() as nursery:
+        source, track = open_media_track("video")
+        sender = peers.alice.add_track(track)
+        await connect_track(peers.alice, peers.bob)
+        nursery.start_soon(encode_on_request, sender, source)
+        await trio.sleep(1)
+        yield sender, track, peers.alice
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_generated_keyframe_is_reported_just_before_its_transform(autojump_clock: Clock) -> None:
+    async with encoding_sender() as (sender, _, _):
+        order: list[object] = []
+
+        async def transform(frame: EncodedFrame) -> EncodedFrame:
+            await trio.lowlevel.checkpoint()
+            order.append(frame.keyframe)
+            return frame
+
+        sender.transform = transform
+        await trio.sleep(0.5)
+        assert order
+        assert True not in order
+        await sender.generate_key_frame()
+        assert order.count(True) <= 1
+        await trio.sleep(0.5)
+        assert order.count(True) == 1
+
+
+async def test_our_encoder_generates_a_keyframe(autojump_clock: Clock) -> None:
+    async with two_peers() as peers, trio.open_nursery() as nursery:
+        source, track = open_media_track("video")
+        sender = peers.alice.add_track(track)
+        keyframes: list[int] = []
+        frames = 0
+
+        async def transform(frame: EncodedFrame) -> EncodedFrame:
+            nonlocal frames
+            frames += 1
+            if frame.keyframe:
+                keyframes.append(frames)
+            return frame
+
+        async def send_pattern() -> None:
+            for counter in range(10_000):
+                await source.send(timed_pattern(counter, 320, 180))
+                await trio.sleep(1 / 30)
+
+        sender.transform = transform
+        await connect_track(peers.alice, peers.bob)
+        nursery.start_soon(send_pattern)
+        await trio.sleep(1)
+        before = frames
+        assert keyframes[-1] < before
+        await sender.generate_key_frame()
+        await trio.sleep(1 / 60)
+        assert before < keyframes[-1] <= before + 2
+        nursery.cancel_scope.cancel()
+
+
+async def test_keyframes_of_one_layer(autojump_clock: Clock) -> None:
+    async with media_peers() as peers:
+        source, track = open_media_track("video")
+        layers = [RTCRtpEncodingParameters(rid) for rid in ("low", "high")]
+        sender = peers.alice.add_transceiver(track, send_encodings=layers).sender
+        await connect_track(peers.alice, peers.bob)
+
+        async def wait_for_high() -> None:
+            with pytest.raises(NotFoundError, match="no encoding with rid 'high' is sent"):
+                await sender.generate_key_frame("high")
+
+        async with sender.keyframe_requests() as requests, trio.open_nursery() as waiting:
+            waiting.start_soon(sender.generate_key_frame)
+            waiting.start_soon(wait_for_high)
+            found = {await requests.receive() for _ in range(2)}
+            assert found == {"low", "high"}
+            parameters = sender.get_parameters()
+            parameters.encodings[1].active = False
+            await sender.set_parameters(parameters)
+            await source.send(attrs.evolve(vp8_frame(0), rid="low"))
+        await wait_for_high()
+
+
+async def test_keyframes_that_cannot_be_generated_raise(autojump_clock: Clock) -> None:
+    async with encoding_sender() as (sender, track, alice):
+        with pytest.raises(NotAllowedError, match="rid must be 1 to 16 letters and digits, not 'a b'"):
+            await sender.generate_key_frame("a b")
+        with pytest.raises(NotFoundError, match="no encoding with rid 'high' is sent"):
+            await sender.generate_key_frame("high")
+        audio = alice.add_transceiver("audio").sender
+        with pytest.raises(InvalidStateError, match="this sender sends audio"):
+            await audio.generate_key_frame()
+        with pytest.raises(NotFoundError, match="no encoding is sent"):
+            await alice.add_transceiver("video").sender.generate_key_frame()
+        track.stop()
+        with pytest.raises(NotFoundError, match="no encoding is sent"):
+            await sender.generate_key_frame()
+        alice.close()
+        with pytest.raises(InvalidStateError):
+            await sender.generate_key_frame()
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda sender, track: sender.replace_track(None),
+        lambda sender, track: set_inactive(sender),
+        lambda sender, track: stop(track),
+    ],
+    ids=["replace_track", "inactive", "stop"],
+)
+async def test_waiting_for_a_keyframe_ends_with_the_encoding(
+    end: Callable[[RTCRtpSender, MediaStreamTrack], Awaitable[object]], autojump_clock: Clock
+) -> None:
+    async with media_peers() as peers, trio.open_nursery() as nursery:
+        source, track = open_media_track("video")
+        sender = peers.alice.add_track(track)
+        await connect_track(peers.alice, peers.bob)
+        for index in range(2):
+            await source.send(vp8_frame(index, keyframe=index == 0))
+        await trio.sleep(1)
+        nursery.start_soon(end, sender, track)
+        with trio.fail_after(5), pytest.raises(NotFoundError):
+            await sender.generate_key_frame()
+
+
+async def set_inactive(sender: RTCRtpSender) -> None:
+    await trio.sleep(0.5)
+    parameters = sender.get_parameters()
+    parameters.encodings[0].active = False
+    await sender.set_parameters(parameters)
+
+
+async def stop(track: MediaStreamTrack) -> None:
+    await trio.sleep(0.5)
+    track.stop()

@@ -11,13 +11,13 @@ separately, according to its target bitrate, the sender's parameters and the pee
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import trio
 
 from trio_rtc import _attrs as attrs
-from trio_rtc.enums import RTCDegradationPreference
+from trio_rtc.enums import MediaStreamTrackState, RTCDegradationPreference
 from trio_rtc.protocols.rtp import EncodedFrame, Encoding
 from trio_rtc.protocols.rtp.stats import QualityLimitation, QualityLimitationReason
 from trio_rtc.tracks.audio_pacing import MAX_LATENESS, duration_of
@@ -88,6 +88,25 @@ class SendPlan:
     degradation_preference: RTCDegradationPreference | None = None
 
 
+@attrs.define(eq=False)
+class _KeyframeWait:
+    """A task that waits for a keyframe of a layer.
+
+    Attributes:
+        rid: The RID of the layer.
+        ended: Set when there is the keyframe, or when there will be none.
+        found: Whether there is one.
+    """
+
+    rid: str | None
+    ended: trio.Event = attrs.field(factory=trio.Event)
+    found: bool = False
+
+    def end(self, *, found: bool) -> None:
+        self.found = found
+        self.ended.set()
+
+
 @attrs.define
 class _TimestampMapper:
     """Keeps the RTP timestamps of a stream continuous when its track is replaced, or another encoder encodes it.
@@ -153,6 +172,8 @@ class SendPipeline:
         self._handles: dict[int, EncoderHandle] = {}
         self._adapters: dict[int, VideoAdapter] = {}
         self._timestamps: dict[str | None, _TimestampMapper] = {}
+        # An ordered set.
+        self._keyframe_waits: dict[_KeyframeWait, None] = {}
         self.transform: FrameTransform | None = None
         self.layers: dict[int, EncodingStats] = {}
         self.frames_encoded = 0
@@ -174,7 +195,9 @@ class SendPipeline:
         if is_same and [layer.ssrc for layer in old.layers] == [layer.ssrc for layer in plan.layers]:  # type: ignore[union-attr]
             inactive = {layer.ssrc for layer in old.layers if not layer.active}  # type: ignore[union-attr]
             self._request_keyframes([layer.ssrc for layer in plan.layers if layer.ssrc in inactive])  # type: ignore[union-attr]
+            self._end_keyframe_waits([layer.rid for layer in plan.layers if not layer.active])  # type: ignore[union-attr]
             return
+        self._end_keyframe_waits()
         if self._scope is not None:
             self._scope.cancel()
         self._changed.unpark_all()
@@ -193,6 +216,31 @@ class SendPipeline:
     def request_keyframe(self, rid: str | None) -> None:
         """Request a keyframe of a layer (``None`` for all); the last frame is repeated if no other follows."""
         self._request_keyframes([] if self._plan is None else _ssrcs(self._plan, rid))
+
+    def has_active_layer(self, rid: str | None) -> bool:
+        """Return whether a layer is sent at present."""
+        return self._plan is not None and any(
+            layer.active and layer.rid == rid for layer in self._plan.layers
+        )
+
+    async def wait_for_keyframe(self, rid: str | None) -> bool:
+        """Wait until the next keyframe of a layer is about to be transformed; return whether there was one.
+
+        There is none if the layer, the track or sending ends before.
+        """
+        wait = _KeyframeWait(rid)
+        self._keyframe_waits[wait] = None
+        try:
+            await wait.ended.wait()
+        finally:
+            self._keyframe_waits.pop(wait, None)
+        return wait.found
+
+    def _end_keyframe_waits(self, rids: Sequence[str | None] | None = None, *, found: bool = False) -> None:
+        """End the waits for keyframes of some layers; of all for ``None``."""
+        for wait in tuple(self._keyframe_waits):
+            if rids is None or wait.rid in rids:
+                wait.end(found=found)
 
     def _request_keyframes(self, ssrcs: list[int]) -> None:
         if self._plan is None or self._plan.kind != "video":
@@ -216,6 +264,7 @@ class SendPipeline:
 
     def close(self) -> None:
         """Stop sending for good."""
+        self._end_keyframe_waits()
         self._run_scope.cancel()
 
     async def _send_track(self, plan: SendPlan) -> None:
@@ -280,7 +329,10 @@ class SendPipeline:
                 # The last frame may be a still image, of which the peer may request a keyframe.
                 await trio.sleep_forever()
         self._refresh.begin(trio.current_time())
-        return track.source.repeat(queue, track)
+        frames = track.source.repeat(queue, track)
+        if not frames and track.ready_state is MediaStreamTrackState.ENDED:
+            self._end_keyframe_waits()
+        return frames
 
     async def _send_audio(self, queue: FrameQueue[CapturedFrame], track: TrackState) -> None:
         """Send the frames of an audio track, and flush the encoder before each pause."""
@@ -376,6 +428,8 @@ class SendPipeline:
         self, frame: EncodedFrame, plan: SendPlan, rid: str | None, captured: float, clock: object = None
     ) -> bool:
         """Send a frame; return whether it was neither dropped by the transform nor rejected."""
+        if self._keyframe_waits and frame.keyframe:
+            self._end_keyframe_waits([rid], found=True)
         transform = self.transform
         if transform is not None:
             transformed = await apply_transform(transform, frame, "RTCRtpSender.transform")

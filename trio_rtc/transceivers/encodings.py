@@ -18,6 +18,11 @@ _SCALABILITY_MODES = {"audio": frozenset[str](), "video": frozenset({"L1T1"})}
 _RID = re.compile(r"[A-Za-z0-9]{1,16}")
 
 
+def is_rid(text: str) -> bool:
+    """Return whether a string can be the RID of an encoding."""
+    return _RID.fullmatch(text) is not None
+
+
 def initial_encodings(
     kind: str, send_encodings: Sequence[RTCRtpEncodingParameters], capabilities: Sequence[RTCRtpCodec]
 ) -> list[RTCRtpEncodingParameters]:
@@ -122,7 +127,7 @@ def _check_rids(encodings: Sequence[RTCRtpEncodingParameters]) -> None:
         if rid is None:
             if len(rids) > 1:
                 raise TypeError(f"with several encodings each must have a rid, not {rids!r}")
-        elif not _RID.fullmatch(rid):
+        elif not is_rid(rid):
             raise TypeError(f"a rid must consist of 1 to 16 letters and digits, not {rid!r}")
     if len(set(rids)) != len(rids):
         raise TypeError(f"each encoding must have a rid of its own, not {rids!r}")

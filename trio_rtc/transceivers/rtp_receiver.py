@@ -8,6 +8,7 @@ import trio
 
 from trio_rtc._environment import require_trio
 from trio_rtc._strict_names.checks import strict_class
+from trio_rtc.errors import InvalidStateError
 from trio_rtc.protocols.rtp import EncodedFrame, ReceivedTelephoneEvent
 from trio_rtc.stats import RTCStatsReport
 from trio_rtc.tracks.frame_queue import at_keyframe
@@ -129,6 +130,29 @@ class RTCRtpReceiver:
         """Return the statistics of this receiver."""
         require_trio("RTCRtpReceiver.get_stats")
         return await self._transceiver.collect_stats(sending=False)
+
+    async def send_key_frame_request(self) -> None:
+        """Request a keyframe from the peer.
+
+        This is ``sendKeyFrameRequest`` of W3C's ``RTCRtpScriptTransformer`` (webrtc-encoded-transform, "send request
+        key frame algorithm"). The RTP session limits the rate of requests (RFC 5104 section
+        4.3.1), and sends the kind that was negotiated (PLI or FIR).
+
+        Raises:
+            InvalidStateError: This receiver receives audio, the connection is closed, or the negotiated direction does
+                not include receiving.
+        """
+        require_trio("RTCRtpReceiver.send_key_frame_request")
+        if self._state.track.kind != "video":
+            raise InvalidStateError("send_key_frame_request() is for video; this receiver receives audio")
+        self._transceiver.require_live()
+        direction = self._transceiver.current_direction
+        if direction is None or not direction.receives:
+            raise InvalidStateError(
+                f"send_key_frame_request() needs a negotiated direction that receives, not {direction!r}"
+            )
+        self._transceiver.request_keyframe(None)
+        await trio.lowlevel.checkpoint()
 
     def request_keyframe(self, *, rid: str | None = None) -> None:
         """Request a keyframe from the peer, for example for a new member of a forwarding server. Not W3C's."""

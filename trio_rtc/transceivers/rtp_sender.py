@@ -11,7 +11,7 @@ from trio_rtc import _attrs as attrs
 from trio_rtc._environment import new_id, require_trio
 from trio_rtc._strict_names.argument_types import check_fields
 from trio_rtc._strict_names.checks import strict_class
-from trio_rtc.errors import InvalidModificationError, InvalidStateError
+from trio_rtc.errors import InvalidModificationError, InvalidStateError, NotAllowedError, NotFoundError
 from trio_rtc.protocols.rtp import RtpPacket
 from trio_rtc.protocols.rtp.packet.extensions import ExtensionMap
 from trio_rtc.protocols.rtp.packet.packet import check_csrcs
@@ -23,7 +23,7 @@ from trio_rtc.transports.rtc_transports import RTCDtlsTransport
 
 from .capabilities import capabilities_of
 from .dtmf_sender import RTCDTMFSender
-from .encodings import check_parameters
+from .encodings import check_parameters, is_rid
 from .media_plans import extension_parameters
 from .rtp_parameters import (
     RTCEncodingOptions,
@@ -78,6 +78,35 @@ class RTCRtpSender:
         check_transform(transform, "RTCRtpSender.transform")
         self._state.transform = transform
         self._transceiver.update_section()
+
+    async def generate_key_frame(self, rid: str | None = None) -> None:
+        """Generate a keyframe, and wait until it is about to be transformed.
+
+        This is ``generateKeyFrame`` of W3C's ``RTCRtpScriptTransformer`` (webrtc-encoded-transform, "generate key frame
+        algorithm"). An application that encodes itself receives the request by :meth:`keyframe_requests`. This waits
+        while nothing is encoded: before the connection is established, and while the bandwidth is insufficient.
+
+        Args:
+            rid: The RID of the simulcast layer; ``None`` for the first one.
+
+        Raises:
+            InvalidStateError: This sender sends audio, the connection is closed, or the transceiver was stopped.
+            NotAllowedError: The RID is not 1 to 16 letters and digits.
+            NotFoundError: No such layer is sent at present, the track has ended, or one of these happens before there
+                is a keyframe.
+        """
+        require_trio("RTCRtpSender.generate_key_frame")
+        self._transceiver.require_live()
+        if self._state.kind != "video":
+            raise InvalidStateError("generate_key_frame() is for video; this sender sends audio")
+        if rid is not None and not is_rid(rid):
+            raise NotAllowedError(f"rid must be 1 to 16 letters and digits, not {rid!r}")
+        await trio.lowlevel.checkpoint()
+        if not await self._state.generate_keyframe(rid):
+            layer = "no encoding" if rid is None else f"no encoding with rid {rid!r}"
+            raise NotFoundError(
+                f"{layer} is sent: it needs a live track, a negotiated direction, and to be active"
+            )
 
     @staticmethod
     def get_capabilities(kind: str) -> RTCRtpCapabilities | None:

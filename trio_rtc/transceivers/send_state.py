@@ -8,7 +8,7 @@ from typing import Final
 from trio_rtc import _attrs as attrs
 from trio_rtc._environment import new_id
 from trio_rtc._pipeline.send_pipeline import SendPipeline
-from trio_rtc.enums import RTCDegradationPreference
+from trio_rtc.enums import MediaStreamTrackState, RTCDegradationPreference
 from trio_rtc.jsep.media_plan import MediaPlan
 from trio_rtc.protocols.rtp import Encoding
 from trio_rtc.tracks.frame_queue import FrameQueue
@@ -167,6 +167,27 @@ class SendState:
     def request_keyframe_of(self, encoding: RTCRtpEncodingParameters) -> None:
         """Request a keyframe of an encoding, as the peer does."""
         self.handle_keyframe_request(self._layer(encoding))
+
+    async def generate_keyframe(self, rid: str | None) -> bool:
+        """Request a keyframe of a layer, and wait for it; return whether there was one.
+
+        Args:
+            rid: The RID of the encoding; ``None`` for the first one.
+        """
+        found = next((each for each in self.encodings if rid in (None, each.rid)), None)
+        pipeline, track = self.pipeline, self.track_state
+        if (
+            found is None
+            or pipeline is None
+            or track is None
+            or track.ready_state is not MediaStreamTrackState.LIVE
+        ):
+            return False
+        layer = self._layer(found)
+        if not pipeline.has_active_layer(layer):
+            return False
+        self.handle_keyframe_request(layer)
+        return await pipeline.wait_for_keyframe(layer)
 
     def handle_bitrates(self, bitrates: Mapping[int, float]) -> None:
         """Distribute new target bitrates (bits per second by SSRC) to the encoder and to the application."""
