@@ -41,7 +41,6 @@ NOT_KNOWN = {
     "RTCInboundRtpStreamStats": _CONGESTION_MARKS
     | {
         # only a player knows them
-        "framesRendered",
         "estimatedPlayoutTimestamp",
         "playoutId",
         # no decoder reports them
@@ -50,8 +49,7 @@ NOT_KNOWN = {
         "totalSquaredCorruptionProbability",
         "corruptionMeasurements",
     },
-    "RTCRemoteInboundRtpStreamStats": _CONGESTION_MARKS
-    | {"packetsReceived", "packetsWithBleachedEct1Marking"},
+    "RTCRemoteInboundRtpStreamStats": _CONGESTION_MARKS | {"packetsWithBleachedEct1Marking"},
     "RTCOutboundRtpStreamStats": {
         "psnrSum",
         "psnrMeasurements",
@@ -60,11 +58,7 @@ NOT_KNOWN = {
         "packetsSentWithEct1",
     },
     "RTCAudioSourceStats": {"echoReturnLoss", "echoReturnLossEnhancement"},
-    "RTCIceCandidatePairStats": {
-        "availableIncomingBitrate",
-        "packetsDiscardedOnSend",
-        "bytesDiscardedOnSend",
-    },
+    "RTCIceCandidatePairStats": {"availableIncomingBitrate"},
     "RTCCertificateStats": {"issuerCertificateId"},
 }
 """Statistics without a source here, by dictionary. W3C leaves out unknown ones, too."""
@@ -214,7 +208,6 @@ LEFT_OUT = {
     "RTCIdentityProviderGlobalScope": _SCOPE,
     "RTCIdentityProviderRegistrar": _SCOPE,
     "RTCAudioPlayoutStats": "audio is played elsewhere",
-    "RTCOutboundRtpStreamStats.totalEncodedBytesTarget": "not measured",
     **{
         f"{dictionary}.{member}": _DEVICES
         for member in (

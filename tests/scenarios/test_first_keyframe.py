@@ -138,6 +138,7 @@ async def test_video_is_decoded_from_the_first_frame() -> None:
         stream = await outbound(call)
         # All encoded frames were sent.
         assert stream.frames_encoded == stream.frames_sent
+        assert stream.total_encoded_bytes_target
         # The quantizers parsed by the receiver are those reported by the encoder, up to its scale.
         received = await inbound(call)
         assert received.frames_decoded

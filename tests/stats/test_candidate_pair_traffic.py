@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from trio_rtc.protocols._contract import Address
 from trio_rtc.protocols.ice import Candidate, CandidatePair
-from trio_rtc.stats.candidate_pair_traffic import CandidatePairTraffic, LastPackets, PairKey, Traffic
+from trio_rtc.stats.candidate_pair_traffic import CandidatePairTraffic, LastPackets, PairKey, Traffic, key_of
 
 CANDIDATE = Candidate.parse("candidate:1 1 udp 1 10.0.0.1 1000 typ host")
 BASE = Address("10.0.0.1", 1000)
@@ -21,6 +21,8 @@ class Counter:
     bytes_received: int = 0
     packets_sent: int = 0
     packets_received: int = 0
+    packets_discarded: int = 0
+    bytes_discarded: int = 0
     last_sent_at: float | None = None
     last_received_at: float | None = None
 
@@ -40,7 +42,7 @@ def pair(number: int) -> CandidatePair:
 
 
 def key(number: int) -> PairKey:
-    return BASE, Address("10.0.0.2", number)
+    return BASE, Address("10.0.0.2", number), None
 
 
 def test_sum_and_difference() -> None:
@@ -122,3 +124,26 @@ def test_all_traffic_with_a_selected_pair_is_counted_once(steps: list[tuple[int 
     assert {number: pairs.of(key(number)) for number in range(6)} == {
         number: traffic(packets) for number, packets in expected.items()
     }
+
+
+def test_an_ice_restart_with_the_same_addresses_begins_at_zero() -> None:
+    counter = Counter()
+    pairs = CandidatePairTraffic(counter)
+    restarted = attrs.evolve(pair(1), local=attrs.evolve(CANDIDATE, username_fragment="next"))
+    pairs.select(pair(1))
+    counter.carry(3)
+    pairs.select(restarted)
+    counter.carry(2)
+    assert pairs.of(key(1)) == traffic(3)
+    assert pairs.of(key_of(restarted.local_base, restarted.remote_address, restarted.local)) == traffic(2)
+
+
+def test_discarded_packets_belong_to_the_pair_selected_at_the_time() -> None:
+    counter = Counter()
+    pairs = CandidatePairTraffic(counter)
+    pairs.select(pair(1))
+    counter.packets_discarded, counter.bytes_discarded = 2, 200
+    pairs.select(pair(2))
+    counter.packets_discarded, counter.bytes_discarded = 3, 250
+    assert pairs.of(key(1)) == Traffic(packets_discarded=2, bytes_discarded=200)
+    assert pairs.of(key(2)) == Traffic(packets_discarded=1, bytes_discarded=50)

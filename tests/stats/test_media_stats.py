@@ -31,6 +31,7 @@ from trio_rtc import (
     Settings,
     open_media_track,
 )
+from trio_rtc._pipeline.send_pipeline import EncodingStats
 from trio_rtc.testing import Link
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
@@ -584,6 +585,16 @@ async def test_statistics_outlive_the_connection() -> None:
         running.peers.alice.close()
         report = await running.peers.alice.get_stats()
     assert one(report, RTCOutboundRtpStreamStats, "video").frames_sent == running.video_frames
+
+
+def test_the_target_size_of_a_frame_is_that_of_the_bitrate_since_the_last() -> None:
+    stats = EncodingStats()
+    stats.record_target(300_000, 10.0)
+    assert stats.target_bytes == pytest.approx(300_000 / 30 / 8)
+    stats.record_target(800_000, 10.04)
+    assert stats.target_bytes == pytest.approx(1250 + 4000)
+    stats.record_target(800_000, 20.0)
+    assert stats.target_bytes == pytest.approx(1250 + 4000 + 100_000), "a pause counts for a second"
 
 
 async def test_a_report_as_json_has_the_members_of_browsers() -> None:

@@ -293,6 +293,7 @@ class ScriptedSocket:
         sent: Datagrams sent, with their destinations.
         closed: Whether the socket is closed.
         unsendable: Reported number of lost datagrams.
+        room: Number of datagrams of a batch that are accepted; the others are lost.
     """
 
     def __init__(self, local_address: Address) -> None:
@@ -304,6 +305,7 @@ class ScriptedSocket:
         self.closed = False
         self.keeps_arrivals = False
         self.unsendable = 0
+        self.room = 1000
 
     @property
     def local_address(self) -> Address:
@@ -324,7 +326,8 @@ class ScriptedSocket:
         return await self._arrivals.receive()
 
     def send_nowait(self, batch: Sequence[bytes], remote: Address) -> bool:
-        self._kept.extend((data, remote) for data in batch)
+        self._kept.extend((data, remote) for data in batch[: self.room])
+        self.unsendable += max(0, len(batch) - self.room)
         self._pass_on()
         return not self._kept
 

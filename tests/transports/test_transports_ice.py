@@ -435,3 +435,17 @@ async def test_a_socket_closed_in_the_same_turn_raises_no_error() -> None:
         await running.ice.flush()
         await trio.sleep(60)
         assert running.ice.agent.state == "failed"
+
+
+async def test_datagrams_that_the_socket_discards_are_not_sent() -> None:
+    async with running_ice() as running:
+        ice, now = running.ice, trio.current_time()
+        ice.send_nowait([b"first"], now)
+        running.socket.room = 1
+        ice.send_nowait([b"second", b"third", b"the fourth"], now)
+        running.socket.room = 0
+        ice.send_nowait([b"fifth"], now + 1)
+        assert (ice.packets_sent, ice.bytes_sent) == (2, 11)
+        assert (ice.packets_discarded, ice.bytes_discarded) == (3, 20)
+        assert ice.last_sent_at == now
+        assert ice.unsendable == 3

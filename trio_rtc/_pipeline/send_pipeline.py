@@ -36,6 +36,10 @@ logger = logging.getLogger("trio_rtc.media")
 
 _KIND_ATTRIBUTES = {"audio": "samples", "video": "width"}
 """Attribute that only frames of a kind have, by kind."""
+_FIRST_INTERVAL = 1 / 30
+"""Seconds that the first frame of a video counts for in the sum of target sizes."""
+_MAX_INTERVAL = 1.0
+"""Seconds that any other frame counts for at most: after a pause, a frame is not allowed the bytes of the pause."""
 _MAX_CLOCK_ERROR = 0.1
 """Seconds by which the timestamps of two encoders of a track may differ from their capture times."""
 
@@ -48,12 +52,15 @@ class EncodingStats:
         counters: Counters of encoded frames.
         limitation: The reason and durations of reduced resolution or frame rate.
         resolution_changes: Number of changes of the resolution because of the bandwidth.
+        target_bytes: The target sizes of encoded video frames in bytes, summed up.
     """
 
     counters: EncodeCounters = attrs.field(factory=EncodeCounters)
     limitation: QualityLimitation = attrs.field(factory=QualityLimitation)
     resolution_changes: int = 0
+    target_bytes: float = 0.0
     _scale: float = 1.0
+    _encoded_at: float | None = None
 
     def record(self, quality: Quality, *, limited: bool, now: float) -> None:
         """Record the present resolution and frame rate."""
@@ -63,6 +70,12 @@ class EncodingStats:
         if quality.scale_down_by != self._scale:
             self._scale = quality.scale_down_by
             self.resolution_changes += 1
+
+    def record_target(self, bitrate: float, captured: float) -> None:
+        """Record the target size of an encoded frame: the bytes of the bitrate since the frame before."""
+        last, self._encoded_at = self._encoded_at, captured
+        interval = _FIRST_INTERVAL if last is None else min(max(0.0, captured - last), _MAX_INTERVAL)
+        self.target_bytes += bitrate * interval / 8
 
 
 @attrs.frozen
@@ -414,7 +427,10 @@ class SendPipeline:
                 await self._release_encoder(layer.ssrc)
                 self._refresh.cancel(layer.ssrc)
                 continue
-            frames = await self._encode(item, plan, layer, _useful_bitrate(bitrate, frame, plan, layer))
+            target = _useful_bitrate(bitrate, frame, plan, layer)
+            frames = await self._encode(item, plan, layer, target)
+            if frames and target is not None and plan.kind == "video":
+                self.layers[layer.ssrc].record_target(target, captured)
             self._record_quantizers(plan, layer, frames)
             for encoded in frames:
                 self.frames_encoded += 1

@@ -3,22 +3,24 @@
 from typing import Protocol
 
 from trio_rtc import _attrs as attrs
-from trio_rtc.protocols.ice import CandidatePair
+from trio_rtc.protocols.ice import Candidate, CandidatePair
 
 _MAX_PAIRS = 64
 
-PairKey = tuple[tuple[str, int], tuple[str, int]]
-"""Local base and remote address of a pair."""
+PairKey = tuple[tuple[str, int], tuple[str, int], str | None]
+"""Local base, remote address and local username fragment of a pair; an ICE restart may use the addresses again."""
 
 
 @attrs.frozen
 class Traffic:
-    """Bytes and packets of the layers above ICE, in both directions."""
+    """Bytes and packets of the layers above ICE, in both directions, and those that the socket discarded."""
 
     bytes_sent: int = 0
     bytes_received: int = 0
     packets_sent: int = 0
     packets_received: int = 0
+    packets_discarded: int = 0
+    bytes_discarded: int = 0
 
     def plus(self, other: "Traffic", *, sign: int = 1) -> "Traffic":
         """Return the sum with ``other``, or the difference for ``sign=-1``."""
@@ -41,11 +43,18 @@ class TrafficCounter(Protocol):
     bytes_received: int
     packets_sent: int
     packets_received: int
+    packets_discarded: int
+    bytes_discarded: int
     last_sent_at: float | None
     last_received_at: float | None
 
 
 _NOTHING = Traffic(), LastPackets()
+
+
+def key_of(local_base: tuple[str, int], remote_address: tuple[str, int], local: Candidate) -> PairKey:
+    """Return the key of a pair."""
+    return local_base, remote_address, local.username_fragment
 
 
 @attrs.define(eq=False)
@@ -67,7 +76,7 @@ class CandidatePairTraffic:
             self._before[self._selected] = self.of(self._selected), self.last_packets_of(self._selected)
             if len(self._before) > _MAX_PAIRS:
                 del self._before[next(iter(self._before))]
-        self._selected = None if pair is None else (pair.local_base, pair.remote_address)
+        self._selected = None if pair is None else key_of(pair.local_base, pair.remote_address, pair.local)
         self._total_at_selection = self._total()
 
     def of(self, key: PairKey) -> Traffic:
@@ -96,5 +105,10 @@ class CandidatePairTraffic:
         if counter is None:
             return Traffic()
         return Traffic(
-            counter.bytes_sent, counter.bytes_received, counter.packets_sent, counter.packets_received
+            counter.bytes_sent,
+            counter.bytes_received,
+            counter.packets_sent,
+            counter.packets_received,
+            counter.packets_discarded,
+            counter.bytes_discarded,
         )

@@ -113,6 +113,8 @@ class RTCIceCandidatePairStats:
     current_round_trip_time: float | None
     total_round_trip_time: float
     available_outgoing_bitrate: float | None
+    packets_discarded_on_send: int
+    bytes_discarded_on_send: int
 
 
 @strict_class

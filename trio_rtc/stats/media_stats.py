@@ -14,7 +14,7 @@ from trio_rtc.enums import RTCQualityLimitationReason, RTCStatsType
 @strict_class
 @attrs.frozen(kw_only=True)
 class RTCCodecStats:
-    """Statistics of a codec in use, with its payload type in one direction."""
+    """Statistics of a codec in use; one for both directions if their format parameters are equal."""
 
     id: str
     timestamp: float
@@ -102,6 +102,7 @@ class RTCOutboundRtpStreamStats:
     fec_bytes_sent: int
     total_packet_send_delay: float
     target_bitrate: float | None
+    total_encoded_bytes_target: int | None
     nack_count: int
     fir_count: int | None
     pli_count: int | None
@@ -133,6 +134,7 @@ class RTCRemoteInboundRtpStreamStats:
     transport_id: str
     codec_id: str | None
     local_id: str
+    packets_received: int
     packets_lost: int
     jitter: float | None
     fraction_lost: float
@@ -146,10 +148,11 @@ class RTCRemoteInboundRtpStreamStats:
 class RTCInboundRtpStreamStats:
     """Statistics of a received RTP stream, including its retransmissions and padding that repeats packets.
 
-    Without a consumer of decoded or encoded frames, a video frame counts as received when its first packet arrives, and
-    only the rate of frames is measured besides. Otherwise frame rate, freezes and pauses are measured when a frame is
-    passed to the decoder. Concealed audio counts as silent if the peer sent nothing on purpose. As in libwebrtc, a lost
-    frame that is restored by Opus in-band FEC is not concealed.
+    Without a consumer of decoded or encoded frames, a video frame counts as received when its first packet arrives,
+    and only the rate of frames is measured besides. Otherwise a frame counts as rendered when it leaves the jitter
+    buffer for the decoder or the consumer; frame rate, freezes and pauses are measured then. FEC packets with an
+    SSRC of their own count as received. Concealed audio counts as silent if the peer sent nothing on purpose. As in
+    libwebrtc, a lost frame that is restored by Opus in-band FEC is not concealed.
 
     Attributes:
         rid: The RID of the simulcast layer. Not W3C's.
@@ -194,6 +197,7 @@ class RTCInboundRtpStreamStats:
     key_frames_decoded: int | None
     qp_sum: int | None
     frames_dropped: int | None
+    frames_rendered: int | None
     frame_width: int | None
     frame_height: int | None
     frames_per_second: float | None

@@ -39,6 +39,8 @@ class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
         bytes_sent: Number of bytes sent for the layers above.
         bytes_received: Number of bytes passed to the layers above.
         packets_sent: Number of packets sent for the layers above.
+        packets_discarded: Number of packets of the layers above that the socket discarded instead of sending them.
+        bytes_discarded: Their bytes.
         packets_received: Number of packets passed to the layers above.
         last_sent_at: When the last packet of the layers above was sent; ``None`` before the first.
         last_received_at: When the last packet for the layers above arrived; ``None`` before the first.
@@ -57,6 +59,7 @@ class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
         super().__init__(agent, inbox)
         self.agent = agent
         self.bytes_sent = self.bytes_received = self.packets_sent = self.packets_received = 0
+        self.packets_discarded = self.bytes_discarded = 0
         self.last_sent_at: float | None = None
         self.last_received_at: float | None = None
         self.unsent = self.unexpected = 0
@@ -106,10 +109,22 @@ class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
         if route is None:
             self.unsent += len(batch)
             return True
+        datagram_socket, remote = route
+        lost_before = datagram_socket.unsendable
+        all_sent = datagram_socket.send_nowait(batch, remote)
+        lost = datagram_socket.unsendable - lost_before
+        if lost:
+            # A full queue loses the last ones; other errors concern all.
+            discarded = batch[-lost:]
+            self.packets_discarded += len(discarded)
+            self.bytes_discarded += sum(map(len, discarded))
+            batch = batch[:-lost]
+            if not batch:
+                return all_sent
         self.last_sent_at = now
         self.packets_sent += len(batch)
         self.bytes_sent += sum(map(len, batch))
-        return route[0].send_nowait(batch, route[1])
+        return all_sent
 
     async def drain(self) -> None:
         """Wait until the socket of the selected pair has sent its queued datagrams."""

@@ -138,6 +138,7 @@ dictionary RTCOutboundRtpStreamStats : RTCSentRtpStreamStats {
   unsigned long long headerBytesSent;
   unsigned long long retransmittedPacketsSent;
   unsigned long long retransmittedBytesSent;
+  unsigned long long totalEncodedBytesTarget;
   unsigned long long qpSum;
   unsigned long long psnrMeasurements;
   unsigned long long packetsSentWithEct1;

@@ -11,7 +11,7 @@ from trio_rtc.data_channels.channel_table import ChannelTable
 from trio_rtc.descriptions import RTCIceCandidate
 from trio_rtc.enums import RTCDtlsRole, RTCStatsIceCandidatePairState, RTCStatsType
 from trio_rtc.protocols.ice import Agent, Candidate, CheckedPair
-from trio_rtc.stats.candidate_pair_traffic import CandidatePairTraffic
+from trio_rtc.stats.candidate_pair_traffic import CandidatePairTraffic, key_of
 from trio_rtc.stats.connection_stats import (
     RTCCertificateStats,
     RTCDataChannelStats,
@@ -134,9 +134,14 @@ def _certificate_stats(der: bytes, timestamp: float) -> RTCCertificateStats:
     )
 
 
-def _candidate_id(agent: Agent, kind: str, candidate: RTCIceCandidate | Candidate) -> str:
-    """Return the id of a candidate, the same one for a peer-reflexive candidate that the peer signals later."""
-    address = f"{candidate.protocol}-{candidate.address}-{candidate.port}"
+def _candidate_id(
+    agent: Agent, kind: str, candidate: RTCIceCandidate | Candidate, generation: str | None
+) -> str:
+    """Return the id of a candidate, the same one for a peer-reflexive candidate that the peer signals later.
+
+    The generation, identified by the local username fragment, is part of it: no id is used again after an ICE restart.
+    """
+    address = f"{candidate.protocol}-{candidate.address}-{candidate.port}-{generation}"
     if kind == "remote-candidate":
         address = sha256(agent.identifier_key + address.encode()).hexdigest()[:16]
     return f"{kind}-{address}"
@@ -147,14 +152,16 @@ def _candidate_stats(
 ) -> Iterator[RTCIceCandidateStats]:
     """Yield the signaled candidates, and the peer-reflexive ones of candidate pairs."""
     known = set()
-    signaled = [("local-candidate", candidate) for candidate in ice.get_local_candidates()]
-    signaled += [("remote-candidate", candidate) for candidate in ice.get_remote_candidates()]
-    paired: list[tuple[str, RTCIceCandidate | Candidate]] = []
+    generation = agent.local_parameters.username_fragment
+    found: list[tuple[str, RTCIceCandidate | Candidate, str | None]] = []
+    found += [("local-candidate", each, generation) for each in ice.get_local_candidates()]
+    found += [("remote-candidate", each, generation) for each in ice.get_remote_candidates()]
     for pair in agent.pairs:
-        paired.append(("local-candidate", pair.local.candidate))
-        paired.append(("remote-candidate", pair.remote.candidate))
-    for kind, candidate in (*signaled, *paired):
-        candidate_id = _candidate_id(agent, kind, candidate)
+        local, remote = pair.local.candidate, pair.remote.candidate
+        found.append(("local-candidate", local, local.username_fragment))
+        found.append(("remote-candidate", remote, local.username_fragment))
+    for kind, candidate, of_generation in found:
+        candidate_id = _candidate_id(agent, kind, candidate, of_generation)
         if candidate_id in known:
             continue
         known.add(candidate_id)
@@ -192,9 +199,10 @@ def _one_candidate(
 
 
 def _ids_of_pair(agent: Agent, pair: CheckedPair) -> tuple[str, str]:
+    local, remote = pair.local.candidate, pair.remote.candidate
     return (
-        _candidate_id(agent, "local-candidate", pair.local.candidate),
-        _candidate_id(agent, "remote-candidate", pair.remote.candidate),
+        _candidate_id(agent, "local-candidate", local, local.username_fragment),
+        _candidate_id(agent, "remote-candidate", remote, local.username_fragment),
     )
 
 
@@ -219,7 +227,8 @@ def _pair_stats(
     agent = stack.agent
     local_id, remote_id = _ids_of_pair(agent, pair)
     counters = pair.statistics
-    traffic, last = of_pairs.of(pair.key), of_pairs.last_packets_of(pair.key)
+    key = key_of(*pair.key, pair.local.candidate)
+    traffic, last = of_pairs.of(key), of_pairs.last_packets_of(key)
     return RTCIceCandidatePairStats(
         id=_pair_id(agent, pair),
         timestamp=moment.timestamp,
@@ -244,4 +253,6 @@ def _pair_stats(
         current_round_trip_time=counters.current_round_trip_time,
         total_round_trip_time=counters.total_round_trip_time,
         available_outgoing_bitrate=_available_bitrate(stack) if pair is agent.selected_entry else None,
+        packets_discarded_on_send=traffic.packets_discarded,
+        bytes_discarded_on_send=traffic.bytes_discarded,
     )

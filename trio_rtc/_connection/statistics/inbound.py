@@ -38,7 +38,7 @@ def inbound_stats(
     """
     track = transceiver.receive.track
     decoded = None if pipeline is None else pipeline.decoded.get(stream.ssrc)
-    counters, reception = stream.counters, stream.reception
+    counters, reception, fec = stream.counters, stream.reception, stream.fec_counters
     uses_rtx = stream.codec is not None and stream.codec.rtx_payload_type is not None
     of_kind = (
         _video_members(stream, pipeline, moment)
@@ -57,18 +57,18 @@ def inbound_stats(
         rid=stream.rid,
         remote_id=remote_id,
         rtx_ssrc=stream.rtx_ssrc,
-        packets_received=reception.packets + counters.retransmitted_packets,
+        packets_received=reception.packets + counters.retransmitted_packets + fec.own_packets,
         packets_lost=reception.lost,
         jitter=reception.jitter_seconds,
-        bytes_received=reception.bytes + counters.retransmitted_bytes,
-        header_bytes_received=counters.header_bytes,
+        bytes_received=reception.bytes + counters.retransmitted_bytes + (fec.bytes if fec.own_packets else 0),
+        header_bytes_received=counters.header_bytes + fec.own_header_bytes,
         last_packet_received_timestamp=moment.time_of_day(stream.last_received_at),
         retransmitted_packets_received=counters.retransmitted_packets if uses_rtx else None,
         retransmitted_bytes_received=counters.retransmitted_bytes if uses_rtx else None,
         fec_ssrc=stream.fec_ssrc,
-        fec_packets_received=stream.fec_counters.packets,
-        fec_bytes_received=stream.fec_counters.bytes,
-        fec_packets_discarded=stream.fec_counters.discarded,
+        fec_packets_received=fec.packets,
+        fec_bytes_received=fec.bytes,
+        fec_packets_discarded=fec.discarded,
         nack_count=counters.nacks_sent,
         total_processing_delay=0.0 if decoded is None else decoded.processing,
         decoder_implementation=None if pipeline is None else pipeline.implementation,
@@ -84,6 +84,7 @@ _VIDEO_ONLY = (
     "key_frames_decoded",
     "qp_sum",
     "frames_dropped",
+    "frames_rendered",
     "frame_width",
     "frame_height",
     "frames_per_second",
@@ -107,8 +108,6 @@ _AUDIO_ONLY = (
     "removed_samples_for_acceleration",
     "audio_level",
     "total_audio_energy",
-    "jitter_buffer_target_delay",
-    "jitter_buffer_minimum_delay",
 )
 
 
@@ -126,12 +125,15 @@ def _video_members(
         "fir_count": stream.counters.firs_sent,
         "pli_count": stream.counters.plis_sent,
         "jitter_buffer_delay": stats.video_delay,
+        "jitter_buffer_target_delay": stats.video_target_delay,
+        "jitter_buffer_minimum_delay": stats.video_minimum_delay,
         "jitter_buffer_emitted_count": stats.video_frames_emitted,
         "frames_received": assembler.frames + stats.unassembled,
         "frames_decoded": 0 if decoded is None else decoded.decoded,
         "key_frames_decoded": 0 if decoded is None else decoded.keyframes,
         "qp_sum": decoded.quantizers if decoded is not None and decoded.quantized else None,
         "frames_dropped": assembler.dropped + assembler.malformed + dropped,
+        "frames_rendered": intervals.frames,
         "frame_width": stats.width,
         "frame_height": stats.height,
         "frames_per_second": stats.rate.in_last_second(moment.now),

@@ -63,7 +63,7 @@ def _sent_streams(
         transceiver = table.by_mid(stream.mid)
         if transceiver is None or not stream.clock.is_running:
             continue
-        codec = _codec_stats(transceiver, stream.codec, "outbound", transport_id, moment)
+        codec = _codec_stats(transceiver, stream.codec, transport_id, moment)
         if codec is not None:
             yield codec
         codec_id = None if codec is None else codec.id
@@ -93,7 +93,7 @@ def _received_streams(
         transceiver = table.by_mid(stream.mid)
         if transceiver is None:
             continue
-        codec = _codec_stats(transceiver, stream.codec, "inbound", transport_id, moment)
+        codec = _codec_stats(transceiver, stream.codec, transport_id, moment)
         if codec is not None:
             yield codec
         codec_id = None if codec is None else codec.id
@@ -112,18 +112,18 @@ def _received_streams(
 
 
 def _codec_stats(
-    transceiver: Transceiver, codec: Codec | None, direction: str, transport_id: str, moment: Moment
+    transceiver: Transceiver, codec: Codec | None, transport_id: str, moment: Moment
 ) -> RTCCodecStats | None:
     if codec is None:
         return None
     kind = transceiver.receive.track.kind
     mime_type, channels = f"{kind}/{codec.name}", codec.channels if kind == "audio" else None
     fmtp = format_parameters(codec.parameters) or None
-    # A payload type may have another codec in the other direction, or after another negotiation.
+    # A payload type may have other format parameters in the other direction, or another codec after a negotiation.
     digest = sha256(f"{mime_type} {codec.clock_rate} {channels} {fmtp}".encode()).hexdigest()
     suffix = transport_id.removeprefix("transport")
     return RTCCodecStats(
-        id=f"codec-{direction}-{codec.payload_type}-{digest[:8]}{suffix}",
+        id=f"codec-{codec.payload_type}-{digest[:8]}{suffix}",
         timestamp=moment.timestamp,
         payload_type=codec.payload_type,
         transport_id=transport_id,

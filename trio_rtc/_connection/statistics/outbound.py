@@ -77,6 +77,7 @@ def outbound_stats(
 
 
 _VIDEO_ONLY = (
+    "total_encoded_bytes_target",
     "fir_count",
     "pli_count",
     "frame_width",
@@ -101,6 +102,7 @@ def _video_members(stream: "RtpSendStream", encoding: EncodingStats | None, mome
     counters, encoded = stream.counters, stats.counters
     width, height = stream.size or (None, None)
     return {
+        "total_encoded_bytes_target": int(stats.target_bytes),
         "fir_count": counters.firs_received,
         "pli_count": counters.plis_received,
         "frame_width": width,
@@ -139,6 +141,7 @@ def remote_inbound_stats(
         transport_id=transport_id,
         codec_id=codec_id,
         local_id=_outbound_id(stream),
+        packets_received=_reported_packets(stream, report),
         packets_lost=report.lost,
         jitter=None if stream.codec is None else report.jitter / stream.codec.clock_rate,
         fraction_lost=report.fraction_lost,
@@ -146,3 +149,14 @@ def remote_inbound_stats(
         total_round_trip_time=report.total_round_trip,
         round_trip_time_measurements=report.measurements,
     )
+
+
+def _reported_packets(stream: "RtpSendStream", report: "RemoteInboundReport") -> int:
+    """Return the packets that the peer has received, by its last report (webrtc-stats, ``packetsReceived``).
+
+    RFC 3550 appendix A.3 counts those expected from the first number on, which the peer reports in 16 bits and its
+    number of wraps.
+    """
+    assert report.highest is not None
+    first = 0 if stream.first_number is None else stream.first_number
+    return max(0, report.highest - first + 1 - report.lost)

@@ -54,6 +54,7 @@ class FreezeDetector:
     average of the last thirty, and 150 ms longer than that average.
 
     Attributes:
+        frames: The number of frames.
         total: The sum of the intervals, in seconds.
         total_squared: The sum of their squares.
         freezes: The number of freezes.
@@ -62,11 +63,22 @@ class FreezeDetector:
         paused: Their duration in seconds.
     """
 
-    __slots__ = ("_last", "_recent", "freezes", "frozen", "paused", "pauses", "total", "total_squared")
+    __slots__ = (
+        "_last",
+        "_recent",
+        "frames",
+        "freezes",
+        "frozen",
+        "paused",
+        "pauses",
+        "total",
+        "total_squared",
+    )
 
     def __init__(self) -> None:
         self._last: float | None = None
         self._recent: deque[float] = deque(maxlen=_FRAMES_AVERAGED)
+        self.frames = 0
         self.total = 0.0
         self.total_squared = 0.0
         self.freezes = 0
@@ -76,6 +88,7 @@ class FreezeDetector:
 
     def record(self, now: float) -> None:
         last, self._last = self._last, now
+        self.frames += 1
         if last is None:
             return
         interval = now - last
@@ -252,6 +265,8 @@ class ReceiveStats:
         malformed: Malformed audio payloads.
         video_frames_emitted: Video frames that were released.
         video_delay: The time from their first packet to their release, in seconds, summed up.
+        video_target_delay: The target delay of each of them, in seconds, summed up.
+        video_minimum_delay: The same without synchronization, the sender's limits and the application's minimum.
         unassembled: Video frames of which a packet has arrived while no frames were consumed.
         assembled: Video frames of several packets.
         assembly_time: The time from their first to their last packet, in seconds, summed up.
@@ -269,6 +284,8 @@ class ReceiveStats:
     malformed: int = 0
     video_frames_emitted: int = 0
     video_delay: float = 0.0
+    video_target_delay: float = 0.0
+    video_minimum_delay: float = 0.0
     unassembled: int = 0
     assembled: int = 0
     assembly_time: float = 0.0
@@ -323,11 +340,15 @@ class FecCounters:
     Attributes:
         packets: FEC packets received.
         bytes: Their payloads in bytes.
+        own_packets: Those with an SSRC of their own (FlexFEC).
+        own_header_bytes: Their bytes without the payloads.
         discarded: FEC packets that recovered nothing: no packet was missing, or too many for too long.
     """
 
     packets: int = 0
     bytes: int = 0
+    own_packets: int = 0
+    own_header_bytes: int = 0
     discarded: int = 0
 
 

@@ -262,7 +262,7 @@ class RtpReceiver:
             case CodecRole.RTX:
                 self._receive_rtx(packet, data, codec, entry, now)
             case CodecRole.FLEXFEC:
-                self._receive_flexfec(packet, entry, now)
+                self._receive_flexfec(packet, len(data), entry, now)
             case _:
                 # RFC 5109 ULPFEC is received in RED only.
                 self._drop("bare ulpfec", packet.ssrc)
@@ -347,7 +347,7 @@ class RtpReceiver:
             return
         self._drop("sequence number")
 
-    def _receive_flexfec(self, packet: RtpPacket, entry: _Entry, now: float) -> None:
+    def _receive_flexfec(self, packet: RtpPacket, size: int, entry: _Entry, now: float) -> None:
         assert entry.route is not None
         mid = entry.route.section.mid
         fec_packet = parse_flexfec(packet.payload)
@@ -360,7 +360,7 @@ class RtpReceiver:
             )
         # No known sender protects several SSRCs together; such a packet counts for the first of them.
         stream = self._table.streams.get(fec_packet.keys[0].ssrc)
-        counters = None if stream is None or stream.mid != mid else stream.record_fec_packet(packet)
+        counters = None if stream is None or stream.mid != mid else stream.record_fec_packet(packet, size)
         self._receive_recovered(decoder.fec_received(fec_packet, counters), mid, now)
 
     def _receive_recovered(self, recovered: Iterable[bytes], mid: str, now: float) -> None:

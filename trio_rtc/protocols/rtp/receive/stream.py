@@ -232,14 +232,17 @@ class RtpReceiveStream:
             self._receive_unpacked(UnpackedPacket(packet, True), codec, now, retransmitted=False)
         return codec.is_media and self._numbers.highest is not None
 
-    def record_fec_packet(self, packet: RtpPacket) -> FecCounters:
-        """Record a FlexFEC packet; return the counters in which it may become useless."""
+    def record_fec_packet(self, packet: RtpPacket, size: int) -> FecCounters:
+        """Record a FlexFEC packet of ``size`` bytes; return the counters in which it may become useless."""
         self.fec_ssrc = packet.ssrc
-        self.fec_counters.packets += 1
-        self.fec_counters.bytes += len(packet.payload)
+        counters = self.fec_counters
+        counters.packets += 1
+        counters.own_packets += 1
+        counters.bytes += len(packet.payload)
+        counters.own_header_bytes += size - len(packet.payload)
         if self._pipeline is not None:
             self._pipeline.expect_fec()
-        return self.fec_counters
+        return counters
 
     def _unpack_red(
         self, packet: RtpPacket, number: int, timestamp: int, codecs: Mapping[int, Codec], data: bytes
@@ -557,6 +560,8 @@ class RtpReceiveStream:
         self.last_report = RemoteOutboundReport(
             report, now, count, sent_at=unix_from_ntp(report.ntp_timestamp)
         )
+        # webrtc-stats: a sender report without a DLRR block in its packet gives no round-trip time.
+        self.round_trips.last = None
 
     def clock_of(self, report: SenderReport) -> tuple[int, float] | None:
         """Return the unwrapped timestamp of a sender report, and its Unix time in the sender's clock."""
@@ -618,6 +623,7 @@ def receive_totals(stream: RtpReceiveStream) -> Totals:
         "playout_malformed": stats.malformed,
         "frames_emitted": stats.video_frames_emitted,
         "frames_assembled": stats.assembled,
+        "frames_rendered": stats.intervals.frames,
         "freezes": stats.intervals.freezes,
         "pauses": stats.intervals.pauses,
         **stream.loss_counters(),

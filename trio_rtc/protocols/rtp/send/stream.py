@@ -90,6 +90,7 @@ class RtpSendStream:
         rate: The frame rate.
         size: The width and height of the last frame with known dimensions, in pixels.
         clock: Its RTP clock.
+        first_number: The sequence number of the first packet sent; ``None`` before.
         identifiers: The MID and RID elements of its packets.
         retransmitter: Its retransmissions.
     """
@@ -107,6 +108,7 @@ class RtpSendStream:
         self.counters = SendCounters()
         self.codec: Codec | None = None
         self.clock = RtpClock()
+        self.first_number: int | None = None
         self.identifiers = StreamIdentifiers(mid, encoding.rid, ExtensionMap())
         self.retransmitter = Retransmitter(encoding.ssrc, history, numbers)
         self.limitation = QualityLimitation()
@@ -379,6 +381,8 @@ class RtpSendStream:
         if packet.ssrc != self.encoding.ssrc:
             counters.header_bytes_sent += len(data)
             return
+        if not counters.packets_sent:
+            self.first_number = packet.sequence_number
         counters.packets_sent += 1
         counters.bytes_sent += payload_size
         counters.header_bytes_sent += len(data) - payload_size

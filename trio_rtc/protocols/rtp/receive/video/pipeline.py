@@ -43,12 +43,14 @@ class _HeldFrame:
     Attributes:
         frame: The frame.
         due: When to release it.
+        target_delay: Its target delay in seconds.
         began_at: When its first packet arrived.
         kept_until: When a frame that was kept for want of a consumer could have been released; otherwise infinite.
     """
 
     frame: EncodedFrame
     due: float
+    target_delay: float
     began_at: float
     kept_until: float
 
@@ -153,16 +155,17 @@ class VideoReceivePipeline:
         self._held_budget.size -= sum(len(each.frame.payload) for each in self._held)
         self._held.clear()
 
-    def _due_time(self, frame: EncodedFrame, ready_at: float, now: float) -> float:
+    def _due_time(self, frame: EncodedFrame, ready_at: float, now: float) -> tuple[float, float]:
+        """Return when to release a frame, and its target delay."""
         base = self._jitter.base_delay
         assert base is not None
         captured = frame.timestamp / frame.clock_rate
         self._lateness += _LATENESS_SMOOTHING * (max(ready_at - captured - base, 0.0) - self._lateness)
         if not (self._extra_delay or self._requested_delay or self._sender_min_delay):
-            return ready_at
+            return ready_at, self._lateness
         # The application's minimum takes precedence over the sender's maximum.
         delay = max(min(self._own_delay() + self._extra_delay, self._sender_max_delay), self._requested_delay)
-        return min(captured + base + delay, now + _MAX_HOLD)
+        return min(captured + base + delay, now + _MAX_HOLD), delay
 
     def _own_delay(self) -> float:
         """Return the delay of frames without synchronization: as long as they take on average.
@@ -184,9 +187,9 @@ class VideoReceivePipeline:
             was_kept = completed.first_sequence_number <= self._kept_through
             ready_at = completed.completed_at if was_kept else now
             frame = self._make_frame(completed, completed.began_at + now - ready_at)
-            due = self._due_time(frame, ready_at, now)
+            due, target_delay = self._due_time(frame, ready_at, now)
             kept_until = max(ready_at, due) if was_kept else math.inf
-            self._held.append(_HeldFrame(frame, due, completed.began_at, kept_until))
+            self._held.append(_HeldFrame(frame, due, target_delay, completed.began_at, kept_until))
             self._held_budget.size += len(frame.payload)
             if completed.last_sequence_number > completed.first_sequence_number:
                 self._stats.assembled += 1
@@ -263,6 +266,8 @@ class VideoReceivePipeline:
         left_at = min(now, released.kept_until)
         stats.video_frames_emitted += 1
         stats.video_delay += left_at - released.began_at
+        stats.video_target_delay += released.target_delay
+        stats.video_minimum_delay += self._lateness
         stats.rate.record(left_at)
         stats.intervals.record(left_at)
         if frame.width and frame.height:
