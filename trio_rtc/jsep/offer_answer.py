@@ -2,7 +2,7 @@
 
 import itertools
 from collections import defaultdict
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 
 from trio_rtc import _attrs as attrs
 from trio_rtc.enums import RTCBundlePolicy, RTCRtpTransceiverDirection
@@ -167,7 +167,9 @@ def _offered_bundles(
     for section in sections:
         mid = media_mid(section)
         if mid is not None and (section.port != 0 or is_bundle_only(section)):
-            bundles.setdefault(places.number(mid), []).append(section)
+            # Only an answer separates sections: those of an offer that this one replaces may still be bundled.
+            number = places.number(mid) if mid in established else places.joined
+            bundles.setdefault(number, []).append(section)
     # The section that carries the transport stays the first of the bundle, at any index.
     order = {mid: place for place, mid in enumerate(established)}
     for bundle in bundles.values():
@@ -303,8 +305,9 @@ def build_answer(
     transports = transport_numbers(exchange, standing)
     numbers = defaultdict[int, BundleNumbers](BundleNumbers)
     accepted: dict[int, MediaDescription] = {}
+    permitted = _permitted_sections(exchange, transports, local.bundle_policy)
     for index, number in sorted(transports.items()):
-        if not local.has_transport(number):
+        if index not in permitted or not local.has_transport(number):
             continue
         transceiver = associated.get(mids[index])
         section = None
@@ -333,6 +336,19 @@ def build_answer(
         for group in groups(offer, "BUNDLE")
     ]
     return Built(_description(origin, sections, bundles, local), tuple(keys.get(mid) for mid in mids))
+
+
+def _permitted_sections(
+    exchange: OfferAnswerExchange, usable: Collection[int], policy: RTCBundlePolicy
+) -> Collection[int]:
+    """Return the sections that the bundle policy permits an answer to accept.
+
+    RFC 9429 section 5.3.1: with max-bundle, only the first section and those bundled with it.
+    """
+    if policy is not RTCBundlePolicy.MAX_BUNDLE or not usable:
+        return usable
+    first = min(usable)
+    return next((bundle for bundle in exchange.bundles if first in bundle), (first,))
 
 
 def _description(

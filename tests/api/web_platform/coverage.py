@@ -108,10 +108,16 @@ TESTED: Mapping[str, tuple[str, ...]] = {
         "api/web_platform/test_wpt_peer_connection_add_track.py",
         "transceivers/test_transceiver_table.py",
     ),
+    "RTCPeerConnection-addTransceiver-renegotiation.https.html": (
+        "api/web_platform/test_wpt_peer_connection_add_transceiver_renegotiation.py",
+    ),
     "RTCPeerConnection-addTransceiver.https.html": (
         "api/web_platform/test_wpt_peer_connection_add_transceiver.py",
     ),
     "RTCPeerConnection-canTrickleIceCandidates.html": ("api/test_peer_connection.py",),
+    "RTCPeerConnection-candidate-in-sdp.https.html": (
+        "api/web_platform/test_wpt_peer_connection_candidate_in_sdp.py",
+    ),
     "RTCPeerConnection-close.html": (
         "api/web_platform/test_wpt_peer_connection_close.py",
         "api/test_peer_connection.py",
@@ -146,7 +152,8 @@ TESTED: Mapping[str, tuple[str, ...]] = {
         "api/web_platform/test_wpt_peer_connection_get_transceivers.py",
     ),
     "RTCPeerConnection-iceConnectionState-disconnected.https.html": (
-        "api/web_platform/test_wpt_peer_connection_ice_connection_state.py",
+        "api/web_platform/test_wpt_peer_connection_ice_connection_state_disconnected.py",
+        "scenarios/test_ice_restarts.py",
     ),
     "RTCPeerConnection-iceConnectionState.https.html": (
         "api/web_platform/test_wpt_peer_connection_ice_connection_state.py",
@@ -186,6 +193,9 @@ TESTED: Mapping[str, tuple[str, ...]] = {
         "transceivers/test_rtp_transceiver.py",
     ),
     "RTCPeerConnection-plan-b-is-not-supported.html": ("api/test_wrong_names.py",),
+    "RTCPeerConnection-pranswer-description-types.html": (
+        "api/web_platform/test_wpt_peer_connection_pranswer_description_types.py",
+    ),
     "RTCPeerConnection-remote-track-mute.https.html": (
         "api/web_platform/test_wpt_peer_connection_remote_track_mute.py",
         "transceivers/test_rtp_receiver.py",
@@ -209,6 +219,9 @@ TESTED: Mapping[str, tuple[str, ...]] = {
     ),
     "RTCPeerConnection-setLocalDescription-parameterless.https.html": (
         "api/web_platform/test_wpt_peer_connection_set_local_description_parameterless.py",
+    ),
+    "RTCPeerConnection-setLocalDescription-pranswer-parameterless.html": (
+        "api/web_platform/test_wpt_peer_connection_set_local_description_pranswer_parameterless.py",
     ),
     "RTCPeerConnection-setLocalDescription-pranswer.html": (
         "api/web_platform/test_wpt_peer_connection_set_local_description_pranswer.py",
@@ -332,6 +345,7 @@ TESTED: Mapping[str, tuple[str, ...]] = {
         "api/web_platform/test_wpt_track_event_fire.py",
         "transceivers/test_transceiver_table.py",
     ),
+    "RollbackEvents.https.html": ("api/web_platform/test_wpt_rollback_events.py",),
     "historical.html": ("api/test_wrong_names.py",),
     "legacy/RTCPeerConnection-addStream.https.html": ("transceivers/test_transceiver_table.py",),
     "legacy/RTCPeerConnection-createOffer-offerToReceive.html": (
@@ -350,7 +364,13 @@ TESTED: Mapping[str, tuple[str, ...]] = {
     "no-media-call.html": ("api/test_peer_connection.py",),
     "promises-call.html": ("scenarios/test_media_calls.py",),
     "protocol/additional-codecs.html": ("jsep/test_jsep_formats.py",),
-    "protocol/bundle.https.html": ("scenarios/test_without_bundle.py", "jsep/test_jsep_bundles.py"),
+    "protocol/bundle.https.html": (
+        "api/web_platform/test_wpt_protocol_bundle.py",
+        "scenarios/test_without_bundle.py",
+        "jsep/test_jsep_bundles.py",
+    ),
+    "protocol/candidate-exchange.https.html": ("api/web_platform/test_wpt_protocol_candidate_exchange.py",),
+    "protocol/dtls-setup.https.html": ("api/web_platform/test_wpt_protocol_dtls_setup.py",),
     "protocol/fingerprint-change-requires-ice-restart.html": (
         "scenarios/test_handover.py",
         "jsep/test_jsep_validation.py",
@@ -416,6 +436,9 @@ TESTED: Mapping[str, tuple[str, ...]] = {
     ),
     "protocol/vp8-fmtp.html": ("api/web_platform/test_wpt_protocol_vp8_fmtp.py",),
     "receiver-track-live.https.html": ("api/web_platform/test_wpt_receiver_track_live.py",),
+    "recvonly-transceiver-can-become-sendrecv.https.html": (
+        "api/web_platform/test_wpt_recvonly_transceiver_can_become_sendrecv.py",
+    ),
     "rtp-stats-creation.html": ("stats/test_media_stats.py",),
     "simplecall-no-ssrcs.https.html": ("scenarios/test_media_calls.py",),
     "simplecall.https.html": ("scenarios/test_media_calls.py",),
@@ -445,19 +468,29 @@ TESTED: Mapping[str, tuple[str, ...]] = {
 _NO_BLOB = "Python has no Blob: binary messages are bytes"
 _NO_CLONE = "browsers only: structured clones for postMessage and IndexedDB"
 _NO_WORKER = "browsers only: workers"
+_NO_PAGE = "browsers only: pages that are kept when the user goes to another one"
 
 LEFT_OUT: Mapping[str, str] = {
+    "RTCCertificate-postMessage-to-workers.https.html": _NO_CLONE,
     "RTCCertificate-postMessage.html": _NO_CLONE,
     "RTCDataChannel-send-close-blob-negotiated.window.js": _NO_BLOB,
     "RTCDataChannel-send-close-blob.window.js": _NO_BLOB,
     "RTCDataChannel-worker-GC.html": _NO_WORKER,
+    "RTCDataChannel-worker.html": _NO_WORKER,
     "RTCPeerConnection-GC.https.html": "browsers only: a media element or a canvas",
     "RTCPeerConnection-capture-video.https.html": "browsers only: a media element or a canvas",
     "RTCPeerConnection-helper-test.html": "a test of the helpers of other tests",
     "RTCPeerConnection-relay-canvas.https.html": "browsers only: a media element or a canvas",
     "RTCPeerConnection-remote-track-currentTime.https.html": "browsers only: a media element or a canvas",
+    "RTCPeerConnection-video-element-loadedmetadata-event.html": "browsers only: a media element or a canvas",
     "RTCPeerConnection-videoDetectorTest.html": "browsers only: a media element or a canvas",
+    "back-forward-cache-with-closed-webrtc-connection-ccns.https.tentative.window.js": _NO_PAGE,
+    "back-forward-cache-with-closed-webrtc-connection.https.window.js": _NO_PAGE,
+    "back-forward-cache-with-open-webrtc-connection-ccns.https.tentative.window.js": _NO_PAGE,
+    "back-forward-cache-with-open-webrtc-connection.https.window.js": _NO_PAGE,
     "simulcast/vp9-scalability-mode.https.html": "WebRTC SVC: encoders here have no scalability modes",
+    "transfer-datachannel-service-worker.https.html": _NO_WORKER,
+    "transfer-datachannel.html": _NO_WORKER,
 }
 """The files of which nothing applies, and the reason."""
 
