@@ -9,6 +9,7 @@ from trio_rtc import (
     InvalidStateError,
     MediaStreamTrackSource,
     RTCPeerConnection,
+    RTCRtpReceiver,
     RTCRtpTransceiverDirection,
     open_media_track,
 )
@@ -26,12 +27,39 @@ async def test_before_negotiation() -> None:
     pc.close()
 
 
-async def test_offered_media_can_be_received_at_once(autojump_clock: Clock) -> None:
+@pytest.mark.parametrize("kind", ["answer", "pranswer"])
+async def test_the_codecs_come_with_the_answer(kind: str, autojump_clock: Clock) -> None:
+    """Before, the sender has none either (W3C webrtc sections 5.2 and 5.3)."""
     async with media_peers() as peers:
-        receiver = peers.alice.add_transceiver("audio").receiver
+        transceiver = peers.alice.add_transceiver("audio")
+        parties = (transceiver.receiver, transceiver.sender)
         await peers.alice.set_local_description()
-        assert "opus" in [codec.name for codec in receiver.get_parameters().codecs]
-        assert receiver.transport is not None
+        assert transceiver.receiver.transport is not None
+        assert [each.get_parameters().codecs for each in parties] == [(), ()]
+        await peers.bob.set_remote_description(description_of(peers.alice))
+        peers.bob.add_track(open_media_track("audio")[1])
+        theirs = only(peers.bob.get_transceivers())
+        assert [each.get_parameters().codecs for each in (theirs.receiver, theirs.sender)] == [(), ()]
+        await peers.bob.set_local_description({"type": kind})
+        await peers.alice.set_remote_description(description_of(peers.bob))
+        for each in (*parties, theirs.receiver, theirs.sender):
+            assert each.get_parameters().codecs[0].name == "opus"
+
+
+async def test_an_offer_does_not_change_the_codecs(autojump_clock: Clock) -> None:
+    async with media_peers() as peers:
+        transceiver = peers.alice.add_transceiver("video")
+        await negotiate(peers.alice, peers.bob)
+        receiver = only(peers.bob.get_transceivers()).receiver
+        before = receiver.get_parameters().codecs
+        capabilities = RTCRtpReceiver.get_capabilities("video")
+        assert capabilities is not None
+        transceiver.set_codec_preferences([each for each in capabilities.codecs if each.name == "VP9"])
+        await peers.alice.set_local_description()
+        await peers.bob.set_remote_description(description_of(peers.alice))
+        assert receiver.get_parameters().codecs == before != ()
+        await peers.bob.set_local_description()
+        assert {codec.name for codec in receiver.get_parameters().codecs} == {"VP9"}
 
 
 async def test_codecs_are_those_that_can_be_received(autojump_clock: Clock) -> None:

@@ -38,7 +38,7 @@ class ReceiveState:
         pipeline: Receives frames and packets.
         transport: W3C's ``[[ReceiverTransport]]``.
         negotiated: The plan of the last negotiation; ``None`` without one.
-        codecs: The codecs that may be received: those of the last local offer or of the last negotiation.
+        codecs: The codecs that may be received: those of the last answer, final or provisional.
         jitter_buffer_target: Milliseconds; ``None`` for automatic adaptation.
         event_queues: Queues of the application for telephone events.
     """

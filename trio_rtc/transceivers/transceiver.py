@@ -190,12 +190,14 @@ class Transceiver:
 
     # -- negotiation -------------------------------------------------------------------------------------------------
 
-    def apply_local_offer(self, plan: MediaPlan, dtls: RTCDtlsTransport | None) -> None:
-        """Apply the local offer: its transport, and the codecs that may be received before the answer."""
+    def apply_local_offer(self, dtls: RTCDtlsTransport | None) -> None:
+        """Apply the transport of the local offer.
+
+        Its codecs can be received, and are those of the receiver (W3C webrtc section 5.3), from the answer on. Until
+        then, the receiver has those of the last exchange, as in browsers.
+        """
         self.send.transport = self.send.transport or dtls
-        receive = self.receive
-        receive.codecs = plan.receive_codecs
-        receive.transport = receive.transport or dtls
+        self.receive.transport = self.receive.transport or dtls
 
     def apply_answer(self, plan: MediaPlan, dtls: RTCDtlsTransport | None, *, final: bool) -> None:
         """Apply the plan, with a direction, of a final or provisional answer."""

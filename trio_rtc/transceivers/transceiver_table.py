@@ -265,7 +265,7 @@ class TransceiverTable:
             elif remote:
                 transceiver.send.propose_simulcast(_proposed_layers(plan))
             else:
-                transceiver.apply_local_offer(plan, dtls)
+                transceiver.apply_local_offer(dtls)
         if applied.negotiated:
             self._remove_stopped()
 
