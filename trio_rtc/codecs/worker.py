@@ -55,8 +55,6 @@ def codec_limiter() -> trio.CapacityLimiter:
 
 
 class Closeable(Protocol):
-    """An object that must be released."""
-
     def close(self) -> None: ...
 
 

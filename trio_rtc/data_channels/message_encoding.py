@@ -42,10 +42,6 @@ class RetainedMessages:
 
     They count against the receive window until they are read or discarded, so its size bounds those of all channels
     together. The messages of a garbage-collected channel are released.
-
-    Args:
-        sctp: The SCTP transport that has received the messages.
-        stream_id: The stream identifier.
     """
 
     def __init__(self, sctp: SctpTransport, stream_id: int) -> None:

@@ -45,8 +45,6 @@ _BASE64URL = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 
 @attrs.frozen
 class _Claims:
-    """The claims of an assertion."""
-
     identity: str
     audience: str | None
     issued: int

@@ -6,12 +6,7 @@ from importlib import import_module
 
 
 def lazy_names(package: str, modules: Mapping[str, tuple[str, ...]]) -> Callable[[str], object]:
-    """Return the ``__getattr__`` of a package.
-
-    Args:
-        package: The package.
-        modules: Module of the package → the names that it defines.
-    """
+    """Return the ``__getattr__`` of a package, which has for each of its ``modules`` the names defined there."""
     module_by_name = {name: module for module, names in modules.items() for name in names}
 
     def get(name: str) -> object:

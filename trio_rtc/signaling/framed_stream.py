@@ -24,7 +24,6 @@ class FramedStream(trio.abc.Stream):
     """The stream that a server passes to trio-websocket.
 
     Args:
-        stream: The transport.
         handshake: The checked opening handshake, returned by the first read.
         received: Bytes received after it.
         frames: Limits the rate of received frames: messages, fragments, pings and pongs. ``None`` for no limit.

@@ -123,7 +123,6 @@ class WebSocket:
             raise self._closed(error) from None
 
     async def ping(self) -> None:
-        """Send a ping and wait for its pong."""
         try:
             await self._connection.ping(next(self._pings).to_bytes(8, "big"))
         except ConnectionClosed as error:

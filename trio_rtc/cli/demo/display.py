@@ -17,8 +17,6 @@ _WIDTH = 24
 
 
 class Display:
-    """Shows figures when they are available."""
-
     def __init__(self, console: Console) -> None:
         self._console = console
 

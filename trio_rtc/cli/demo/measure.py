@@ -31,7 +31,6 @@ class StageTimer:
             peer_connection.add_event_listener(event, self._check_states)
 
     def record(self, stage: str) -> None:
-        """Record a stage when it is reached for the first time."""
         if stage not in self._stages:
             self._stages.add(stage)
             self._reached(stage, trio.current_time() - self._started)

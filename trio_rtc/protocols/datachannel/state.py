@@ -27,7 +27,6 @@ class Channel:
 
     Attributes:
         key: Identifies it to the caller.
-        parameters: Its parameters.
         negotiated: Whether the application negotiated it, without DCEP.
         stream_id: Its stream identifier, or ``None`` while the DTLS role is unknown.
         acknowledged: Whether the peer has sent DATA_CHANNEL_ACK for a channel that we opened. Until then all its

@@ -8,8 +8,6 @@ from trio_rtc.errors import ProtocolError
 
 
 class AlertLevel(IntEnum):
-    """Levels of alerts."""
-
     WARNING = 1
     FATAL = 2
 

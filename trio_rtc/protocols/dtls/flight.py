@@ -40,10 +40,8 @@ class Flight:
     """A flight that has been sent.
 
     Attributes:
-        items: Its messages and records.
         timer: Retransmission timer. It runs while an answer is awaited, and is stopped for a flight that is
             retransmitted only if the peer retransmits its own (the final one, and HelloVerifyRequest).
-        sent_at: Time at which it was last sent.
         pause: Seconds after ``sent_at`` in which retransmissions by the peer are ignored.
         first_sent_at: Time at which it was first sent.
         answered: Whether a message of the peer's next flight has arrived.

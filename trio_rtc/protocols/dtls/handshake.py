@@ -53,7 +53,6 @@ class Step:
 
     Attributes:
         handshake: The handshake that continues in place of the present one, or None.
-        keys: Keys of new epochs.
         flight_acknowledged: Whether the peer has received our last flight, so that it is not retransmitted any more.
         flight: The next flight; empty while the peer's flight is incomplete.
         awaits_answer: Whether the flight is retransmitted by a timer until it is answered or acknowledged.
@@ -111,8 +110,6 @@ class HelloOffer:
     """Contribution of one version to a ClientHello.
 
     Attributes:
-        cipher_suites: Numbers of its cipher suites.
-        extensions: Its extensions.
         create_client: Returns the client's handshake behind a ClientHello that was sent: the hello and its message.
     """
 

@@ -164,7 +164,6 @@ class ServerHello:
 
     Attributes:
         random: 32 bytes.
-        cipher_suite: Number of the selected cipher suite.
         extensions: Bodies by type.
         version: Selected version, at most 1.2.
         session_id: Empty, since resumption is not supported.

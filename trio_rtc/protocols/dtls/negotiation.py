@@ -53,8 +53,6 @@ class VersionNegotiation:
 
     Args:
         versions: Supported versions, the preferred one first.
-        role: Our role.
-        parameters: Parameters for the handshake of the selected version.
 
     Attributes:
         next_epoch: Epoch in which the next message must arrive to count: 0.

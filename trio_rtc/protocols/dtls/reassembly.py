@@ -23,11 +23,8 @@ class Fragment:
     """A fragment of a handshake message (RFC 6347 section 4.2.2).
 
     Attributes:
-        message_type: Type of the message.
         length: Length of the complete body.
-        sequence: Number of the message.
         offset: Offset of the fragment in the body.
-        data: The bytes.
     """
 
     message_type: int
@@ -75,7 +72,6 @@ class _PartialMessage:
     """A message in reassembly.
 
     Attributes:
-        message_type: Type of the message.
         body: Buffer of the complete body.
         gaps: Missing ranges, in order.
     """

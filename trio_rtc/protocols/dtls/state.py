@@ -31,7 +31,6 @@ class PendingAlert:
     """A fatal alert that arrived in the clear.
 
     Attributes:
-        alert: The alert.
         deadline: Time at which it takes effect, unless the handshake makes progress before.
     """
 
@@ -44,7 +43,6 @@ class Connecting:
     """The handshake is in progress.
 
     Attributes:
-        handshake: The handshake of our role.
         reassembler: The peer's messages.
         flight: Our latest flight; None for a server that has received no ClientHello.
         deadline: Time at which the handshake fails.
@@ -94,7 +92,6 @@ class Connected:
     Attributes:
         handshake: The handshake, for messages that arrive after it is complete.
         reassembler: The peer's messages.
-        result: Result of the handshake.
         reader: Opens incoming records.
         writer: Protects outgoing records.
         flight: Our latest flight, while it may have to be retransmitted.

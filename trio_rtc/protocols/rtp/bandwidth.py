@@ -108,14 +108,7 @@ class Bandwidth:
         of_sources: bool = False,
         now: float,
     ) -> None:
-        """Set the sections that send, and the negotiated feedback.
-
-        Args:
-            sections: The sections that send.
-            transport_wide: Whether the peer sends transport-wide feedback.
-            of_sources: Whether the peer sends congestion control feedback (RFC 8888).
-            now: Seconds.
-        """
+        """Set the sections that send, and the peer's feedback: ``of_sources`` is that of RFC 8888."""
         self._pairs = _encodings(sections)
         self._shares = _shares(self._pairs, self._options.max_bitrate)
         self.numbers_all = of_sources
@@ -357,8 +350,6 @@ def _by_number(result: tuple[int, float | None]) -> int:
 
 
 class _DecayingRate:
-    """Exponentially decaying rate."""
-
     def __init__(self, memory: float) -> None:
         self._memory = memory
         self._bits = 0.0

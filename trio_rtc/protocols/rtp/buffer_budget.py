@@ -65,7 +65,6 @@ class BufferBudget:
 
     Attributes:
         size: The bytes in all buffers; at most ``max_bytes`` whenever ``add`` has returned.
-        discarded: The number of discarded buffers.
     """
 
     __slots__ = ("_choice", "_max_bytes", "_sizes", "discarded", "size")

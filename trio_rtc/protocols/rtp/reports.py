@@ -45,7 +45,6 @@ class ReportSchedule:
     which are less than a viewer notices, but are added to the delay of the call.
 
     Args:
-        rng: Spreads the reports.
         audio_interval: The time between reports of audio sections.
         video_interval: The time between reports of video sections.
 
@@ -61,7 +60,6 @@ class ReportSchedule:
         self.due = math.inf
 
     def set_video(self, has_video: bool, now: float) -> None:
-        """Set whether there are video sections."""
         is_running = self.due < math.inf
         self._has_video = has_video
         if not has_video:
@@ -145,10 +143,7 @@ def describe(sources: Sequence[int], cname: str) -> list[RtcpPacket]:
 def feedback_head(sender_ssrc: int, cname: str, block: ReportBlock | None) -> list[RtcpPacket]:
     """Return the packets in front of feedback without reduced-size RTCP: a report and a CNAME.
 
-    Args:
-        sender_ssrc: Our SSRC in the section.
-        cname: Our CNAME.
-        block: The block of the stream that the feedback is about; ``None`` if it is about no received stream.
+    ``block`` is that of the stream that the feedback is about; ``None`` if it is about no received stream.
     """
     return compound(sender_ssrc, (), () if block is None else (block,), cname, ())
 

@@ -35,9 +35,7 @@ class StateCookie:
 
     Attributes:
         local_tag: Verification tag of packets to us.
-        local_initial_tsn: Our initial TSN.
         peer_tag: Verification tag of packets to the peer.
-        peer_initial_tsn: The peer's initial TSN.
         peer_window: The peer's initial ``a_rwnd``.
         inbound_streams: Number of streams from the peer.
         outbound_streams: Number of streams to the peer.

@@ -47,13 +47,8 @@ class Lifecycle:
     message; only this class sets them.
 
     Args:
-        options: Options of the association.
         rng: Source of tag, TSN and the cookie's secret.
-        share: The share of a path with media.
-        queue: Messages to send.
-        builder: Sends chunks.
         counters: Counts dropped chunks.
-        events: The list that events are appended to.
 
     Attributes:
         local_tag: Verification tag of packets to us.

@@ -29,7 +29,6 @@ class CookiePacket:
     """The content of a COOKIE ECHO packet.
 
     Attributes:
-        cookie: The peer's cookie.
         report: An ERROR chunk to bundle with it if there is room; may be empty.
         with_data: Whether data may be bundled with it.
     """
@@ -43,8 +42,6 @@ class PacketBuilder:
     """Builds the packets of an association.
 
     Args:
-        options: Options of the association.
-        queue: Messages to send.
         full_size: The payload of a full packet, in bytes.
         counters: Counts control chunks that are dropped.
 

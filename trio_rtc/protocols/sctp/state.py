@@ -22,10 +22,7 @@ class ControlBlock:
         capabilities: Extensions that both sides support.
         inbound_streams: Number of streams that the peer may use.
         outbound_streams: Number of streams that we may use.
-        receiver: The receiving side.
-        transmitter: The sending side.
         path: Monitors the path with HEARTBEATs.
-        resets: Stream resets of both directions.
     """
 
     peer_tag: int

@@ -13,11 +13,7 @@ BLANKS = " \t"
 
 
 def token(text: str, name: str) -> str:
-    """Return ``text`` if it is a token (RFC 8866 section 9).
-
-    Args:
-        text: The text.
-        name: The value's name in the error message.
+    """Return ``text`` if it is a token (RFC 8866 section 9); ``name`` is its name in the error message.
 
     Raises:
         ProtocolError: ``text`` is not a token.

@@ -155,9 +155,7 @@ def hash_username(username: str, realm: str) -> bytes:
 def prepare_opaque_string(text: str, *, lenient: bool = False) -> str:
     """Return a text in the OpaqueString profile (RFC 8265 section 4.2): spaces mapped, normalized to NFC.
 
-    Args:
-        text: The text.
-        lenient: Whether control characters are permitted, for the realm, which the peer chooses.
+    ``lenient`` permits control characters, for the realm, which the peer chooses.
 
     Raises:
         ValueError: The text contains a control character.

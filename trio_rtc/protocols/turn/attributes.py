@@ -57,17 +57,14 @@ def requested_transport() -> StunAttribute:
 
 
 def requested_address_family(family: AddressFamily) -> StunAttribute:
-    """Return REQUESTED-ADDRESS-FAMILY."""
     return StunAttribute(TurnAttribute.REQUESTED_ADDRESS_FAMILY, bytes([family, 0, 0, 0]))
 
 
 def lifetime_attribute(seconds: int) -> StunAttribute:
-    """Return LIFETIME."""
     return StunAttribute(TurnAttribute.LIFETIME, seconds.to_bytes(4, "big"))
 
 
 def channel_number_attribute(number: int) -> StunAttribute:
-    """Return CHANNEL-NUMBER."""
     return StunAttribute(TurnAttribute.CHANNEL_NUMBER, _CHANNEL.pack(number, 0))
 
 

@@ -56,8 +56,6 @@ class Channel:
     """A channel.
 
     Attributes:
-        number: Channel number.
-        peer: Transport address of the peer.
         bound: Whether the server has confirmed it.
         refresh_at: Time of the next refresh, or of the removal if no packet was sent since the last one.
         used: Whether a packet was sent since the last refresh.
@@ -139,7 +137,6 @@ class PermissionTable:
         return tuple(due)
 
     def next_refresh(self) -> float:
-        """Return the time of the next refresh."""
         installed = (each for each in self._permissions.values() if isinstance(each, InstalledPermission))
         return min((each.refresh_at for each in installed), default=math.inf)
 
@@ -155,11 +152,9 @@ class ChannelTable:
         self._unused_numbers: Iterator[int] = iter(range(FIRST_CHANNEL, LAST_CHANNEL + 1))
 
     def find(self, peer: Address) -> Channel | None:
-        """Return the channel to a transport address."""
         return self._by_peer.get(peer)
 
     def find_peer(self, number: int) -> Address | None:
-        """Return the transport address of a channel."""
         channel = self._by_number.get(number)
         return None if channel is None else channel.peer
 
@@ -206,5 +201,4 @@ class ChannelTable:
         return due
 
     def next_refresh(self) -> float:
-        """Return the time of the next refresh."""
         return min((each.refresh_at for each in self._by_peer.values()), default=math.inf)

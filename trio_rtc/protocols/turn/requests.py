@@ -32,7 +32,6 @@ class AllocateRequest:
     method = TurnMethod.ALLOCATE
 
     def make_attributes(self, transaction_id: bytes) -> Sequence[StunAttribute]:
-        """Return the attributes of one attempt."""
         family = () if self.family is None else (requested_address_family(self.family),)
         return requested_transport(), *family
 
@@ -43,7 +42,6 @@ class RefreshRequest:
 
     Attributes:
         family: Address family of the allocation, if it was requested.
-        releases: Whether the allocation is released.
     """
 
     family: AddressFamily | None
@@ -51,7 +49,6 @@ class RefreshRequest:
     method = TurnMethod.REFRESH
 
     def make_attributes(self, transaction_id: bytes) -> Sequence[StunAttribute]:
-        """Return the attributes of one attempt."""
         family = () if self.family is None else (requested_address_family(self.family),)
         return (*((lifetime_attribute(0),) if self.releases else ()), *family)
 

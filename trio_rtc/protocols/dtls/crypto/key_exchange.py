@@ -54,7 +54,6 @@ class EphemeralKey:
     """An ephemeral key pair.
 
     Attributes:
-        group: The group.
         public_bytes: The encoded public key: 32 bytes for X25519, an uncompressed point otherwise.
     """
 
@@ -64,7 +63,6 @@ class EphemeralKey:
 
     @classmethod
     def generate(cls, group: NamedGroup, rng: random.Random) -> "EphemeralKey":
-        """Generate a key pair from ``rng``."""
         if group is NamedGroup.X25519:
             x25519_key = x25519.X25519PrivateKey.from_private_bytes(rng.randbytes(32))
             return cls(group, x25519_key.public_key().public_bytes_raw(), x25519_key)

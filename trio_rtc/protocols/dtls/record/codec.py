@@ -46,7 +46,6 @@ class Record(NamedTuple):
         content_type: One of ``ContentType``.
         epoch: The epoch whose keys protect it; epoch 0 is in the clear.
         sequence: Sequence number within the epoch.
-        datagram: The datagram that contains it.
         start: Offset of its fragment in the datagram.
         end: Offset of the first byte behind its fragment.
     """

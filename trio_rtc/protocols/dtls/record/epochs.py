@@ -37,12 +37,6 @@ class RecordLayer:
     Args:
         replay_window: Size of the anti-replay window of each epoch, in records.
         early_epochs: Epochs whose records are kept while there are no keys for them.
-        max_early_records: Bound of the records kept.
-        counters: Counts of records, updated.
-
-    Attributes:
-        newest_reader: Reader of the newest epoch.
-        newest_writer: Writer of the newest epoch.
     """
 
     def __init__(

@@ -66,7 +66,6 @@ class KeyExchangeResult:
         return cls(negotiated, key.group, peer, secrets)
 
     def keys(self, role: DtlsRole) -> EpochKeys:
-        """Return the keys of both directions as ``role`` uses them."""
         protections = self.secrets.protections()
         return EpochKeys(PROTECTED_EPOCH, protections[role.other], protections[role])
 

@@ -22,10 +22,6 @@ class Demuxer(Generic[StreamT]):
 
     Args:
         max_idle: How many SSRCs without a stream are kept.
-
-    Attributes:
-        table: The records of the SSRCs.
-        sections: The sections that receive.
     """
 
     __slots__ = ("sections", "table")

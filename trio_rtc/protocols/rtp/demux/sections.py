@@ -13,7 +13,6 @@ class Route:
     """The destination of the packets of one SSRC.
 
     Attributes:
-        section: The media section.
         rid: The simulcast layer; of an RTX or FEC stream, the layer that it repairs.
     """
 
@@ -28,7 +27,6 @@ class ReceiveSections:
         sections: The sections whose direction lets the peer send.
 
     Attributes:
-        by_mid: The sections by MID.
         by_payload_type: The section of each payload type that only one section uses.
         announced: The route of each SSRC in the remote description.
         codecs: The codecs of each section by payload type, by MID.
@@ -82,9 +80,7 @@ class ReceiveSections:
         self.by_payload_type = {number: found[0] for number, found in users.items() if len(found) == 1}
 
     def rtx_ssrc_of(self, ssrc: int) -> int | None:
-        """Return the first announced SSRC that retransmits a media SSRC."""
         return next((rtx for rtx, media in self.rtx_ssrcs.items() if media == ssrc), None)
 
     def fec_ssrc_of(self, ssrc: int) -> int | None:
-        """Return the first announced FlexFEC SSRC that protects a media SSRC."""
         return next((fec for fec, media in self.fec_ssrcs.items() if media == ssrc), None)

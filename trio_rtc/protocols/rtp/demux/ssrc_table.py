@@ -45,13 +45,10 @@ class SsrcEntry(Generic[StreamT]):
     """The record of one SSRC.
 
     Attributes:
-        ssrc: The SSRC.
-        state: See the module.
         route: The destination of its packets; ``None`` before one was found since the last negotiation.
         learned: The route that its packets have determined, other than the announced one; outlives negotiations.
         codecs: The codecs of the section by payload type.
         identifiers: The MID and RID elements of its packets so far: id → bytes.
-        stream: The stream that receives its packets.
         departed_at: When its stream ended; used in state ``DEPARTED``.
     """
 
@@ -72,7 +69,6 @@ class SsrcEntry(Generic[StreamT]):
         return self.state is SsrcState.DEPARTED and now < self.departed_at + _LATE
 
     def clear_route(self) -> None:
-        """Remove everything known about the destination of the packets."""
         self.route = self.learned = None
         self.codecs = _NO_CODECS
         self.identifiers = {}
@@ -85,7 +81,6 @@ class SsrcTable(Generic[StreamT]):
         max_idle: How many records without a stream are kept, at least 1.
 
     Attributes:
-        entries: The records by SSRC.
         streams: The streams by SSRC, in the order in which they started.
         evicted: SSRCs whose records were evicted; some may have a record again.
     """

@@ -46,7 +46,6 @@ class FecDecoder:
 
     Attributes:
         recovered: Recovered packets.
-        fec_packets: FEC packets received.
         unused: FEC packets that recovered nothing: no packet was missing, or too many for too long.
     """
 
@@ -101,9 +100,7 @@ class FecDecoder:
     def fec_received(self, packet: FecPacket, counters: FecCounters | None = None) -> list[bytes]:
         """Receive an FEC packet; return the bytes of the packets that this recovers.
 
-        Args:
-            packet: The FEC packet.
-            counters: The counters in which it is counted as discarded, as soon as it is.
+        It is counted as discarded in ``counters``, as soon as it is.
         """
         self.fec_packets += 1
         missing = {key for key in packet.keys if key not in self._media}

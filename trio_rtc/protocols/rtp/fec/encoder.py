@@ -27,7 +27,6 @@ class FecEncoder:
     Args:
         build: Encodes an FEC packet in the format.
         max_span: The number of sequence numbers that its masks cover.
-        options: Options of error correction.
         mutable_extensions: The ids of the extensions that are not protected.
 
     Attributes:

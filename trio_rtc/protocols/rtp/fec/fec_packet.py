@@ -40,7 +40,6 @@ class FecPacket(NamedTuple):
     """The content of an FEC packet.
 
     Attributes:
-        keys: The packets that it protects.
         bits: The exclusive-or of their bit strings.
         size: The size of its body in bytes.
     """

@@ -118,7 +118,6 @@ class RedPayload(NamedTuple):
         sequence_number: The unwrapped number of the packet whose primary payload it is.
         timestamp: The unwrapped timestamp.
         payload_type: The payload type of ``payload``.
-        payload: The encoded audio.
         recovered: Whether that packet was not received.
     """
 
@@ -137,7 +136,6 @@ class RedPayloadReader:
     in between, must not cause audio to be played twice.
 
     Attributes:
-        recovered: Recovered payloads.
         duplicates: Redundant blocks that were not needed.
     """
 
@@ -260,12 +258,7 @@ class RedDecoder:
 
 
 class UlpfecDecoder:
-    """Decodes the RED packets of one video stream that is protected by ULPFEC.
-
-    Args:
-        ulpfec: The payload type of ULPFEC.
-        decoder: The decoder that recovers packets.
-    """
+    """Decodes the RED packets of one video stream that is protected by ULPFEC."""
 
     def __init__(self, ulpfec: int, decoder: FecDecoder) -> None:
         self._ulpfec = ulpfec

@@ -176,8 +176,6 @@ class MediaPacket(NamedTuple):
     Attributes:
         number: Its unwrapped sequence number.
         timestamp: Its unwrapped timestamp.
-        packet: The packet.
-        arrival: Its arrival time.
         recovered: Whether it was received by retransmission, so that its arrival shows nothing about the network.
     """
 

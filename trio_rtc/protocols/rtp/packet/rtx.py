@@ -27,7 +27,6 @@ def wrap(packet: RtpPacket, *, ssrc: int, payload_type: int, sequence_number: in
 
 
 def original_sequence_number(packet: RtpPacket) -> int:
-    """Return the sequence number of the packet that a retransmission with a payload repeats (OSN)."""
     number: int = _ORIGINAL_SEQUENCE_NUMBER.unpack_from(packet.payload)[0]
     return number
 

@@ -16,7 +16,6 @@ class BitReader:
         self._left = 8 * len(data)
 
     def read(self, bits: int) -> int:
-        """Read an unsigned integer of ``bits`` bits."""
         self._left -= bits
         if self._left < 0:
             raise ProtocolError("bitstream header is truncated")

@@ -24,7 +24,6 @@ class NalFormat:
     """The parameters of one codec's payload format.
 
     Attributes:
-        codec: The codec's name.
         header_size: Bytes of a NAL unit header.
         single_types: The types of single NAL unit packets.
         aggregation: The type of aggregation packets.

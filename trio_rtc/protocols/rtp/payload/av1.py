@@ -84,8 +84,6 @@ class _Packet:
 
 
 class Av1Packetizer:
-    """Splits AV1 temporal units into payloads."""
-
     def packetize(self, frame: EncodedFrame, max_size: int) -> list[bytes]:
         """Return the payloads of a temporal unit.
 
@@ -131,8 +129,6 @@ def _aggregate(obus: list[Obu], max_size: int) -> list[_Packet]:
 
 
 class Av1Depacketizer:
-    """Reassembles AV1 temporal units."""
-
     def starts_frame(self, payload: bytes) -> bool:
         """Return whether a temporal unit may begin with this payload; see the module for the limits."""
         first = _first_obu_type(payload)

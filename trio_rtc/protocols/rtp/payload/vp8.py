@@ -48,7 +48,6 @@ class Vp8Descriptor:
 
     Attributes:
         starts_partition: The S bit.
-        partition: The partition index.
         non_reference: The N bit: no other frame depends on this one.
         picture_id: 7 or 15 bits.
         picture_id_bits: 7 or 15; 0 without a picture ID.
@@ -190,8 +189,6 @@ class Vp8Packetizer:
 
 
 class Vp8Depacketizer:
-    """Reassembles VP8 frames."""
-
     def starts_frame(self, payload: bytes) -> bool:
         """Return whether the payload has the S bit and partition index 0, which identifies the start of a frame."""
         return bool(payload) and payload[0] & (_S | _PID) == _S

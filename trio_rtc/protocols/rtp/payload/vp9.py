@@ -142,7 +142,6 @@ def _split_layers(frame: EncodedFrame) -> list[bytes]:
 def _add_descriptors(
     descriptor: Vp9Descriptor, pieces: list[bytes], structure: ScalabilityStructure | None
 ) -> list[bytes]:
-    """Return the payloads of one layer's frame."""
     middle = descriptor.encode()
     last = len(pieces) - 1
     payloads = []
@@ -160,8 +159,6 @@ def _add_descriptors(
 
 
 class Vp9Depacketizer:
-    """Reassembles VP9 frames."""
-
     def starts_frame(self, payload: bytes) -> bool:
         """Return whether a frame may begin with this payload: it has the B bit and no inter-layer dependency.
 

@@ -24,7 +24,6 @@ class GroupPicture:
     """An entry of a "picture group" (PG).
 
     Attributes:
-        temporal_id: The temporal layer.
         switching_up_point: The U bit.
         references: Distances in frames to the references, at most three.
     """
@@ -83,7 +82,6 @@ class Vp9Descriptor:
         inter_layer_dependent: The D bit, with layer indices.
         tl0_picture_index: TL0PICIDX, with layer indices in non-flexible mode.
         references: P_DIFF of each reference, in flexible mode.
-        structure: The scalability structure.
         size: Bytes of the parsed descriptor; not encoded.
     """
 

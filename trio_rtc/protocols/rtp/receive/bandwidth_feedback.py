@@ -67,7 +67,6 @@ class BandwidthFeedback:
     """Records the arrival of packets, and makes the feedback about them.
 
     Args:
-        options: Options of bandwidth estimation.
         max_ssrcs: How many SSRCs are reported by RFC 8888.
 
     Attributes:

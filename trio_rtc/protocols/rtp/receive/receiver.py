@@ -57,7 +57,6 @@ class StreamFeedback:
 
     Attributes:
         stream: The stream; ``None`` if no stream is received.
-        packets: The feedback packets.
     """
 
     stream: RtpReceiveStream | None
@@ -69,8 +68,6 @@ class Demand:
     """The demand of the application for a section.
 
     Attributes:
-        frames: Whether it consumes frames.
-        packets: Whether it consumes packets.
         min_delay: The minimum playout delay of frames, in seconds.
         decoded: Whether frames are only decoded, by a decoder that lengthens and shortens audio.
     """
@@ -127,12 +124,7 @@ class StreamDeadlines:
 
 
 class RtpReceiver:
-    """The peer's streams.
-
-    Attributes:
-        dropped: Dropped packets by reason.
-        extension_map: The header extensions of all sections.
-    """
+    """The peer's streams."""
 
     def __init__(self, options: RtpOptions, events: list[RtpEvent]) -> None:
         self._options = options

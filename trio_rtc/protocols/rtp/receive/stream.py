@@ -75,18 +75,12 @@ class RtpReceiveStream:
     """Receives one SSRC.
 
     Args:
-        mid: The MID of its section.
-        ssrc: The SSRC.
         rid: The simulcast layer.
-        options: Options of the session.
         extensions: The header extensions of the section; replaced when they are negotiated again.
         budgets: Shared with the other streams of the session; ``None`` for a stream by itself.
 
     Attributes:
-        reception: Reception statistics for reports.
-        counters: Counters of its packets.
         fec_counters: Counters of the FEC or RED packets that protect it.
-        frame_stats: Statistics of its frames.
         round_trips: Round-trip times measured by DLRR blocks.
         rtx_ssrc: The SSRC of its retransmissions; ``None`` while that is not known.
         fec_ssrc: The SSRC of its FlexFEC packets; ``None`` while that is not known, or if it has none.

@@ -20,9 +20,7 @@ class StreamIdentifiers:
     """The identifying elements of one stream and of its RTX and FlexFEC streams.
 
     Args:
-        mid: The MID of the section.
         rid: The simulcast layer, ``None`` without simulcast.
-        extensions: The negotiated extensions.
 
     Attributes:
         acknowledged: Whether the peer has reported on the stream.

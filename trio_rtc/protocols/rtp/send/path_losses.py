@@ -69,9 +69,7 @@ class TransmissionLog:
     def handle_feedback(self, results: Iterable[tuple[int, float | None]], now: float) -> list[PacketKey]:
         """Return the packets to send again: those of which no transmission arrived, or is left to arrive.
 
-        Args:
-            results: The arrival time of each number, ``None`` if it did not arrive.
-            now: Seconds.
+        ``results`` has the arrival time of each number, ``None`` if it did not arrive.
         """
         lost = []
         for number, arrival in results:

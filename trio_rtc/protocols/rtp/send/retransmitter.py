@@ -24,7 +24,6 @@ class _RtxStream:
     """The RTX stream.
 
     Attributes:
-        ssrc: Its SSRC.
         payload_types: Payload type of the media → payload type of its retransmissions.
         payload_type: The payload type of retransmissions of the present codec.
         identifiers: The MID and RID elements.
@@ -70,14 +69,9 @@ class Retransmitter:
         identifiers: StreamIdentifiers,
         protection: VideoProtection | None,
     ) -> None:
-        """Set the negotiated parameters.
+        """Set the negotiated parameters; ``codec``, one of the section's ``codecs``, is sent.
 
-        Args:
-            codecs: The codecs of the section.
-            codec: The codec that is sent.
-            rtx_ssrc: The SSRC of RTX, ``None`` for none.
-            identifiers: The MID and RID elements.
-            protection: The protection, which sends media packets in RED where that was negotiated.
+        The protection sends media packets in RED where that was negotiated.
         """
         self._protection = protection
         types = {each.payload_type: each.rtx_payload_type for each in codecs}

@@ -30,7 +30,6 @@ class TimestampPoint:
     clock_rate: int
 
     def extrapolate(self, at: float) -> int:
-        """Return the timestamp at another time."""
         return (self.timestamp + round((at - self.at) * self.clock_rate)) & 0xFFFFFFFF
 
     def lateness_of(self, other: "TimestampPoint") -> float:
@@ -57,7 +56,6 @@ class RtpClock:
         return self.last is not None
 
     def record(self, point: TimestampPoint) -> None:
-        """Record the timestamp of a frame and the time of its capture."""
         self.last = point
         if self._restarts(point):
             self._begin_window(point, point.at)

@@ -141,8 +141,6 @@ class RtpSender:
     """Our streams.
 
     Args:
-        options: Options of the session.
-        bandwidth: The bandwidth estimate, with the pacer.
         rng: Source of the first sequence numbers and timestamps.
 
     Attributes:

@@ -75,19 +75,11 @@ class RtpSendStream:
     """Sends one encoding.
 
     Args:
-        mid: The MID of the section.
-        encoding: Its SSRCs and its RID.
-        history: The packet history for retransmission.
-        numbers: The sequence numbers of our SSRCs.
         timestamp_offset: The random offset of RTP timestamps from those of frames.
 
     Attributes:
-        encoding: Its SSRCs and its RID.
-        counters: Counters of sent packets.
         codec: The codec; ``None`` before it is negotiated.
-        limitation: The reason that limits its quality.
         target_bitrate: Its target bitrate in bits per second; ``None`` before it is known.
-        rate: The frame rate.
         size: The width and height of the last frame with known dimensions, in pixels.
         clock: Its RTP clock.
         first_number: The sequence number of the first packet sent; ``None`` before.
@@ -133,15 +125,7 @@ class RtpSendStream:
         redundancy: AudioRedundancy | None,
         protection: VideoProtection | None,
     ) -> None:
-        """Set the negotiated parameters.
-
-        Args:
-            parameters: The parameters of the section.
-            codec: The codec to send.
-            packetizer: The packetizer of the codec.
-            redundancy: The redundancy of audio, where that was negotiated.
-            protection: The protection of video.
-        """
+        """Set the negotiated parameters, with the redundancy of audio or the protection of video."""
         self.codec, self._packetizer = codec, packetizer
         self._redundancy, self._protection = redundancy, protection
         extensions = self._extensions = ExtensionMap(parameters.extensions)
@@ -160,13 +144,9 @@ class RtpSendStream:
     def packetize(
         self, frame: EncodedFrame, max_packet_size: int, now: float, captured: float | None = None
     ) -> list[RtpPacket]:
-        """Return the packets of a frame.
+        """Return the packets of a frame, of at most ``max_packet_size`` bytes without SRTP.
 
-        Args:
-            frame: The frame.
-            max_packet_size: The maximum size of a packet in bytes, without SRTP.
-            now: Seconds.
-            captured: Its capture time in seconds, ``None`` for now.
+        ``captured`` is its capture time in seconds, ``None`` for now.
 
         Raises:
             ValueError: The frame is not of the negotiated codec, or has wrong contributing sources.

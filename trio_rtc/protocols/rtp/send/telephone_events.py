@@ -16,7 +16,6 @@ class TelephoneEventPacket(NamedTuple):
     Attributes:
         timestamp: 32 bits.
         marker: Whether it is the first packet of the event.
-        payload: The event.
     """
 
     timestamp: int
@@ -30,7 +29,6 @@ class TelephoneEventSender:
     Args:
         code: The event, 0 to 255.
         timestamp: The RTP timestamp of its beginning.
-        clock_rate: The clock rate of durations.
     """
 
     __slots__ = ("_clock_rate", "_code", "_segment", "_started", "_timestamp", "ended")

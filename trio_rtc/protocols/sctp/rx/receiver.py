@@ -40,7 +40,6 @@ class Receiver:
     """Data tracker, reassembly and acknowledgements of one association.
 
     Attributes:
-        tracker: The received TSNs.
         reassembly: The received chunks and messages.
         ack_due: Whether a SACK must be sent at once.
         ack_deadline: When a delayed SACK is due, absolute; ``math.inf`` for none.
@@ -143,7 +142,6 @@ class Receiver:
         return offset
 
     def handle_forward_tsn(self, chunk: ForwardTsn) -> None:
-        """Handle a FORWARD-TSN."""
         tsn = self.tracker.unwrap(chunk.new_cumulative_tsn)
         if self.tracker.forward(tsn):
             self.reassembly.skip_to(tsn, chunk.skipped)

@@ -23,7 +23,6 @@ class Nagle:
         delay: Longest delay of a partial packet, in seconds; 0 for none.
         batch_size: Bytes of queued data that are never delayed.
         received: Whether a message has been received, or everything acknowledged, since data was last sent.
-        last_sent: When data was last sent.
     """
 
     delay: float

@@ -36,8 +36,6 @@ class Transmitter:
     """Sends queued messages under congestion and flow control.
 
     Attributes:
-        outstanding: The outstanding chunks.
-        congestion: The congestion controller.
         share: Limits the window while media is sent on the same path.
         timeout: SRTT and RTO.
         t3_deadline: When T3-rtx expires, absolute; ``math.inf`` when stopped.

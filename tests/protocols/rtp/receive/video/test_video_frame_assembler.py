@@ -303,10 +303,9 @@ def test_the_wait_for_missing_packets_is_bounded(sender: Sender, assembler: Fram
     assert sender.deliver(sender.frame(1, key=True), 3.1) == [3]
 
 
-def test_a_gap_waits_only_for_reordering_without_retransmission(
-    sender: Sender, assembler: FrameAssembler
-) -> None:
-    assembler.set_repairs(False)
+def test_a_gap_waits_only_for_reordering_without_retransmission() -> None:
+    assembler = FrameAssembler(ToyDepacketizer(), OPTIONS, repairs=False)
+    sender = Sender(assembler)
     assembler.set_delay(0.08)
     sender.deliver(sender.frame(1, key=True), 1.0)
     sender.frame(1)

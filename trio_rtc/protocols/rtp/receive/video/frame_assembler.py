@@ -197,10 +197,6 @@ class FrameAssembler:
     def keyframe_requests(self) -> int:
         return self._requests.requests
 
-    def set_repairs(self, repairs: bool) -> None:
-        """Set whether lost packets may still arrive, by retransmission or error correction."""
-        self._repairs = repairs
-
     def set_retransmission_timeout(
         self, retransmission_timeout: float, first_answer: float | None = None, queueing_delay: float = 0.0
     ) -> None:

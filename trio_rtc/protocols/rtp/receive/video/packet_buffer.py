@@ -13,9 +13,7 @@ class BufferedPacket:
     """A buffered packet.
 
     Attributes:
-        packet: The packet.
         timestamp: Its unwrapped timestamp.
-        arrival: Its arrival time.
     """
 
     __slots__ = ("arrival", "packet", "timestamp")

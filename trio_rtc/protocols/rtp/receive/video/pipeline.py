@@ -41,7 +41,6 @@ class _HeldFrame:
     """A complete frame that is not released yet.
 
     Attributes:
-        frame: The frame.
         due: When to release it.
         target_delay: Its target delay in seconds.
         began_at: When its first packet arrived.
@@ -59,11 +58,6 @@ class VideoReceivePipeline:
     """Assembles frames, and holds them until they are due.
 
     Args:
-        codec: The codec.
-        depacketizer: The depacketizer of its payload format.
-        options: Options of the session.
-        stats: The statistics of the stream.
-        ssrc: The SSRC of the stream.
         rid: The simulcast layer of the stream.
         budgets: Shared with the other streams of the session; ``None`` for a stream by itself.
 
