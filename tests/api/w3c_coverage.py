@@ -128,7 +128,8 @@ _DEVICES = "capture devices are the application's, which sends their frames into
 _PAGE = "an element of a page"
 _SFRAME = "SFrame (RFC 9605): ciphers and keys are the application's, in a transform"
 _WORKER = "there are no workers: a transform is an asynchronous function"
-_FRAMES = "`EncodedFrame`, whose attributes are the metadata"
+_FRAMES = "`EncodedFrame`, whose attributes are the metadata; `attrs.evolve` copies it with changes"
+_UNKNOWN = "not known where frames are transformed"
 _STANDALONE_ICE = "ICE without a connection is `trio_rtc.protocols.ice`"
 _SCOPE = "providers are registered by domain and protocol in `IdentityOptions`"
 
@@ -178,6 +179,26 @@ LEFT_OUT = {
     "RTCEncodedVideoFrame": _FRAMES,
     "RTCEncodedVideoFrameMetadata": _FRAMES,
     "RTCEncodedVideoFrameOptions": _FRAMES,
+    "RTCEncodedAudioFrame.data": "`EncodedFrame.payload`",
+    "RTCEncodedVideoFrame.data": "`EncodedFrame.payload`",
+    "RTCEncodedVideoFrame.type": "`EncodedFrame.keyframe`",
+    "RTCEncodedFrameMetadata.captureTime": "`EncodedFrame.capture_time`",
+    "RTCEncodedFrameMetadata.contributingSources": "`EncodedFrame.contributing_sources`",
+    "RTCEncodedFrameMetadata.mimeType": "`EncodedFrame.codec`",
+    "RTCEncodedFrameMetadata.payloadType": _UNKNOWN,
+    "RTCEncodedFrameMetadata.receiveTime": "`EncodedFrame.received_at`",
+    "RTCEncodedFrameMetadata.rtpTimestamp": "`EncodedFrame.timestamp`, unwrapped",
+    "RTCEncodedFrameMetadata.senderCaptureTimeOffset": _UNKNOWN,
+    "RTCEncodedFrameMetadata.synchronizationSource": "`EncodedFrame.ssrc`",
+    "RTCEncodedAudioFrameMetadata.audioLevel": "`EncodedFrame.audio_level`",
+    "RTCEncodedAudioFrameMetadata.sequenceNumber": _UNKNOWN,
+    "RTCEncodedVideoFrameMetadata.dependencies": _UNKNOWN,
+    "RTCEncodedVideoFrameMetadata.frameId": _UNKNOWN,
+    "RTCEncodedVideoFrameMetadata.height": "`EncodedFrame.height`",
+    "RTCEncodedVideoFrameMetadata.spatialIndex": "`EncodedFrame.spatial_id`",
+    "RTCEncodedVideoFrameMetadata.temporalIndex": "`EncodedFrame.temporal_id`",
+    "RTCEncodedVideoFrameMetadata.timestamp": "`EncodedFrame.timestamp`, in units of `clock_rate`",
+    "RTCEncodedVideoFrameMetadata.width": "`EncodedFrame.width`",
     "RTCRtpSFrameDecryptor": _SFRAME,
     "RTCRtpSFrameEncryptor": _SFRAME,
     "RTCRtpSFrameEncryptorOptions": _SFRAME,

@@ -38,9 +38,8 @@ DECLARED, OWN = declarations(TEXT), declarations(OWN_TEXT)
 
 def keys(declared: set[tuple[str, str, str]], table: dict[str, str]) -> set[str]:
     """Return the keys that a table needs for some declarations, which are those of definitions or of members."""
-    return {
-        definition if definition in table else f"{definition}.{member}" for definition, member, _ in declared
-    }
+    paths = {f"{definition}.{member}": definition for definition, member, _ in declared}
+    return {path if path in table else definition for path, definition in paths.items()}
 
 
 def test_each_member_exists_under_its_python_name() -> None:

@@ -63,7 +63,7 @@ def offer_media_section(
         protocol: The section's protocol so far.
         announce_flexfec: Whether the SSRC of FlexFEC is announced beside the media's.
     """
-    codecs = _offered_codecs(transceiver)
+    codecs = _codecs_of_direction(transceiver)
     formats = offered_formats(codecs, previous, numbers.payload_types, preferred=transceiver.codecs_preferred)
     extmaps = offered_extensions(transceiver.header_extensions, numbers.extension_ids)
     layers = offered_layers(transceiver)
@@ -84,8 +84,11 @@ def offer_media_section(
     return _section(transceiver.kind, protocol, formats, attributes)
 
 
-def _offered_codecs(transceiver: LocalTransceiver) -> tuple[Codec, ...]:
-    """Return a transceiver's codecs that can be used in its direction; all if none for media can."""
+def _codecs_of_direction(transceiver: LocalTransceiver) -> tuple[Codec, ...]:
+    """Return a transceiver's codecs that can be used in its direction; all if none for media can.
+
+    W3C webrtc section 4.4.1.5, "codec preferences": a direction that sends excludes codecs that cannot be sent.
+    """
     if not transceiver.direction.sends:
         return transceiver.codecs
     codecs = tuple(codec for codec in transceiver.codecs if not codec.receive_only)
@@ -116,8 +119,10 @@ def answer_media_section(
     # Of two kinds of congestion feedback, one remains: transport-wide feedback if its extension is negotiated. Without
     # it only RFC 8888 feedback works, and Chromium sends that only if transport-cc is rejected.
     is_numbered = any(extmap.uri == TRANSPORT_SEQUENCE_NUMBER_URI for extmap in extmaps)
+    # Without preferences the answer accepts what can be received, whatever its direction.
+    codecs = _codecs_of_direction(transceiver) if transceiver.codecs_preferred else transceiver.codecs
     formats = answered_formats(
-        transceiver.codecs,
+        codecs,
         section_formats(offer, index),
         numbers.payload_types,
         preferred=transceiver.codecs_preferred,

@@ -7,7 +7,14 @@ import pytest
 
 from tests.api.web_platform.negotiation import section
 from tests.strategies.peers import description_of, negotiate, two_peers
-from trio_rtc import InvalidModificationError, RTCPeerConnection, RTCRtpCodec, RTCRtpReceiver
+from trio_rtc import (
+    InvalidModificationError,
+    RTCPeerConnection,
+    RTCRtpCodec,
+    RTCRtpReceiver,
+    RTCRtpSender,
+    RTCRtpTransceiverDirection,
+)
 
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 
@@ -96,6 +103,38 @@ async def test_the_offer_has_them_in_their_order(kind: str) -> None:
         peers.alice.add_transceiver(kind).set_codec_preferences(chosen)
         await peers.alice.set_local_description()
         assert offered(section(description_of(peers.alice), 0)) == names
+
+
+def received_only() -> RTCRtpCodec:
+    """Return a codec of video that is decoded, but not encoded."""
+    capabilities = RTCRtpSender.get_capabilities("video")
+    assert capabilities is not None
+    return next(codec for codec in codecs_of("video") if codec not in capabilities.codecs)
+
+
+@pytest.mark.parametrize(
+    ("direction", "expected"),
+    [("sendrecv", ["VP8"]), ("sendonly", ["VP8"]), ("recvonly", ["AV1", "VP8"])],
+)
+async def test_a_direction_that_sends_excludes_codecs_that_are_only_received(
+    direction: RTCRtpTransceiverDirection, expected: list[str]
+) -> None:
+    # W3C webrtc section 5.4: the preferences are those of receiving; offers and answers filter them by direction.
+    preferences = [received_only(), next(codec for codec in codecs_of("video") if codec.name == "VP8")]
+    async with two_peers() as peers:
+        transceiver = peers.alice.add_transceiver("video", direction=direction)
+        transceiver.set_codec_preferences(preferences)
+        await peers.alice.set_local_description()
+        assert offered(section(description_of(peers.alice), 0)) == expected
+    async with two_peers() as peers:
+        peers.alice.add_transceiver("video", direction="recvonly")
+        await peers.alice.set_local_description()
+        await peers.bob.set_remote_description(description_of(peers.alice))
+        (transceiver,) = peers.bob.get_transceivers()
+        transceiver.direction = direction
+        transceiver.set_codec_preferences(preferences)
+        await peers.bob.set_local_description()
+        assert offered(section(description_of(peers.bob), 0)) == expected
 
 
 async def test_the_answer_has_the_answerers_order() -> None:
