@@ -12,6 +12,7 @@ from tests.strategies.media import until_connected
 from tests.strategies.peers import Peers, connect, description_of, settings_for, trickle
 from trio_rtc import (
     InvalidModificationError,
+    RTCConfiguration,
     RTCDataChannel,
     RTCIceParameters,
     RTCPeerConnection,
@@ -211,6 +212,18 @@ async def test_peers_connect_and_restart_with_changed_credentials() -> None:
                 assert ice.get_local_parameters() == pair(f"{name}{letter}")
                 assert ice.state in ("connected", "completed")
             peers.alice.restart_ice()
+
+
+async def test_changed_credentials_replace_those_of_the_candidate_pool() -> None:
+    async with peers_with(None, None, allow_changed_ice_credentials=True) as peers:
+        mine, theirs = await open_channels(peers)
+        peers.alice.set_configuration(RTCConfiguration(ice_candidate_pool_size=1))
+        await trio.sleep(1)
+        await connect_munged(peers.alice, peers.bob, "pool")
+        await mine.opened()
+        await check_echo(mine, theirs)
+        assert credentials_of(peers.alice) == {as_text(pair("poola"))}
+        assert "a=candidate" in description_of(peers.alice).sdp
 
 
 async def test_an_offer_with_changed_credentials_is_rolled_back() -> None:

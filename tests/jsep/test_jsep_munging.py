@@ -1,10 +1,13 @@
 """Descriptions that the application has changed before it applies them: permitted changes, refused ones."""
 
+import copy
 import re
 from collections.abc import Callable
 
 import attrs
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.strategies.jsep_sessions import visible
 from tests.strategies.transceivers import LAYERS, MediaSide, exchange, media_session
@@ -114,6 +117,7 @@ REFUSED_OFFERS: list[tuple[str, Munge, str]] = [
     ("extension of another id in the bundle", substitute("a=extmap:4 .*", "a=extmap:4 urn:x\r", 1),
      "one URI in all"),
     ("bundled on one transport", remove("a=group:BUNDLE"), "share a transport"),
+    ("bundle twice", replace("a=ice-options", "a=group:BUNDLE 0 1 2\r\na=ice-options"), "in one BUNDLE group only"),
     ("reordered bundle", replace("BUNDLE 0 1 2", "BUNDLE 1 0 2"), "cannot be added to a BUNDLE group, or reordered"),
 ]  # fmt: skip
 
@@ -157,6 +161,70 @@ def test_a_refused_change_of_an_answer(munge: Munge, message: str, kind: str) ->
         session.apply_local(kind, munge(answer))
     assert visible(session) == before
     session.apply_local(kind, answer)
+
+
+@st.composite
+def mutated_lines(draw: st.DrawFn, text: str) -> str:
+    """Draw a description with some lines changed, removed, repeated or moved."""
+    lines = text.split("\r\n")[:-1]
+    for _ in range(draw(st.integers(1, 4))):
+        place, other = (draw(st.integers(0, len(lines) - 1)) for _ in range(2))
+        line = lines[place]
+        match draw(st.integers(0, 4)):
+            case 0:
+                del lines[place]
+            case 1:
+                lines.insert(other, line)
+            case 2:
+                lines[place], lines[other] = lines[other], line
+            case 3:
+                cut = draw(st.integers(2, max(2, len(line))))
+                lines[place] = line[:cut] + draw(st.sampled_from(["", "0", "1", " ", ":", "x;y=1"]))
+            case _:
+                words = [word for each in lines for word in re.split("[ :]", each)]
+                lines[place] = line.replace(
+                    draw(st.sampled_from(re.split("[ :]", line))), draw(st.sampled_from(words))
+                )
+        if not lines:
+            break
+    return "\r\n".join([*lines, ""])
+
+
+OFFER, ANSWER = created_offer(PERMITTING), created_answer(PERMITTING)
+
+
+@pytest.mark.parametrize(
+    ("session", "kind", "created"),
+    [
+        (OFFER, RTCSdpType.OFFER, OFFER.last_created_offer),
+        (ANSWER, RTCSdpType.ANSWER, ANSWER.last_created_answer),
+    ],
+    ids=["offer", "answer"],
+)
+@given(st.data())
+def test_any_change_is_permitted_or_refused(
+    session: JsepSession, kind: RTCSdpType, created: str, data: st.DataObject
+) -> None:
+    munged, session = data.draw(mutated_lines(created)), copy.copy(session)
+    before = visible(session)
+    try:
+        session.check_local(kind, munged)
+    except InvalidModificationError:
+        with pytest.raises(InvalidModificationError):
+            session.apply_local(kind, munged)
+        assert visible(session) == before
+        return
+    applied = session.apply_local(kind, munged)
+    assert session.local_description is not None
+    assert session.local_description.sdp == munged
+    for plan in applied.media:
+        assert not plan.rejected
+    # A peer can be told the same: what was permitted is a valid description.
+    if kind is RTCSdpType.OFFER:
+        side = a_side("ans1")
+        peer = media_session(2)
+        side.update_transceivers(peer.apply_remote(kind, munged, side.transceivers))
+        session.apply_remote("answer", peer.create_answer(side.media()))
 
 
 def test_the_first_refused_line_is_named() -> None:
@@ -237,6 +305,14 @@ def test_a_payload_type_of_an_offer_is_changed() -> None:
     ours, theirs = munged_offer(substitute(r"\b111\b", "121"))
     assert [codec.payload_type for codec in ours[0].receive_codecs if codec.name == "opus"] == [121]
     assert [codec.payload_type for codec in theirs[0].send_codecs if codec.name == "opus"] == [121]
+
+
+def test_a_changed_payload_type_stays() -> None:
+    session, side = media_session(1), a_side()
+    side.update_transceivers(
+        session.apply_local("offer", substitute(r"\b111\b", "121")(session.create_offer(side.media())))
+    )
+    assert "a=rtpmap:121 opus/48000/2" in session.create_offer(side.media())
 
 
 def test_parameters_of_a_codec_are_changed() -> None:

@@ -8,6 +8,7 @@ A change is refused if it contradicts what the local side cannot change (fingerp
 use, or does not implement. The whole description is refused then, and the error names the first line that differs.
 """
 
+import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
@@ -198,7 +199,7 @@ def _shown(line: str | None) -> str:
 
 
 def _refusals(comparison: _Comparison) -> list[_Refusal]:
-    """Return the refused changes; those of values that must agree only if there are no others."""
+    """Return the refused changes of the first section with one; else one of values that must agree."""
     before, after = comparison.before, comparison.after
     if before.origin != after.origin:
         changed, created = (sdp.split("\n")[1].rstrip() for sdp in (comparison.changed, comparison.created))
@@ -208,13 +209,14 @@ def _refusals(comparison: _Comparison) -> list[_Refusal]:
         return [_section_refusal(comparison)]
     refusals = list(_attribute_refusals(comparison, _SESSION_LEVEL, before, after))
     for index, old, new in comparison.section_pairs():
+        if refusals:
+            break
         refusals += _media_line_refusals(comparison, index, old, new)
         refusals += _attribute_refusals(comparison, index, old, new)
-    return refusals or [
-        *_format_refusals(comparison),
-        *_bundle_refusals(comparison),
-        *_transport_refusals(comparison),
-    ]
+    disagreeing = itertools.chain(
+        _format_refusals(comparison), _bundle_refusals(comparison), _transport_refusals(comparison)
+    )
+    return refusals or list(itertools.islice(disagreeing, 1))
 
 
 def _section_refusal(comparison: _Comparison) -> _Refusal:
@@ -272,7 +274,8 @@ def _attribute_refusals(
 
 def _differing(name: str, values: Sequence[str], others: Sequence[str]) -> str | None:
     """Return the first line that only one description has, else the first one."""
-    value = next((each for each in values if each not in others), next(iter(values), None))
+    known = set(others)
+    value = next((each for each in values if each not in known), next(iter(values), None))
     if value is None:
         return None
     return f"a={name}:{value}" if value else f"a={name}"
@@ -355,6 +358,8 @@ def _check_groups(change: _Change) -> str | None:
     if not all(any(tuple(mid for mid in group if mid in kept) == kept for group in old) for kept in new):
         return "sections cannot be added to a BUNDLE group, or reordered"
     bundled = {mid: number for number, group in enumerate(new) for mid in group}
+    if len(bundled) != sum(map(len, new)):
+        return "a section is in one BUNDLE group only"
     mids = section_mids(comparison.before)
     shared: dict[int, set[int | None]] = {}
     counts: dict[int, int] = {}
