@@ -35,7 +35,8 @@ def _definition_table(definition: Definition) -> Iterator[str]:
     yield _place(definition)
     yield "| W3C | Python | there? |\n|---|---|---|"
     for member in members(definition):
-        yield f"| `{member.idl_name}` | `{member.python_name}` | {member.status} |"
+        status = f"{member.status}: {member.reason}" if member.reason else member.status
+        yield f"| `{member.idl_name}` | `{member.python_name}` | {status} |"
     yield ""
 
 

@@ -17,51 +17,56 @@ class Status(StrEnum):
     """Availability of a member."""
 
     PRESENT = "yes"
-    NOT_KNOWN = "no: not measured"
+    NOT_KNOWN = "no"
 
 
 @attrs.frozen
 class Member:
-    """A member of an interface or dictionary under both of its names."""
+    """A member of an interface or dictionary under both of its names, with the reason if it does not exist."""
 
     definition: str
     idl_name: str
     python_name: str
     status: Status
+    reason: str = ""
 
 
-_CONGESTION_MARKS = {
-    "packetsReceivedWithEct1",
-    "packetsReceivedWithCe",
-    "packetsReportedAsLost",
-    "packetsReportedAsLostButRecovered",
+_ECN = "the ECN bits of received datagrams are not read, and none are set"
+_LOSS_REPORTS = "RFC 8888 reports are not counted by stream"
+_DECODERS = "no decoder or encoder reports it"
+_PLAYOUT = "the application plays audio, on no device of this package"
+
+_RECEIVED = {
+    "packetsReceivedWithEct1": _ECN,
+    "packetsReceivedWithCe": _ECN,
+    "packetsReportedAsLost": _LOSS_REPORTS,
+    "packetsReportedAsLostButRecovered": _LOSS_REPORTS,
 }
 
 NOT_KNOWN = {
-    "RTCInboundRtpStreamStats": _CONGESTION_MARKS
-    | {
-        # only a player knows them
-        "estimatedPlayoutTimestamp",
-        "playoutId",
-        # no decoder reports them
-        "powerEfficientDecoder",
-        "totalCorruptionProbability",
-        "totalSquaredCorruptionProbability",
-        "corruptionMeasurements",
+    "RTCInboundRtpStreamStats": {
+        **_RECEIVED,
+        "estimatedPlayoutTimestamp": _PLAYOUT,
+        "playoutId": _PLAYOUT,
+        "powerEfficientDecoder": _DECODERS,
+        "totalCorruptionProbability": "corruption detection is not implemented",
+        "totalSquaredCorruptionProbability": "corruption detection is not implemented",
+        "corruptionMeasurements": "corruption detection is not implemented",
     },
-    "RTCRemoteInboundRtpStreamStats": _CONGESTION_MARKS | {"packetsWithBleachedEct1Marking"},
+    "RTCRemoteInboundRtpStreamStats": {**_RECEIVED, "packetsWithBleachedEct1Marking": _ECN},
     "RTCOutboundRtpStreamStats": {
-        "psnrSum",
-        "psnrMeasurements",
-        "powerEfficientEncoder",
-        "scalabilityMode",
-        "packetsSentWithEct1",
+        "psnrSum": _DECODERS,
+        "psnrMeasurements": _DECODERS,
+        "powerEfficientEncoder": _DECODERS,
+        "packetsSentWithEct1": _ECN,
     },
-    "RTCAudioSourceStats": {"echoReturnLoss", "echoReturnLossEnhancement"},
-    "RTCIceCandidatePairStats": {"availableIncomingBitrate"},
-    "RTCCertificateStats": {"issuerCertificateId"},
+    "RTCAudioSourceStats": {
+        "echoReturnLoss": "exists only for a microphone with echo cancellation",
+        "echoReturnLossEnhancement": "exists only for a microphone with echo cancellation",
+    },
+    "RTCCertificateStats": {"issuerCertificateId": "exists only for chains; certificates are self-signed"},
 }
-"""Statistics without a source here, by dictionary. W3C leaves out unknown ones, too."""
+"""Statistics without a source here, by dictionary, with the reason. W3C leaves out unknown ones, too."""
 
 KEYWORDS_OF = {
     "RTCIdentityProviderOptions": "RTCPeerConnection.set_identity_provider",
@@ -228,7 +233,7 @@ LEFT_OUT = {
     "RTCIceTransport.stop": _STANDALONE_ICE,
     "RTCIdentityProviderGlobalScope": _SCOPE,
     "RTCIdentityProviderRegistrar": _SCOPE,
-    "RTCAudioPlayoutStats": "audio is played elsewhere",
+    "RTCAudioPlayoutStats": _PLAYOUT,
     **{
         f"{dictionary}.{member}": _DEVICES
         for member in (
@@ -320,7 +325,6 @@ def enumerations(text: str = OWN_TEXT) -> dict[str, tuple[str, ...]]:
 def members(definition: Definition) -> Iterator[Member]:
     """Return the definition's own members under their rule-given names."""
     for idl_name in definition.members:
-        status = Status.PRESENT
-        if idl_name in NOT_KNOWN.get(definition.name, ()):
-            status = Status.NOT_KNOWN
-        yield Member(definition.name, idl_name, python_name(idl_name), status)
+        reason = NOT_KNOWN.get(definition.name, {}).get(idl_name, "")
+        status = Status.NOT_KNOWN if reason else Status.PRESENT
+        yield Member(definition.name, idl_name, python_name(idl_name), status, reason)

@@ -31,6 +31,7 @@ from trio_rtc import (
     Settings,
     open_media_track,
 )
+from trio_rtc._connection.statistics.media import StreamNumbers
 from trio_rtc._pipeline.send_pipeline import EncodingStats
 from trio_rtc.testing import Link
 
@@ -629,3 +630,15 @@ async def test_a_report_as_json_has_the_members_of_browsers() -> None:
 def as_json_pair(dumped: dict[str, dict[str, object]]) -> object:
     (pair,) = (each for each in dumped.values() if each["type"] == "candidate-pair")
     return pair["id"]
+
+
+def test_no_name_of_a_stream_is_used_again() -> None:
+    class Stream:
+        pass
+
+    numbers, first = StreamNumbers(), Stream()
+    name = numbers.name_of(first, 7)
+    assert numbers.name_of(first, 7) == name
+    assert numbers.name_of(Stream(), 7) != name
+    del first
+    assert numbers.name_of(Stream(), 7) != name

@@ -1,10 +1,12 @@
 """Selection of the statistics of a sender or receiver (W3C webrtc section 8.4)."""
 
-from typing import Any
+from typing import Any, get_args
 
 import attrs
 import pytest
 
+from tests.api.w3c_coverage import NOT_KNOWN, definitions
+from trio_rtc.stats import LayerStats
 from trio_rtc.stats.connection_stats import RTCPeerConnectionStats, RTCTransportStats
 from trio_rtc.stats.media_stats import (
     RTCCodecStats,
@@ -15,7 +17,7 @@ from trio_rtc.stats.media_stats import (
 from trio_rtc.stats.report import RTCStats, RTCStatsReport, references, select_stats
 
 
-def make(kind: Any, name: str, **members: Any) -> RTCStats:
+def make(kind: Any, name: str, /, **members: Any) -> RTCStats:
     """Return statistics whose other members are ``None``."""
     values = {
         field.name: None
@@ -64,6 +66,27 @@ def test_streams_and_all_that_they_refer_to_are_selected(
     found = select_stats(REPORT, mid, sending=sending)
     assert list(found) == selected
     assert all(found[name] is REPORT[name] for name in found)
+
+
+@pytest.mark.parametrize("kind", get_args(RTCStats), ids=lambda kind: kind.__name__)
+def test_every_member_has_its_name_of_w3c_in_json(kind: Any) -> None:
+    if kind is LayerStats:
+        return
+    # Absent members are left out, so each has a value here.
+    members = {field.name: 1 for field in attrs.fields(kind) if field.name not in {"id", "type"}}
+    dumped = report_of(make(kind, "S", **members)).to_json()["S"]
+    definition = definitions()[kind.__name__]
+    beyond = {
+        "RTCOutboundRtpStreamStats": {"fecPacketsSent", "fecBytesSent"},
+        "RTCInboundRtpStreamStats": {"rid"},
+    }
+    wanted = set(definition.members) - NOT_KNOWN.get(kind.__name__, {}).keys()
+    inherited = {"id", "timestamp"} | ({"type"} if dumped.get("type") else set())
+    assert dumped.keys() - beyond.get(kind.__name__, set()) - inherited == wanted - {
+        "id",
+        "timestamp",
+        "type",
+    }
 
 
 def test_references_are_the_members_that_end_in_id() -> None:

@@ -87,8 +87,10 @@ class RTCIceCandidatePairStats:
     """Statistics of a candidate pair. Times are in seconds.
 
     Bytes and packets are those of the layers above ICE while the pair was selected; the timestamps of the last ones are
-    in milliseconds since 1970. ``available_outgoing_bitrate`` is
-    the bandwidth estimate of the selected pair in bits per second; ``None`` before the peer has sent feedback.
+    in milliseconds since 1970. Both bitrates are in bits per second and those of the selected pair.
+    ``available_outgoing_bitrate`` is the bandwidth estimate; ``None`` before the peer has sent feedback.
+    ``available_incoming_bitrate`` is the estimate that was sent to the peer; ``None`` if REMB is not negotiated.
+    Datagrams that the socket has discarded are not counted as sent.
     """
 
     id: str
@@ -113,6 +115,7 @@ class RTCIceCandidatePairStats:
     current_round_trip_time: float | None
     total_round_trip_time: float
     available_outgoing_bitrate: float | None
+    available_incoming_bitrate: float | None
     packets_discarded_on_send: int
     bytes_discarded_on_send: int
 

@@ -48,7 +48,7 @@ class RTCAudioSourceStats:
 @strict_class
 @attrs.frozen(kw_only=True)
 class RTCVideoSourceStats:
-    """Statistics of a video source of a sender."""
+    """Statistics of a video source of a sender; its rate is ``None`` in the first second."""
 
     id: str
     timestamp: float
@@ -58,7 +58,7 @@ class RTCVideoSourceStats:
     width: int | None
     height: int | None
     frames: int
-    frames_per_second: float
+    frames_per_second: float | None
 
 
 RTCMediaSourceStats = RTCAudioSourceStats | RTCVideoSourceStats
@@ -89,6 +89,7 @@ class RTCOutboundRtpStreamStats:
     mid: str
     rid: str | None
     encoding_index: int
+    scalability_mode: str | None
     media_source_id: str | None
     remote_id: str | None
     rtx_ssrc: int | None

@@ -18,6 +18,7 @@ from trio_rtc.stats import RTCStatsReport
 from trio_rtc.tracks.frame_source import TrackState
 
 from .operations_chain import NegotiationNeeded, OperationsChain
+from .sent_sources import SentSources
 
 if TYPE_CHECKING:
     from trio_rtc.codecs import VideoDecoderOptions
@@ -44,6 +45,7 @@ class ConnectionContext:
         nursery: Runs encoders, decoders and transforms; ``None`` outside the block.
         negotiation_needed: W3C's negotiation-needed flag.
         chain: W3C's operations chain.
+        sources: The media sources of the senders.
         collect_stats: Collects the statistics of one media section and direction. Set by the assembly, because they
             are selected from the report of the connection (W3C webrtc section 8.5).
     """
@@ -62,6 +64,7 @@ class ConnectionContext:
     validated_identity: Identity | None = None
     expose_peer_reflexive: bool = False
     nursery: trio.Nursery | None = None
+    sources: SentSources = attrs.field(factory=SentSources, init=False)
     chain: OperationsChain = attrs.field(init=False)
     negotiation_needed: NegotiationNeeded = attrs.field(init=False)
     collect_stats: Callable[[str | None, bool], Awaitable[RTCStatsReport]] = attrs.field(init=False)

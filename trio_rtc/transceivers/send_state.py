@@ -88,6 +88,11 @@ class SendState:
         """Return the RID of an encoding by its SSRC, also of one that is not sent as a layer of a simulcast."""
         return next((rid for rid, ssrcs in self._ssrcs.items() if ssrcs[0] == ssrc), None)
 
+    def scalability_mode_of(self, ssrc: int) -> str | None:
+        """Return the scalability mode of an encoding by its SSRC."""
+        rid = self.rid_of(ssrc)
+        return next((each.scalability_mode for each in self.encodings if each.rid == rid), None)
+
     def _stream(self, encoding: RTCRtpEncodingParameters, rng: random.Random) -> Encoding:
         ssrcs = self._ssrcs.get(encoding.rid)
         if ssrcs is None:

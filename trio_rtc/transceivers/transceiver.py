@@ -377,6 +377,7 @@ class Transceiver:
     def set_track(self, track: MediaStreamTrack | None) -> None:
         """Replace the track that is sent; ``None`` for no track."""
         if track is not self.send.track:
+            self.context.sources.replace(self.send.track, track)
             self.send.set_track(track)
             self.update_section()
 

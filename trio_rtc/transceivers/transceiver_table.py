@@ -26,6 +26,7 @@ from .encodings import initial_encodings, proposed_encodings
 from .rtp_parameters import RTCRtpEncodingParameters
 from .rtp_sender import RTCRtpSender
 from .rtp_transceiver import RTCRtpTransceiver, RTCTrackEvent
+from .sent_sources import SentSources
 from .transceiver import Transceiver
 
 _SENDRECV = RTCRtpTransceiverDirection.SENDRECV
@@ -73,6 +74,11 @@ class TransceiverTable:
     def live(self) -> list[Transceiver]:
         """The records without ``[[Stopped]]``."""
         return [each for each in self._by_key.values() if not each.stopped]
+
+    @property
+    def sources(self) -> SentSources:
+        """The media sources of the senders."""
+        return self._context.sources
 
     @property
     def has_sections(self) -> bool:
@@ -193,6 +199,7 @@ class TransceiverTable:
         del self._by_key[transceiver.key], self._w3c_objects[transceiver]
         if transceiver.mid is not None and self._by_mid.get(transceiver.mid) is transceiver:
             del self._by_mid[transceiver.mid]
+        self._context.sources.replace(transceiver.send.track, None)
         transceiver.close_pipelines()
 
     def _create(
@@ -219,6 +226,7 @@ class TransceiverTable:
         if track is not None:
             self._identify_by(track, transceiver)
         transceiver.send.set_track(track)
+        self._context.sources.replace(None, track)
         self._next_key += 1
         self._by_key[transceiver.key] = transceiver
         w3c_object = self._w3c_objects[transceiver] = RTCRtpTransceiver(transceiver)

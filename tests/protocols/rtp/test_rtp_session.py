@@ -357,6 +357,8 @@ def test_remb_is_sent_to_a_peer_without_better_feedback() -> None:
     remb = pair.alice.session.bandwidth.statistics().remb_bitrate
     assert remb is not None
     assert remb > 300_000
+    assert pair.bob.session.receiver.available_incoming_bitrate == pytest.approx(remb, rel=0.05)
+    assert pair.alice.session.receiver.available_incoming_bitrate is None
 
 
 def test_no_bandwidth_feedback_is_sent_without_negotiation() -> None:

@@ -13,7 +13,7 @@ from trio_rtc.transceivers.transceiver_table import TransceiverTable
 
 from .connection import connection_stats
 from .layers import layer_counters
-from .media import media_stats
+from .media import StreamNumbers, media_stats
 
 
 @attrs.frozen(eq=False)
@@ -35,6 +35,7 @@ class StatsCollector:
     table: TransceiverTable
     wall_clock: Callable[[], float]
     ignored_lines: Callable[[], int]
+    _numbers: StreamNumbers = attrs.field(factory=StreamNumbers, init=False)
 
     async def collect(self) -> RTCStatsReport:
         """Return the present statistics."""
@@ -49,7 +50,7 @@ class StatsCollector:
     def _all(self, moment: Moment) -> Iterator[RTCStats]:
         timestamp = moment.timestamp
         yield from connection_stats(self.transports, self.channels, self.certificate, moment)
-        yield from media_stats(self.transports, self.table, moment)
+        yield from media_stats(self.transports, self.table, self._numbers, moment)
         counters = layer_counters(self.transports, self.table.records)
         counters["sdp"] = {"lines_ignored": self.ignored_lines()}
         yield LayerStats(id="layers", timestamp=timestamp, counters=counters)

@@ -217,6 +217,12 @@ def _available_bitrate(stack: TransportStack) -> float | None:
     return None if rtp is None else rtp.session.bandwidth.statistics().available_outgoing_bitrate
 
 
+def _incoming_bitrate(stack: TransportStack) -> float | None:
+    """Return the bitrate estimated for the peer (REMB); ``None`` if it estimates by itself."""
+    rtp = stack.rtp
+    return None if rtp is None else rtp.session.receiver.available_incoming_bitrate
+
+
 def _pair_stats(
     stack: TransportStack,
     pair: CheckedPair,
@@ -227,7 +233,7 @@ def _pair_stats(
     agent = stack.agent
     local_id, remote_id = _ids_of_pair(agent, pair)
     counters = pair.statistics
-    key = key_of(*pair.key, pair.local.candidate)
+    key, is_selected = key_of(*pair.key, pair.local.candidate), pair is agent.selected_entry
     traffic, last = of_pairs.of(key), of_pairs.last_packets_of(key)
     return RTCIceCandidatePairStats(
         id=_pair_id(agent, pair),
@@ -252,7 +258,8 @@ def _pair_stats(
         consent_requests_sent=counters.consent_requests_sent,
         current_round_trip_time=counters.current_round_trip_time,
         total_round_trip_time=counters.total_round_trip_time,
-        available_outgoing_bitrate=_available_bitrate(stack) if pair is agent.selected_entry else None,
+        available_outgoing_bitrate=_available_bitrate(stack) if is_selected else None,
+        available_incoming_bitrate=_incoming_bitrate(stack) if is_selected else None,
         packets_discarded_on_send=traffic.packets_discarded,
         bytes_discarded_on_send=traffic.bytes_discarded,
     )

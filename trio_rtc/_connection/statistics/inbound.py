@@ -11,13 +11,14 @@ if TYPE_CHECKING:
     from trio_rtc.protocols.rtp.receive.stream import RtpReceiveStream
 
 
-def _inbound_id(stream: "RtpReceiveStream") -> str:
-    return f"inbound-rtp-{stream.ssrc}"
+def _inbound_id(name: str) -> str:
+    return f"inbound-rtp-{name}"
 
 
 def inbound_stats(
     transceiver: Transceiver,
     stream: "RtpReceiveStream",
+    name: str,
     pipeline: ReceivePipeline | None,
     *,
     transport_id: str,
@@ -30,6 +31,7 @@ def inbound_stats(
     Args:
         transceiver: The transceiver of the stream.
         stream: The stream.
+        name: The part of its id that identifies it.
         pipeline: The pipeline that decodes it.
         transport_id: Id of its transport.
         codec_id: Id of its codec.
@@ -46,7 +48,7 @@ def inbound_stats(
         else _audio_members(stream, transceiver)
     )
     return RTCInboundRtpStreamStats(
-        id=_inbound_id(stream),
+        id=_inbound_id(name),
         timestamp=moment.timestamp,
         ssrc=stream.ssrc,
         kind=track.kind,
@@ -179,6 +181,8 @@ def _audio_members(stream: "RtpReceiveStream", transceiver: Transceiver) -> dict
 def remote_outbound_stats(
     transceiver: Transceiver,
     stream: "RtpReceiveStream",
+    name: str,
+    *,
     transport_id: str,
     codec_id: str | None,
     moment: Moment,
@@ -188,13 +192,13 @@ def remote_outbound_stats(
     if last is None:
         return None
     return RTCRemoteOutboundRtpStreamStats(
-        id=f"remote-outbound-rtp-{stream.ssrc}",
+        id=f"remote-outbound-rtp-{name}",
         timestamp=moment.time_of_day(last.arrived_at),
         ssrc=stream.ssrc,
         kind=transceiver.receive.track.kind,
         transport_id=transport_id,
         codec_id=codec_id,
-        local_id=_inbound_id(stream),
+        local_id=_inbound_id(name),
         packets_sent=last.report.packet_count,
         bytes_sent=last.report.octet_count,
         remote_timestamp=last.sent_at * 1000,

@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from trio_rtc.protocols.rtp.send.stream import RtpSendStream
 
 
-def _outbound_id(stream: "RtpSendStream") -> str:
-    return f"outbound-rtp-{stream.encoding.ssrc}"
+def _outbound_id(name: str) -> str:
+    return f"outbound-rtp-{name}"
 
 
 def outbound_stats(
     transceiver: Transceiver,
     stream: "RtpSendStream",
+    name: str,
     parameters: SendParameters,
     encoding: EncodingStats | None,
     *,
@@ -35,6 +36,7 @@ def outbound_stats(
     Args:
         transceiver: The transceiver of the stream.
         stream: The stream.
+        name: The part of its id that identifies it.
         parameters: Its negotiated parameters.
         encoding: Its encoding statistics; ``None`` if the application encodes it, or before the first frame.
         transport_id: Id of its transport.
@@ -44,10 +46,10 @@ def outbound_stats(
         moment: The time of the statistics.
     """
     kind = transceiver.receive.track.kind
-    counters = stream.counters
+    counters, index = stream.counters, parameters.encodings.index(stream.encoding)
     of_kind = _video_members(stream, encoding, moment) if kind == "video" else dict.fromkeys(_VIDEO_ONLY)
     return RTCOutboundRtpStreamStats(
-        id=_outbound_id(stream),
+        id=_outbound_id(name),
         timestamp=moment.timestamp,
         ssrc=stream.encoding.ssrc,
         kind=kind,
@@ -55,7 +57,10 @@ def outbound_stats(
         codec_id=codec_id,
         mid=stream.mid,
         rid=transceiver.send.rid_of(stream.encoding.ssrc),
-        encoding_index=parameters.encodings.index(stream.encoding),
+        encoding_index=index,
+        scalability_mode=None
+        if kind == "audio"
+        else transceiver.send.scalability_mode_of(stream.encoding.ssrc),
         media_source_id=media_source_id,
         remote_id=remote_id,
         rtx_ssrc=stream.encoding.rtx_ssrc if stream.retransmitter.uses_rtx else None,
@@ -125,6 +130,7 @@ def remote_inbound_stats(
     transceiver: Transceiver,
     stream: "RtpSendStream",
     report: "RemoteInboundReport",
+    name: str,
     *,
     transport_id: str,
     codec_id: str | None,
@@ -134,13 +140,13 @@ def remote_inbound_stats(
     if report.highest is None:
         return None
     return RTCRemoteInboundRtpStreamStats(
-        id=f"remote-inbound-rtp-{stream.encoding.ssrc}",
+        id=f"remote-inbound-rtp-{name}",
         timestamp=moment.time_of_day(report.reported_at),
         ssrc=stream.encoding.ssrc,
         kind=transceiver.receive.track.kind,
         transport_id=transport_id,
         codec_id=codec_id,
-        local_id=_outbound_id(stream),
+        local_id=_outbound_id(name),
         packets_received=_reported_packets(stream, report),
         packets_lost=report.lost,
         jitter=None if stream.codec is None else report.jitter / stream.codec.clock_rate,

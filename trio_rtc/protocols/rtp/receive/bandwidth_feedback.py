@@ -122,6 +122,11 @@ class BandwidthFeedback:
         if self._reporter is not None:
             self._reporter.packet_received(ssrc, sequence_number, now)
 
+    @property
+    def estimated_bitrate(self) -> float | None:
+        """The last estimate that was sent as REMB, in bits a second; ``None`` if there is none."""
+        return None if self._estimator is None else self._estimator.sent_bitrate
+
     def forget(self, ssrc: int) -> None:
         """Remove an SSRC whose stream has ended."""
         if self._reporter is not None:
@@ -295,6 +300,11 @@ class RemoteBitrateEstimator:
                 return None
         self._sent, self._sent_at = self.bitrate, now
         return int(self._sent)
+
+    @property
+    def sent_bitrate(self) -> float | None:
+        """The last estimate that was sent; ``None`` before the first."""
+        return self._sent
 
     @property
     def bitrate(self) -> float:

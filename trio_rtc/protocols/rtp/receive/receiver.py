@@ -162,6 +162,11 @@ class RtpReceiver:
         """The number of congestion control feedback packets (RFC 8888) that were sent."""
         return self._feedback.ccfb_sent
 
+    @property
+    def available_incoming_bitrate(self) -> float | None:
+        """The last estimate that was sent as REMB, in bits a second; ``None`` if there is none."""
+        return self._feedback.estimated_bitrate
+
     # -- negotiation and demand ----------------------------------------------------------------------------------
 
     def set_sections(self, sections: Iterable[ReceiveParameters]) -> None:
