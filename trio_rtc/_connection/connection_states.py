@@ -99,19 +99,19 @@ class ConnectionStates:
             kept: The transport of the offer that replaces it; an SCTP transport on it remains.
         """
         sctp = self.sctp_transport
-        if sctp is not None and not sctp._is_negotiated and sctp.transport is not kept:
+        if sctp is not None and not _is_negotiated(sctp) and sctp.transport is not kept:
             self.sctp_transport = None
 
     @property
     def has_negotiated_sctp(self) -> bool:
         """Whether an answer has negotiated the SCTP transport."""
-        return self.sctp_transport is not None and self.sctp_transport._is_negotiated
+        return self.sctp_transport is not None and _is_negotiated(self.sctp_transport)
 
     def update_sctp_transport(self, dtls: RTCDtlsTransport, max_message_size: int) -> None:
         """Update the SCTP transport with an answer (W3C webrtc section 4.4.1.5)."""
         if self.sctp_transport is None:
             self.sctp_transport = RTCSctpTransport(dtls, self.context.runner)
-        if not self.sctp_transport._is_negotiated:
+        if not _is_negotiated(self.sctp_transport):
             self.channels.clear_failure()
             if self.connection_state is not RTCPeerConnectionState.FAILED and not self._dtls_has_closed:
                 # The peer ended the previous association, but has negotiated another one.
@@ -149,10 +149,8 @@ class ConnectionStates:
             self.sctp_transport._close()
             # The transport of a remote offer is not one of the connection's before the answer.
             self.sctp_transport.transport._close()
-            self.sctp_transport.transport.ice_transport._close()
-        for ice, dtls in self._transports.values():
+        for _, dtls in self._transports.values():
             dtls._close()
-            ice._close()
         self.channels.close_silently()
         self.ice_connection_state = RTCIceConnectionState.CLOSED
         self.context.connection_state = RTCPeerConnectionState.CLOSED
@@ -167,7 +165,7 @@ class ConnectionStates:
 
     def _handle_sctp_event(self, event: SctpEvent, sctp: RTCSctpTransport | None) -> None:
         # An association that was ended earlier is not that of a new offer.
-        if self.context.is_closed or sctp is None or not sctp._is_negotiated:
+        if self.context.is_closed or sctp is None or not _is_negotiated(sctp):
             return
         if isinstance(event, AssociationEstablished):
             sctp._become_connected(min(event.inbound_streams, event.outbound_streams))
@@ -268,3 +266,8 @@ class ConnectionStates:
             self.departure.record(final=False)
         elif not self.departure.final:
             self.departure.clear()
+
+
+def _is_negotiated(sctp: RTCSctpTransport) -> bool:
+    """Return whether an answer has followed the offer of an SCTP transport."""
+    return sctp.max_message_size is not None

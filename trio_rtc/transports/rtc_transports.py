@@ -246,6 +246,7 @@ class RTCDtlsTransport(EventTarget):
     def _close(self) -> None:
         self._end_events()
         self._state = RTCDtlsTransportState.CLOSED
+        self._ice_transport._close()
 
 
 @strict_class
@@ -287,11 +288,6 @@ class RTCSctpTransport(EventTarget):
         return self._max_channels
 
     # -- updates by the peer connection ------------------------------------------------------------------------
-
-    @property
-    def _is_negotiated(self) -> bool:
-        """Whether an answer has followed the offer."""
-        return self._max_message_size is not None
 
     def _negotiate(self, transport: RTCDtlsTransport, size: int) -> None:
         # The answer can bundle the section with others, on another transport than the offer's.
