@@ -1,6 +1,6 @@
 """RTP header extensions of sections, and their ids (RFC 8285 sections 5 and 6)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from trio_rtc import _attrs as attrs
 from trio_rtc.enums import RTCRtpTransceiverDirection
@@ -46,16 +46,13 @@ class NegotiatedExtension:
 class ExtensionIds:
     """The ids in use within a bundle: one per URI (RFC 9143 section 9)."""
 
-    def __init__(self) -> None:
-        self._uris: dict[int, str] = {}
-        self._ids: dict[str, int] = {}
+    def __init__(self, uris: Mapping[int, str] | None = None, ids: Mapping[str, int] | None = None) -> None:
+        self._uris = dict(uris or {})
+        self._ids = dict(ids or {})
 
     def copy(self) -> "ExtensionIds":
         """Return a copy."""
-        copied = ExtensionIds()
-        copied._uris.update(self._uris)
-        copied._ids.update(self._ids)
-        return copied
+        return ExtensionIds(self._uris, self._ids)
 
     def allows(self, extmap: ExtMap) -> bool:
         """Return whether the id is free or has this URI."""
