@@ -185,6 +185,23 @@ async def test_a_bad_offer_in_glare_is_followed_by_another_offer(
         nursery.cancel_scope.cancel()
 
 
+@pytest.mark.parametrize("steps", range(6))
+async def test_a_bad_offer_does_not_cancel_an_offer_that_is_needed(
+    steps: int, autojump_clock: trio.testing.MockClock
+) -> None:
+    """The bad offer arrives a few steps of the scheduler before or after ``negotiation_needed`` is fired."""
+    async with signaling_peers(delay=0) as (alice, bob), trio.open_nursery() as nursery:
+        await start(nursery, bob)
+        bob.pc.create_data_channel("chat")
+        for _ in range(steps):
+            await trio.lowlevel.checkpoint()
+        await alice.signaling.send({"description": {"type": "offer", "sdp": "nonsense"}})
+        await trio.sleep(1)
+        assert bob.pc.signaling_state == "have-local-offer"
+        assert "offer" in bob.types_sent()
+        nursery.cancel_scope.cancel()
+
+
 @pytest.mark.parametrize("message", BAD_MESSAGES)
 async def test_messages_that_cannot_be_applied_are_ignored(
     message: dict[str, Any], autojump_clock: trio.testing.MockClock, caplog: pytest.LogCaptureFixture

@@ -202,10 +202,10 @@ class _Negotiator:
         if self._ignore_offer:
             return
         async with self._lock:
-            if is_offer:
-                self._offer_needed = False
             await self._peer_connection.set_remote_description(description)
             if is_offer:
+                # Until then, as an offer that is refused makes no other one unnecessary.
+                self._offer_needed = False
                 await self._set_and_send_description()
 
     async def _handle_candidate(self, candidate: RTCIceCandidate | None) -> None:
