@@ -307,6 +307,16 @@ def test_a_payload_type_of_an_offer_is_changed() -> None:
     assert [codec.payload_type for codec in theirs[0].send_codecs if codec.name == "opus"] == [121]
 
 
+def test_the_order_of_codecs_stays_and_their_parameters_do_not() -> None:
+    session, side = media_session(1), a_side()
+    munge = substitute(r"(m=audio 9 \S+) (.*) 0\b", r"\1 0 \2")
+    offer = replace("useinbandfec=1", "useinbandfec=1;stereo=1")(munge(session.create_offer(side.media())))
+    side.update_transceivers(session.apply_local("offer", offer))
+    again = session.create_offer(side.media())
+    assert parse(again).media[0].formats[0] == "0"
+    assert "stereo=1" not in again
+
+
 def test_a_changed_payload_type_stays() -> None:
     session, side = media_session(1), a_side()
     side.update_transceivers(
@@ -333,6 +343,17 @@ def test_a_header_extension_is_removed() -> None:
     for plans in munged_offer(remove(f"a=extmap:[0-9]+ {uri}")):
         assert plans[0].header_extensions
         assert uri not in [each.uri for each in plans[0].header_extensions]
+
+
+def test_a_header_extension_is_added() -> None:
+    uri = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
+    side = a_side()
+    side.change(
+        0, header_extensions=[each for each in side.transceivers[0].header_extensions if each.uri != uri]
+    )
+    line = f"a=extmap:1 {uri}\r\n"
+    for plans in munged_offer(replace("a=mid:0\r\n", f"a=mid:0\r\n{line}"), side):
+        assert (1, uri) in [(each.id, each.uri) for each in plans[0].header_extensions]
 
 
 def test_the_id_of_a_header_extension_is_changed() -> None:
@@ -413,6 +434,25 @@ def test_an_offer_without_a_bundle_has_a_transport_for_each_section() -> None:
     offer = session.last_created_offer
     applied = session.apply_local("offer", remove("a=group:BUNDLE")(offer))
     assert [plan.mids for plan in applied.transports] == [("0",), ("1",), ("2",)]
+
+
+def test_the_peer_does_not_trickle_without_ice_options() -> None:
+    munge = remove("a=ice-options")
+    for each, trickles in ((str, True), (munge, False)):
+        offerer, answerer = media_session(1), media_session(2)
+        offer = each(offerer.create_offer(a_side().media()))
+        offerer.apply_local("offer", offer)
+        assert answerer.apply_remote("offer", offer).can_trickle is trickles
+
+
+def test_added_candidates_reach_the_peer() -> None:
+    line = "candidate:9 1 udp 2130706431 192.0.2.1 5000 typ host"
+    offerer, answerer = media_session(1), media_session(2)
+    offer = replace("a=mid:0\r\n", f"a=mid:0\r\na={line}\r\n")(offerer.create_offer(a_side().media()))
+    offerer.apply_local("offer", offer)
+    applied = answerer.apply_remote("offer", offer)
+    assert applied.transport is not None
+    assert applied.transport.remote_candidates == (line,)
 
 
 def test_unknown_lines_and_line_feeds_alone_are_accepted() -> None:

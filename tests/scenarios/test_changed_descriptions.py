@@ -12,6 +12,7 @@ from tests.strategies.media import until_connected
 from tests.strategies.peers import Peers, description_of, trickle, two_peers
 from trio_rtc import (
     InvalidModificationError,
+    MediaStream,
     MediaStreamTrackSource,
     OperationError,
     RTCPeerConnection,
@@ -230,6 +231,14 @@ async def test_removed_candidates_do_not_reach_the_peer() -> None:
         munged = substitute("^a=(candidate|end-of-candidates).*\r\n", "")(offer.sdp)
         await peers.alice.set_local_description({"type": "offer", "sdp": munged})
         assert description_of(peers.alice).sdp == munged
+
+
+async def test_the_peer_has_the_renamed_stream() -> None:
+    async with two_peers() as peers, peers.bob.subscribe("track") as tracks:
+        peers.alice.add_track(open_media_track("audio")[1], MediaStream())
+        await connect_munged(peers.alice, peers.bob, substitute("^a=msid:\\S+ ", "a=msid:renamed "))
+        event = await tracks.receive()
+        assert [stream.id for stream in event.streams] == ["renamed"]
 
 
 async def test_a_refused_change_leaves_the_state() -> None:
