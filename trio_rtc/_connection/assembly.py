@@ -36,23 +36,13 @@ class ConnectionAssembly:
     """The parts of one peer connection.
 
     Args:
-        target: The peer connection.
-        runner: Runs event handlers.
         configuration: W3C's configuration.
         settings: Settings that W3C does not have.
-        close: Closes the peer connection.
 
     Attributes:
         context: The state that the parts share.
-        channels: The data channels.
-        transceivers: The transceivers.
-        media: Configures RTP for the transceivers.
-        states: The states of the connection.
-        transports: The transports, one for each bundle.
         negotiation: Creates and applies descriptions.
-        identity: The identities of both sides.
         methods: W3C's chained methods.
-        statistics: Collects the report.
 
     Raises:
         InvalidAccessError: A certificate of the configuration has expired.

@@ -27,7 +27,6 @@ class BundleTransport:
 
     Attributes:
         stack: The layers from ICE to the data channels.
-        events: Applies the events of its layers.
         prepared: The credentials of the next ICE generation; ``None`` if none was prepared.
         generation_abandoned: Whether the ICE generation belongs to an offer that was rolled back, so that another one
             must begin.
@@ -58,7 +57,6 @@ class BundleTransports:
 
     Args:
         open_stack: Creates a stack for a delegate, with the given ICE credentials or new ones.
-        states: The states of the connection.
         credentials: The ICE credentials that the application supplies.
     """
 

@@ -39,13 +39,9 @@ class ConnectionStates:
     """The states of one peer connection.
 
     Attributes:
-        context: The connection.
-        channels: The data channels.
         candidate_gathered: Called with the MID, line and username fragment of each local candidate; the line is
             ``None`` at the end of candidates.
-        transceivers: The transceivers.
         sctp_transport: W3C's ``[[SctpTransport]]``; ``None`` until offered.
-        departure: Whether the peer has left.
         ice_gathering_state: W3C's ``[[IceGatheringState]]``.
         ice_connection_state: W3C's ``[[IceConnectionState]]``.
     """

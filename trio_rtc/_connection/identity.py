@@ -60,10 +60,6 @@ class IdentityPromise(Awaitable[RTCIdentityAssertion]):
         self._settled = trio.Event()
         self._outcome: RTCIdentityAssertion | Exception | None = None
 
-    @property
-    def is_settled(self) -> bool:
-        return self._outcome is not None
-
     def settle(self, outcome: RTCIdentityAssertion | Exception) -> None:
         """Resolve the promise with an identity, or reject it with an error, unless it is settled."""
         if self._outcome is None:
@@ -95,12 +91,8 @@ class ConnectionIdentity:
     """Requests assertions for the local descriptions of a connection, and validates those of the peer.
 
     Args:
-        context: The connection.
-        options: The providers.
         fingerprints: The fingerprints of the local certificate.
         configured: Returns the ``peer_identity`` of the configuration.
-        remote: Returns the remote description.
-        close: Closes the connection.
         on_validated: Called when the identity of the peer was validated.
 
     Attributes:

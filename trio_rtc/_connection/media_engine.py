@@ -40,8 +40,6 @@ class BundleSections:
 
     Attributes:
         number: The number of the transport (``TransportPlan.number``).
-        stack: The layers of the transport.
-        mids: The MIDs of its media sections.
     """
 
     number: int
@@ -50,12 +48,7 @@ class BundleSections:
 
 
 class MediaEngine:
-    """Configures the RTP sessions of a peer connection, and dispatches their events.
-
-    Args:
-        table: The transceivers.
-        context: The connection.
-    """
+    """Configures the RTP sessions of a peer connection, and dispatches their events."""
 
     def __init__(self, table: TransceiverTable, context: ConnectionContext) -> None:
         self._table = table
@@ -91,12 +84,7 @@ class MediaEngine:
     # -- events of RTP -----------------------------------------------------------------------------------------------
 
     def handle_event(self, number: int, event: RtpEvent) -> None:
-        """Dispatch an event of an RTP session to the transceivers of its sections.
-
-        Args:
-            number: The number of the session's transport.
-            event: The event.
-        """
+        """Dispatch an event of an RTP session to the transceivers of its sections; ``number`` is its transport's."""
         if self._context.is_closed:
             return
         match event:

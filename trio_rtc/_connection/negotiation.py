@@ -60,14 +60,8 @@ class Negotiation:
     """Creates and applies descriptions.
 
     Attributes:
-        session: The state of JSEP.
         settings: Settings that W3C does not have.
         configuration: W3C's configuration.
-        certificate: The local certificate.
-        transports: The transports.
-        states: The states of the connection.
-        transceivers: The transceivers.
-        media: Configures RTP.
         can_trickle: W3C's ``canTrickleIceCandidates``.
         assertion: Value of ``a=identity`` in created descriptions; ``None`` for no assertion.
     """
@@ -581,9 +575,7 @@ class CandidateInit:
 
     Attributes:
         line: The candidate line; ``""`` for the end of candidates.
-        sdp_mid: The MID of its media section.
         sdp_m_line_index: The index of its media section. The end of candidates without both is that of all sections.
-        username_fragment: The username fragment of its ICE generation.
     """
 
     line: str = ""

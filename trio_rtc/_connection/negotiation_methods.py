@@ -15,8 +15,6 @@ class NegotiationMethods:
 
     Args:
         negotiation: Creates and applies descriptions.
-        context: The connection.
-        identity: Its identities.
 
     Attributes:
         signaling_state: W3C's ``[[SignalingState]]``.

@@ -44,13 +44,11 @@ class TransportEvents:
 
     Attributes:
         number: The number of the transport (``TransportPlan.number``).
-        connection: The states of the connection.
         mid: The MID of the transport's media section; ``None`` without a local description.
         m_line_index: The index of that media section; ``None`` without a local description.
         ice_transport: W3C's ICE transport; ``None`` until offered.
         dtls_transport: W3C's DTLS transport; ``None`` until offered.
         handshake: The result of the DTLS handshake; ``None`` until completed.
-        traffic: Counts the traffic of each candidate pair.
     """
 
     number: int

@@ -63,7 +63,6 @@ class Encoded:
 
     Attributes:
         index: Index of the encoder's input frame.
-        frames: The encoded frames.
         seconds: Duration of encoding, in seconds.
     """
 
@@ -102,7 +101,6 @@ class SharedEncoder:
     """An encoder and its users.
 
     Attributes:
-        config: Its configuration.
         clock: Identity of its timestamps: those of another encoder of the source may have another beginning.
     """
 
@@ -287,12 +285,7 @@ class EncoderPool:
 
 
 class EncoderHandle:
-    """Access of one encoding of one sender to the encoder pool.
-
-    Args:
-        pool: The encoders of the source.
-        counters: Counts the results.
-    """
+    """Access of one encoding of one sender to the encoder pool."""
 
     def __init__(self, pool: EncoderPool, counters: EncodeCounters | None = None) -> None:
         self._pool = pool

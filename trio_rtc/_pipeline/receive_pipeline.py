@@ -47,7 +47,6 @@ class ReceivePipeline:
     """Processes the frames and packets of one media section.
 
     Args:
-        source: The source of the track.
         request_keyframe: Requests a keyframe of a layer. The media section may move from one transport to another, so
             this is not a method of one RTP session.
         decode: Whether the track provides decoded frames.

@@ -49,7 +49,6 @@ class EncodingStats:
     """Encoding statistics of one layer.
 
     Attributes:
-        counters: Counters of encoded frames.
         limitation: The reason and durations of reduced resolution or frame rate.
         resolution_changes: Number of changes of the resolution because of the bandwidth.
         target_bytes: The target sizes of encoded video frames in bytes, summed up.
@@ -83,9 +82,7 @@ class SendPlan:
     """The negotiated configuration of a sender.
 
     Attributes:
-        mid: The MID of the media section.
         kind: ``"audio"`` or ``"video"``.
-        track: The track to send.
         codec: The negotiated encoding name.
         fmtp: The peer's format parameters of the codec.
         layers: The RTP streams to send; several for simulcast.
@@ -136,13 +133,9 @@ class _TimestampMapper:
     def map_frame(
         self, frame: EncodedFrame, track: TrackState, clock: object, captured: float
     ) -> EncodedFrame:
-        """Return the frame with a timestamp that continues the stream.
+        """Return the frame with a timestamp that continues the stream; ``captured`` is in seconds.
 
-        Args:
-            frame: The frame.
-            track: Its track.
-            clock: Identity of its encoder's timestamps; ``None`` if the application has encoded it.
-            captured: Its capture time in seconds.
+        ``clock`` is the identity of its encoder's timestamps; ``None`` if the application has encoded it.
         """
         if track is not self._track or clock is not self._clock:
             if self._track is not None:
@@ -165,7 +158,6 @@ class SendPipeline:
     """Encodes and sends the frames of a track according to a plan, which may be replaced at any time.
 
     Attributes:
-        frames_encoded: Number of frames encoded.
         frames_failed: Number of frames that could not be encoded, or do not have the negotiated codec.
         layers: Encoding statistics by SSRC.
         transform: The application's transform of encoded frames.

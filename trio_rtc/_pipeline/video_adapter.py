@@ -162,12 +162,10 @@ class VideoAdapter:
 
     @property
     def limits_framerate(self) -> bool:
-        """Whether the present step limits the frame rate."""
         return self._quality.max_framerate is not None
 
     @property
     def is_limited(self) -> bool:
-        """Whether resolution or frame rate is reduced."""
         return self._step > 0
 
     def adapt(self, bitrate: float, pixels: int, preference: RTCDegradationPreference, now: float) -> Quality:

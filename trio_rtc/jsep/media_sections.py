@@ -55,13 +55,8 @@ def offer_media_section(
 ) -> MediaDescription:
     """Return the section that offers a transceiver, without its transport.
 
-    Args:
-        mid: Mid of the section.
-        transceiver: The transceiver.
-        previous: The formats of the section in the last local description.
-        numbers: The numbers of the bundle.
-        protocol: The section's protocol so far.
-        announce_flexfec: Whether the SSRC of FlexFEC is announced beside the media's.
+    ``previous`` are the formats of the section in the last local description, ``protocol`` is its protocol so far.
+    ``announce_flexfec`` announces the SSRC of FlexFEC beside the media's.
     """
     codecs = _codecs_of_direction(transceiver)
     formats = offered_formats(codecs, previous, numbers.payload_types, preferred=transceiver.codecs_preferred)
@@ -105,12 +100,7 @@ def answer_media_section(
 ) -> MediaDescription | None:
     """Return the section that accepts an offered one, without its transport; ``None`` without a common codec.
 
-    Args:
-        offer: The remote offer.
-        index: Index of the section.
-        transceiver: The associated transceiver.
-        numbers: The numbers of the bundle.
-        announce_flexfec: Whether the SSRC of FlexFEC is announced, if FlexFEC was offered.
+    ``announce_flexfec`` announces the SSRC of FlexFEC, if FlexFEC was offered.
     """
     offered = offer.media[index]
     attributes = rtp_attributes(offer, index)

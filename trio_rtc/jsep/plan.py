@@ -124,11 +124,8 @@ def plan_transports(
 ) -> tuple[TransportPlan, ...]:
     """Return the plans of the transports of an exchange, in the order of their sections.
 
-    Args:
-        exchange: The exchange, with or without answer.
-        standing: The plans of the exchange completed last, including the first transport while no section uses it:
-            roles stay, and credentials are compared. The section may differ: a rejected one leaves the transport to
-            the next.
+    ``standing`` are the plans of the exchange completed last, including the first transport while no section uses it:
+    roles stay, and credentials are compared. The section may differ: a rejected one leaves the transport to the next.
     """
     numbers = transport_numbers(exchange, standing)
     plans = []

@@ -47,7 +47,6 @@ class FrameQueue(trio.abc.ReceiveChannel[T], Generic[T]):
         size_of: Returns the size of an item in bytes.
 
     Attributes:
-        dropped: Number of dropped items.
         waiting_for_keyframe: Whether items are dropped until one that a receiver may begin with.
     """
 
@@ -189,7 +188,6 @@ class FrameQueue(trio.abc.ReceiveChannel[T], Generic[T]):
         self._producers.unpark_all()
 
     async def aclose(self) -> None:
-        """Close the queue; see ``close``."""
         self.close()
         await trio.lowlevel.checkpoint()
 

@@ -54,7 +54,6 @@ class CapturedFrame(NamedTuple):
     Attributes:
         number: Increases by two with each frame of the source.
         captured: The time of capture or repetition, by trio's clock in seconds.
-        frame: The frame.
         repeated_after: Seconds from capture to repetition; 0 for a new frame.
         is_timed: Whether the producer has given the time of capture; otherwise it is that of arrival.
     """
@@ -73,7 +72,6 @@ class SourceStats:
         kind: ``"audio"`` or ``"video"``.
 
     Attributes:
-        rate: Rate of video frames.
         width: Width of the last video frame whose size is known, in pixels.
         height: Its height, in pixels.
         seconds: Total duration of audio.
@@ -114,7 +112,6 @@ class FrameSource:
 
     Attributes:
         frames: Number of frames so far.
-        stats: Statistics of the frames.
     """
 
     def __init__(self, kind: str, demand_changed: Callable[[], None] = lambda: None) -> None:
@@ -167,9 +164,7 @@ class FrameSource:
     def push(self, frame: Any, captured: float | None = None) -> bool:
         """Add a frame to the queues of all consumers; return whether none of them had to drop a frame.
 
-        Args:
-            frame: The frame.
-            captured: The capture time by trio's clock in seconds; ``None`` for now.
+        ``captured`` is the capture time by trio's clock in seconds; ``None`` for now.
         """
         self.frames += 1
         self._number += 2
@@ -270,10 +265,7 @@ class FrameSource:
     def consume(self, track: "TrackState", *, paces: bool) -> FrameQueue[Any]:
         """Add a consumer of a track and return its queue of frames.
 
-        Args:
-            track: The track.
-            paces: Whether the producer waits for this consumer, which then gets each frame as a
-                :class:`CapturedFrame`.
+        If it ``paces``, the producer waits for it, and it gets each frame as a :class:`CapturedFrame`.
         """
         queue: FrameQueue[Any]
         if paces:
@@ -316,7 +308,6 @@ class FrameSource:
             self._demand_changed()
 
     def end(self) -> None:
-        """End every track of this source: no frames follow."""
         for track in tuple(self._tracks):
             track.end_by_source()
 
@@ -341,8 +332,6 @@ class TrackState:
 
     Attributes:
         target: The ``MediaStreamTrack``, as the target of events.
-        runner: Runs its event handlers.
-        source: The source of its frames.
         muted: W3C's ``[[Muted]]``.
         enabled: W3C's ``enabled``: otherwise video is black and audio silent.
         ready_state: W3C's ``[[ReadyState]]``.

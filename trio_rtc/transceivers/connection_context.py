@@ -29,8 +29,6 @@ class ConnectionContext:
     """The state and the services of one peer connection that its parts share.
 
     Attributes:
-        target: The peer connection.
-        runner: Runs event handlers.
         rng: Random generator of SSRCs and ids.
         wall_clock: Returns the Unix time in seconds.
         cname: RTCP's canonical name, which identifies our streams as related.
@@ -40,7 +38,6 @@ class ConnectionContext:
         is_closed: W3C's ``[[IsClosed]]``.
         connection_state: W3C's ``[[ConnectionState]]``.
         peer_identity: The ``peer_identity`` of the configuration, which isolates received tracks.
-        validated_identity: The validated identity of the peer.
         expose_peer_reflexive: See ``Settings``.
         nursery: Runs encoders, decoders and transforms; ``None`` outside the block.
         negotiation_needed: W3C's negotiation-needed flag.

@@ -24,7 +24,6 @@ class MediaSources:
     Media without a consumer is not played; the time of its arrival is used instead.
 
     Args:
-        pipeline: The receive pipeline.
         streams: The streams of media that is not played.
         wall_clock: Returns the Unix time in seconds.
     """

@@ -32,15 +32,11 @@ class ReceiveState:
     """The receiving half of a transceiver.
 
     Attributes:
-        runner: Runs event handlers.
-        source: The source of the track's frames.
         track: W3C's ``[[ReceiverTrack]]``.
-        pipeline: Receives frames and packets.
         transport: W3C's ``[[ReceiverTransport]]``.
         negotiated: The plan of the last negotiation; ``None`` without one.
         codecs: The codecs that may be received: those of the last answer, final or provisional.
         jitter_buffer_target: Milliseconds; ``None`` for automatic adaptation.
-        event_queues: Queues of the application for telephone events.
     """
 
     runner: HandlerRunner

@@ -53,16 +53,12 @@ class Transceiver:
     Args:
         key: Its number in the table, by which JSEP refers to it.
         kind: ``"audio"`` or ``"video"``.
-        context: The connection.
         encodings: W3C's ``[[SendEncodings]]``.
         direction: W3C's ``[[Direction]]``.
-        streams: The streams of its track.
         by_add_track: Whether ``add_track`` has created or used it.
         remote_track_id: The id of the received track; ``None`` for a new one.
 
     Attributes:
-        send: The sending half.
-        receive: The receiving half.
         mid: W3C's ``[[Mid]]``.
         plan: The plan of its media section; ``None`` before a negotiation and after a rejection.
         current_direction: W3C's ``[[CurrentDirection]]``.

@@ -17,7 +17,6 @@ class DtlsTransport(Transport[list[bytes], bytes, DtlsEvent]):
     """Drives a DTLS connection.
 
     Attributes:
-        connection: The core.
         unsent: Number of packets from the layer above that were dropped because DTLS was not connected.
     """
 

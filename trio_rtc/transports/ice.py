@@ -35,7 +35,6 @@ class IceTransport(Transport[list[Datagram], Datagram, IceEvent]):
     """Drives an ICE agent over any number of sockets.
 
     Attributes:
-        agent: The core.
         bytes_sent: Number of bytes sent for the layers above.
         bytes_received: Number of bytes passed to the layers above.
         packets_sent: Number of packets sent for the layers above.

@@ -30,11 +30,7 @@ _IPV6_GROUP = Address(GROUP_IPV6, PORT)
 
 
 class MdnsTransport(Transport[list[bytes], bytes, MdnsEvent]):
-    """Drives a resolver over a multicast socket on every interface. Created with the first name.
-
-    Attributes:
-        resolver: The core.
-    """
+    """Drives a resolver over a multicast socket on every interface. Created with the first name."""
 
     def __init__(
         self,

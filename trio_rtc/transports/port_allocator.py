@@ -82,9 +82,7 @@ def with_preferences(
 ) -> list[tuple[InterfaceAddress, int]]:
     """Assign unique local preferences, IPv6 before IPv4 (RFC 8445 section 5.1.2.2, RFC 8421).
 
-    Args:
-        addresses: The addresses.
-        taken: Preferences already in use.
+    Those ``taken`` are in use already.
     """
     ordered = sorted(addresses, key=lambda address: not address.is_ipv6)
     return list(zip(ordered, _free_preferences(taken), strict=False))
@@ -115,8 +113,6 @@ class PortAllocator:
     It runs again for each ICE generation, since the addresses of the host may have changed.
 
     Args:
-        ice: The ICE transport.
-        network: Network of this host.
         settings: Interfaces and ports to use.
         relay_allocator: Allocates on TURN servers.
     """

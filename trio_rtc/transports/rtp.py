@@ -52,14 +52,12 @@ class RtpTransport(Transport[ReceivedRtp, bytes, RtpEvent]):
     """Drives the RTP session of a bundle.
 
     Args:
-        session: The core.
         inbox: Received packets.
         lower: ICE.
         report: Called with each event except received frames and packets.
         share_path: Called when the bitrate that media leaves for data has changed.
 
     Attributes:
-        session: The core.
         left_for_data: The bits per second that data may use beside media, as last reported; ``None`` while no media is
             sent.
     """

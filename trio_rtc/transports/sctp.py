@@ -51,12 +51,7 @@ class StreamReader:
 
 
 class SctpTransport(Transport[list[bytes], bytes, SctpEvent]):
-    """Drives an association and the data channels on it.
-
-    Attributes:
-        association: SCTP core.
-        control: Data channel core.
-    """
+    """Drives an association and the data channels on it."""
 
     def __init__(
         self,

@@ -69,7 +69,6 @@ class UdpLink:
 
     Args:
         datagram_socket: A socket of its own.
-        server: Address of the server.
     """
 
     reliable = False

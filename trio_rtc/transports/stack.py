@@ -88,17 +88,11 @@ class TransportStack:
     """ICE, DTLS, SRTP and SCTP of one bundle.
 
     Args:
-        settings: Settings of the connection.
-        rng: Source of randomness.
         wall_clock: Returns the Unix time in seconds.
-        certificate: Local certificate.
-        delegate: Handles the events.
         ice_parameters: ICE credentials of the first generation, ``None`` for new ones.
         relay_allocator: Allocates on TURN servers; ``None``: by :class:`.turn.TurnClient`.
 
     Attributes:
-        agent: ICE agent.
-        ice: ICE transport.
         control: Data channel core; replaced when the association has ended.
         dtls: DTLS transport, once the roles are negotiated.
         sctp: SCTP transport, while negotiated.
@@ -349,9 +343,7 @@ class TransportStack:
     def start_rtp(self, cname: str, report: Callable[[RtpEvent], None]) -> RtpTransport:
         """Create RTP unless it exists; it gets its keys when the DTLS handshake is complete.
 
-        Args:
-            cname: CNAME of RTCP.
-            report: Called with each event except received frames and packets.
+        ``report`` is called with each event except received frames and packets.
         """
         if self.rtp is None:
             assert self._nursery is not None

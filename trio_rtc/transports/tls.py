@@ -17,7 +17,6 @@ class TlsStream:
     """TLS on a connection, which belongs to it (see :class:`trio_rtc.transports.network.StreamSocket`).
 
     Args:
-        connection: The connection.
         context: Trusted certificates and protocol versions.
         server_name: Host name that the certificate must have, or a numeric address.
     """

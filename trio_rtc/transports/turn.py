@@ -45,9 +45,7 @@ class AllocationError(Exception):
     """A TURN server has refused an allocation, with an error response.
 
     Attributes:
-        code: STUN error code.
         reason: Reason phrase of the server.
-        local_address: Local address of the request.
     """
 
     def __init__(self, code: int, reason: str, local_address: Address) -> None:
@@ -62,7 +60,6 @@ class RelayedSocket:
 
     Args:
         link: Connection to the server, which belongs to this socket.
-        allocation: The client of the allocation.
     """
 
     def __init__(self, link: ServerLink, allocation: Allocation) -> None:
@@ -240,7 +237,6 @@ class TurnClient:
 
     Args:
         options: Times and limits of allocations.
-        network: Network of this host.
         rng: Source of transaction IDs.
         tls_context: Trusted certificates for ``turns:``; ``None``: those of the system.
     """

@@ -21,10 +21,6 @@ class StatsCollector:
     """Collects the statistics of one peer connection.
 
     Attributes:
-        transports: The transports.
-        channels: The data channels.
-        certificate: The local certificate.
-        table: The transceivers.
         wall_clock: Returns the Unix time in seconds.
         ignored_lines: Returns the number of ignored lines in the peer's descriptions.
     """

@@ -46,14 +46,7 @@ def connection_stats(
     certificate: RTCCertificate,
     moment: Moment,
 ) -> Iterator[ConnectionStats]:
-    """Yield the statistics of everything but media.
-
-    Args:
-        transports: The transports, one for each bundle.
-        channels: The data channels.
-        certificate: The local certificate.
-        moment: The time of the statistics.
-    """
+    """Yield the statistics of everything but media."""
     timestamp = moment.timestamp
     yield RTCPeerConnectionStats(
         id="peer-connection",

@@ -31,7 +31,7 @@ def outbound_stats(
     remote_id: str | None,
     moment: Moment,
 ) -> RTCOutboundRtpStreamStats:
-    """Return the statistics of a sent stream.
+    """Return the statistics of a sent stream; ``remote_id`` is that of the peer's report of it.
 
     Args:
         transceiver: The transceiver of the stream.

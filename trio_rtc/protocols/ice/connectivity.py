@@ -45,7 +45,6 @@ class Connectivity:
     """The checks of the current generation, and of the previous one while its pair is selected.
 
     Attributes:
-        generation: Current generation.
         previous: Generation before a restart; checks with its credentials are still answered.
         replaced_parameters: The peer's parameters before the last restart; the answer to a restart has others.
         ended_at: When checking ended without a usable pair, ``None`` while it has not; a new pair resumes it.
