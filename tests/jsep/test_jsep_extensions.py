@@ -34,6 +34,15 @@ def test_a_copy_is_independent() -> None:
     assert not copied.allows(ExtMap(1, None, "urn:b", None))
 
 
+def test_former_ids_are_kept_where_they_are_free() -> None:
+    former, ids = ExtensionIds(), ExtensionIds()
+    for number, uri in ((1, "urn:a"), (2, "urn:b"), (3, "urn:c")):
+        former.reserve(ExtMap(number, None, uri, None))
+    ids.reserve(ExtMap(2, None, "urn:c", None))
+    ids.keep(former)
+    assert [ids.assign(HeaderExtension(uri, 1)) for uri in ("urn:a", "urn:b", "urn:c")] == [1, 4, 2]
+
+
 def test_answers_have_the_offered_ids_of_supported_extensions() -> None:
     ours = [HeaderExtension("urn:a", 1), HeaderExtension("urn:b", 2, Direction.SENDONLY)]
     offered = [

@@ -9,6 +9,8 @@ from trio_rtc.enums import RTCBundlePolicy
 from trio_rtc.enums import RTCRtpTransceiverDirection as Direction
 from trio_rtc.errors import InvalidAccessError
 from trio_rtc.jsep import DEFAULT_CAPABILITIES, Disassociated, JsepSession, SessionOptions
+from trio_rtc.jsep.capabilities import AUDIO_LEVEL_URI, PLAYOUT_DELAY_URI
+from trio_rtc.jsep.extensions import HeaderExtension
 from trio_rtc.protocols.rtp import Encoding
 from trio_rtc.protocols.sdp import is_bundle_only, media_mid, parse, rtp_attributes
 
@@ -462,3 +464,23 @@ class TestExtensionIds:
         swapped = swap(offer, f"a=extmap:{ids[ONE]} ", f"a=extmap:{ids[OTHER]} ")
         handed_over = swapped.replace("AB:AB", "CD:CD").replace(":off1", ":new1")
         assert call.sessions[1].apply_remote("offer", handed_over, call.sides[1].transceivers).media
+
+
+def test_an_id_of_a_stopped_section_is_used_for_no_other_extension() -> None:
+    """RFC 8285 section 5: ids are not remapped during a session."""
+    call = Call()
+    preferred = {each.uri: each.id for each in DEFAULT_CAPABILITIES.of("video").header_extensions}
+    taken = preferred[PLAYOUT_DELAY_URI]
+    stopped = call.sides[1].add("audio", header_extensions=(HeaderExtension(AUDIO_LEVEL_URI, taken),))
+    call.negotiate(1)
+    call.sides[1].stop(stopped.key)
+    call.negotiate(1)
+    call.sides[1].add("video")
+    call.sides[0].add("video")
+    call.negotiate(0)
+    current = call.sessions[0].current_local
+    assert current is not None
+    sections = range(len(current.parsed.media))
+    extmaps = [each for index in sections for each in rtp_attributes(current.parsed, index).extmaps]
+    assert PLAYOUT_DELAY_URI in {each.uri for each in extmaps}
+    assert taken not in {each.id for each in extmaps}

@@ -63,6 +63,12 @@ class ExtensionIds:
         self._uris[extmap.id] = extmap.uri
         self._ids.setdefault(extmap.uri, extmap.id)
 
+    def keep(self, others: "ExtensionIds") -> None:
+        """Reserve the ids of others that are free here, for their own URIs."""
+        for number, uri in others._uris.items():
+            if number not in self._uris:
+                self.reserve(ExtMap(number, None, uri, None))
+
     def assign(self, extension: HeaderExtension) -> int | None:
         """Return the id of an extension, else assign the preferred or the lowest free one; ``None`` if none is free."""
         known = self._ids.get(extension.uri)

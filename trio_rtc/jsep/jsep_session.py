@@ -32,12 +32,22 @@ from collections.abc import Iterable, Iterator, Sequence, Set
 from trio_rtc import _attrs as attrs
 from trio_rtc.enums import RTCBundlePolicy, RTCErrorDetailType, RTCSdpType, RTCSignalingState
 from trio_rtc.errors import InvalidModificationError, InvalidStateError, RTCError
-from trio_rtc.protocols.sdp import RTP_KINDS, Origin, SdpSyntaxError, SessionDescription, parse, write
+from trio_rtc.protocols.sdp import (
+    RTP_KINDS,
+    Origin,
+    SdpSyntaxError,
+    SessionDescription,
+    is_rtp_section,
+    parse,
+    rtp_attributes,
+    write,
+)
 
 from . import trickle
 from .association import associate
 from .capabilities import MediaCapabilities
 from .description import Description, LocalMedia
+from .extensions import ExtensionIds
 from .media_plan import plan_media
 from .munging import changed_description
 from .negotiation_needed import needs_negotiation
@@ -90,6 +100,7 @@ class JsepSession:
         self._last_written: SessionDescription | None = None
         self._state = RTCSignalingState.STABLE
         self._slots = Slots()
+        self._extension_ids = ExtensionIds()
         self._created_offer: Description | None = None
         self._created_answer: Description | None = None
         # The text of the last remote offer, and of the one for which the answer was created.
@@ -264,6 +275,7 @@ class JsepSession:
             local,
             next_mid=self._next_mid,
             options=self._options,
+            former_ids=self._extension_ids,
         )
         self._created_offer = self._write(RTCSdpType.OFFER, offer)
         return self._created_offer.sdp
@@ -451,12 +463,22 @@ class JsepSession:
         self._next_mid = max(self._next_mid, *map(_number_after, exchange.mids()), 0)
         if negotiated:
             self._slots = Slots(current=exchange)
+            self._record_extension_ids(exchange)
             self._established = tuple(attrs.evolve(plan, ice_restart=False) for plan in plans)
             self._standing = self._established or self._standing
             self._created_offer = self._created_answer = None
         else:
             self._slots = attrs.evolve(self._slots, pending=exchange)
         return applied
+
+    def _record_extension_ids(self, exchange: OfferAnswerExchange) -> None:
+        for description in (exchange.local, exchange.remote):
+            assert description is not None
+            for index, section in enumerate(description.parsed.media):
+                if is_rtp_section(section):
+                    for extmap in rtp_attributes(description.parsed, index).extmaps:
+                        if self._extension_ids.allows(extmap):
+                            self._extension_ids.reserve(extmap)
 
     def _roll_back(self, target: RTCSignalingState) -> ApplyResult:
         plans = self._established

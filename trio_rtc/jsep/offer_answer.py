@@ -19,6 +19,7 @@ from trio_rtc.protocols.sdp import (
 )
 
 from .description import Description, LocalMedia
+from .extensions import ExtensionIds
 from .formats import section_formats
 from .media_sections import (
     BundleNumbers,
@@ -84,6 +85,7 @@ def build_offer(
     *,
     next_mid: int,
     options: SessionOptions,
+    former_ids: ExtensionIds,
 ) -> Built:
     """Return an offer.
 
@@ -99,6 +101,7 @@ def build_offer(
         local: Local contents.
         next_mid: The least number that was never a mid.
         options: Preferences.
+        former_ids: The ids of header extensions in all completed exchanges.
     """
     last = None if base is None or base.local is None else base.local.parsed
     known = () if base is None else base.mids()
@@ -109,7 +112,7 @@ def build_offer(
         sections=[] if last is None else [rejected_section(section) for section in last.media],
         keys=[None] * len(known),
         free=[index for index in range(len(known)) if index not in kept],
-        numbers=_numbers_in_use(places, base, current),
+        numbers=_numbers_in_use(places, base, current, former_ids),
         announce_flexfec=options.announce_flexfec or _peer_lists_flexfec(base, current),
     )
     if base is not None and last is not None:
@@ -180,9 +183,15 @@ def _offered_bundles(
 
 
 def _numbers_in_use(
-    places: _Places, base: OfferAnswerExchange | None, current: OfferAnswerExchange | None
+    places: _Places,
+    base: OfferAnswerExchange | None,
+    current: OfferAnswerExchange | None,
+    former_ids: ExtensionIds,
 ) -> dict[int, BundleNumbers]:
-    """Return the payload types and extension ids in use on each transport."""
+    """Return the payload types and extension ids in use on each transport.
+
+    The ids of sections that have ended keep their extensions (RFC 8285 section 5): Firefox refuses others.
+    """
     numbers = defaultdict[int, BundleNumbers](BundleNumbers)
     for exchange in (base, current):
         if exchange is None:
@@ -192,6 +201,7 @@ def _numbers_in_use(
             for description in (exchange.local, exchange.remote):
                 if description is not None:
                     numbers[places.number(mids[bundle[0]])].reserve(description.parsed, bundle)
+    numbers[places.joined].extension_ids.keep(former_ids)
     return numbers
 
 
