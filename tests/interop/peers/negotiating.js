@@ -27,11 +27,8 @@
 
   const receive = reported(async ({ description, candidate }) => {
     if (!description) {
-      try {
-        await pc().addIceCandidate(candidate);
-      } catch (error) {
-        if (!ignoresOffer) throw error;
-      }
+      // Those of an offer that was ignored or rolled back fail.
+      await pc().addIceCandidate(candidate).catch(() => {});
       return;
     }
     const free = !makingOffer && (pc().signalingState === "stable" || settingAnswer);
@@ -88,11 +85,22 @@
     receiveSignal: ({ message }) => receive(message),
     async addLabelled({ kind, frequency, ...options }) {
       const track = await open(kind === "audio" ? { kind, frequency } : { kind, ...options });
-      pc().addTrack(track, new MediaStream([track]));
+      try {
+        pc().addTrack(track, new MediaStream([track]));
+      } catch (error) {
+        // Chromium selects a transceiver that is being stopped.
+        if (error.name !== "InvalidAccessError") throw error;
+      }
     },
     async change({ verb, number, ...options }) {
-      const live = pc().getTransceivers().filter(isLive);
-      if (live.length) await changes[verb](live[number % live.length], options);
+      // Chromium asks for offers without end once a transceiver was stopped that has no section yet.
+      const live = pc().getTransceivers().filter(each => isLive(each) && (verb !== "stop" || each.mid !== null));
+      try {
+        if (live.length) await changes[verb](live[number % live.length], options);
+      } catch (error) {
+        // The other side has stopped the transceiver meanwhile.
+        if (error.name !== "InvalidStateError") throw error;
+      }
     },
     sections: () => pc().getTransceivers().filter(isLive).map(
       ({ mid, currentDirection, sender: { track }, receiver }) =>
