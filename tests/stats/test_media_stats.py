@@ -527,6 +527,20 @@ async def test_certificates_have_the_fingerprints_of_the_descriptions() -> None:
         assert f"a=fingerprint:sha-256 {certificate.fingerprint}\r\n" in description.sdp
 
 
+async def test_huge_frames_have_two_and_a_half_times_the_size_of_the_target() -> None:
+    async with call(link=CLEAN) as running:
+        await running.send_video(2)
+        before = one(await running.peers.alice.get_stats(), RTCOutboundRtpStreamStats)
+        assert before.target_bitrate
+        average = before.target_bitrate / 8 / FRAME_RATE
+        await running.send_video(1 / FRAME_RATE, size=int(2 * average))
+        await running.send_video(1 / FRAME_RATE, size=int(3.5 * average))
+        await running.send_video(1 / FRAME_RATE, size=int(2 * average))
+        after = one(await running.peers.alice.get_stats(), RTCOutboundRtpStreamStats)
+    assert before.huge_frames_sent == 0
+    assert after.huge_frames_sent == 1
+
+
 async def test_a_narrow_path_limits_the_quality() -> None:
     async with call(link=Link(delay=DELAY, rate=250_000)) as running:
         await running.send_video(10, size=1000)

@@ -7,7 +7,7 @@ import pytest
 
 from tests.api.w3c_coverage import NOT_KNOWN, definitions
 from trio_rtc.stats import LayerStats
-from trio_rtc.stats.connection_stats import RTCPeerConnectionStats, RTCTransportStats
+from trio_rtc.stats.connection_stats import RTCIceCandidateStats, RTCPeerConnectionStats, RTCTransportStats
 from trio_rtc.stats.media_stats import (
     RTCCodecStats,
     RTCInboundRtpStreamStats,
@@ -87,6 +87,11 @@ def test_every_member_has_its_name_of_w3c_in_json(kind: Any) -> None:
         "timestamp",
         "type",
     }
+
+
+def test_a_hidden_address_is_null_in_json() -> None:
+    hidden = make(RTCIceCandidateStats, "C", port=1000)
+    assert report_of(hidden).to_json()["C"] == {"id": "C", "address": None, "port": 1000}
 
 
 def test_references_are_the_members_that_end_in_id() -> None:

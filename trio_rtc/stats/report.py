@@ -51,14 +51,24 @@ class RTCStatsReport(dict[str, RTCStats]):
     def to_json(self) -> dict[str, dict[str, Any]]:
         """Return the report as in a browser: id → W3C's members, without those that are ``None``.
 
+        A hidden address of a candidate is ``None``, as W3C requires.
+
         ``json.dumps`` accepts the result, and tools that read the statistics of browsers read it.
         """
         return {name: _to_json(stats) for name, stats in self.items()}
 
 
+_NULLABLE = {"address"}
+"""Members that are null in W3C where others are absent: the hidden address of a candidate."""
+
+
 def _to_json(stats: RTCStats) -> dict[str, Any]:
     values = ((field.name, getattr(stats, field.name)) for field in attrs.fields(type(stats)))
-    return {_idl_name(name): _json_value(value) for name, value in values if value is not None}
+    return {
+        _idl_name(name): _json_value(value)
+        for name, value in values
+        if value is not None or name in _NULLABLE
+    }
 
 
 def _idl_name(name: str) -> str:

@@ -5,6 +5,7 @@ packets name their section and layer by :mod:`.identifiers`; they are kept and s
 protected against loss by :mod:`..fec.protection`.
 """
 
+import math
 from collections.abc import Iterable
 
 from trio_rtc import _attrs as attrs
@@ -107,6 +108,7 @@ class RtpSendStream:
         self.target_bitrate: float | None = None
         self.rate = FrameRate()
         self.size: tuple[int, int] | None = None
+        self._began_at = math.inf
         self._numbers = numbers.of(encoding.ssrc)
         self._timestamp_offset = timestamp_offset
         self._forwarder: RtpForwarder | None = None
@@ -329,15 +331,29 @@ class RtpSendStream:
 
     def _count(self, frame: EncodedFrame, now: float) -> None:
         counters, size = self.counters, len(frame.payload)
-        if counters.frames_sent and size >= _HUGE * counters.frame_bytes / counters.frames_sent:
+        self._began_at = min(self._began_at, now)
+        self.rate.record(now)
+        if size >= _HUGE * self._average_size(now):
             counters.huge_frames_sent += 1
         counters.frames_sent += 1
         counters.frame_bytes += size
         if frame.keyframe:
             counters.keyframes_sent += 1
-        self.rate.record(now)
         if frame.width and frame.height:
             self.size = frame.width, frame.height
+
+    def _average_size(self, now: float) -> float:
+        """Return the average size of frames in bytes: target bitrate by frame rate (webrtc-stats, ``hugeFramesSent``).
+
+        While one of them is unknown, it is that of the frames sent; infinite before the first.
+        """
+        counters, target, limit = self.counters, self.target_bitrate, self.encoding.max_framerate
+        if not counters.frames_sent:
+            return math.inf
+        if not target or now < self._began_at + 1:
+            return counters.frame_bytes / counters.frames_sent
+        rate: float = self.rate.in_last_second(now)
+        return target / 8 / (rate if limit is None else min(rate, limit))
 
     def is_media(self, packet: RtpPacket) -> bool:
         """Return whether a packet of this stream is neither a retransmission nor an FEC packet."""
