@@ -6,28 +6,24 @@ from trio_rtc.errors import ProtocolError
 class Reader:
     """Reads big-endian integers and vectors; raises ``ProtocolError`` at the end of the data."""
 
-    __slots__ = ("_data", "_end", "_position")
+    __slots__ = ("_data", "_end", "position")
 
     def __init__(self, data: bytes) -> None:
         self._data = data
-        self._position = 0
+        self.position = 0
         self._end = len(data)
 
     @property
-    def position(self) -> int:
-        return self._position
-
-    @property
     def remaining(self) -> int:
-        return self._end - self._position
+        return self._end - self.position
 
     def read(self, length: int) -> bytes:
         """Return the next ``length`` bytes."""
-        start = self._position
+        start = self.position
         if length < 0 or length > self._end - start:
             raise ProtocolError(f"{length} bytes expected at offset {start}, {self._end - start} left")
-        self._position = start + length
-        return self._data[start : self._position]
+        self.position = start + length
+        return self._data[start : self.position]
 
     def read_integer(self, length: int) -> int:
         """Return the next unsigned big-endian integer of ``length`` bytes."""
@@ -38,9 +34,9 @@ class Reader:
         return self.read(self.read_integer(length_size))
 
     def rest(self) -> bytes:
-        return self.read(self._end - self._position)
+        return self.read(self._end - self.position)
 
     def expect_end(self, what: str) -> None:
         """Raise ``ProtocolError`` if bytes are left; ``what`` names the structure before them."""
-        if self._position != self._end:
-            raise ProtocolError(f"{self._end - self._position} bytes left behind {what}")
+        if self.position != self._end:
+            raise ProtocolError(f"{self._end - self.position} bytes left behind {what}")

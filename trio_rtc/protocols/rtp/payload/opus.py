@@ -11,6 +11,7 @@ from trio_rtc.errors import ProtocolError
 from trio_rtc.protocols.rtp.packet.frame import EncodedFrame
 
 from ._format import AssembledFrame
+from .single import SinglePayloadDepacketizer
 
 CLOCK_RATE: Final = 48000
 # RFC 6716 section 3.2.5: at most 120 ms per packet.
@@ -110,16 +111,8 @@ class OpusPacketizer:
         return [frame.payload]
 
 
-class OpusDepacketizer:
-    """Treats each payload as one Opus packet."""
-
-    def starts_frame(self, payload: bytes) -> bool:
-        """Return ``True`` unless the payload is empty."""
-        return bool(payload)
-
-    def is_keyframe_start(self, payload: bytes) -> bool:
-        """Return ``True`` unless the payload is empty: every Opus packet can be decoded by itself."""
-        return bool(payload)
+class OpusDepacketizer(SinglePayloadDepacketizer):
+    """Treats each payload as one Opus packet, which can be decoded by itself."""
 
     def assemble(self, payloads: Sequence[bytes]) -> AssembledFrame:
         """Return the one payload as a frame.

@@ -79,7 +79,7 @@ class RtpSendStream:
         timestamp_offset: The random offset of RTP timestamps from those of frames.
 
     Attributes:
-        codec: The codec; ``None`` before it is negotiated.
+        codec: The codec; ``None`` before it is negotiated, as the packetizer.
         target_bitrate: Its target bitrate in bits per second; ``None`` before it is known.
         size: The width and height of the last frame with known dimensions, in pixels.
         clock: Its RTP clock.
@@ -112,7 +112,7 @@ class RtpSendStream:
         self._numbers = numbers.of(encoding.ssrc)
         self._timestamp_offset = timestamp_offset
         self._forwarder: RtpForwarder | None = None
-        self._packetizer: Packetizer | None = None
+        self.packetizer: Packetizer | None = None
         self._event: TelephoneEventSender | None = None
         self._extensions = ExtensionMap()
         self._extension_mapper = ExtensionMapper(self._extensions)
@@ -128,7 +128,7 @@ class RtpSendStream:
         protection: VideoProtection | None,
     ) -> None:
         """Set the negotiated parameters, with the redundancy of audio or the protection of video."""
-        self.codec, self._packetizer = codec, packetizer
+        self.codec, self.packetizer = codec, packetizer
         self._redundancy, self._protection = redundancy, protection
         extensions = self._extensions = ExtensionMap(parameters.extensions)
         self._extension_mapper = ExtensionMapper(extensions)
@@ -137,11 +137,6 @@ class RtpSendStream:
         self.retransmitter.configure(
             parameters.codecs, codec, self.encoding.rtx_ssrc, self.identifiers, protection
         )
-
-    @property
-    def packetizer(self) -> Packetizer | None:
-        """The packetizer, ``None`` before a codec is negotiated."""
-        return self._packetizer
 
     def packetize(
         self, frame: EncodedFrame, max_packet_size: int, now: float, captured: float | None = None
@@ -153,7 +148,7 @@ class RtpSendStream:
         Raises:
             ValueError: The frame is not of the negotiated codec, or has wrong contributing sources.
         """
-        codec, packetizer = self.codec, self._packetizer
+        codec, packetizer = self.codec, self.packetizer
         if codec is None or packetizer is None or frame.codec.lower() != codec.name.lower():
             negotiated = "no codec" if codec is None else codec.name
             raise ValueError(f"frame.codec must be the negotiated codec ({negotiated}), not {frame.codec!r}")

@@ -37,13 +37,9 @@ class AudioReceivePipeline:
         self._codec = codec
         self._depacketizer = depacketizer
         self._stats = stats or ReceiveStats()
-        self._playout = AudioPlayout(options.playout)
-        self._playout.counters = self._stats.playout
+        self.playout = AudioPlayout(options.playout)
+        self.playout.counters = self._stats.playout
         self._newest: int | None = None
-
-    @property
-    def playout(self) -> AudioPlayout:
-        return self._playout
 
     def insert(self, received: MediaPacket, values: HeaderValues) -> None:
         """Insert a packet, which is a frame, and the values of its header extensions."""
@@ -69,7 +65,7 @@ class AudioReceivePipeline:
             contributing_sources=packet.csrcs,
             received_at=now,
         )
-        self._playout.insert(
+        self.playout.insert(
             timestamp,
             duration,
             encoded,
@@ -85,7 +81,7 @@ class AudioReceivePipeline:
 
     def frames(self, now: float) -> list[PlayedFrame]:
         frames: list[PlayedFrame] = []
-        playout, stats = self._playout, self._stats
+        playout, stats = self.playout, self._stats
         before = playout.counters.played
         while (played := playout.pull(now)) is not None:
             frames.append(played)
@@ -113,24 +109,24 @@ class AudioReceivePipeline:
         """Return when the newest frame is played with the delay that the network requires; ``None`` before a frame."""
         if self._newest is None:
             return None
-        play_time = self._playout.play_time(self._newest)
+        play_time = self.playout.play_time(self._newest)
         return None if play_time is None else StreamTiming(self._newest, play_time)
 
     def take_clock_shift(self) -> float:
         """Return the time for which the sender's clock has stood still since the last call, in seconds."""
-        return self._playout.take_clock_shift()
+        return self.playout.take_clock_shift()
 
     def set_extra_delay(self, delay: float) -> None:
         """Set the delay for synchronization with video, in seconds."""
-        self._playout.set_extra_delay(delay)
+        self.playout.set_extra_delay(delay)
 
     def set_min_delay(self, delay: float) -> None:
         """Set the application's minimum delay, in seconds."""
-        self._playout.set_min_delay(delay)
+        self.playout.set_min_delay(delay)
 
     def set_decoded(self, decoded: bool) -> None:
         """Set whether the frames are decoded for playout, by a decoder that lengthens and shortens them."""
-        self._playout.set_decoded(decoded)
+        self.playout.set_decoded(decoded)
 
     def next_timer(self) -> float:
-        return self._playout.next_timer()
+        return self.playout.next_timer()

@@ -82,7 +82,7 @@ class VideoReceivePipeline:
         self._codec = codec
         self._stats = stats or ReceiveStats()
         self._held_budget = budgets.held
-        self._assembler = FrameAssembler(
+        self.assembler = FrameAssembler(
             depacketizer,
             options.assembler,
             read_layers=layer_position_reader(codec.name),
@@ -90,7 +90,7 @@ class VideoReceivePipeline:
             repairs=FEEDBACK_NACK in codec.feedback,
             budget=budgets.assembly,
         )
-        self._assembler.counters = self._stats.assembler
+        self.assembler.counters = self._stats.assembler
         self._jitter = JitterEstimator()
         # Of the first packet of each frame that was not retransmitted: retransmissions do not show the queue.
         self._arrivals = JitterEstimator(JitterOptions(remembered=_RECENT_FRAMES))
@@ -108,13 +108,9 @@ class VideoReceivePipeline:
         self._kept_through = -math.inf
 
     @property
-    def assembler(self) -> FrameAssembler:
-        return self._assembler
-
-    @property
     def next_expected(self) -> int | None:
         """The sequence number below which packets are of no use; ``None`` if it is not known."""
-        return self._assembler.next_expected
+        return self.assembler.next_expected
 
     def insert(self, received: MediaPacket, values: HeaderValues) -> None:
         """Insert a packet, and the values of its header extensions."""
@@ -127,7 +123,7 @@ class VideoReceivePipeline:
         if timestamp > self._newest and not recovered:
             self._newest = timestamp
             self._arrivals.update(timestamp / self._codec.clock_rate, now)
-        self._assembler.insert(number, timestamp, packet, now)
+        self.assembler.insert(number, timestamp, packet, now)
 
     def record_kept(self, number: int) -> None:
         """Record that packets up to a sequence number were kept until the application consumed frames."""
@@ -145,7 +141,7 @@ class VideoReceivePipeline:
         return frames
 
     def end(self) -> None:
-        self._assembler.end()
+        self.assembler.end()
         self._held_budget.size -= sum(len(each.frame.payload) for each in self._held)
         self._held.clear()
 
@@ -171,7 +167,7 @@ class VideoReceivePipeline:
 
     def _hold_complete_frames(self, now: float) -> None:
         """Hold each complete frame until it is due."""
-        completed_frames = self._assembler.frames(now)
+        completed_frames = self.assembler.frames(now)
         if not completed_frames:
             return
         for completed in completed_frames:
@@ -189,7 +185,7 @@ class VideoReceivePipeline:
                 self._stats.assembled += 1
                 self._stats.assembly_time += completed.completed_at - completed.began_at
         self._last = completed_frames[-1].timestamp
-        self._assembler.set_delay(max(self._jitter.target_delay, self._min_reordering_wait))
+        self.assembler.set_delay(max(self._jitter.target_delay, self._min_reordering_wait))
 
     def _make_frame(self, completed: CompletedFrame, received_at: float) -> EncodedFrame:
         values = self._values.pop(completed.timestamp, None)
@@ -214,21 +210,21 @@ class VideoReceivePipeline:
 
     def retransmission_gave_up(self) -> None:
         """Record that missing packets are not requested any more."""
-        self._assembler.retransmission_gave_up()
+        self.assembler.retransmission_gave_up()
 
     def set_retransmission_timeout(self, retransmission_timeout: float, first_answer: float) -> None:
         """Set the times until the second and the first request for a missing packet are answered, in seconds."""
         base, longest = self._arrivals.base_delay, self._arrivals.longest_delay
         queueing_delay = 0.0 if base is None or longest is None else longest - base
-        self._assembler.set_retransmission_timeout(retransmission_timeout, first_answer, queueing_delay)
+        self.assembler.set_retransmission_timeout(retransmission_timeout, first_answer, queueing_delay)
 
     def expect_fec(self) -> None:
         """Record that the stream is protected, so that the assembler waits for error correction."""
         self._min_reordering_wait = _FEC_WAIT
-        self._assembler.set_delay(max(self._jitter.target_delay, self._min_reordering_wait))
+        self.assembler.set_delay(max(self._jitter.target_delay, self._min_reordering_wait))
 
     def take_keyframe_request(self) -> bool:
-        return self._assembler.take_keyframe_request()
+        return self.assembler.take_keyframe_request()
 
     def timing(self) -> StreamTiming | None:
         """Return when the last frame is played if it is as late as frames are on average; ``None`` before a frame."""
@@ -252,7 +248,7 @@ class VideoReceivePipeline:
 
     def next_timer(self) -> float:
         """Return when to call ``frames`` without a new packet."""
-        deadline = self._assembler.next_timer()
+        deadline = self.assembler.next_timer()
         return min(deadline, self._held[0].due) if self._held else deadline
 
     def _record_released(self, released: _HeldFrame, now: float) -> None:
