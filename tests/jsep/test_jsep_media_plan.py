@@ -136,4 +136,7 @@ class TestRemoteDetails:
         offering.update_transceivers(one.apply_local("offer", one.create_offer(offering.media())))
         answering.update_transceivers(other.apply_remote("offer", one.last_created_offer))
         answer = other.create_answer(answering.media()).replace("a=recvonly", "a=sendrecv")
-        assert one.apply_remote("answer", answer).media[0].direction is Direction.SENDONLY
+        # RFC 3264 section 6.1: the answer to a section that only sends must be recvonly or inactive.
+        with pytest.raises(InvalidAccessError, match="must not be sendrecv after an offer that is sendonly"):
+            one.apply_remote("answer", answer)
+        assert one.signaling_state == "have-local-offer"

@@ -7,6 +7,7 @@ checked: an offer of unsupported media is never an error.
 
 from collections.abc import Sequence
 
+from trio_rtc.enums import RTCRtpTransceiverDirection as Direction
 from trio_rtc.errors import InvalidAccessError, OperationError
 from trio_rtc.protocols.rtp.codec import Codec, format_parameters
 from trio_rtc.protocols.sdp import (
@@ -20,6 +21,7 @@ from trio_rtc.protocols.sdp import (
     rtp_attributes,
 )
 
+from .directions import intersect, reverse
 from .extensions import negotiated_extensions
 from .formats import have_common_media, section_formats
 from .offer_answer_exchange import OfferAnswerExchange, has_rtcp_mux, is_rejected, section_mids
@@ -123,6 +125,8 @@ def check_answer(answer: SessionDescription, offer: SessionDescription) -> None:
                 f"media section {index} of the answer must be for data channels as in the offer, "
                 f"not {answered.protocol}"
             )
+        if is_rtp_section(offered) and answered.port != 0:
+            _check_direction(answer, offer, index)
     offered_bundles = [set(group.mids) for group in groups(offer, "BUNDLE")]
     mids = section_mids(answer)
     for group in groups(answer, "BUNDLE"):
@@ -136,6 +140,17 @@ def check_answer(answer: SessionDescription, offer: SessionDescription) -> None:
                 f"the first section of the answer's BUNDLE group, {group.mids[0]}, must not be rejected: "
                 "it has the transport"
             )
+
+
+def _check_direction(answer: SessionDescription, offer: SessionDescription, index: int) -> None:
+    offered = Direction(rtp_attributes(offer, index).direction)
+    answered = Direction(rtp_attributes(answer, index).direction)
+    # RFC 3264 section 6.1: an answer sends only what the offer receives, and the reverse.
+    if intersect(answered, reverse(offered)) is not answered:
+        raise InvalidAccessError(
+            f"media section {index} of the answer must not be {answered} after an offer that is {offered}; at most "
+            f"{reverse(offered)}"
+        )
 
 
 def check_transports(exchange: OfferAnswerExchange, standing: Sequence[TransportPlan]) -> None:

@@ -56,6 +56,7 @@ TESTED: Mapping[str, tuple[str, ...]] = {
         "api/web_platform/test_wpt_data_channel_send_close.py",
     ),
     "RTCDataChannel-send-close-string.window.js": ("api/web_platform/test_wpt_data_channel_send_close.py",),
+    "RTCDataChannel-send-close.html": ("api/web_platform/test_wpt_data_channel_send_close.py",),
     "RTCDataChannel-send.html": (
         "api/web_platform/test_wpt_data_channel_send.py",
         "data_channels/test_message_encoding.py",
@@ -118,6 +119,9 @@ TESTED: Mapping[str, tuple[str, ...]] = {
     "RTCPeerConnection-candidate-in-sdp.https.html": (
         "api/web_platform/test_wpt_peer_connection_candidate_in_sdp.py",
     ),
+    "RTCPeerConnection-certificateStats.https.html": (
+        "api/web_platform/test_wpt_peer_connection_certificate_stats.py",
+    ),
     "RTCPeerConnection-close.html": (
         "api/web_platform/test_wpt_peer_connection_close.py",
         "api/test_peer_connection.py",
@@ -147,6 +151,11 @@ TESTED: Mapping[str, tuple[str, ...]] = {
         "api/web_platform/test_wpt_peer_connection_explicit_rollback_ice_gathering_state.py",
         "api/test_peer_connection.py",
     ),
+    "RTCPeerConnection-generateCertificate.html": (
+        "api/web_platform/test_wpt_peer_connection_generate_certificate.py",
+        "api/test_certificate.py",
+    ),
+    "RTCPeerConnection-getStats-timestamp.https.html": ("stats/test_media_stats.py",),
     "RTCPeerConnection-getStats.https.html": ("stats/test_report.py", "stats/test_media_stats.py"),
     "RTCPeerConnection-getTransceivers.html": (
         "api/web_platform/test_wpt_peer_connection_get_transceivers.py",
@@ -165,6 +174,9 @@ TESTED: Mapping[str, tuple[str, ...]] = {
     ),
     "RTCPeerConnection-mandatory-getStats.https.html": ("stats/test_report.py", "stats/test_media_stats.py"),
     "RTCPeerConnection-ondatachannel.html": ("api/web_platform/test_wpt_peer_connection_ondatachannel.py",),
+    "RTCPeerConnection-onicecandidateerror.https.html": (
+        "api/web_platform/test_wpt_peer_connection_onicecandidateerror.py",
+    ),
     "RTCPeerConnection-onnegotiationneeded.html": (
         "api/web_platform/test_wpt_peer_connection_onnegotiationneeded.py",
         "api/test_peer_connection.py",
@@ -199,6 +211,9 @@ TESTED: Mapping[str, tuple[str, ...]] = {
     "RTCPeerConnection-remote-track-mute.https.html": (
         "api/web_platform/test_wpt_peer_connection_remote_track_mute.py",
         "transceivers/test_rtp_receiver.py",
+    ),
+    "RTCPeerConnection-remote-track-properties.https.html": (
+        "api/web_platform/test_wpt_peer_connection_remote_track_properties.py",
     ),
     "RTCPeerConnection-removeTrack.https.html": (
         "api/web_platform/test_wpt_peer_connection_remove_track.py",
@@ -266,11 +281,18 @@ TESTED: Mapping[str, tuple[str, ...]] = {
         "transceivers/test_rtp_transceiver.py",
         "transceivers/test_transceiver_table.py",
     ),
+    "RTCPeerConnection-transport-stats.https.html": (
+        "api/web_platform/test_wpt_peer_connection_transport_stats.py",
+    ),
     "RTCPeerConnectionIceErrorEvent.html": (
         "api/web_platform/test_wpt_peer_connection_ice_event_constructor.py",
     ),
     "RTCPeerConnectionIceEvent-constructor.html": (
         "api/web_platform/test_wpt_peer_connection_ice_event_constructor.py",
+    ),
+    "RTCRtpEncodingParameters-codec-opus-stereo.https.html": (
+        "codecs/test_opus_parameters_call.py",
+        "codecs/test_audio_decoder.py",
     ),
     "RTCRtpParameters-codec.html": ("transceivers/test_rtp_parameters.py", "transceivers/test_encodings.py"),
     "RTCRtpParameters-codecs.html": ("transceivers/test_rtp_parameters.py",),
@@ -283,6 +305,7 @@ TESTED: Mapping[str, tuple[str, ...]] = {
     "RTCRtpParameters-maxFramerate.html": ("transceivers/test_rtp_parameters.py",),
     "RTCRtpParameters-rtcp.html": ("transceivers/test_rtp_parameters.py",),
     "RTCRtpParameters-transactionId.html": ("transceivers/test_rtp_parameters.py",),
+    "RTCRtpReceiver-audio-jitterBufferTarget-stats.https.html": ("stats/test_media_stats.py",),
     "RTCRtpReceiver-getCapabilities.html": ("transceivers/test_capabilities.py",),
     "RTCRtpReceiver-getContributingSources.https.html": ("transceivers/test_media_sources.py",),
     "RTCRtpReceiver-getParameters.html": ("transceivers/test_rtp_parameters.py",),
@@ -291,6 +314,8 @@ TESTED: Mapping[str, tuple[str, ...]] = {
         "api/web_platform/test_wpt_rtp_receiver_get_synchronization_sources.py",
         "transceivers/test_media_sources.py",
     ),
+    "RTCRtpReceiver-video-jitterBufferTarget-stats.https.html": ("stats/test_media_stats.py",),
+    "RTCRtpReceiver.https.html": ("api/web_platform/test_wpt_rtp_receiver.py",),
     "RTCRtpSender-encode-same-track-twice.https.html": (
         "api/web_platform/test_wpt_rtp_sender_encode_same_track_twice.py",
         "transceivers/test_transceiver_table.py",
@@ -309,6 +334,7 @@ TESTED: Mapping[str, tuple[str, ...]] = {
         "transceivers/test_rtp_transceiver.py",
     ),
     "RTCRtpSender-transport.https.html": ("api/web_platform/test_wpt_rtp_sender_transport.py",),
+    "RTCRtpSender.https.html": ("api/web_platform/test_wpt_rtp_sender.py",),
     "RTCRtpTransceiver-direction.html": (
         "api/web_platform/test_wpt_rtp_transceiver_direction.py",
         "transceivers/test_rtp_transceiver.py",
@@ -347,6 +373,7 @@ TESTED: Mapping[str, tuple[str, ...]] = {
     ),
     "RollbackEvents.https.html": ("api/web_platform/test_wpt_rollback_events.py",),
     "historical.html": ("api/test_wrong_names.py",),
+    "idlharness.https.window.js": ("api/test_w3c_arguments.py",),
     "legacy/RTCPeerConnection-addStream.https.html": ("transceivers/test_transceiver_table.py",),
     "legacy/RTCPeerConnection-createOffer-offerToReceive.html": (
         "api/web_platform/test_wpt_legacy_peer_connection_create_offer_offer_to_receive.py",
@@ -361,8 +388,13 @@ TESTED: Mapping[str, tuple[str, ...]] = {
         "transceivers/test_transceiver_table.py",
     ),
     "legacy/onremovetrack.https.html": ("api/web_platform/test_wpt_legacy_onremovetrack.py",),
+    "legacy/simplecall_callbacks.https.html": ("api/test_peer_connection.py",),
     "no-media-call.html": ("api/test_peer_connection.py",),
+    "outbound-rtp-encoding-index.https.html": ("stats/test_media_stats.py",),
     "promises-call.html": ("scenarios/test_media_calls.py",),
+    "protocol/RTCPeerConnection-payloadTypes.html": (
+        "api/web_platform/test_wpt_protocol_peer_connection_payload_types.py",
+    ),
     "protocol/additional-codecs.html": ("jsep/test_jsep_formats.py",),
     "protocol/bundle.https.html": (
         "api/web_platform/test_wpt_protocol_bundle.py",
@@ -370,6 +402,25 @@ TESTED: Mapping[str, tuple[str, ...]] = {
         "jsep/test_jsep_bundles.py",
     ),
     "protocol/candidate-exchange.https.html": ("api/web_platform/test_wpt_protocol_candidate_exchange.py",),
+    "protocol/codecs-filtered-by-direction.https.html": (
+        "api/web_platform/test_wpt_protocol_codecs_filtered_by_direction.py",
+    ),
+    "protocol/codecs-subsequent-offer.https.html": (
+        "api/web_platform/test_wpt_protocol_codecs_subsequent_offer.py",
+    ),
+    "protocol/crypto-suite.https.html": ("api/web_platform/test_wpt_protocol_crypto_suite.py",),
+    "protocol/direction.html": (
+        "api/web_platform/test_wpt_protocol_direction.py",
+        "jsep/test_jsep_media_plan.py",
+    ),
+    "protocol/dtls-certificates.html": ("api/web_platform/test_wpt_protocol_dtls_certificates.py",),
+    "protocol/dtls-close.html": (
+        "api/web_platform/test_wpt_protocol_dtls_close.py",
+        "scenarios/test_peer_closed.py",
+    ),
+    "protocol/dtls-fingerprint-validation.html": (
+        "api/web_platform/test_wpt_protocol_dtls_fingerprint_validation.py",
+    ),
     "protocol/dtls-setup.https.html": ("api/web_platform/test_wpt_protocol_dtls_setup.py",),
     "protocol/fingerprint-change-requires-ice-restart.html": (
         "scenarios/test_handover.py",
@@ -377,6 +428,7 @@ TESTED: Mapping[str, tuple[str, ...]] = {
     ),
     "protocol/h264-profile-levels.https.html": ("jsep/test_jsep_formats.py",),
     "protocol/h264-unidirectional-codec-offer.https.html": ("transceivers/test_capabilities.py",),
+    "protocol/h265-level-id.https.html": ("jsep/test_jsep_codecs.py",),
     "protocol/handover-datachannel.html": ("scenarios/test_handover.py",),
     "protocol/handover-failure.html": ("scenarios/test_handover.py",),
     "protocol/handover-media.html": ("scenarios/test_handover.py",),
@@ -413,6 +465,7 @@ TESTED: Mapping[str, tuple[str, ...]] = {
     ),
     "protocol/sdes-dont-dont-dont-1.html": ("api/web_platform/test_wpt_protocol_sdes_dont_dont_dont_1.py",),
     "protocol/sdes-dont-dont-dont-2.html": ("api/web_platform/test_wpt_protocol_sdes_dont_dont_dont_1.py",),
+    "protocol/sdes-dont-dont-dont.html": ("api/web_platform/test_wpt_protocol_sdes_dont_dont_dont_1.py",),
     "protocol/simulcast-answer.html": (
         "api/web_platform/test_wpt_protocol_simulcast_answer.py",
         "transceivers/test_encodings.py",
@@ -420,6 +473,9 @@ TESTED: Mapping[str, tuple[str, ...]] = {
     "protocol/simulcast-offer.html": (
         "api/web_platform/test_wpt_protocol_simulcast_offer.py",
         "jsep/test_jsep_simulcast.py",
+    ),
+    "protocol/transceiver-direction-match.html": (
+        "api/web_platform/test_wpt_protocol_transceiver_direction_match.py",
     ),
     "protocol/transceiver-mline-recycling.html": (
         "api/web_platform/test_wpt_rtp_transceiver.py",
@@ -430,6 +486,7 @@ TESTED: Mapping[str, tuple[str, ...]] = {
         "api/web_platform/test_wpt_protocol_unknown_mediatypes.py",
         "jsep/test_jsep_sections.py",
     ),
+    "protocol/video-codecs.https.html": ("api/web_platform/test_wpt_protocol_video_codecs.py",),
     "protocol/video-codecs2.https.html": (
         "api/web_platform/test_wpt_protocol_video_codecs2.py",
         "jsep/test_jsep_capabilities.py",
@@ -440,8 +497,13 @@ TESTED: Mapping[str, tuple[str, ...]] = {
         "api/web_platform/test_wpt_recvonly_transceiver_can_become_sendrecv.py",
     ),
     "rtp-stats-creation.html": ("stats/test_media_stats.py",),
+    "rtp-stats-lifetime.https.html": ("stats/test_media_stats.py",),
     "simplecall-no-ssrcs.https.html": ("scenarios/test_media_calls.py",),
     "simplecall.https.html": ("scenarios/test_media_calls.py",),
+    "simulcast/av1.https.html": (
+        "stats/test_media_stats.py",
+        "interop/test_with_media_simulcast.py",
+    ),
     "simulcast/basic.https.html": ("stats/test_media_stats.py", "interop/test_with_media_simulcast.py"),
     "simulcast/getStats.https.html": ("stats/test_media_stats.py",),
     "simulcast/h264.https.html": ("stats/test_media_stats.py", "interop/test_with_media_simulcast.py"),
@@ -488,6 +550,7 @@ LEFT_OUT: Mapping[str, str] = {
     "back-forward-cache-with-closed-webrtc-connection.https.window.js": _NO_PAGE,
     "back-forward-cache-with-open-webrtc-connection-ccns.https.tentative.window.js": _NO_PAGE,
     "back-forward-cache-with-open-webrtc-connection.https.window.js": _NO_PAGE,
+    "simulcast/screenshare.https.html": "browsers only: capture of a screen",
     "simulcast/vp9-scalability-mode.https.html": "WebRTC SVC: encoders here have no scalability modes",
     "transfer-datachannel-service-worker.https.html": _NO_WORKER,
     "transfer-datachannel.html": _NO_WORKER,
