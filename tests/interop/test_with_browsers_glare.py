@@ -8,7 +8,7 @@ import attrs
 import pytest
 import trio
 
-from tests.interop.calling import Call, calling, wait_until
+from tests.interop.calling import THEIR_START, THEIR_TONE, Call, calling, wait_until
 from tests.interop.drivers.rpc import JsonObject
 from tests.interop.opening import Peers
 from tests.interop.own_media import read_counters, wait_for_tone
@@ -303,3 +303,65 @@ async def test_a_storm_of_changes_by_both_sides(
         await ours.send("to")
         await theirs.send("fro")
         assert (await theirs.receive(), await ours.receive()) == ("to", "fro")
+
+
+@BROWSERS
+async def test_tracks_and_channels_come_and_go_in_a_call(peers: Peers, name: str) -> None:
+    """Each change negotiates by itself, while the first channel and the tones continue."""
+    async with (
+        calling(peers, name) as call,
+        negotiating_perfectly(call, we_are_polite=True) as negotiation,
+    ):
+        ours = call.own.pc.create_data_channel("chat", negotiated=True, id=0)
+        theirs = await call.remote.create_data_channel("chat", negotiated=True, id=0)
+        await call.add_all("audio")
+        await negotiation.quiet()
+        sender = call.ours.add_video()
+        source = await call.theirs.add_video(start=THEIR_START)
+        await negotiation.quiet()
+        await call.assert_media_received()
+        (video,) = call.ours.of_kind("video")
+        await assert_a_channel_of_each_side(call)
+        call.own.pc.remove_track(sender)
+        await negotiation.quiet()
+        assert video.current_direction == "recvonly"
+        await call.theirs.remove(source)
+        await negotiation.quiet()
+        assert video.current_direction == "inactive"
+        await assert_agreement(call)
+        # Both sides use the section again.
+        video.direction = RTCRtpTransceiverDirection.SENDRECV
+        await sender.replace_track(call.ours.open_video())
+        await call.remote.negotiation.change("replace", 1, start=THEIR_START, frequency=0, **SIZE)
+        await call.remote.negotiation.change("direction", 1, direction="sendrecv")
+        await negotiation.quiet()
+        assert video.current_direction == "sendrecv"
+        await call.assert_media_received()
+        await call.remote.negotiation.change("stop", 1)
+        await negotiation.quiet()
+        assert video.current_direction == "stopped"
+        await assert_agreement(call)
+        (audio,) = call.ours.of_kind("audio")
+        await wait_for_tone(audio.receiver.track, THEIR_TONE)
+        await ours.send("to")
+        await theirs.send("fro")
+        assert (await theirs.receive(), await ours.receive()) == ("to", "fro")
+
+
+async def assert_a_channel_of_each_side(call: Call) -> None:
+    """Open a channel from each side, send a message through it, and close it."""
+    ours = call.own.pc.create_data_channel("ours")
+    theirs = await call.remote.accept_channel()
+    await ours.opened()
+    await ours.send("to")
+    assert await theirs.receive() == "to"
+    await ours.aclose()
+    await theirs.closed.wait()
+    theirs = await call.remote.create_data_channel("theirs")
+    ours = await call.own.accept_channel()
+    await theirs.opened.wait()
+    await theirs.send("fro")
+    assert await ours.receive() == "fro"
+    await theirs.close()
+    with pytest.raises(trio.EndOfChannel):
+        await ours.receive()
