@@ -68,11 +68,11 @@ class SentSources:
     def replace(self, before: MediaStreamTrack | None, track: MediaStreamTrack | None) -> None:
         """Replace the track of one sender; ``None`` stands for no track."""
         if track is not None:
-            self._attach(track)
+            self._add_sender(track)
         if before is not None:
-            self._detach(before)
+            self._remove_sender(before)
 
-    def _attach(self, track: MediaStreamTrack) -> None:
+    def _add_sender(self, track: MediaStreamTrack) -> None:
         source = self._sources.get(track)
         if source is not None:
             source.senders += 1
@@ -85,7 +85,7 @@ class SentSources:
         )
         self._next_number += 1
 
-    def _detach(self, track: MediaStreamTrack) -> None:
+    def _remove_sender(self, track: MediaStreamTrack) -> None:
         source = self._sources[track]
         source.senders -= 1
         if not source.senders:
