@@ -60,8 +60,7 @@ def count_transports(call: Call) -> int:
     return len({pc.sctp.transport, *(each.sender.transport for each in pc.get_transceivers())})
 
 
-@pytest.mark.parametrize("bundle_policy", ["balanced", "max-compat"])
-@OFFERING
+@pytest.mark.parametrize(("we_offer", "bundle_policy"), [(True, "balanced"), (False, "max-compat")])
 @BROWSERS
 async def test_each_section_has_its_transport_without_bundle(
     peers: Peers, name: str, we_offer: bool, bundle_policy: str
