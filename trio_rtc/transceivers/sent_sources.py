@@ -9,6 +9,7 @@ import math
 import trio
 
 from trio_rtc import _attrs as attrs
+from trio_rtc.tracks.frame_source import FrameSource
 from trio_rtc.tracks.media_stream_track import MediaStreamTrack
 
 
@@ -18,6 +19,7 @@ class SentSource:
 
     Attributes:
         track: The track.
+        media: The source of its frames.
         number: Number of the source in the connection.
         since: When it was attached, by trio's clock in seconds; ``-inf`` outside of trio.
         senders: Number of its senders.
@@ -27,6 +29,7 @@ class SentSource:
     """
 
     track: MediaStreamTrack
+    media: FrameSource
     number: int
     since: float
     senders: int
@@ -37,17 +40,17 @@ class SentSource:
     @property
     def frames(self) -> int:
         """Frames since it was attached."""
-        return self.track._state.source.frames - self.frames_before
+        return self.media.frames - self.frames_before
 
     @property
     def seconds(self) -> float:
         """Duration of audio since it was attached, in seconds."""
-        return self.track._state.source.stats.seconds - self.seconds_before
+        return self.media.stats.seconds - self.seconds_before
 
     @property
     def energy(self) -> float:
         """Audio energy since it was attached."""
-        return self.track._state.source.stats.audio_level.energy - self.energy_before
+        return self.media.stats.audio_level.energy - self.energy_before
 
 
 @attrs.define(eq=False)
@@ -81,7 +84,7 @@ class SentSources:
         since = trio.current_time() if trio.lowlevel.in_trio_run() else -math.inf
         energy = media.stats.audio_level.energy
         self._sources[track] = SentSource(
-            track, self._next_number, since, 1, media.frames, media.stats.seconds, energy
+            track, media, self._next_number, since, 1, media.frames, media.stats.seconds, energy
         )
         self._next_number += 1
 

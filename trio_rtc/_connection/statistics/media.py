@@ -171,7 +171,7 @@ def _source_id(source: SentSource) -> str:
 
 def _source_stats(source: SentSource, moment: Moment) -> RTCMediaSourceStats:
     track = source.track
-    stats = track._state.source.stats
+    stats = source.media.stats
     if track.kind == "audio":
         level = stats.audio_level
         return RTCAudioSourceStats(
