@@ -392,6 +392,11 @@ def open_media_track(
     return MediaStreamTrackSource(source), track
 
 
+def source_of(track: MediaStreamTrack) -> FrameSource:
+    """Return the source of a track's frames."""
+    return track._state.source
+
+
 def _check_identity(identity: str) -> None:
     try:
         Identity.parse(identity)

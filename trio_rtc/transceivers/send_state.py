@@ -14,7 +14,7 @@ from trio_rtc.protocols.rtp import Encoding
 from trio_rtc.tracks.frame_queue import FrameQueue
 from trio_rtc.tracks.frame_source import FrameTransform, TrackState
 from trio_rtc.tracks.media_stream import MediaStream
-from trio_rtc.tracks.media_stream_track import MediaStreamTrack
+from trio_rtc.tracks.media_stream_track import MediaStreamTrack, source_of
 from trio_rtc.transports.rtc_transports import RTCDtlsTransport
 
 from .media_plans import codec_parameters
@@ -75,7 +75,7 @@ class SendState:
         """Replace the track, whose last video frame is retained from now on."""
         self.track = track
         if track is not None:
-            track._state.source.begin_retaining()
+            source_of(track).begin_retaining()
 
     def set_streams(self, streams: Sequence[MediaStream]) -> None:
         self.stream_ids = tuple(dict.fromkeys(stream.id for stream in streams))

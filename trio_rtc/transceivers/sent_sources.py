@@ -10,7 +10,7 @@ import trio
 
 from trio_rtc import _attrs as attrs
 from trio_rtc.tracks.frame_source import FrameSource
-from trio_rtc.tracks.media_stream_track import MediaStreamTrack
+from trio_rtc.tracks.media_stream_track import MediaStreamTrack, source_of
 
 
 @attrs.define(eq=False)
@@ -80,7 +80,7 @@ class SentSources:
         if source is not None:
             source.senders += 1
             return
-        media = track._state.source
+        media = source_of(track)
         since = trio.current_time() if trio.lowlevel.in_trio_run() else -math.inf
         energy = media.stats.audio_level.energy
         self._sources[track] = SentSource(

@@ -6,6 +6,7 @@ from typing import Any
 
 from trio_rtc import _attrs as attrs
 from trio_rtc._connection.bundle_transports import BundleTransport
+from trio_rtc.tracks.media_stream_track import source_of
 from trio_rtc.transceivers.transceiver import Transceiver
 from trio_rtc.transports.stack import TransportStack
 
@@ -65,8 +66,9 @@ def _media_counters(transceivers: Iterable[Transceiver]) -> dict[str, float]:
     for transceiver in transceivers:
         send, receive = transceiver.send, transceiver.receive
         if send.track is not None:
-            totals["frames_from_tracks"] += send.track._state.source.frames
-            totals["frames_from_tracks_dropped"] += send.track._state.source.dropped
+            source = source_of(send.track)
+            totals["frames_from_tracks"] += source.frames
+            totals["frames_from_tracks_dropped"] += source.dropped
         if send.pipeline is not None:
             totals["frames_encoded"] += send.pipeline.frames_encoded
             totals["frames_failed"] += send.pipeline.frames_failed
