@@ -44,6 +44,8 @@ COVERED = {
     "core-sctp-connecting": "SCTP INIT ACK",
     "core-sctp-listening": "SCTP INIT",
     "core-data-channels": "DCEP OPEN",
+    "core-turn-over-udp": "TURN Data indication",
+    "core-turn-over-tcp": "TURN Data indication",
     "core-rtp-both-ways": "RTP",
     "core-mdns-resolver": "mDNS answers",
     "core-mdns-responder": "mDNS questions",

@@ -24,7 +24,10 @@ from trio_rtc.testing import SimulatedHost, SimulatedNetwork, run
 pytestmark = pytest.mark.usefixtures("autojump_clock")
 
 CLOSE_TIMEOUT = Settings().close_timeout
-CONSENT_TIMEOUT = Settings().ice.consent_timeout
+ICE = Settings().ice
+CONSENT_TIMEOUT = ICE.consent_timeout
+FAILURE_TIMEOUT = ICE.failure_timeout + (ICE.late_candidate_timeout or 0) + 1
+"""After the first check at the latest, without a working pair and without the peer's end of candidates."""
 
 
 class World:
@@ -124,7 +127,7 @@ async def run_surviving_peer(world: World, signaling: Signaling) -> None:
                     received = [message async for message in channel]
                     assert received == [f"{number}" for number in range(len(received))]
             if has_remote_candidates(pc):
-                with trio.fail_after(CONSENT_TIMEOUT + 5):
+                with trio.fail_after(FAILURE_TIMEOUT):
                     await state_reached(pc, "failed")
 
 

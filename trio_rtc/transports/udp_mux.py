@@ -73,6 +73,7 @@ class UdpMuxOptions:
     unknown_check_lifetime: float = attrs.field(default=5.0, validator=validators.gt(0))
 
 
+@strict_class
 @attrs.frozen
 class UnknownCheck:
     """The first connectivity check with a username fragment that no connection has.
@@ -322,6 +323,7 @@ class _SharedSocket:
         return receiver
 
 
+@strict_class
 class UdpMux:
     """One UDP port for any number of connections: a network whose sockets share it.
 
@@ -345,6 +347,10 @@ class UdpMux:
         unknown: Number of received checks with an unknown username fragment that were dropped.
     """
 
+    options = UdpMuxOptions()
+    overflowed = 0
+    unknown = 0
+
     def __init__(
         self,
         port: int = 0,
@@ -353,8 +359,7 @@ class UdpMux:
         interface_filter: Callable[[InterfaceAddress], bool] | None = None,
         options: UdpMuxOptions | None = None,
     ) -> None:
-        self.options = options or UdpMuxOptions()
-        self.overflowed = self.unknown = 0
+        self.options = options or self.options
         self._port = port
         self._network = network or SystemNetwork()
         self._interface_filter = interface_filter
