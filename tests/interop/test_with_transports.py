@@ -16,7 +16,14 @@ BROWSERS = ("chromium", "firefox")
 LIBWEBRTC_AND_FIREFOX = ("wrtc", *BROWSERS)
 WITHOUT_TRANSPORT_STATS = ("aiortc", "pion", "pion-passive")
 QUICKLY_MISSING = Settings(
-    ice=IceOptions(consent_interval=0.5, consent_timeout=3, disconnected_timeout=1.5, disconnected_patience=1)
+    ice=IceOptions(
+        consent_interval=0.5,
+        consent_timeout=3,
+        disconnected_timeout=1.5,
+        disconnected_patience=1,
+        # Descriptions of browsers have no end of candidates.
+        late_candidate_timeout=1.5,
+    )
 )
 OFFERING = pytest.mark.parametrize("we_offer", [True, False], ids=["we-offer", "we-answer"])
 
