@@ -112,6 +112,7 @@ async def test_a_cancelled_receiver_releases_the_allocation() -> None:
             await relayed.receive_batch()
         assert there.server.allocations == ()
         relayed.send_nowait([b"late"], there.peer.local_address)
+        assert relayed.unsendable == 1
         assert there.network.open_sockets == [there.peer]
 
 

@@ -93,8 +93,8 @@ class RelayedSocket:
 
     @property
     def unsendable(self) -> int:
-        """Number of packets lost locally: without a permission, or with a full queue."""
-        return self._link.unsendable
+        """Number of packets lost locally: without a permission, or by the connection to the server."""
+        return self._allocation.unsent + self._link.unsendable
 
     @property
     def arrival_times(self) -> Sequence[float]:

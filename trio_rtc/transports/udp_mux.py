@@ -44,6 +44,7 @@ _CLASS_BITS = 0x0110
 _MAX_ATTRIBUTES = 32
 _MAX_USERNAME = 513  # RFC 8489 section 14.3
 _BATCH_LIMIT = 64
+_MAX_EARLY_PACKETS = 4  # of an unknown username fragment
 _KEPT_USERNAME_FRAGMENTS = 2  # of this ICE generation and of the one before
 
 
@@ -114,9 +115,6 @@ class _Early:
 
     expires: float
     packets: list[tuple["_SharedSocket", _Received]] = attrs.Factory(list)
-
-
-_MAX_EARLY_PACKETS = 4
 
 
 class MuxSocket:

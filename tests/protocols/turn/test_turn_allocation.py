@@ -449,6 +449,8 @@ def test_the_number_of_permissions_is_bounded_and_refused_ones_give_way() -> Non
         scene.send(CHECK, Address(f"203.0.113.{number + 4}", 5000))
     assert [peer.host for _, peer in scene.sent()] == ["203.0.113.6", "203.0.113.7"]
     assert scene.allocation.dropped["too many permissions"] == 1
+    # The packet to the refused address, and the one too many.
+    assert scene.allocation.unsent == 2
 
 
 def test_data_of_unknown_peers_and_channels_is_dropped() -> None:

@@ -81,6 +81,7 @@ ALLOCATION_MISMATCH = 437
 _DEFAULT_LIFETIME = 600
 _LEAST_REFRESH_INTERVAL = 5.0
 _RETRY_INTERVAL = 1.0
+_UNSENT = ("not allocated", "too many permissions", "refused by the server", "waiting for a permission")
 _MAX_HOSTS_PER_REQUEST = 8
 
 # The client knows one server, on one path.
@@ -176,6 +177,11 @@ class Allocation(QueuedCore[bytes, TurnEvent]):
     def release_timeout(self) -> float:
         """Maximum time in seconds that ``release`` takes."""
         return self._options.release_timeout
+
+    @property
+    def unsent(self) -> int:
+        """Number of packets to peers that were dropped: without an allocation, or without a permission."""
+        return sum(self._dropped[reason] for reason in _UNSENT)
 
     @property
     def only_channel_data(self) -> bool:
